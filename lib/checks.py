@@ -1,0 +1,73 @@
+"""Refuse bad input in one line that names the thing and the mend."""
+
+import torch
+
+
+def choose_device(device: str = "auto") -> torch.device:
+    """Return the device called `device`; `auto` is the GPU if there is one, else the CPU."""
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(device)
+
+
+def check_responses(y: torch.Tensor, name: str = "y", min_stimuli: int = 2) -> torch.Tensor:
+    """Return `y` if it is a finite floating-point tensor `(..., stimuli, units)`.
+
+    Raises ValueError naming `name`, what was given and how to mend it.
+    """
+    if not isinstance(y, torch.Tensor):
+        raise ValueError(f"{name} is a {type(y).__name__}, not a tensor: wrap it with torch.as_tensor({name})")
+    if not y.dtype.is_floating_point:
+        raise ValueError(f"{name} has dtype {y.dtype}: convert it to floating point, for example {name}.double()")
+    if y.ndim < 2:
+        raise ValueError(f"{name} has shape {tuple(y.shape)}: give (stimuli, units), at least two dimensions")
+    if y.numel() == 0:
+        raise ValueError(f"{name} is empty, shape {tuple(y.shape)}: give at least one unit and {min_stimuli} stimuli")
+    if y.shape[-2] < min_stimuli:
+        raise ValueError(f"{name} has {y.shape[-2]} stimuli (rows): at least {min_stimuli} are needed")
+    check_finite(y, name)
+    return y
+
+
+def check_finite(x: torch.Tensor, name: str) -> None:
+    """Raise ValueError with the count and the first place of NaN or infinite entries."""
+    # A sum is finite only if every entry is, so the mask is built only when something is wrong (or overflowed).
+    if torch.isfinite(x.sum()):
+        return
+    bad = ~torch.isfinite(x)
+    if bad.any():
+        first = tuple(int(i) for i in bad.nonzero()[0])
+        raise ValueError(
+            f"{name} has {int(bad.sum())} NaN or infinite values, the first at {first}: remove or replace them"
+        )
+
+
+def check_pair(y_a: torch.Tensor, y_b: torch.Tensor, min_stimuli: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return both responses if each is sound and they share the stimuli, the dtype and the device."""
+    check_responses(y_a, "y_a", min_stimuli)
+    check_responses(y_b, "y_b", min_stimuli)
+    if y_a.shape[-2] != y_b.shape[-2]:
+        raise ValueError(
+            f"y_a has {y_a.shape[-2]} stimuli and y_b has {y_b.shape[-2]}: "
+            "give both networks' responses to the same stimuli, in the same order"
+        )
+    if y_a.dtype != y_b.dtype:
+        raise ValueError(f"y_a is {y_a.dtype} and y_b is {y_b.dtype}: convert one, for example y_b.to(y_a.dtype)")
+    if y_a.device != y_b.device:
+        raise ValueError(f"y_a is on {y_a.device} and y_b on {y_b.device}: move one, for example y_b.to(y_a.device)")
+    return y_a, y_b
+
+
+def check_projection(a: torch.Tensor, name: str = "a") -> torch.Tensor:
+    """Return `a` if it is a finite floating-point matrix `(..., units, features)`."""
+    if not isinstance(a, torch.Tensor) or a.ndim < 2 or a.numel() == 0 or not a.dtype.is_floating_point:
+        given = f"shape {tuple(a.shape)}, {a.dtype}" if isinstance(a, torch.Tensor) else type(a).__name__
+        raise ValueError(f"{name} ({given}) is no projection: give a floating-point tensor (units, features)")
+    check_finite(a, name)
+    return a
+
+
+def check_sparsity(n: int, k: int) -> None:
+    """Raise ValueError unless `1 <= k <= n`."""
+    if not 1 <= k <= n:
+        raise ValueError(f"k = {k} active features of n = {n}: choose 1 <= k <= n")

@@ -1,0 +1,40 @@
+"""Pearson correlation of units over stimuli; a unit that never changes has correlation 0."""
+
+import torch
+
+from lib.checks import check_pair
+
+
+def constant_units(y: torch.Tensor) -> torch.Tensor:
+    """Which units of `y: (..., stimuli, units)` have one value for every stimulus; boolean `(..., units)`."""
+    return y.amax(-2) == y.amin(-2)
+
+
+def centred(y: torch.Tensor) -> torch.Tensor:
+    """`y` less the mean of each unit over stimuli; exactly 0 for a constant unit."""
+    return (y - y.mean(-2, keepdim=True)) * ~constant_units(y)[..., None, :]
+
+
+def standardised(y: torch.Tensor) -> torch.Tensor:
+    """Units centred and of length 1, so that `standardised(y_a).mT @ standardised(y_b)` holds correlations.
+
+    A constant unit becomes 0.
+    """
+    return torch.nn.functional.normalize(centred(y), dim=-2, eps=torch.finfo(y.dtype).tiny)
+
+
+def unit_correlations(y_a: torch.Tensor, y_b: torch.Tensor) -> torch.Tensor:
+    """Correlation of every unit of a with every unit of b over stimuli; `(..., units_a, units_b)`.
+
+        C_ij = <y_a,i - mean, y_b,j - mean> / (|y_a,i - mean| |y_b,j - mean|)
+
+    0 where a unit is constant. Raises ValueError on bad input. Source: Longon et al. 2025, section 2.
+    """
+    check_pair(y_a, y_b)
+    return standardised(y_a).mT @ standardised(y_b)
+
+
+def paired_correlations(y_a: torch.Tensor, y_b: torch.Tensor) -> torch.Tensor:
+    """Correlation of unit j of a with unit j of b; `(..., units)`, 0 where either is constant."""
+    check_pair(y_a, y_b)
+    return (standardised(y_a) * standardised(y_b)).sum(-2)

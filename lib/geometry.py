@@ -1,0 +1,129 @@
+"""Geometry metrics: RSA and linear CKA, exact, in time linear in the number of stimuli.
+
+Both compare the stimuli x stimuli matrices K = Y Y' of two systems. Neither matrix is ever built: every sum over
+pairs of stimuli is a sum over pairs of units, `|Y_a' Y_b|_F^2 = sum_ij K^a_ij K^b_ij`. Cost O(M m_a m_b) for M stimuli
+and m_a, m_b units. [B] is Liu et al. 2026.
+"""
+
+import torch
+
+from lib.checks import check_pair
+from lib.correlation import centred
+
+TINY = 1e-300
+
+
+def rsa(y_a: torch.Tensor, y_b: torch.Tensor, similarity: str = "dot", centre: bool = True) -> torch.Tensor:
+    """Representational similarity: Pearson correlation of the pairs i < j of two similarity matrices.
+
+        RSA = corr_{i<j}(K^a_ij, K^b_ij),   `dot`: K = Y Y';  `correlation`: rows of Y centred and normalised first;
+        `euclidean`: K_ij = |y_i - y_j|^2
+
+    `y_a: (..., stimuli, units_a)`, `y_b: (..., stimuli, units_b)`; returns `(...)`, 0 where one matrix is constant.
+    `centre` subtracts each unit's mean first. Raises ValueError on bad input, fewer than 3 stimuli, and, for
+    `correlation`, on a stimulus with the same response in all units. [B, section 3.1]; the linear-time form is ours.
+    """
+    check_pair(y_a, y_b, min_stimuli=3)
+    if centre:
+        y_a, y_b = centred(y_a), centred(y_b)
+    if similarity == "correlation":
+        y_a, y_b = _unit_rows(y_a, "y_a"), _unit_rows(y_b, "y_b")
+    if similarity in ("dot", "correlation"):
+        sums = _dot_sums
+    elif similarity == "euclidean":
+        # Distances do not change under a shift, and centring keeps the sums free of cancellation.
+        y_a, y_b, sums = centred(y_a), centred(y_b), _distance_sums
+    else:
+        raise ValueError(f"similarity {similarity!r} is unknown: choose dot, correlation or euclidean")
+    return _pearson_of_pairs(y_a, y_b, sums)
+
+
+def linear_cka(y_a: torch.Tensor, y_b: torch.Tensor, debiased: bool = False, centre: bool = True) -> torch.Tensor:
+    """Centred kernel alignment with the linear kernel.
+
+        CKA = HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)),   HSIC(K, L) = |Y_a' Y_b|_F^2 for centred Y
+
+    `debiased` uses the unbiased HSIC of Song et al. 2012, which removes what finite M adds; it can be negative.
+    `centre=False` shows what goes wrong without centring and is not CKA. Shapes as in `rsa`; 0 where one system is
+    constant. Raises ValueError on bad input and, debiased, on fewer than 4 stimuli. [B, section 3.2]
+    """
+    check_pair(y_a, y_b, min_stimuli=4 if debiased else 2)
+    if centre:
+        y_a, y_b = centred(y_a), centred(y_b)
+    hsic = _unbiased_hsic if debiased else _cross_power
+    own = hsic(y_a, y_a) * hsic(y_b, y_b)
+    return torch.where(own > TINY, hsic(y_a, y_b) / own.clamp(min=TINY).sqrt(), 0.0)
+
+
+def _cross_power(y_a, y_b):
+    """sum_ij K_ij L_ij = |Y_a' Y_b|_F^2, in double precision."""
+    return (y_a.mT @ y_b).double().square().sum((-2, -1))
+
+
+def _powers(y):
+    """Squared norm of each stimulus' response, K_ii."""
+    return y.square().sum(-1).double()
+
+
+def _row_sums(y):
+    """sum_j K_ij."""
+    return (y @ y.sum(-2)[..., None])[..., 0].double()
+
+
+def _unbiased_hsic(y_a, y_b):
+    """Song et al. 2012, equation 5, for K and L with their diagonals set to 0."""
+    stimuli = y_a.shape[-2]
+    k_diagonal, l_diagonal = _powers(y_a), _powers(y_b)
+    k_rows, l_rows = _row_sums(y_a) - k_diagonal, _row_sums(y_b) - l_diagonal
+    trace = _cross_power(y_a, y_b) - (k_diagonal * l_diagonal).sum(-1)
+    product = k_rows.sum(-1) * l_rows.sum(-1) / ((stimuli - 1) * (stimuli - 2))
+    cross = 2 * (k_rows * l_rows).sum(-1) / (stimuli - 2)
+    return (trace + product - cross) / (stimuli * (stimuli - 3))
+
+
+def _dot_sums(y_a, y_b):
+    """Sums over i < j of K_ij L_ij, of K_ij and of L_ij, for dot products."""
+    products = (_cross_power(y_a, y_b) - (_powers(y_a) * _powers(y_b)).sum(-1)) / 2
+    return products, _pair_sum(y_a), _pair_sum(y_b)
+
+
+def _pair_sum(y):
+    return (y.sum(-2).double().square().sum(-1) - _powers(y).sum(-1)) / 2
+
+
+def _distance_sums(y_a, y_b):
+    """The same sums for squared Euclidean distances of centred responses.
+
+    With u_i = K_ii, v_i = L_ii and rows of K and L that sum to 0, summing (u_i + u_j - 2 K_ij)(v_i + v_j - 2 L_ij)
+    over all i and j leaves 2 M u'v + 2 (sum u)(sum v) + 4 <K, L>; each pair is counted twice.
+    """
+    stimuli, u, v = y_a.shape[-2], _powers(y_a), _powers(y_b)
+    total_u, total_v = u.sum(-1), v.sum(-1)
+    products = stimuli * (u * v).sum(-1) + total_u * total_v + 2 * _cross_power(y_a, y_b)
+    return products, stimuli * total_u, stimuli * total_v
+
+
+def _pearson_of_pairs(y_a, y_b, sums):
+    pairs = y_a.shape[-2] * (y_a.shape[-2] - 1) / 2
+
+    def covariance(x, y):
+        products, sum_x, sum_y = sums(x, y)
+        return products / pairs - sum_x * sum_y / pairs**2, products / pairs
+
+    (cross, _), (own_a, size_a), (own_b, size_b) = covariance(y_a, y_b), covariance(y_a, y_a), covariance(y_b, y_b)
+    # A variance below the rounding error of its two terms is 0: that matrix is constant.
+    varies = (own_a > 1e-12 * size_a) & (own_b > 1e-12 * size_b)
+    return torch.where(varies, cross / (own_a * own_b).clamp(min=TINY).sqrt(), 0.0).clamp(-1, 1)
+
+
+def _unit_rows(y, name):
+    rows = y - y.mean(-1, keepdim=True)
+    norms = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
+    flat = norms[..., 0] <= 8 * torch.finfo(y.dtype).eps * torch.linalg.vector_norm(y, dim=-1)
+    if flat.any():
+        first = tuple(int(i) for i in flat.nonzero()[0])
+        raise ValueError(
+            f"{name} has {int(flat.sum())} stimuli with the same response in all units, the first at {first}: "
+            "their correlation is undefined, remove them or choose another similarity"
+        )
+    return rows / norms

@@ -1,0 +1,101 @@
+"""Matching metrics: how well units of one system correspond one to one, or softly, to units of another.
+
+Units are columns, correlations are Pearson over stimuli, and every score is fitted on training folds and read on the
+held-out fold. [A] is Longon et al. 2025; soft matching is Khosla and Williams 2024.
+"""
+
+import ot
+import torch
+from scipy.optimize import linear_sum_assignment
+
+from lib.checks import check_finite, check_pair
+from lib.correlation import constant_units, unit_correlations
+from lib.crossval import Scores, k_folds, summarise
+
+
+def best_permutation(similarity: torch.Tensor) -> torch.Tensor:
+    """The column matched to each row by the permutation of largest total; `(units,)`.
+
+    Raises ValueError unless `similarity` is a finite square matrix.
+    """
+    if similarity.ndim != 2 or similarity.shape[0] != similarity.shape[1]:
+        raise ValueError(f"similarity has shape {tuple(similarity.shape)}: a permutation needs as many units in a as in b")
+    check_finite(similarity, "similarity")
+    return torch.as_tensor(linear_sum_assignment(similarity.detach().cpu(), maximize=True)[1])
+
+
+def permutation_score(similarity: torch.Tensor) -> float:
+    """Permutation alignment score of a square matrix of similarities, G = A'B for white latents.
+
+        score = (1 / N) max_perm sum_i G_i,perm(i)
+
+    [A, section 3]
+    """
+    columns = best_permutation(similarity)
+    return float(similarity.cpu()[torch.arange(len(columns)), columns].mean())
+
+
+def soft_matching_plan(similarity: torch.Tensor) -> torch.Tensor:
+    """The plan P >= 0 with row sums 1 / N_a and column sums 1 / N_b of largest sum P_ij similarity_ij.
+
+    Equal sizes: a linear assignment, which is one of the optimal plans. Otherwise exact optimal transport. Returns
+    `(units_a, units_b)` in double precision on the CPU. Raises ValueError on non-finite input and RuntimeError if the
+    transport solver stops before the marginals hold. [A, equation 1]
+    """
+    if similarity.ndim != 2 or similarity.numel() == 0:
+        raise ValueError(f"similarity has shape {tuple(similarity.shape)}: give (units_a, units_b), neither of them 0")
+    check_finite(similarity, "similarity")
+    units_a, units_b = similarity.shape
+    if units_a == units_b:
+        plan = torch.zeros(units_a, units_b, dtype=torch.float64)
+        plan[torch.arange(units_a), best_permutation(similarity)] = 1 / units_a
+        return plan
+    mass_a = torch.full((units_a,), 1 / units_a, dtype=torch.float64)
+    mass_b = torch.full((units_b,), 1 / units_b, dtype=torch.float64)
+    plan = ot.emd(mass_a, mass_b, -similarity.detach().cpu().double(), numItermax=10_000_000)
+    # The solver only warns when it runs out of iterations, and then the plan does not add up.
+    error = max(float((plan.sum(1) - mass_a).abs().max()), float((plan.sum(0) - mass_b).abs().max()))
+    if error > 1e-8:
+        raise RuntimeError(f"optimal transport did not converge (marginals off by {error:.1e}): remove duplicate units")
+    return plan
+
+
+def soft_matching_score(y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, seed: int = 0) -> Scores:
+    """Soft-matching correlation, the plan fitted on training folds and scored on the held-out fold.
+
+        score = sum_ij P_ij corr_ij(test),   P = argmax sum_ij P_ij corr_ij(train)
+
+    `y_a: (stimuli, units_a)`, `y_b: (stimuli, units_b)`. Symmetric in a and b. Raises ValueError on bad input.
+    [A, equation 1]
+    """
+
+    def held_out(train, test):
+        return (soft_matching_plan(train) * test.double().cpu()).sum()
+
+    return _cross_validated(y_a, y_b, folds, seed, held_out)
+
+
+def semi_matching_score(y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, seed: int = 0) -> Scores:
+    """Semi-matching: each unit of a takes its best-correlated unit of b on training folds; mean held-out correlation.
+
+        score(a to b) = (1 / N_a) sum_i corr_i,best(i)(test),   best(i) = argmax_j corr_ij(train)
+
+    Not symmetric: report both directions. Shapes and errors as in `soft_matching_score`. [A, appendix A.1]
+    """
+
+    def held_out(train, test):
+        return test.gather(1, train.argmax(1, keepdim=True)).mean()
+
+    return _cross_validated(y_a, y_b, folds, seed, held_out)
+
+
+def _cross_validated(y_a, y_b, folds, seed, held_out) -> Scores:
+    check_pair(y_a, y_b, min_stimuli=4)
+    if y_a.ndim != 2 or y_b.ndim != 2:
+        raise ValueError(f"y_a {tuple(y_a.shape)} and y_b {tuple(y_b.shape)}: give one pair, (stimuli, units) each")
+    scores = [
+        float(held_out(unit_correlations(y_a[train], y_b[train]), unit_correlations(y_a[test], y_b[test])))
+        for train, test in k_folds(len(y_a), folds, seed)
+    ]
+    constant = torch.cat([constant_units(y_a), constant_units(y_b)]).double().mean()
+    return summarise(scores, float(constant))

@@ -1,0 +1,153 @@
+"""One look for every figure: small panels that sit side by side on a desk and stack on a phone.
+
+Figures are drawn as inline SVG whose ink is the page's own text colour, so the same picture reads in light and in
+dark. Colours are mid-tones with a contrast of at least 3:1 on both backgrounds, and colour is never the only cue.
+"""
+
+import html
+import io
+import json
+import re
+from collections.abc import Callable, Sequence
+from itertools import product
+
+import matplotlib as mpl
+import seaborn as sns
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+COLOURS = {
+    "blue": "#2b7bba",
+    "red": "#d55e00",
+    "green": "#00926a",
+    "purple": "#b0629a",
+    "ochre": "#a67a00",
+    "grey": "#808080",
+}
+MARKERS = ["o", "s", "^", "D", "v", "P", "X", "*"]
+INK = "#010203"  # stands for the page's text colour until the SVG is written
+
+
+def use_theme() -> None:
+    """Set the book's fonts, sizes and colours for all figures that follow."""
+    sns.set_theme(style="ticks", palette=list(COLOURS.values()))
+    ink = ("text.color", "axes.edgecolor", "axes.labelcolor", "axes.titlecolor", "xtick.color", "ytick.color")
+    mpl.rcParams.update(dict.fromkeys(ink, INK))
+    mpl.rcParams.update(
+        {
+            "font.family": "DejaVu Sans",
+            "font.size": 9,
+            "axes.labelsize": 9,
+            "axes.titlesize": 9,
+            "xtick.labelsize": 8,
+            "ytick.labelsize": 8,
+            "legend.fontsize": 8,
+            "legend.frameon": False,
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.facecolor": "none",
+            "figure.facecolor": "none",
+            "lines.linewidth": 1.6,
+            "lines.markersize": 4.5,
+            "svg.fonttype": "path",
+            "svg.hashsalt": "superposition",
+        }
+    )
+
+
+def panels(count: int = 1, width: float = 3.5, height: float = 2.8) -> list[Axes]:
+    """Axes of `count` panels, each a figure of its own, lettered a, b, c if there are several; sizes in inches.
+
+    3.5 inches are as wide as a phone, so a panel is never shrunk below the size it was drawn for.
+    """
+    use_theme()
+    axes = [Figure(figsize=(width, height), layout="constrained").add_subplot() for _ in range(count)]
+    for letter, ax in zip("abcdefghij", axes, strict=False):
+        if count > 1:
+            ax.set_title(letter, loc="left", fontweight="bold")
+    return axes
+
+
+def k_styles(values: Sequence) -> list[dict]:
+    """A colour and a marker for each value of a swept parameter, for `ax.plot(..., **style)`."""
+    colours = list(COLOURS.values())
+    return [{"color": colours[i % len(colours)], "marker": MARKERS[i % len(MARKERS)]} for i in range(len(values))]
+
+
+class FigureHTML:
+    """Panels as one accessible piece of HTML; notebooks and the book show it as it is."""
+
+    def __init__(self, axes: Sequence[Axes], name: str, alt: str, title: str = ""):
+        svgs = "".join(_svg(ax.figure, f"{name}-{i}") for i, ax in enumerate(axes))
+        heading = f'<p class="figure-title">{html.escape(title)}</p>' if title else ""
+        self.body = f'{heading}<div class="panels" role="img" aria-label="{html.escape(alt)}">{svgs}</div>'
+
+    def _repr_html_(self) -> str:
+        return self.body
+
+
+class SliderFigure(FigureHTML):
+    """A panel whose lines and texts follow sliders, without a server: every position is computed beforehand.
+
+    `draw(**values)` returns `{gid: (x, y)}` or `{gid: text}` for one position of the sliders; lines and texts of `ax`
+    carry these ids by `artist.set_gid`. `sliders` maps each argument of `draw` to its positions. The picture first
+    shown, and the one printed, is the one drawn on `ax`, at position `start` of each slider.
+    """
+
+    def __init__(self, ax: Axes, name: str, alt: str, sliders: dict, draw: Callable, start: dict, labels: dict, title=""):
+        super().__init__([ax], name, alt, title)
+        states = {}
+        for position in product(*(range(len(values)) for values in sliders.values())):
+            chosen = {key: sliders[key][i] for key, i in zip(sliders, position, strict=True)}
+            states[",".join(map(str, position))] = {k: _place(ax, v) for k, v in draw(**chosen).items()}
+        knobs = "".join(
+            f'<label>{html.escape(labels[key])} <input type="range" min="0" max="{len(values) - 1}" step="1" '
+            f'value="{start[key]}" data-values="{html.escape(json.dumps([str(v) for v in values]))}">'
+            f"<output>{values[start[key]]}</output></label>"
+            for key, values in sliders.items()
+        )
+        script = _SLIDER_SCRIPT.replace("NAME", name).replace("STATES", json.dumps(states))
+        self.body = f'<div id="{name}-sliders" class="sliders">{self.body}<div class="knobs">{knobs}</div></div>{script}'
+
+
+_SLIDER_SCRIPT = """<script>(() => {
+const root = document.getElementById("NAME-sliders"), states = STATES;
+const knobs = [...root.querySelectorAll("input")];
+const show = () => {
+  knobs.forEach(k => {
+    const value = JSON.parse(k.dataset.values)[k.value];
+    k.nextElementSibling.textContent = value;
+    k.setAttribute("aria-valuetext", value);
+  });
+  const state = states[knobs.map(k => k.value).join(",")];
+  for (const [id, value] of Object.entries(state)) {
+    const line = root.querySelector(`[id="NAME-0-${id}"] path`);
+    if (value.d !== undefined) line.setAttribute("d", value.d);
+    else root.querySelector(`[data-text="${id}"]`).textContent = value.text;
+  }
+};
+knobs.forEach(k => k.addEventListener("input", show));
+show();
+})();</script>"""
+
+
+def _place(ax, value):
+    """A line in the coordinates of the SVG (points, y down), or a text."""
+    if isinstance(value, str):
+        return {"text": value}
+    points = ax.transData.transform(list(zip(*value, strict=True))) * 72 / ax.figure.dpi
+    height = ax.figure.get_figheight() * 72
+    return {"d": "M" + "L".join(f"{x:.1f} {height - y:.1f}" for x, y in points)}
+
+
+def _svg(figure, name):
+    """The figure as an SVG element in the page's text colour, with ids of its own."""
+    buffer = io.StringIO()
+    figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None, "Creator": None})
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :].replace(INK, "currentColor")
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
+    svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
+    width, height = figure.get_size_inches() * 96
+    svg = re.sub(r'<svg (.*?)width="[^"]*"', rf'<svg aria-hidden="true" \1width="{width:.0f}"', svg, count=1, flags=re.S)
+    return re.sub(r'(<svg [^>]*?)height="[^"]*"', rf'\1height="{height:.0f}"', svg, count=1, flags=re.S)

@@ -1,0 +1,70 @@
+"""Sparse recovery: find z from y = A z when the projection A is known and z has few active features."""
+
+import numpy as np
+import torch
+from scipy.optimize import linprog
+from tqdm import tqdm
+
+from lib.checks import check_projection, check_responses, check_sparsity
+
+
+def orthogonal_matching_pursuit(y: torch.Tensor, a: torch.Tensor, k: int) -> torch.Tensor:
+    """Greedy recovery: k times, add the column most correlated with the residual, then refit on all columns chosen.
+
+        S <- S + argmax_j |<a_j, y - A_S z_S>| / |a_j|,   z_S = argmin |y - A_S z_S|^2
+
+    `y: (..., stimuli, units)`, `a: (..., units, n)`, one projection for all stimuli of a batch entry; returns
+    `(..., stimuli, n)`. Raises ValueError on bad input and unless 1 <= k <= min(units, n).
+    Source: Pati, Rezaiifar and Krishnaprasad 1993.
+    """
+    _check_system(y, a)
+    check_sparsity(min(a.shape[-2:]), k)
+    columns = a.mT[..., None, :, :]  # (..., 1, n, units)
+    lengths = torch.linalg.vector_norm(a, dim=-2)[..., None, :]
+    chosen = torch.empty(*y.shape[:-1], 0, dtype=torch.long, device=y.device)
+    residual = y
+    for _ in range(k):
+        fit = (residual @ a).abs() / lengths
+        fit = fit.scatter(-1, chosen, -1.0)
+        chosen = torch.cat([chosen, fit.argmax(-1, keepdim=True)], -1)
+        picked = torch.take_along_dim(columns, chosen[..., None], dim=-2)  # (..., stimuli, size, units)
+        values = torch.linalg.lstsq(picked.mT, y[..., None]).solution
+        residual = y - (picked.mT @ values)[..., 0]
+    codes = torch.zeros(*y.shape[:-1], a.shape[-1], dtype=y.dtype, device=y.device)
+    return codes.scatter(-1, chosen, values[..., 0])
+
+
+def nonnegative_basis_pursuit(y: torch.Tensor, a: torch.Tensor, progress: bool = False) -> torch.Tensor:
+    """Recovery by the sparsest-in-sum non-negative code, a linear programme solved exactly for each stimulus.
+
+        min 1'z  subject to  A z = y, z >= 0
+
+    `y: (stimuli, units)`, `a: (units, n)`; returns `(stimuli, n)` in double precision. A stimulus that no
+    non-negative code explains gets NaN. Raises ValueError on bad input.
+    Source: Chen, Donoho and Saunders 1998; solver: HiGHS.
+    """
+    _check_system(y, a)
+    matrix = a.detach().cpu().double().numpy()
+    cost = np.ones(matrix.shape[1])
+    codes = np.full((len(y), matrix.shape[1]), np.nan)
+    for i, response in enumerate(tqdm(y.detach().cpu().double().numpy(), disable=not progress)):
+        solution = linprog(cost, A_eq=matrix, b_eq=response, bounds=(0, None), method="highs")
+        if solution.status == 0:
+            codes[i] = solution.x
+    return torch.as_tensor(codes)
+
+
+def support_recovered(z: torch.Tensor, truth: torch.Tensor, tolerance: float = 1e-4) -> torch.Tensor:
+    """Whether the active features are exactly the true ones; boolean `(..., stimuli)`.
+
+    A feature counts as active above `tolerance` times the largest true value; NaN never counts as recovered.
+    """
+    floor = tolerance * truth.abs().amax(-1, keepdim=True)
+    return ((z.abs() > floor) == (truth.abs() > floor)).all(-1) & ~z.isnan().any(-1)
+
+
+def _check_system(y, a):
+    check_responses(y, "y", min_stimuli=1)
+    check_projection(a, "a")
+    if y.shape[-1] != a.shape[-2]:
+        raise ValueError(f"y has {y.shape[-1]} units and a has {a.shape[-2]} rows: they must agree, y = A z")

@@ -1,0 +1,237 @@
+"""Closed forms: what each metric gives for y = A z, before anything is sampled.
+
+Symbols: `a: (..., units, n)` and `b` are projections of n features, G = A'A their Gram matrix, kappa the kurtosis of
+the projection's entries (3 if Gaussian, 1 if +-1), M the number of stimuli. Latents are white with mean 0 unless a
+covariance is given. [A] is Longon et al. 2025, [B] is Liu et al. 2026; "ours" marks what neither paper states.
+"""
+
+from math import exp, lgamma, log, sqrt
+
+import torch
+
+from lib.checks import check_projection, check_sparsity
+
+
+def gram(a: torch.Tensor, covariance: torch.Tensor | None = None) -> torch.Tensor:
+    """Gram matrix of the projection `(..., n, n)`.
+
+        G = S^(1/2) A'A S^(1/2)
+
+    with S the latent covariance, the identity if not given. [B, section 2.2]; the covariance is ours.
+    """
+    check_projection(a)
+    if covariance is not None:
+        a = a @ matrix_root(covariance)
+    return a.mT @ a
+
+
+def matrix_root(covariance: torch.Tensor) -> torch.Tensor:
+    """Symmetric square root of a positive semi-definite `(..., n, n)`."""
+    values, vectors = torch.linalg.eigh(covariance)
+    return (vectors * values.clamp(min=0).sqrt()[..., None, :]) @ vectors.mT
+
+
+def gram_cosine(a: torch.Tensor, b: torch.Tensor, covariance: torch.Tensor | None = None) -> torch.Tensor:
+    """Cosine between the Gram matrices: the limit of RSA and of linear CKA.
+
+        cos = <G_A, G_B> / (|G_A| |G_B|),   <G_A, G_B> = |A S B'|_F^2
+
+    Only units x units products are formed when S is the identity. [B, theorems 3.1 and 3.2]
+    """
+    check_projection(a, "a")
+    check_projection(b, "b")
+    if a.shape[-1] != b.shape[-1]:
+        raise ValueError(f"a projects {a.shape[-1]} features and b {b.shape[-1]}: both need the same latent space")
+    if covariance is not None:
+        root = matrix_root(covariance)
+        a, b = a @ root, b @ root
+
+    def norm(x, y):
+        return torch.linalg.matrix_norm(x @ y.mT)
+
+    return norm(a, b) ** 2 / (norm(a, a) * norm(b, b))
+
+
+def row_space(a: torch.Tensor) -> torch.Tensor:
+    """Basis `(..., n, min(units, n))` of the row space of `a`, so that P_A = basis @ basis'.
+
+    Columns are orthonormal, or 0 where the singular value is below the largest times n times the machine epsilon.
+    """
+    _, values, vt = torch.linalg.svd(a, full_matrices=False)
+    kept = values > values[..., :1] * a.shape[-1] * torch.finfo(a.dtype).eps
+    return vt.mT * kept[..., None, :]
+
+
+def ols_weights(a: torch.Tensor, b: torch.Tensor, covariance: torch.Tensor | None = None) -> torch.Tensor:
+    """Least-squares weights that predict y_b = B z from y_a = A z; `(..., units_b, units_a)`.
+
+        W* = B S A' (A S A')^+
+
+    [B, theorem 3.3 (1)]; the covariance is ours.
+    """
+    a, b = _whitened(a, b, covariance)
+    return b @ torch.linalg.pinv(a)
+
+
+def ols_r2(a: torch.Tensor, b: torch.Tensor, covariance: torch.Tensor | None = None) -> torch.Tensor:
+    """Explained variance of y_b regressed on y_a, pooled over units of b.
+
+        R2 = tr(B P_A B') / tr(B B')
+
+    with P_A the projection on the row space of A (of A S^(1/2) for covariance S). [B, theorem 3.3 (3)]
+    """
+    a, b = _whitened(a, b, covariance)
+    return (b @ row_space(a)).square().sum((-2, -1)) / b.square().sum((-2, -1))
+
+
+def ols_mse(a: torch.Tensor, b: torch.Tensor, covariance: torch.Tensor | None = None) -> torch.Tensor:
+    """Mean squared error per predicted entry: `tr(B (I - P_A) B') / units_b`. [B, theorem 3.3 (2)]"""
+    total = gram(b, covariance).diagonal(dim1=-2, dim2=-1).sum(-1)
+    return total * (1 - ols_r2(a, b, covariance)) / b.shape[-2]
+
+
+def ols_r(a: torch.Tensor, b: torch.Tensor, covariance: torch.Tensor | None = None) -> torch.Tensor:
+    """Pearson correlation of each unit of b with its prediction; `(..., units_b)`.
+
+        r_j = sqrt(b_j' P_A b_j / b_j' b_j)
+
+    A unit with no features scores 0. [B, theorem 3.3 (4)]
+    """
+    a, b = _whitened(a, b, covariance)
+    explained = (b @ row_space(a)).square().sum(-1)
+    return (explained / b.square().sum(-1).clamp(min=torch.finfo(b.dtype).tiny)).sqrt()
+
+
+def _whitened(a, b, covariance):
+    check_projection(a, "a")
+    check_projection(b, "b")
+    if covariance is None:
+        return a, b
+    root = matrix_root(covariance)
+    return a @ root, b @ root
+
+
+# Expectations over random projections with independent entries of mean 0
+
+
+def expected_gram_norm(n: int, m: int, kurtosis: float = 3.0) -> float:
+    """E |A'A|_F^2 for m x n entries of mean 0 and variance 1.
+
+        E |G|_F^2 = n m (n + m + kappa - 2)
+
+    [B, section 3.1, constant restored]
+    """
+    return n * m * (n + m + kurtosis - 2)
+
+
+def expected_cka(n_a: int, m_a: int, m_b: int, kurtosis: float = 3.0, n_b: int | None = None, n_s: int | None = None):
+    """Expected RSA and linear CKA of two independent random projections, as a ratio of expectations.
+
+        E CKA ~ [n_s / sqrt(n_a n_b)] sqrt(m_a m_b / ((n_a + m_a + kappa - 2) (n_b + m_b + kappa - 2)))
+
+    n_a, n_b features of which n_s are shared; all shared if only n_a is given. [B, section 3.1]; the factorisation
+    with partial overlap is ours.
+    """
+    n_b = n_a if n_b is None else n_b
+    n_s = n_a if n_s is None else n_s
+    geometry = m_a * m_b / ((n_a + m_a + kurtosis - 2) * (n_b + m_b + kurtosis - 2))
+    return n_s / sqrt(n_a * n_b) * sqrt(geometry)
+
+
+def expected_r2(n_a: int, m_a: int, n_b: int | None = None, n_s: int | None = None) -> float:
+    """Expected explained variance of y_b regressed on y_a, for independent random projections and m_a <= n_a.
+
+        E R2(a to b) = n_s m_a / (n_a n_b)
+
+    whatever m_b and kappa; m_a / n_a when all features are shared. Ours; the full-overlap case follows from
+    [B, theorem 3.3].
+    """
+    n_b = n_a if n_b is None else n_b
+    n_s = n_a if n_s is None else n_s
+    return n_s * min(m_a, n_a) / (n_a * n_b)
+
+
+def expected_r(n: int, m: int) -> float:
+    """Expected Pearson r of one regressed unit for a Gaussian target row.
+
+        r^2 ~ Beta(m / 2, (n - m) / 2),   E r = Gamma((m + 1) / 2) Gamma(n / 2) / (Gamma(m / 2) Gamma((n + 1) / 2))
+
+    Exact for any full-rank A with m <= n. Ours, from [B, theorem 3.3 (4)].
+    """
+    if m >= n:
+        return 1.0
+    return exp(lgamma((m + 1) / 2) + lgamma(n / 2) - lgamma(m / 2) - lgamma((n + 1) / 2))
+
+
+def crossing_units(n_f: int, overlap: float, m_0: int, kurtosis: float = 3.0) -> float:
+    """Units m_b at which a pair that shares less reaches the CKA of a fully shared pair with m_0 units.
+
+        m_b* = t (n_f + kappa - 2) / (overlap^2 - t),   t = m_0 / (n_f + m_0 + kappa - 2)
+
+    Both pairs share system a (any m_a: it cancels), each system has n_f features, `overlap` = n_s / n_f. Infinite
+    where overlap^2 <= t: no number of units makes up for the missing features. Ours; the effect is [B, section 4.2].
+    """
+    shift = n_f + kurtosis - 2
+    t = m_0 / (m_0 + shift)
+    return t * shift / (overlap**2 - t) if overlap**2 > t else float("inf")
+
+
+def cka_finite_sample_factor(n: int, m: int, stimuli: int) -> float:
+    """By how much sampling M stimuli raises biased CKA above its limit, for m_a = m_b = m random projections.
+
+        factor ~ (1 + n / M) / (1 + n m / (M (n + m)))
+
+    Ours, to first order in 1 / M.
+    """
+    return (1 + n / stimuli) / (1 + n * m / (stimuli * (n + m)))
+
+
+# Sparsity
+
+
+def compressed_sensing_units(n: int, k: int) -> float:
+    """The unit of measurement count in compressed sensing, m_CS = k log(n / k); its constant factor is open.
+
+    [B, appendix D.1, equation 38]
+    """
+    check_sparsity(n, k)
+    return k * log(n / k)
+
+
+def topk_uniform_moments(n: int, k: int) -> tuple[float, float, float]:
+    """Mean, variance and covariance of the entries of `lib.features.topk_uniform`.
+
+    Entries are exchangeable, so the covariance matrix is (variance - covariance) I + covariance 11'. With the order
+    statistics U_(i) of n uniforms, E U_(i) = i / (n + 1) and E U_(i) U_(j) = i (j + 1) / ((n + 1)(n + 2)), i <= j:
+
+        E z = sum_i i / (n (n + 1)),  E z^2 = sum_i i (i + 1) / (n (n + 1)(n + 2)),
+        E z z' = 2 sum_{i < j} i (j + 1) / (n (n - 1)(n + 1)(n + 2)),   sums over the k largest ranks
+
+    Ours: it says why centring is enough to make these latents nearly white.
+    """
+    check_sparsity(n, k)
+    ranks = range(n - k + 1, n + 1)
+    mean = sum(ranks) / (n * (n + 1))
+    square = sum(i * (i + 1) for i in ranks) / (n * (n + 1) * (n + 2))
+    pairs = sum(i * (j + 1) for i in ranks for j in range(i + 1, n + 1))
+    product = 2 * pairs / (n * (n - 1) * (n + 1) * (n + 2)) if n > 1 else 0.0
+    return mean, square - mean**2, product - mean**2
+
+
+# Matching
+
+
+def mixing_score(q: int) -> float:
+    """Correlation of a unit that mixes q features equally with a unit of one of them: 1 / sqrt(q). [A, section 3 (1)]"""
+    return 1 / sqrt(q)
+
+
+def shifted_grouping_score(q: int, shift: int) -> float:
+    """Permutation score of two systems whose units each sum q neighbouring features, b's groups moved by `shift`.
+
+        score = max(s, q - s) / q,   s = shift mod q
+
+    [A, section 3 (2)] for q = 2 and shift 1; the sweep is ours.
+    """
+    s = shift % q
+    return max(s, q - s) / q
