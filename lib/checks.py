@@ -4,10 +4,19 @@ import torch
 
 
 def choose_device(device: str = "auto") -> torch.device:
-    """Return the device called `device`; `auto` is the GPU if there is one, else the CPU."""
+    """Return the device called `device`; `auto` is the GPU if there is one, else the CPU.
+
+    Raises ValueError on an unknown name, or on a GPU where there is none.
+    """
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    return torch.device(device)
+    try:
+        chosen = torch.device(device)
+    except (RuntimeError, TypeError):
+        raise ValueError(f"device {device!r} is unknown: choose auto, cpu or cuda") from None
+    if chosen.type == "cuda" and not torch.cuda.is_available():
+        raise ValueError(f"device {device!r} is a GPU and this machine has none: choose cpu or auto")
+    return chosen
 
 
 def check_responses(y: torch.Tensor, name: str = "y", min_stimuli: int = 2) -> torch.Tensor:
@@ -42,20 +51,39 @@ def check_finite(x: torch.Tensor, name: str) -> None:
         )
 
 
-def check_pair(y_a: torch.Tensor, y_b: torch.Tensor, min_stimuli: int = 2) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return both responses if each is sound and they share the stimuli, the dtype and the device."""
-    check_responses(y_a, "y_a", min_stimuli)
-    check_responses(y_b, "y_b", min_stimuli)
+def check_pair(
+    y_a: torch.Tensor, y_b: torch.Tensor, min_stimuli: int = 2, names: tuple[str, str] = ("y_a", "y_b")
+) -> tuple[torch.Tensor, torch.Tensor]:
+    """Return both responses if each is sound and they share the stimuli, the dtype, the device and the batch."""
+    a, b = names
+    check_responses(y_a, a, min_stimuli)
+    check_responses(y_b, b, min_stimuli)
     if y_a.shape[-2] != y_b.shape[-2]:
         raise ValueError(
-            f"y_a has {y_a.shape[-2]} stimuli and y_b has {y_b.shape[-2]}: "
+            f"{a} has {y_a.shape[-2]} stimuli and {b} has {y_b.shape[-2]}: "
             "give both networks' responses to the same stimuli, in the same order"
         )
-    if y_a.dtype != y_b.dtype:
-        raise ValueError(f"y_a is {y_a.dtype} and y_b is {y_b.dtype}: convert one, for example y_b.to(y_a.dtype)")
-    if y_a.device != y_b.device:
-        raise ValueError(f"y_a is on {y_a.device} and y_b on {y_b.device}: move one, for example y_b.to(y_a.device)")
+    check_alike(y_a, y_b, a, b)
     return y_a, y_b
+
+
+def check_alike(x: torch.Tensor, y: torch.Tensor, x_name: str, y_name: str) -> None:
+    """Raise ValueError unless the two share dtype and device and their batch dimensions broadcast."""
+    if x.dtype != y.dtype:
+        raise ValueError(
+            f"{x_name} is {x.dtype} and {y_name} is {y.dtype}: convert one, for example {y_name}.to({x_name}.dtype)"
+        )
+    if x.device != y.device:
+        raise ValueError(
+            f"{x_name} is on {x.device} and {y_name} on {y.device}: move one, for example {y_name}.to({x_name}.device)"
+        )
+    try:
+        torch.broadcast_shapes(x.shape[:-2], y.shape[:-2])
+    except RuntimeError:
+        raise ValueError(
+            f"{x_name} has shape {tuple(x.shape)} and {y_name} {tuple(y.shape)}: "
+            "their leading dimensions must be equal, or missing in one"
+        ) from None
 
 
 def check_projection(a: torch.Tensor, name: str = "a") -> torch.Tensor:

@@ -35,6 +35,11 @@ def unit_correlations(y_a: torch.Tensor, y_b: torch.Tensor) -> torch.Tensor:
 
 
 def paired_correlations(y_a: torch.Tensor, y_b: torch.Tensor) -> torch.Tensor:
-    """Correlation of unit j of a with unit j of b; `(..., units)`, 0 where either is constant."""
+    """Correlation of unit j of a with unit j of b; `(..., units)`, 0 where either is constant.
+
+    Raises ValueError on bad input and unless both have the same units.
+    """
     check_pair(y_a, y_b)
+    if y_a.shape[-1] != y_b.shape[-1]:
+        raise ValueError(f"y_a has {y_a.shape[-1]} units and y_b has {y_b.shape[-1]}: pair each unit with one unit")
     return (standardised(y_a) * standardised(y_b)).sum(-2)

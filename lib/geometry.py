@@ -11,6 +11,7 @@ from lib.checks import check_pair
 from lib.correlation import centred
 
 TINY = 1e-300
+PART = 256  # stimuli summed in the precision of the input; the parts are then summed in double
 
 
 def rsa(y_a: torch.Tensor, y_b: torch.Tensor, similarity: str = "dot", centre: bool = True) -> torch.Tensor:
@@ -45,19 +46,35 @@ def linear_cka(y_a: torch.Tensor, y_b: torch.Tensor, debiased: bool = False, cen
 
     `debiased` uses the unbiased HSIC of Song et al. 2012, which removes what finite M adds; it can be negative.
     `centre=False` shows what goes wrong without centring and is not CKA. Shapes as in `rsa`; 0 where one system is
-    constant. Raises ValueError on bad input and, debiased, on fewer than 4 stimuli. [B, section 3.2]
+    constant or, debiased, varies by one stimulus only. Raises ValueError on bad input and, debiased, on fewer than 4
+    stimuli. [B, section 3.2]
     """
     check_pair(y_a, y_b, min_stimuli=4 if debiased else 2)
     if centre:
         y_a, y_b = centred(y_a), centred(y_b)
-    hsic = _unbiased_hsic if debiased else _cross_power
-    own = hsic(y_a, y_a) * hsic(y_b, y_b)
-    return torch.where(own > TINY, hsic(y_a, y_b) / own.clamp(min=TINY).sqrt(), 0.0)
+    return _cosine(y_a, y_b, _unbiased_hsic if debiased else _biased_hsic)
+
+
+def _cosine(y_a, y_b, product):
+    """product(a, b) / sqrt(product(a, a) product(b, b)), where `product` also returns a bound of its rounding error.
+
+    The bound is in units of the machine epsilon. 0 where product(a, a) or product(b, b) is below: nothing varies.
+    """
+    (cross, _), (own_a, error_a), (own_b, error_b) = product(y_a, y_b), product(y_a, y_a), product(y_b, y_b)
+    epsilon = torch.finfo(y_a.dtype).eps
+    varies = (own_a > epsilon * error_a) & (own_b > epsilon * error_b)
+    return torch.where(varies, cross / (own_a.clamp(min=TINY).sqrt() * own_b.clamp(min=TINY).sqrt()), 0.0)
 
 
 def _cross_power(y_a, y_b):
     """sum_ij K_ij L_ij = |Y_a' Y_b|_F^2, in double precision."""
-    return (y_a.mT @ y_b).double().square().sum((-2, -1))
+    parts = zip(y_a.split(PART, -2), y_b.split(PART, -2), strict=True)
+    return sum((a.mT @ b).double() for a, b in parts).square().sum((-2, -1))
+
+
+def _biased_hsic(y_a, y_b):
+    power = _cross_power(y_a, y_b)
+    return power, PART * power
 
 
 def _powers(y):
@@ -71,20 +88,22 @@ def _row_sums(y):
 
 
 def _unbiased_hsic(y_a, y_b):
-    """Song et al. 2012, equation 5, for K and L with their diagonals set to 0."""
+    """Song et al. 2012, equation 5, times M (M - 3), for K and L with their diagonals set to 0."""
     stimuli = y_a.shape[-2]
     k_diagonal, l_diagonal = _powers(y_a), _powers(y_b)
     k_rows, l_rows = _row_sums(y_a) - k_diagonal, _row_sums(y_b) - l_diagonal
-    trace = _cross_power(y_a, y_b) - (k_diagonal * l_diagonal).sum(-1)
+    power = _cross_power(y_a, y_b)
+    trace = power - (k_diagonal * l_diagonal).sum(-1)
     product = k_rows.sum(-1) * l_rows.sum(-1) / ((stimuli - 1) * (stimuli - 2))
     cross = 2 * (k_rows * l_rows).sum(-1) / (stimuli - 2)
-    return (trace + product - cross) / (stimuli * (stimuli - 3))
+    return trace + product - cross, PART * power
 
 
 def _dot_sums(y_a, y_b):
-    """Sums over i < j of K_ij L_ij, of K_ij and of L_ij, for dot products."""
-    products = (_cross_power(y_a, y_b) - (_powers(y_a) * _powers(y_b)).sum(-1)) / 2
-    return products, _pair_sum(y_a), _pair_sum(y_b)
+    """Sums over i < j of K_ij L_ij, of K_ij and of L_ij, for dot products; and the rounding error of the first."""
+    power = _cross_power(y_a, y_b)
+    products = (power - (_powers(y_a) * _powers(y_b)).sum(-1)) / 2
+    return products, _pair_sum(y_a), _pair_sum(y_b), PART * power
 
 
 def _pair_sum(y):
@@ -100,20 +119,17 @@ def _distance_sums(y_a, y_b):
     stimuli, u, v = y_a.shape[-2], _powers(y_a), _powers(y_b)
     total_u, total_v = u.sum(-1), v.sum(-1)
     products = stimuli * (u * v).sum(-1) + total_u * total_v + 2 * _cross_power(y_a, y_b)
-    return products, stimuli * total_u, stimuli * total_v
+    return products, stimuli * total_u, stimuli * total_v, 8 * products
 
 
 def _pearson_of_pairs(y_a, y_b, sums):
     pairs = y_a.shape[-2] * (y_a.shape[-2] - 1) / 2
 
     def covariance(x, y):
-        products, sum_x, sum_y = sums(x, y)
-        return products / pairs - sum_x * sum_y / pairs**2, products / pairs
+        products, sum_x, sum_y, error = sums(x, y)
+        return products / pairs - sum_x * sum_y / pairs**2, error / pairs
 
-    (cross, _), (own_a, size_a), (own_b, size_b) = covariance(y_a, y_b), covariance(y_a, y_a), covariance(y_b, y_b)
-    # A variance below the rounding error of its two terms is 0: that matrix is constant.
-    varies = (own_a > 1e-12 * size_a) & (own_b > 1e-12 * size_b)
-    return torch.where(varies, cross / (own_a * own_b).clamp(min=TINY).sqrt(), 0.0).clamp(-1, 1)
+    return _cosine(y_a, y_b, covariance).clamp(-1, 1)
 
 
 def _unit_rows(y, name):

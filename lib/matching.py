@@ -18,10 +18,12 @@ def best_permutation(similarity: torch.Tensor) -> torch.Tensor:
 
     Raises ValueError unless `similarity` is a finite square matrix.
     """
-    if similarity.ndim != 2 or similarity.shape[0] != similarity.shape[1]:
-        raise ValueError(f"similarity has shape {tuple(similarity.shape)}: a permutation needs as many units in a as in b")
-    check_finite(similarity, "similarity")
-    return torch.as_tensor(linear_sum_assignment(similarity.detach().cpu(), maximize=True)[1])
+    similarity = _checked(similarity)
+    if similarity.shape[0] != similarity.shape[1]:
+        raise ValueError(
+            f"similarity has shape {tuple(similarity.shape)}: a permutation needs as many units in a as in b"
+        )
+    return torch.as_tensor(linear_sum_assignment(similarity, maximize=True)[1])
 
 
 def permutation_score(similarity: torch.Tensor) -> float:
@@ -32,7 +34,7 @@ def permutation_score(similarity: torch.Tensor) -> float:
     [A, section 3]
     """
     columns = best_permutation(similarity)
-    return float(similarity.cpu()[torch.arange(len(columns)), columns].mean())
+    return float(_checked(similarity)[torch.arange(len(columns)), columns].mean())
 
 
 def soft_matching_plan(similarity: torch.Tensor) -> torch.Tensor:
@@ -42,9 +44,7 @@ def soft_matching_plan(similarity: torch.Tensor) -> torch.Tensor:
     `(units_a, units_b)` in double precision on the CPU. Raises ValueError on non-finite input and RuntimeError if the
     transport solver stops before the marginals hold. [A, equation 1]
     """
-    if similarity.ndim != 2 or similarity.numel() == 0:
-        raise ValueError(f"similarity has shape {tuple(similarity.shape)}: give (units_a, units_b), neither of them 0")
-    check_finite(similarity, "similarity")
+    similarity = _checked(similarity)
     units_a, units_b = similarity.shape
     if units_a == units_b:
         plan = torch.zeros(units_a, units_b, dtype=torch.float64)
@@ -52,12 +52,23 @@ def soft_matching_plan(similarity: torch.Tensor) -> torch.Tensor:
         return plan
     mass_a = torch.full((units_a,), 1 / units_a, dtype=torch.float64)
     mass_b = torch.full((units_b,), 1 / units_b, dtype=torch.float64)
-    plan = ot.emd(mass_a, mass_b, -similarity.detach().cpu().double(), numItermax=10_000_000)
+    plan = ot.emd(mass_a, mass_b, -similarity, numItermax=10_000_000)
     # The solver only warns when it runs out of iterations, and then the plan does not add up.
     error = max(float((plan.sum(1) - mass_a).abs().max()), float((plan.sum(0) - mass_b).abs().max()))
     if error > 1e-8:
         raise RuntimeError(f"optimal transport did not converge (marginals off by {error:.1e}): remove duplicate units")
     return plan
+
+
+def _checked(similarity):
+    """The matrix in double precision on the CPU, where the solvers are."""
+    if not isinstance(similarity, torch.Tensor) or similarity.ndim != 2 or similarity.numel() == 0:
+        given = (
+            f"shape {tuple(similarity.shape)}" if isinstance(similarity, torch.Tensor) else type(similarity).__name__
+        )
+        raise ValueError(f"similarity ({given}) is no matrix: give a tensor (units_a, units_b), neither of them 0")
+    check_finite(similarity, "similarity")
+    return similarity.detach().cpu().double()
 
 
 def soft_matching_score(y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, seed: int = 0) -> Scores:

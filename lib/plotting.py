@@ -94,7 +94,9 @@ class SliderFigure(FigureHTML):
     shown, and the one printed, is the one drawn on `ax`, at position `start` of each slider.
     """
 
-    def __init__(self, ax: Axes, name: str, alt: str, sliders: dict, draw: Callable, start: dict, labels: dict, title=""):
+    def __init__(
+        self, ax: Axes, name: str, alt: str, sliders: dict, draw: Callable, start: dict, labels: dict, title=""
+    ):
         super().__init__([ax], name, alt, title)
         states = {}
         for position in product(*(range(len(values)) for values in sliders.values())):
@@ -107,7 +109,9 @@ class SliderFigure(FigureHTML):
             for key, values in sliders.items()
         )
         script = _SLIDER_SCRIPT.replace("NAME", name).replace("STATES", json.dumps(states))
-        self.body = f'<div id="{name}-sliders" class="sliders">{self.body}<div class="knobs">{knobs}</div></div>{script}'
+        self.body = (
+            f'<div id="{name}-sliders" class="sliders">{self.body}<div class="knobs">{knobs}</div></div>{script}'
+        )
 
 
 _SLIDER_SCRIPT = """<script>(() => {
@@ -149,5 +153,7 @@ def _svg(figure, name):
     svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.S)
     svg = re.sub(r'(\bid="|href="#|url\(#)', rf"\g<1>{name}-", svg)
     width, height = figure.get_size_inches() * 96
-    svg = re.sub(r'<svg (.*?)width="[^"]*"', rf'<svg aria-hidden="true" \1width="{width:.0f}"', svg, count=1, flags=re.S)
+    svg = re.sub(
+        r'<svg (.*?)width="[^"]*"', rf'<svg aria-hidden="true" \1width="{width:.0f}"', svg, count=1, flags=re.S
+    )
     return re.sub(r'(<svg [^>]*?)height="[^"]*"', rf'\1height="{height:.0f}"', svg, count=1, flags=re.S)

@@ -58,6 +58,8 @@ def restricted_isometry_constant(a: torch.Tensor, k: int) -> float:
     Raises ValueError beyond a million supports.
     """
     check_projection(a)
+    if a.ndim != 2:
+        raise ValueError(f"a has shape {tuple(a.shape)}: give one projection, (units, features)")
     n = a.shape[1]
     check_sparsity(n, k)
     if comb(n, k) > 1_000_000:

@@ -5,7 +5,7 @@ import torch
 from scipy.optimize import linprog
 from tqdm import tqdm
 
-from lib.checks import check_projection, check_responses, check_sparsity
+from lib.checks import check_alike, check_projection, check_responses, check_sparsity
 
 
 def orthogonal_matching_pursuit(y: torch.Tensor, a: torch.Tensor, k: int) -> torch.Tensor:
@@ -14,13 +14,15 @@ def orthogonal_matching_pursuit(y: torch.Tensor, a: torch.Tensor, k: int) -> tor
         S <- S + argmax_j |<a_j, y - A_S z_S>| / |a_j|,   z_S = argmin |y - A_S z_S|^2
 
     `y: (..., stimuli, units)`, `a: (..., units, n)`, one projection for all stimuli of a batch entry; returns
-    `(..., stimuli, n)`. Raises ValueError on bad input and unless 1 <= k <= min(units, n).
+    `(..., stimuli, n)`. A column of zeros is never chosen. Raises ValueError on bad input and unless 1 <= k <= min(units, n).
     Source: Pati, Rezaiifar and Krishnaprasad 1993.
     """
     _check_system(y, a)
     check_sparsity(min(a.shape[-2:]), k)
+    batch = torch.broadcast_shapes(y.shape[:-2], a.shape[:-2])
+    y, a = y.expand(*batch, *y.shape[-2:]), a.expand(*batch, *a.shape[-2:])
     columns = a.mT[..., None, :, :]  # (..., 1, n, units)
-    lengths = torch.linalg.vector_norm(a, dim=-2)[..., None, :]
+    lengths = torch.linalg.vector_norm(a, dim=-2)[..., None, :].clamp(min=torch.finfo(a.dtype).tiny)
     chosen = torch.empty(*y.shape[:-1], 0, dtype=torch.long, device=y.device)
     residual = y
     for _ in range(k):
@@ -44,6 +46,8 @@ def nonnegative_basis_pursuit(y: torch.Tensor, a: torch.Tensor, progress: bool =
     Source: Chen, Donoho and Saunders 1998; solver: HiGHS.
     """
     _check_system(y, a)
+    if y.ndim != 2 or a.ndim != 2:
+        raise ValueError(f"y {tuple(y.shape)} and a {tuple(a.shape)}: give one system, (stimuli, units) and (units, n)")
     matrix = a.detach().cpu().double().numpy()
     cost = np.ones(matrix.shape[1])
     codes = np.full((len(y), matrix.shape[1]), np.nan)
@@ -68,3 +72,4 @@ def _check_system(y, a):
     check_projection(a, "a")
     if y.shape[-1] != a.shape[-2]:
         raise ValueError(f"y has {y.shape[-1]} units and a has {a.shape[-2]} rows: they must agree, y = A z")
+    check_alike(y, a, "y", "a")

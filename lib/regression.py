@@ -43,7 +43,9 @@ def ols_score(y_a: torch.Tensor, y_b: torch.Tensor) -> Fit:
     total = target.square().sum(-2)
     explained = torch.minimum((basis.mT @ target).square().sum(-2), total)
     error = (total - explained).sum(-1)
-    return Fit(_share(explained.sum(-1), total.sum(-1)), error / target.shape[-2:].numel(), _share(explained, total).sqrt())
+    return Fit(
+        _share(explained.sum(-1), total.sum(-1)), error / target.shape[-2:].numel(), _share(explained, total).sqrt()
+    )
 
 
 def prediction_score(prediction: torch.Tensor, target: torch.Tensor) -> Fit:
@@ -51,12 +53,17 @@ def prediction_score(prediction: torch.Tensor, target: torch.Tensor) -> Fit:
 
         R2 = 1 - |target - prediction|^2 / |target - mean|^2
 
-    R2 is negative for a prediction worse than the mean.
+    R2 is negative for a prediction worse than the mean, and 0 if the target is constant. Raises ValueError on bad
+    input and unless both have the same units.
     """
-    check_pair(prediction, target)
+    check_pair(prediction, target, names=("prediction", "target"))
+    if prediction.shape[-1] != target.shape[-1]:
+        raise ValueError(
+            f"prediction has {prediction.shape[-1]} units and target has {target.shape[-1]}: give one prediction a unit"
+        )
     error = (target - prediction).square().sum((-2, -1))
     total = centred(target).square().sum((-2, -1))
-    return Fit(1 - error / total, error / target.shape[-2:].numel(), paired_correlations(prediction, target))
+    return Fit(_share(total - error, total), error / target.shape[-2:].numel(), paired_correlations(prediction, target))
 
 
 def _column_space(y):

@@ -9,7 +9,7 @@ from math import exp, lgamma, log, sqrt
 
 import torch
 
-from lib.checks import check_projection, check_sparsity
+from lib.checks import check_alike, check_projection, check_sparsity
 
 
 def gram(a: torch.Tensor, covariance: torch.Tensor | None = None) -> torch.Tensor:
@@ -20,8 +20,7 @@ def gram(a: torch.Tensor, covariance: torch.Tensor | None = None) -> torch.Tenso
     with S the latent covariance, the identity if not given. [B, section 2.2]; the covariance is ours.
     """
     check_projection(a)
-    if covariance is not None:
-        a = a @ matrix_root(covariance)
+    a = _whitened(a, covariance)
     return a.mT @ a
 
 
@@ -38,18 +37,12 @@ def gram_cosine(a: torch.Tensor, b: torch.Tensor, covariance: torch.Tensor | Non
 
     Only units x units products are formed when S is the identity. [B, theorems 3.1 and 3.2]
     """
-    check_projection(a, "a")
-    check_projection(b, "b")
-    if a.shape[-1] != b.shape[-1]:
-        raise ValueError(f"a projects {a.shape[-1]} features and b {b.shape[-1]}: both need the same latent space")
-    if covariance is not None:
-        root = matrix_root(covariance)
-        a, b = a @ root, b @ root
+    a, b = _whitened_pair(a, b, covariance)
 
     def norm(x, y):
         return torch.linalg.matrix_norm(x @ y.mT)
 
-    return norm(a, b) ** 2 / (norm(a, a) * norm(b, b))
+    return norm(a, b) ** 2 / (norm(a, a) * norm(b, b)).clamp(min=torch.finfo(a.dtype).tiny)
 
 
 def row_space(a: torch.Tensor) -> torch.Tensor:
@@ -69,7 +62,7 @@ def ols_weights(a: torch.Tensor, b: torch.Tensor, covariance: torch.Tensor | Non
 
     [B, theorem 3.3 (1)]; the covariance is ours.
     """
-    a, b = _whitened(a, b, covariance)
+    a, b = _whitened_pair(a, b, covariance)
     return b @ torch.linalg.pinv(a)
 
 
@@ -80,14 +73,14 @@ def ols_r2(a: torch.Tensor, b: torch.Tensor, covariance: torch.Tensor | None = N
 
     with P_A the projection on the row space of A (of A S^(1/2) for covariance S). [B, theorem 3.3 (3)]
     """
-    a, b = _whitened(a, b, covariance)
-    return (b @ row_space(a)).square().sum((-2, -1)) / b.square().sum((-2, -1))
+    a, b = _whitened_pair(a, b, covariance)
+    return (b @ row_space(a)).square().sum((-2, -1)) / b.square().sum((-2, -1)).clamp(min=torch.finfo(b.dtype).tiny)
 
 
 def ols_mse(a: torch.Tensor, b: torch.Tensor, covariance: torch.Tensor | None = None) -> torch.Tensor:
     """Mean squared error per predicted entry: `tr(B (I - P_A) B') / units_b`. [B, theorem 3.3 (2)]"""
-    total = gram(b, covariance).diagonal(dim1=-2, dim2=-1).sum(-1)
-    return total * (1 - ols_r2(a, b, covariance)) / b.shape[-2]
+    a, b = _whitened_pair(a, b, covariance)
+    return b.square().sum((-2, -1)) * (1 - ols_r2(a, b)) / b.shape[-2]
 
 
 def ols_r(a: torch.Tensor, b: torch.Tensor, covariance: torch.Tensor | None = None) -> torch.Tensor:
@@ -97,18 +90,28 @@ def ols_r(a: torch.Tensor, b: torch.Tensor, covariance: torch.Tensor | None = No
 
     A unit with no features scores 0. [B, theorem 3.3 (4)]
     """
-    a, b = _whitened(a, b, covariance)
+    a, b = _whitened_pair(a, b, covariance)
     explained = (b @ row_space(a)).square().sum(-1)
     return (explained / b.square().sum(-1).clamp(min=torch.finfo(b.dtype).tiny)).sqrt()
 
 
-def _whitened(a, b, covariance):
+def _whitened(a, covariance):
+    if covariance is None:
+        return a
+    n = a.shape[-1]
+    if covariance.shape[-2:] != (n, n):
+        raise ValueError(f"covariance has shape {tuple(covariance.shape)}: give ({n}, {n}), one row for each feature")
+    check_alike(a, covariance, "the projection", "covariance")
+    return a @ matrix_root(covariance)
+
+
+def _whitened_pair(a, b, covariance):
     check_projection(a, "a")
     check_projection(b, "b")
-    if covariance is None:
-        return a, b
-    root = matrix_root(covariance)
-    return a @ root, b @ root
+    check_alike(a, b, "a", "b")
+    if a.shape[-1] != b.shape[-1]:
+        raise ValueError(f"a projects {a.shape[-1]} features and b {b.shape[-1]}: both need the same latent space")
+    return _whitened(a, covariance), _whitened(b, covariance)
 
 
 # Expectations over random projections with independent entries of mean 0
@@ -129,11 +132,11 @@ def expected_cka(n_a: int, m_a: int, m_b: int, kurtosis: float = 3.0, n_b: int |
 
         E CKA ~ [n_s / sqrt(n_a n_b)] sqrt(m_a m_b / ((n_a + m_a + kappa - 2) (n_b + m_b + kappa - 2)))
 
-    n_a, n_b features of which n_s are shared; all shared if only n_a is given. [B, section 3.1]; the factorisation
+    n_a, n_b features of which n_s are shared, as many as can be if n_s is not given. [B, section 3.1]; the factorisation
     with partial overlap is ours.
     """
     n_b = n_a if n_b is None else n_b
-    n_s = n_a if n_s is None else n_s
+    n_s = min(n_a, n_b) if n_s is None else n_s
     geometry = m_a * m_b / ((n_a + m_a + kurtosis - 2) * (n_b + m_b + kurtosis - 2))
     return n_s / sqrt(n_a * n_b) * sqrt(geometry)
 
@@ -147,7 +150,7 @@ def expected_r2(n_a: int, m_a: int, n_b: int | None = None, n_s: int | None = No
     [B, theorem 3.3].
     """
     n_b = n_a if n_b is None else n_b
-    n_s = n_a if n_s is None else n_s
+    n_s = min(n_a, n_b) if n_s is None else n_s
     return n_s * min(m_a, n_a) / (n_a * n_b)
 
 

@@ -1,0 +1,43 @@
+# `make help` lists what there is. Variables: PROFILE, NAME, ARGS, JOBS, PYTHON.
+PYTHON ?= python3
+PROFILE ?= quick
+JOBS ?= 2
+VENV := .venv
+RUN := $(VENV)/bin/python -m
+INSTALLED := $(VENV)/.installed
+
+.PHONY: help book test chapter lab claims clean
+.DEFAULT_GOAL := help
+
+help:  ## list these commands
+	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -ts '|'
+
+book: $(INSTALLED)  ## run every chapter that is out of date and build the book (PROFILE=quick)
+	$(RUN) lib.chapters run --profile $(PROFILE) --jobs $(JOBS)
+	$(RUN) lib.book build --profile $(PROFILE)
+
+test: $(INSTALLED)  ## lint, tests and notebook checks
+	$(VENV)/bin/ruff check .
+	$(VENV)/bin/ruff format --check .
+	OMP_NUM_THREADS=1 $(RUN) pytest -q -n $(JOBS) tests
+
+chapter: $(INSTALLED)  ## run one chapter with other parameters and build its page (NAME=..., ARGS="-p draws 50")
+	@test -n "$(NAME)" || { $(RUN) lib.chapters list; echo 'say which: make chapter NAME=...'; exit 2; }
+	$(RUN) lib.chapters run $(NAME) --profile $(PROFILE) --label custom $(ARGS)
+	$(RUN) lib.book page $(NAME) --label custom
+
+lab: $(INSTALLED)  ## open JupyterLab, where a chapter's .py opens as a notebook
+	mkdir -p $(VENV)/share/jupyter/lab/settings
+	cp notebooks/lab_settings.json $(VENV)/share/jupyter/lab/settings/overrides.json
+	$(VENV)/bin/jupyter lab --notebook-dir=notebooks
+
+claims: $(INSTALLED)  ## print the verdict on every claim (PROFILE=quick)
+	@$(RUN) lib.claims --profile $(PROFILE)
+
+clean:  ## delete runs and built pages, keep the installation
+	rm -rf build _build book/chapters
+
+$(INSTALLED): pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(VENV)/bin/pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[book,lab,test]'
+	@touch $@

@@ -1,0 +1,22 @@
+"""What the pages need travels with the book: MathJax from an installed package, and one style sheet."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+HERE = Path(__file__).parent
+MATHJAX = "mathjax/tex-svg-full.js"
+
+
+def add_assets(app, config):
+    """Put MathJax and the style sheet among the static files and point Sphinx at them."""
+    # The package's name has dashes, so it cannot be imported, only found.
+    package = Path(find_spec("sphinx-mathjax-offline").origin).parent
+    script = package / "static" / MATHJAX
+    config.html_static_path += [str(script), str(HERE / "book.css")]
+    config.mathjax_path = script.name
+
+
+def setup(app):
+    app.connect("config-inited", add_assets)
+    app.add_css_file("book.css")
+    return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}

@@ -1,0 +1,128 @@
+"""Assemble the book from executed chapters and build it with Jupyter Book.
+
+python -m lib.book build [--profile quick]     the whole book into _build/html
+python -m lib.book page NAME [--label custom]  one chapter's page, for a run with changed parameters
+"""
+
+import argparse
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import nbformat
+import yaml
+
+from lib.chapters import output_path, run_seconds
+from lib.claims import ledger, summary_table
+from lib.parameters import ROOT, chapter_names
+from lib.results import results_of, write_whole
+
+BOOK = ROOT / "book"
+STRICT = ["-W", "-n", "--keep-going"]  # a warning is an error, missing references too, and all of them are shown
+
+
+def build(profile: str) -> int:
+    """Copy the executed chapters of a profile into the book, write its generated pages, build; the exit status."""
+    for name in chapter_names():
+        _write_if_changed(BOOK / "chapters" / f"{name}.ipynb", _published(name, profile))
+    _write_if_changed(BOOK / "chapters" / "_verdicts.md", summary_table(ledger(profile)))
+    _write_if_changed(BOOK / "chapters" / "_run_times.md", run_times(profile))
+    write_whole(ROOT / "build" / profile / "landing.svg", landing_picture(profile))
+    status = _jupyter_book(ROOT, ROOT, *STRICT)
+    if status == 0:
+        print("\n".join(f"{name:28} {run_seconds(name, profile):6.1f} s" for name in chapter_names()))
+        print(f"the book is at {(ROOT / '_build' / 'html' / 'index.html').relative_to(ROOT)}")
+    return status
+
+
+def page(name: str, label: str) -> int:
+    """Build the page of one executed chapter on its own, into build/<label>/page; the exit status."""
+    source = ROOT / "build" / label / "page"
+    source.mkdir(parents=True, exist_ok=True)
+    config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
+    config["sphinx"]["local_extensions"] = {"book_assets": str(BOOK / "_ext")}
+    config["bibtex_bibfiles"] = ["references.bib"]
+    shutil.copyfile(BOOK / "references.bib", source / "references.bib")
+    write_whole(source / "_config.yml", yaml.safe_dump(config))
+    write_whole(source / "_toc.yml", yaml.safe_dump({"format": "jb-book", "root": name}))
+    write_whole(source / f"{name}.ipynb", _published(name, label))
+    # Links to other chapters lead nowhere in a page of its own, so warnings do not stop this build.
+    status = _jupyter_book(source, source, "-q")
+    print(f"the page is at {(source / '_build' / 'html' / f'{name}.html').relative_to(ROOT)}")
+    return status
+
+
+def run_times(profile: str) -> str:
+    """The table of run times and what each chapter ran on, as Markdown."""
+    lines = ["| chapter | seconds | device | versions | date | revision |", "|---|---:|---|---|---|---|"]
+    results = results_of(profile)
+    for name in chapter_names():
+        source = results[name]["provenance"]
+        versions = ", ".join(f"{package} {number}" for package, number in source["versions"].items())
+        seconds = f"{run_seconds(name, profile):.1f}"
+        cells = (f"[](#{chapter_label(name)})", seconds, source["device"], versions, source["date"], source["revision"])
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def chapter_label(name: str) -> str:
+    """The label of a chapter's title, as written in its first cell."""
+    text = (ROOT / "notebooks" / f"{name}.py").read_text(encoding="utf-8")
+    return re.search(r"^# \((ch-[\w-]+)\)=$", text, flags=re.M)[1]
+
+
+def landing_picture(profile: str) -> str:
+    """The landing page's figure as an SVG file that follows the reader's colour scheme."""
+    notebook = nbformat.read(output_path("04_gaussian_projections", profile), as_version=4)
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
+    shown = next(o for o in outputs if o.get("metadata", {}).get("scrapbook", {}).get("name") == "fig-landing")
+    html = shown["data"]["text/html"]
+    svg = re.search(r"<svg.*?</svg>", html, flags=re.S)[0]
+    light, dark = "svg{color:#222;background:#fff}", "svg{color:#ddd;background:#14181e}"
+    style = f"<style>{light}@media(prefers-color-scheme:dark){{{dark}}}</style>"
+    return re.sub(r"(<svg[^>]*>)", rf"\1{style}", svg, count=1) + "\n"
+
+
+def _published(name, label):
+    """An executed chapter without what differs from run to run."""
+    path = output_path(name, label)
+    if not path.exists():
+        raise ValueError(f"{name} has no successful run in build/{label}: run `make chapter NAME={name}` first")
+    notebook = nbformat.read(path, as_version=4)
+    profile = notebook.metadata.pop("run")["profile"]
+    if profile == "quick":  # the defaults, which the parameters cell already shows
+        notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    return nbformat.writes(notebook) + "\n"
+
+
+def _write_if_changed(path: Path, text: str) -> None:
+    """Sphinx compares times: an unchanged page must keep its own."""
+    if not path.exists() or path.read_text(encoding="utf-8") != text:
+        write_whole(path, text)
+
+
+def _jupyter_book(source, output, *options):
+    tool = Path(sys.executable).with_name("jupyter-book")
+    return subprocess.run([tool, "build", source, "--path-output", output, *options]).returncode
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns its exit status."""
+    parser = argparse.ArgumentParser(prog="python -m lib.book", description="Build the book from executed chapters.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    whole = commands.add_parser("build", help="the whole book")
+    whole.add_argument("--profile", default="quick")
+    single = commands.add_parser("page", help="one chapter's page")
+    single.add_argument("name")
+    single.add_argument("--label", default="custom")
+    given = parser.parse_args(arguments)
+    return build(given.profile) if given.command == "build" else page(given.name, given.label)
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except ValueError as error:
+        sys.exit(f"error: {error}")

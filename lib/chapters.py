@@ -1,0 +1,216 @@
+"""List and run chapters: the one runner behind make, continuous integration and the command line.
+
+    python -m lib.chapters list
+    python -m lib.chapters run [NAME ...] [--profile quick] [--jobs 2] [-p NAME VALUE]
+    python -m lib.chapters notebook NAME     write notebooks/NAME.ipynb for the raw tools
+
+A chapter runs into a temporary file and is renamed when it succeeded; one that failed stays beside it as
+`NAME.failed.ipynb`. A chapter whose notebook, settings and lib are unchanged is not run again.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+import sys
+import time
+from concurrent.futures import ThreadPoolExecutor, as_completed
+from pathlib import Path
+
+import jupytext
+import nbformat
+import yaml
+from tqdm import tqdm
+
+from lib.parameters import NOTEBOOKS, ROOT, chapter_names, checked, declared, notebook_path, profile_values
+from lib.results import write_whole
+
+LEDGER = "14_claims"  # reads the results of all other chapters, so it runs last
+CELL_OUTPUT_LIMIT = 2_000_000  # characters; beyond it a page is too heavy for a phone
+KERNEL_STARTS = 3
+
+
+class ChapterError(Exception):
+    """A chapter that failed, told in one line."""
+
+
+def run_chapters(names: list[str], profile: str, given: dict, jobs: int, label: str | None = None) -> bool:
+    """Run chapters that are out of date, `jobs` at a time; True if all succeeded. Prints one line a chapter.
+
+    `given` are parameter values on top of the profile's, `label` the folder of build/ that takes the outputs, the
+    profile's name if not given. Raises ValueError on a bad name, profile or parameter before anything runs.
+    """
+    label = label or profile
+    settings = {name: checked(name, {**profile_values(name, profile), **given, "profile": label}) for name in names}
+    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
+    os.environ["TQDM_DISABLE"] = "1"
+    os.environ["PYTHONPATH"] = str(ROOT)
+    succeeded = []
+    with tqdm(total=len(names), unit="chapter", disable=None) as bar, ThreadPoolExecutor(jobs) as pool:
+        for wave in ([name for name in names if name != LEDGER], [name for name in names if name == LEDGER]):
+            runs = {pool.submit(run_chapter, name, settings[name], label): name for name in wave}
+            for done in as_completed(runs):
+                succeeded.append(_reported(runs[done], done, bar))
+    return all(succeeded)
+
+
+def _reported(name, done, bar):
+    try:
+        line, good = done.result(), True
+    except ChapterError as error:
+        line, good = f"FAILED  {error}", False
+    tqdm.write(f"{name:28} {line}")
+    bar.update()
+    return good
+
+
+def run_chapter(name: str, settings: dict, label: str) -> str:
+    """Run one chapter unless its output is up to date; returns what happened. Raises ChapterError if it fails."""
+    output = output_path(name, label)
+    digest = fingerprint(name, settings, label)
+    if output.exists() and _read_run(output).get("fingerprint") == digest:
+        return "up to date"
+    output.parent.mkdir(parents=True, exist_ok=True)
+    temporary = output.with_name(f".{name}.part.ipynb")
+    started = time.perf_counter()
+    failure = _execute(name, settings, temporary)
+    if not temporary.exists():
+        raise ChapterError(failure)
+    notebook = _tidy(nbformat.read(temporary, as_version=4))
+    seconds = round(time.perf_counter() - started, 1)
+    notebook.metadata["run"] = {"fingerprint": digest, "seconds": seconds, "profile": label}
+    failure = failure or _too_long(notebook)
+    kept = output.with_name(f"{name}.failed.ipynb")
+    write_whole(kept if failure else output, nbformat.writes(notebook) + "\n")
+    temporary.unlink()
+    if failure:
+        raise ChapterError(f"{failure}; see {kept.relative_to(ROOT)}")
+    kept.unlink(missing_ok=True)
+    return f"{seconds:6.1f} s"
+
+
+def output_path(name: str, label: str) -> Path:
+    """Where the executed notebook of a chapter lies."""
+    return ROOT / "build" / label / f"{name}.ipynb"
+
+
+def run_seconds(name: str, label: str) -> float:
+    """How long the last successful run of a chapter took, kernel start included."""
+    return _read_run(output_path(name, label))["seconds"]
+
+
+def _read_run(path):
+    return json.loads(path.read_text(encoding="utf-8"))["metadata"].get("run", {})
+
+
+def fingerprint(name: str, settings: dict, label: str) -> str:
+    """Hash of all that decides a chapter's output: its text, its settings, lib, and for the ledger the results."""
+    parts = [notebook_path(name), *sorted((ROOT / "lib").glob("*.py")), ROOT / "constraints.txt"]
+    if name == LEDGER:
+        recorded = (ROOT / "book" / "results").glob("*/*.json")
+        parts += [ROOT / "book" / "claims.yml", *sorted(recorded)]
+        parts += sorted(path for path in output_path(name, label).parent.glob("[0-9]*.json") if path.stem != LEDGER)
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for part in parts:
+        digest.update(part.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def _execute(name, settings, temporary):
+    """Run into `temporary`; returns None, or the chapter's failure in one line."""
+    import papermill
+    from papermill.exceptions import PapermillExecutionError
+
+    source = temporary.with_name(f".{name}.source.ipynb")
+    notebook = jupytext.read(notebook_path(name))
+    jupytext.write(notebook, source)
+    options = dict(parameters=settings, kernel_name="python3", cwd=str(ROOT), progress_bar=False)
+    options["extra_arguments"] = ["--log-level=CRITICAL"]  # of the kernel: its start-up warnings are not the chapter's
+    try:
+        for attempt in range(KERNEL_STARTS):
+            try:
+                papermill.execute_notebook(source, temporary, **options)
+                return None
+            except PapermillExecutionError as error:
+                message = str(error.evalue).strip() or "no message"
+                number = _number_in_text(notebook, error.cell_index)
+                return f"cell {number}: {error.ename}: {message.splitlines()[0]}"
+            except Exception as error:  # ports race when several kernels start at once: the computation never began
+                begun = _begun(temporary)
+                if begun or attempt == KERNEL_STARTS - 1:
+                    reason = (str(error) or repr(error)).splitlines()[0]
+                    return f"the kernel {'died' if begun else 'did not start'}: {reason}"
+    finally:
+        source.unlink(missing_ok=True)
+
+
+def _number_in_text(notebook, index):
+    """The number of a cell in the text notebook, from its index after papermill inserted the given parameters."""
+    declared_at = next(i for i, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", []))
+    return index + 1 if index <= declared_at else index
+
+
+def _begun(temporary):
+    """Whether any cell was executed."""
+    if not temporary.exists():
+        return False
+    return any(cell.get("execution_count") for cell in nbformat.read(temporary, as_version=4).cells)
+
+
+def _tidy(notebook):
+    """Cell ids from their source and no timestamps or paths: two runs differ only where results do."""
+    seen = {}
+    notebook.metadata.pop("papermill", None)
+    for cell in notebook.cells:
+        for dated in ("papermill", "execution"):
+            cell.metadata.pop(dated, None)
+        seen[cell.source] = seen.get(cell.source, 0) + 1
+        cell.id = hashlib.sha256(f"{cell.source}{seen[cell.source]}".encode()).hexdigest()[:12]
+    return notebook
+
+
+def _too_long(notebook):
+    written = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
+    for number, cell in enumerate(written, 1):
+        size = len(json.dumps(cell.get("outputs", [])))
+        if size > CELL_OUTPUT_LIMIT:
+            return f"cell {number}: output of {size:,} characters, {CELL_OUTPUT_LIMIT:,} allowed: show less"
+    return None
+
+
+def _parser():
+    parser = argparse.ArgumentParser(prog="python -m lib.chapters", description="List and run the book's chapters.")
+    commands = parser.add_subparsers(dest="command", required=True)
+    commands.add_parser("list", help="list chapters and their parameters")
+    run = commands.add_parser("run", help="run chapters that are out of date")
+    run.add_argument("names", nargs="*", metavar="NAME", help="chapters, all if none is named")
+    run.add_argument("--profile", default="quick", help="folder of notebooks/profiles, default quick")
+    run.add_argument("--label", help="folder of build/ for the outputs, default the profile's name")
+    run.add_argument("--jobs", type=int, default=2, help="chapters at a time, default 2")
+    run.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set a parameter")
+    notebook = commands.add_parser("notebook", help="write a chapter as .ipynb for the raw tools")
+    notebook.add_argument("name", metavar="NAME")
+    return parser
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """The command line; returns its exit status."""
+    given = _parser().parse_args(arguments)
+    if given.command == "list":
+        for name in chapter_names():
+            print(name, *(f"    {parameter}" for parameter in declared(name).values()), sep="\n")
+        return 0
+    if given.command == "notebook":
+        path = NOTEBOOKS / f"{given.name}.ipynb"
+        jupytext.write(jupytext.read(notebook_path(given.name)), path)
+        print(path.relative_to(ROOT))
+        return 0
+    values = {name: yaml.safe_load(value) for name, value in given.p}
+    return 0 if run_chapters(given.names or chapter_names(), given.profile, values, given.jobs, given.label) else 1
+
+
+if __name__ == "__main__":
+    try:
+        sys.exit(main())
+    except ValueError as error:
+        sys.exit(f"error: {error}")

@@ -1,0 +1,102 @@
+"""One execution of a chapter: the numbers and figures its prose quotes, and its results file with provenance."""
+
+import json
+import platform
+import subprocess
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+
+from lib.checks import choose_device
+from lib.parameters import ROOT, scope_values
+from lib.plotting import FigureHTML, use_theme
+from lib.results import write_whole
+
+PACKAGES = ("torch", "numpy", "scipy", "pot", "scikit-learn")
+
+
+class Run:
+    """One execution of a chapter: collects numbers and figures for the prose, and writes the results file.
+
+    `scope` is the notebook's `globals()`, from which the values of the declared parameters are taken, `profile` (the
+    folder the results go to) and `device` among them.
+    """
+
+    def __init__(self, chapter: str, scope: dict):
+        self.chapter, self.parameters = chapter, scope_values(chapter, scope)
+        self.profile = self.parameters["profile"]
+        self.device = choose_device(self.parameters["device"])
+        self.values: dict = {}
+        self.started = time.perf_counter()
+        use_theme()
+
+    def record(self, name: str, value) -> None:
+        """Keep a number for the results file and offer it to the prose as {glue:text}`name`.
+
+        A one-dimensional tensor or list is kept as mean, standard error and count, offered as `name`, `name_error`.
+        Raises ValueError if the name is taken or the number is not finite.
+        """
+        if name in self.values:
+            raise ValueError(f"{name} is recorded already: give the second number a name of its own")
+        spread = torch.as_tensor(value, dtype=torch.float64).cpu()
+        if not torch.isfinite(spread).all():
+            raise ValueError(f"{name} = {value} is not finite: record what was measured, or how many runs failed")
+        if spread.ndim == 0:
+            self.values[name] = value if isinstance(value, (int, bool)) else float(spread)
+            self._glue(name, self.values[name])
+            return
+        mean, error = float(spread.mean()), float(spread.std() / len(spread) ** 0.5)
+        self.values[name] = {"mean": mean, "standard_error": error, "count": len(spread)}
+        self._glue(name, mean)
+        self._glue(f"{name}_error", error)
+
+    def figure(self, axes, name: str, alt: str, title: str = "") -> None:
+        """Show panels and offer them to the prose as {glue:figure}`name`; `alt` says in words what they show.
+
+        `axes` are panels, or a figure already made. Tag the cell `remove-output` so that the book shows it once.
+        """
+        shown = axes if isinstance(axes, FigureHTML) else FigureHTML(axes, name, alt, title)
+        self._glue(name, shown, display=True)
+
+    def save(self, data: str) -> Path:
+        """Write build/<profile>/<chapter>.json, whole or not at all; `data` names the data and says if simulated."""
+        content = {
+            "chapter": self.chapter,
+            "profile": self.profile,
+            "data": data,
+            "values": self.values,
+            "parameters": self.parameters,
+            "seconds": round(time.perf_counter() - self.started, 1),
+            "provenance": provenance(self.device),
+        }
+        path = ROOT / "build" / self.profile / f"{self.chapter}.json"
+        write_whole(path, json.dumps(content, indent=1) + "\n")
+        return path.relative_to(ROOT)
+
+    @staticmethod
+    def _glue(name, value, display=False):
+        from myst_nb import glue
+
+        glue(name, value, display=display)
+
+
+def provenance(device: torch.device) -> dict:
+    """When, on what and with which versions a run was made."""
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "device": name,
+        "python": platform.python_version(),
+        "versions": {package: version(package) for package in PACKAGES},
+        "revision": git_revision(),
+    }
+
+
+def git_revision() -> str:
+    """The commit checked out, marked if the tree differs from it; `unknown` outside a git checkout."""
+    command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    done = subprocess.run(command, capture_output=True, text=True)
+    return done.stdout.strip() or "unknown"

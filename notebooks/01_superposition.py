@@ -1,0 +1,778 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# (ch-superposition)=
+# # Superposition and sparse recovery
+#
+# **The question.** A network has fewer neurons than the features it represents. What do its responses look like, and
+# when can every feature be read back from them?
+#
+# **What the papers say.** Both papers of this book rest on one picture. Many sparse features are mixed linearly into
+# few neurons, and two networks may mix the same features differently. {cite:t}`longon2025` need exact sparse recovery
+# for their statement that alignment is restored (claim A4, judged in {ref}`ch-matching`). {cite:t}`liu2026` measure
+# the number of neurons in units of $k \log(n/k)$ and expect the latent features to be recoverable beyond it (claim
+# B8, judged in a later chapter). This chapter judges no claim. It builds the ground they stand on and measures the
+# one number that both papers leave open: how many of these units are enough.
+#
+# By the end you will be able to
+#
+# - say what a network in superposition does to its features, and draw it;
+# - compute the coherence and the restricted isometry constants of a small matrix, and say what they guarantee;
+# - recover sparse features from mixed responses with two methods, and predict roughly when they succeed.
+#
+# Reading takes about 30 minutes; all data are simulated.
+
+# %% [markdown]
+# ## The idea
+#
+# One notation serves the whole book. A stimulus switches on a few of $n$ latent features; their values are the
+# entries of a vector $z \in \mathbb{R}^n$. A network has $m$ units (neurons), and its response is a linear mixture,
+#
+# $$ y = A z, \qquad A \in \mathbb{R}^{m \times n}. $$ (eq-superposition-model)
+#
+# Column $j$ of the projection $A$ is the direction in which feature $j$ moves the neurons; row $i$ lists the features
+# that neuron $i$ mixes. A second network has a projection $B$ of its own and sees the same $z$.
+#
+# ```{prf:definition} Superposition
+# :label: def-superposition
+#
+# A system $y = Az$ is in *superposition* if it carries more features than it has units, $n > m$. Its columns cannot
+# all be orthogonal, so the features interfere.
+# ```
+#
+# With $n > m$ the equation $y = Az$ has many solutions $z$, and no linear read-out returns all features. What can
+# save us is *sparsity*.
+#
+# ```{prf:definition} Sparse vector, support
+# :label: def-superposition-sparse
+#
+# The *support* of $z$ is the set of its non-zero entries. A vector with at most $k$ of them is called *$k$-sparse*.
+# ```
+#
+# Compressed sensing {cite:p}`donoho2006,candes2006` is the discovery that, when $k$ is small, a suitable $A$ loses
+# nothing: among all $z$ with $Az = y$ the sparse one is unique, and a computer finds it quickly. So the information
+# is mixed up, but it is all there.
+
+# %%
+import numpy as np
+import pandas as pd
+import torch
+from torch.nn.functional import normalize
+
+from lib.features import bernoulli_uniform, k_sparse, seeded, topk_uniform
+from lib.plotting import COLOURS, k_styles, panels
+from lib.projections import coherence, gaussian, restricted_isometry_constant
+from lib.recovery import nonnegative_basis_pursuit, orthogonal_matching_pursuit, support_recovered
+from lib.run import Run
+from lib.theory import compressed_sensing_units
+
+# %% [markdown]
+# The parameters. `sizes`, `active`, `ratios`, `draws` and `stimuli` set the sweep at the end, which takes nearly all
+# of the running time: it solves one linear programme for each stimulus.
+
+# %% tags=["parameters"]
+profile: str = "quick"  # name of the settings and folder of the results
+device: str = "auto"  # auto, cpu or cuda
+seed: int = 0  # random seed, an integer
+small_n: int = 16  # features of the matrices whose isometry constants are computed, at most 20
+small_units: list[int] = [8, 12, 64, 256]  # units of these matrices
+sizes: list[int] = [64, 128]  # numbers of features n in the sweep
+active: list[int] = [2, 4, 8]  # numbers of active features k in the sweep
+ratios: list[float] = [0.6, 0.8, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0]  # numbers of units, in units of k log(n/k)
+draws: int = 8  # random projections for each point of the sweep
+stimuli: int = 16  # stimuli for each projection
+
+# %%
+run = Run("01_superposition", globals())
+generator = seeded(seed, run.device)
+settings = [(n, k) for n in sizes for k in active]
+run.record("draws", draws)
+run.record("stimuli", stimuli)
+
+# %% [markdown]
+# ## Six features in three neurons
+#
+# The smallest picture that shows everything: $n = 6$ features, $m = 3$ neurons, two systems. Each feature gets a
+# random direction of length 1 in the space of the three neurons, drawn anew for each system. Nothing else differs.
+
+# %%
+a, b = (normalize(gaussian(3, 6, generator), dim=0) for _ in range(2))
+z = bernoulli_uniform(300, 6, 0.2, generator)
+y_a, y_b = z @ a.mT, z @ b.mT
+
+# %% [markdown]
+# Stimuli are rows, so the code writes $Y = Z A^\top$. Each feature is on with probability 0.2, with a value between 0
+# and 1. Expect *rays*: a stimulus with one active feature moves the neurons along that feature's column, and stimuli
+# with several fill the space between.
+#
+# The next cells draw two of the three neurons: columns as coloured lines with a marker at the end, responses as grey
+# dots.
+
+
+# %% tags=["hide-input"]
+def draw_system(ax, a, y, name):
+    """Columns of `a` as lines from the origin and responses `y` as dots, on the axes of neurons 1 and 2."""
+    ax.plot(*y[:, :2].cpu().T, ".", color=COLOURS["grey"], markersize=3, alpha=0.6)
+    for j, style in enumerate(k_styles(range(a.shape[1]))):
+        x, height = a[:2, j].cpu()
+        ax.plot([0, x], [0, height], markevery=[1], **style)
+        ax.annotate(str(j + 1), (x, height), (4, 4), textcoords="offset points")
+    ax.set(xlabel=f"neuron 1 of system {name}", ylabel=f"neuron 2 of system {name}")
+
+
+# %% tags=["remove-output"]
+left, right = panels(2)
+draw_system(left, a, y_a, "a")
+draw_system(right, b, y_b, "b")
+run.figure(
+    [left, right],
+    "fig-superposition-directions",
+    alt="Two scatter plots of neuron 1 against neuron 2, one for each system. Six numbered lines from the origin, the "
+    "columns, point in other directions in the two systems; grey dots, the responses, lie along them and between them.",
+    title="Simulated: one set of features, two systems",
+)
+
+# %% [markdown]
+# :::{glue:figure} fig-superposition-directions
+# :name: fig-superposition-directions
+#
+# The same six features point in different directions in two systems of three neurons. Lines: columns of $A$ and of
+# $B$, numbered by feature, on two of the three axes. Dots: responses to 300 sparse stimuli.
+# :::
+#
+# In {numref}`fig-superposition-directions` the lines do not follow the axes: a neuron answers to several features.
+# This is what *polysemantic* or *mixed selectivity* means, here by construction. Neuron 1 of system a and neuron 1 of
+# system b answer to different mixtures, so a comparison of single neurons across the systems will find little in
+# common, although both carry the same six features. How little is the subject of {ref}`ch-matching`.
+
+# %% [markdown]
+# ### Can the features be read back?
+#
+# Three equations, six unknowns. In general the answer is no. But let us ask for a *sparse* answer: of all
+# non-negative $z$ that explain the response, take the one with the smallest sum. This is non-negative basis pursuit
+# ({prf:ref}`def-superposition-basis-pursuit` below). We try it on every single feature, on every pair and on every
+# triple of features, switched on with the value 1.
+
+
+# %%
+def supports_found(a, k):
+    """For each set of k features, whether basis pursuit finds it from the responses; and the features of each set."""
+    sets = torch.combinations(torch.arange(a.shape[1]), k)
+    z = torch.zeros(len(sets), a.shape[1], dtype=a.dtype).scatter_(1, sets, 1.0)
+    return support_recovered(nonnegative_basis_pursuit(z @ a.cpu().mT, a.cpu()), z), sets
+
+
+# %%
+for k, name in enumerate(["single", "pair", "triple"], start=1):
+    run.record(f"{name}_sets", len(supports_found(a, k)[1]))
+    run.record(f"{name}_found_a", int(supports_found(a, k)[0].sum()))
+    run.record(f"{name}_found_b", int(supports_found(b, k)[0].sum()))
+
+# %% [markdown]
+# | active features | sets in all | found in system a | found in system b |
+# |---|---|---|---|
+# | one | {glue:text}`single_sets` | {glue:text}`single_found_a` | {glue:text}`single_found_b` |
+# | two | {glue:text}`pair_sets` | {glue:text}`pair_found_a` | {glue:text}`pair_found_b` |
+# | three | {glue:text}`triple_sets` | {glue:text}`triple_found_a` | {glue:text}`triple_found_b` |
+#
+# A single feature is always found, and most pairs are, from *three* neurons that carry *six* features. Triples fail
+# more often. Which pairs fail depends on the arrangement, so the two systems fail on different stimuli. All of
+# compressed sensing is visible here in small: the sparser the stimulus, the better the recovery.
+#
+# That single features never fail has a short reason. The columns have length 1, so for $y = c\, a_j$ (with $c > 0$)
+# and any $z \ge 0$ with $Az = y$ we get $c = a_j^\top A z = \sum_i z_i \, a_j^\top a_i \le \sum_i z_i$, with equality
+# only if $z$ is $c$ times feature $j$ (as long as no other column equals $a_j$). So the smallest sum is the right
+# answer.
+#
+# Now one stimulus in both systems: the first pair of features that both recover, one with the value 1 and one with
+# 0.6. We keep the three responses of each system and the six recovered values, and record by how much the latter
+# differ.
+
+# %%
+found_a, sets = supports_found(a, 2)
+found_b, _ = supports_found(b, 2)
+pair = sets[int((found_a & found_b).int().argmax())]
+stimulus = torch.zeros(1, 6, dtype=a.dtype).scatter_(1, pair[None], torch.tensor([[1.0, 0.6]], dtype=a.dtype))
+responses = {name: (x.cpu() @ stimulus[0]) for name, x in {"a": a, "b": b}.items()}
+codes = {
+    "a": nonnegative_basis_pursuit(responses["a"][None], a.cpu())[0],
+    "b": nonnegative_basis_pursuit(responses["b"][None], b.cpu())[0],
+}
+run.record("code_gap", (codes["a"] - codes["b"]).abs().max())
+
+# %% tags=["remove-output"]
+left, right = panels(2)
+for shift, colour, (name, code) in zip([-0.2, 0.2], ["blue", "red"], codes.items(), strict=True):
+    style = {"width": 0.36, "label": f"system {name}", "color": COLOURS[colour]}
+    left.bar(np.arange(1, 4) + shift, responses[name], **style)
+    right.bar(np.arange(1, 7) + shift, code, **style)
+left.set(xlabel="neuron", ylabel="response", xticks=range(1, 4))
+right.set(xlabel="feature", ylabel="recovered value", xticks=range(1, 7))
+right.legend()
+run.figure(
+    [left, right],
+    "fig-superposition-stimulus",
+    alt="Left: bars of the responses of three neurons to one stimulus, unequal between the two systems. Right: bars of "
+    "the six recovered features, equal between the systems, two of them non-zero.",
+    title="Simulated: one stimulus in two systems",
+)
+
+# %% [markdown]
+# :::{glue:figure} fig-superposition-stimulus
+# :name: fig-superposition-stimulus
+#
+# Different responses, the same features. Left: what the three neurons of each system answer to one stimulus with two
+# active features. Right: the codes that basis pursuit recovers from these responses; they differ by at most
+# {glue:text}`code_gap:.1e` between the systems.
+# :::
+#
+# Whoever compares the left halves of {numref}`fig-superposition-stimulus` concludes that the systems represent
+# different things; whoever compares the right halves, that they represent the same. Both papers are about this
+# choice.
+
+# %% [markdown]
+# ## Sparse features
+#
+# The papers and this book draw sparse latents in three ways, all in `lib.features`:
+#
+# - `bernoulli_uniform`: every feature is on with probability $p$, with a value uniform on $(0, 1)$. The number of
+#   active features varies from stimulus to stimulus. The toy models of {cite:t}`longon2025` use it.
+# - `topk_uniform`: draw $n$ uniform values and keep the $k$ largest, so exactly $k$ features are on, all with values
+#   near 1 when $k \ll n$. The simulations of {cite:t}`liu2026` use it.
+# - `k_sparse`: exactly $k$ features with values uniform on $(0.5, 1.5)$. We use it in this chapter: no value is close
+#   to 0, so it is clear whether the support was found.
+#
+# We take $n = 64$ and $k = 4$ and look at how many features are on and at the values of those that are.
+
+# %%
+latents = {
+    "Bernoulli": bernoulli_uniform(2000, 64, 4 / 64, generator),
+    "top k": topk_uniform(2000, 64, 4, generator),
+    "k sparse": k_sparse(2000, 64, 4, generator),
+}
+run.record("bernoulli_active", (latents["Bernoulli"] > 0).sum(1).double())
+
+# %% tags=["remove-output"]
+left, right = panels(2)
+for (name, z), style in zip(latents.items(), k_styles(latents), strict=True):
+    left.plot(torch.bincount((z > 0).sum(1).cpu(), minlength=14) / len(z), label=name, linestyle=":", **style)
+    density, edges = np.histogram(z[z > 0].cpu(), bins=np.linspace(0, 1.5, 16), density=True)
+    right.plot((edges[1:] + edges[:-1]) / 2, density, linestyle=":", **style)
+left.set(xlabel="active features", ylabel="share of stimuli")
+right.set(xlabel="value of an active feature", ylabel="density")
+left.legend()
+run.figure(
+    [left, right],
+    "fig-superposition-latents",
+    alt="Left: share of stimuli against the number of active features, a broad hump around four for Bernoulli latents "
+    "and all stimuli at exactly four for the others. Right: density of the active values, flat on 0 to 1 for "
+    "Bernoulli, close to 1 for top k, flat on 0.5 to 1.5 for k sparse.",
+    title="Simulated: three kinds of sparse features",
+)
+
+# %% [markdown]
+# :::{glue:figure} fig-superposition-latents
+# :name: fig-superposition-latents
+#
+# The three generators agree on the average number of active features and on little else. Left: active features per
+# stimulus; Bernoulli latents have {glue:text}`bernoulli_active:.2f` on average, spread widely, the others always 4.
+# Right: values of the active features.
+# :::
+#
+# None of them has mean 0, although the papers' theorems assume it. Correlations subtract the mean, so most of this
+# book is safe; where it matters, the chapter says so.
+
+# %% [markdown]
+# ## What makes a projection good
+#
+# Two numbers say how far the columns of $A$ are from interfering. The first looks at pairs.
+#
+# ```{prf:definition} Coherence
+# :label: def-superposition-coherence
+#
+# The *coherence* of $A$ is the largest cosine, in absolute value, between two of its columns,
+#
+# $$ \mu(A) = \max_{i \ne j} \frac{|a_i^\top a_j|}{|a_i|\,|a_j|}. $$
+# ```
+#
+# The second looks at all sets of $k$ columns at once, and asks how far $A$ is from keeping lengths.
+#
+# ```{prf:definition} Restricted isometry constant
+# :label: def-superposition-rip
+#
+# The constant of order $k$, $\delta_k(A)$, is the smallest $\delta$ for which every $k$-sparse $z$ satisfies
+#
+# $$ (1 - \delta)\,|z|^2 \le |Az|^2 \le (1 + \delta)\,|z|^2. $$
+#
+# One says that $A$ has the $(k, \delta)$ *restricted isometry property* (RIP) if $\delta_k(A) \le \delta$
+# {cite:p}`candes2005`.
+# ```
+#
+# To compute $\delta_k$ one has to visit every support of size $k$ and look at the extreme singular values of those
+# columns. The number of supports explodes, so this is possible for small matrices only.
+#
+# ```{prf:proposition} The first two orders
+# :label: prop-superposition-orders
+#
+# If the columns of $A$ have length 1, then $\delta_1 = 0$, $\delta_2 = \mu$, and $\delta_k \le (k - 1)\,\mu$.
+# ```
+#
+# ```{prf:proof}
+# For one column $|a_j z_j|^2 = z_j^2$, so $\delta_1 = 0$. For a support $S$ let $G_S = A_S^\top A_S$; then $\delta_k$
+# is the largest distance from 1 of an eigenvalue of any $G_S$ with $|S| = k$. For two columns with cosine $c$ the
+# eigenvalues are $1 \pm c$, hence $\delta_2 = \mu$. For $k$ columns the diagonal of $G_S$ is 1 and each row has $k -
+# 1$ other entries of size at most $\mu$, so by Gershgorin's theorem every eigenvalue is within $(k-1)\mu$ of 1.
+# ```
+#
+# Note $\delta_1 = 0$: *the first order says nothing at all*, not even that two columns differ. We will need this in
+# {ref}`ch-matching`. The next proposition shows why the even order $2k$ is the one that counts.
+#
+# ```{prf:proposition} Uniqueness needs order $2k$
+# :label: prop-superposition-unique
+#
+# If $\delta_{2k}(A) < 1$, then two $k$-sparse vectors with the same response are equal. If $2k$ columns of $A$ are
+# linearly dependent, there are two different $k$-sparse vectors with the same response.
+# ```
+#
+# ```{prf:proof}
+# Let $Az = Az'$ with both $k$-sparse. The difference $d = z - z'$ is $2k$-sparse and $Ad = 0$, so $(1 -
+# \delta_{2k})|d|^2 \le 0$ and $d = 0$. Conversely, let $Ad = 0$ with $d \ne 0$ supported on $2k$ columns. Split $d$
+# into its part on the first $k$ of them, $z$, and the rest, $-z'$. Then $Az = Az'$ and $z \ne z'$.
+# ```
+
+# %% [markdown]
+# ### What they guarantee
+#
+# Two methods are used in this book when $A$ is known. The first is greedy.
+#
+# ```{prf:definition} Orthogonal matching pursuit (OMP)
+# :label: def-superposition-omp
+#
+# Start with the residual $r = y$ and an empty support. Repeat $k$ times: add the column with the largest $|a_j^\top
+# r|/|a_j|$ to the support, fit $y$ on all columns chosen by least squares, and let $r$ be what is left
+# {cite:p}`pati1993`.
+# ```
+#
+# The second replaces "as few as possible" by "as small a sum as possible", which a linear programme can do.
+#
+# ```{prf:definition} Basis pursuit
+# :label: def-superposition-basis-pursuit
+#
+# *Basis pursuit* returns the $z$ of smallest $\sum_j |z_j|$ with $Az = y$ {cite:p}`chen1998`. *Non-negative basis
+# pursuit* returns the $z$ of smallest sum with $Az = y$ and $z \ge 0$.
+# ```
+#
+# OMP must be told $k$; basis pursuit need not. Both come with guarantees, which the next two theorems state.
+#
+# ```{prf:theorem} Coherence bound
+# :label: thm-superposition-coherence
+#
+# If $k < \tfrac12 (1 + 1/\mu)$, then every $k$-sparse $z$ is recovered exactly from $y = Az$, by OMP
+# {cite:p}`tropp2007` and by basis pursuit {cite:p}`donoho2003`.
+# ```
+#
+# ```{prf:proof}
+# For OMP, with columns of length 1. Let the residual be $r = \sum_{i \in S} w_i a_i$ with $|S| \le k$ and let $w_1$
+# be its largest weight in size. For the right column, $|a_1^\top r| \ge |w_1| (1 - (k - 1)\mu)$. For a column $j$
+# outside $S$, $|a_j^\top r| \le |w_1|\, k \mu$. The first is larger exactly when $1 - (k-1)\mu > k\mu$, which is the
+# assumption, so the column chosen lies in $S$. Refitting leaves a residual that is again a combination of the columns
+# in $S$ and orthogonal to those chosen. So the argument repeats, no column is chosen twice, and after $k$ steps $S$
+# is complete. For basis pursuit see the reference.
+# ```
+#
+# ```{prf:theorem} RIP bound
+# :label: thm-superposition-candes
+#
+# If $\delta_{2k}(A) < \sqrt2 - 1$, basis pursuit recovers every $k$-sparse $z$ exactly {cite:p}`candes2008`.
+# ```
+#
+# The constant has since been improved as far as it goes: $\delta_{2k} < 1/\sqrt2$ is enough, and no larger constant
+# is enough for all $k$ {cite:p}`cai2014`. Both theorems are about the *worst* $k$-sparse vector. We now ask how much
+# they promise for matrices small enough to check. Columns are random, of length 1, with as many features as `small_n`
+# says.
+
+# %%
+small = {m: normalize(gaussian(m, small_n, generator), dim=0).cpu() for m in small_units}
+orders = [1, 2, 3, 4, 6, 8]
+constants = {m: [restricted_isometry_constant(x, k) for k in orders] for m, x in small.items()}
+coherences = {m: float(coherence(x)) for m, x in small.items()}
+
+# %% [markdown]
+# First the proposition: $\delta_1$ should be 0 and $\delta_2$ the coherence, up to rounding; and no constant may
+# exceed the bound $(k-1)\mu$.
+
+# %%
+bounds = {m: [(k - 1) * mu for k in orders] for m, mu in coherences.items()}
+run.record("small_n", small_n)
+run.record("delta_1_max", max(abs(values[0]) for values in constants.values()))
+run.record("delta_2_gap", max(abs(constants[m][1] - coherences[m]) for m in small))
+run.record("bound_excess", max(np.subtract(constants[m], bounds[m]).max() for m in small))
+
+# %% [markdown]
+# The largest $\delta_1$ is {glue:text}`delta_1_max:.1e`, the largest gap between $\delta_2$ and $\mu$ is
+# {glue:text}`delta_2_gap:.1e`, and the constants exceed $(k-1)\mu$ by at most {glue:text}`bound_excess:.1e`:
+# rounding.
+#
+# Next we compare promise and practice for the second of these matrices. For $k = 1, 2, \dots$ we draw $k$-sparse
+# stimuli and count how many supports non-negative basis pursuit finds.
+
+# %%
+m = small_units[1]
+counts = list(range(1, small_n // 2 + 1))
+trials = {k: k_sparse(100, small_n, k, generator).cpu() for k in counts}
+shares = [support_recovered(nonnegative_basis_pursuit(z @ small[m].mT, small[m]), z) for z in trials.values()]
+shares = [float(found.double().mean()) for found in shares]
+promised = (1 + 1 / coherences[m]) / 2
+
+# %%
+run.record("small_m", m)
+run.record("small_coherence", coherences[m])
+run.record("small_promised", promised)
+run.record("small_delta_4", constants[m][orders.index(4)])
+run.record("small_share_2", shares[1])
+run.record("largest_m", small_units[-1])
+run.record("largest_delta_4", constants[small_units[-1]][orders.index(4)])
+
+# %% tags=["remove-output"]
+left, right = panels(2)
+for (units, values), style in zip(constants.items(), k_styles(constants), strict=True):
+    left.plot(orders, values, linestyle=":", label=f"m = {units}", **style)
+left.axhline(2**0.5 - 1, color=COLOURS["grey"])
+left.set(xlabel="order k", ylabel="isometry constant", xticks=orders)
+left.set_title(f"n = {small_n}")
+left.legend()
+right.plot(counts, shares, linestyle=":", **k_styles(small)[1])
+right.axvline(promised, color=COLOURS["grey"])
+right.set(
+    xlabel="active features k", ylabel="supports found", xticks=counts, ylim=(0, 1.05), title=f"n = {small_n}, m = {m}"
+)
+run.figure(
+    [left, right],
+    "fig-superposition-rip",
+    alt="Left: restricted isometry constants rise with the order and fall with the number of units; a horizontal line "
+    "marks the square root of two minus one. Right: share of supports found by basis pursuit against the number of "
+    "active features; a vertical line marks the coherence bound.",
+    title="Simulated: what is promised and what is found",
+)
+
+# %% [markdown]
+# :::{glue:figure} fig-superposition-rip
+# :name: fig-superposition-rip
+#
+# Worst-case guarantees ask for far more units than recovery needs. Left: $\delta_k$ of random matrices with unit
+# columns; line: $\sqrt2 - 1$. Right: share of random $k$-sparse stimuli whose support is found with
+# {glue:text}`small_m` units; line: the coherence bound $\tfrac12(1 + 1/\mu)$, to the left of which success is
+# certain.
+# :::
+#
+# With {glue:text}`small_m` units the coherence is {glue:text}`small_coherence:.2f`, so
+# {prf:ref}`thm-superposition-coherence` promises recovery below $k =$ {glue:text}`small_promised:.2f`. For $k = 2$
+# {prf:ref}`thm-superposition-candes` needs $\delta_4 < \sqrt2 - 1$, while this matrix has
+# {glue:text}`small_delta_4:.2f`. In the left panel only matrices with far more units than features come near the line
+# ($\delta_4 =$ {glue:text}`largest_delta_4:.2f` at {glue:text}`largest_m` units for {glue:text}`small_n` features),
+# and these are not in superposition at all. Yet at $k = 2$ basis pursuit finds a share of
+# {glue:text}`small_share_2:.2f` of the supports with {glue:text}`small_m` units.
+#
+# So the theorems are true and of little help at this size. They ask for the worst support and for both signs. A
+# network and its stimuli are closer to the typical case, and the typical case is what we measure next.
+
+# %% [markdown]
+# ## How many units are enough
+#
+# For Gaussian projections theory gives a scale. If
+#
+# $$ m \ge C \, m_{\mathrm{CS}}, \qquad m_{\mathrm{CS}} = k \log(n/k), $$ (eq-superposition-mcs)
+#
+# then with high probability $A/\sqrt m$ has the restricted isometry property and all $k$-sparse vectors are recovered
+# {cite:p}`candes2005,donoho2006,foucart2013`. {cite:t}`liu2026` use $m_{\mathrm{CS}}$ as their unit of measurement,
+# and note that the constant $C$ is not known in general. So "$m \ge m_{\mathrm{CS}}$" is not yet a statement about
+# any network. We measure the constant for the sizes this book uses.
+#
+# The experiment: draw a Gaussian projection with $m$ units, draw $k$-sparse stimuli, recover them with the *known*
+# projection, and count the stimuli whose support is exactly right. Repeat for {glue:text}`draws` projections with
+# {glue:text}`stimuli` stimuli each, for each $n$, $k$ and $m$. Both methods get the same problems.
+
+
+# %%
+def recovery_sweep(n, k, methods):
+    """Units in units of m_CS `(ratios,)` and the share of supports found `(methods, ratios, draws)`."""
+    m_cs = compressed_sensing_units(n, k)
+    units = [max(1, round(ratio * m_cs)) for ratio in ratios]
+    rates = torch.zeros(len(methods), len(units), draws, dtype=torch.float64)
+    for i, m in enumerate(units):
+        for j in range(draws):
+            a, z = gaussian(m, n, generator), k_sparse(stimuli, n, k, generator)
+            found = [support_recovered(recover(z @ a.mT, a, min(k, m)), z) for recover in methods.values()]
+            rates[:, i, j] = torch.stack(found).double().mean(1).cpu()
+    return np.array(units) / m_cs, dict(zip(methods, rates, strict=True))
+
+
+# %% [markdown]
+# Whole numbers of units only come close to the ratios asked for; the figures use the ratios that were reached.
+
+# %%
+methods = {
+    "bp": lambda y, a, k: nonnegative_basis_pursuit(y, a).to(y),
+    "omp": orthogonal_matching_pursuit,
+}
+sweeps = {(n, k): recovery_sweep(n, k, methods) for n, k in settings}
+
+# %% [markdown]
+# One number summarises a curve: the ratio $m / m_{\mathrm{CS}}$ at which it crosses one half, interpolated linearly
+# between the points of the sweep. Its standard error comes from the curves of the single draws. If a curve never
+# crosses one half within `ratios`, the run stops below with an error: give it a wider range.
+
+
+# %%
+def half_point(ratio, rates):
+    """Where the rising curve `rates: (ratios,)` first reaches one half; NaN if it does not."""
+    return float(np.interp(0.5, rates.cummax(0).values, ratio, left=np.nan, right=np.nan))
+
+
+# %%
+table = pd.DataFrame(index=pd.MultiIndex.from_tuples(settings, names=["n", "k"]))
+table["m_CS"] = [compressed_sensing_units(n, k) for n, k in settings]
+for name in methods:
+    table[name] = [half_point(x, rates[name].mean(1)) for x, rates in sweeps.values()]
+    singles = [[half_point(x, draw) for draw in rates[name].T] for x, rates in sweeps.values()]
+    table[f"{name} error"] = [np.nanstd(values) / draws**0.5 for values in singles]
+table.round(2)
+
+# %%
+for name in methods:
+    run.record(f"{name}_half_min", table[name].min())
+    run.record(f"{name}_half_max", table[name].max())
+    for (n, k), row in table.iterrows():
+        run.record(f"{name}_half_n{n}_k{k}", row[name])
+        run.record(f"{name}_half_n{n}_k{k}_spread", row[f"{name} error"])
+
+# %% [markdown]
+# The table lists, for each $n$ and $k$, the unit $m_{\mathrm{CS}}$ and how many of these units each method needs to
+# find half of the supports (`bp` is basis pursuit), with the standard error over projections. How sharp is the
+# transition? We read off how many supports are found at one and a half units, and at two.
+
+
+# %%
+def rate_at(ratio, name):
+    """Share of supports found at a ratio, interpolated, averaged over settings."""
+    return np.mean([np.interp(ratio, x, rates[name].mean(1)) for x, rates in sweeps.values()])
+
+
+for ratio, label in {1.0: "1", 1.5: "1_5", 2.0: "2"}.items():
+    run.record(f"bp_rate_at_{label}", rate_at(ratio, "bp"))
+    run.record(f"omp_rate_at_{label}", rate_at(ratio, "omp"))
+
+
+# %% tags=["hide-input"]
+def draw_sweep(ax, name, unit):
+    """Share of supports found by a method against units, in neurons or in units of m_CS; bars: standard error."""
+    for ((n, k), (ratio, rates)), style in zip(sweeps.items(), k_styles(sweeps), strict=False):
+        x = ratio * compressed_sensing_units(n, k) if unit == "m" else ratio
+        error = rates[name].std(1) / draws**0.5
+        ax.errorbar(x, rates[name].mean(1), error, linestyle=":", label=f"{n}, {k}", **style)
+    ax.set(xlabel="units m" if unit == "m" else "units m / m_CS", ylabel="supports found")
+    ax.set_title({"bp": "basis pursuit", "omp": "OMP"}[name])
+    ax.axhline(0.5, color=COLOURS["grey"], linewidth=0.8)
+
+
+# %% [markdown]
+# Three panels: basis pursuit against the number of units, the same against units of $m_{\mathrm{CS}}$, and OMP
+# against units of $m_{\mathrm{CS}}$. If the unit is well chosen, the curves of the second panel should fall together.
+
+# %% tags=["remove-output"]
+axes = panels(3)
+draw_sweep(axes[0], "bp", "m")
+draw_sweep(axes[1], "bp", "m_CS")
+draw_sweep(axes[2], "omp", "m_CS")
+axes[2].legend(title="n, k", title_fontsize=8, loc="lower right")
+run.figure(
+    axes,
+    "fig-superposition-transition",
+    alt="Three panels of the share of supports found, rising from 0 to 1. Left: against the number of units the curves "
+    "of the settings lie far apart. Middle: against units divided by k log(n/k) the curves of basis pursuit nearly "
+    "coincide. Right: the curves of orthogonal matching pursuit rise later, and the later the larger k.",
+    title="Simulated: the recovery transition",
+)
+
+# %% [markdown]
+# :::{glue:figure} fig-superposition-transition
+# :name: fig-superposition-transition
+#
+# Measured in units of $k \log(n/k)$, basis pursuit has nearly one transition for all sizes. Half of the supports are
+# found between {glue:text}`bp_half_min:.2f` and {glue:text}`bp_half_max:.2f` units by basis pursuit, and between
+# {glue:text}`omp_half_min:.2f` and {glue:text}`omp_half_max:.2f` units by OMP. Bars: standard error over random
+# projections.
+# :::
+#
+# In the left panel of {numref}`fig-superposition-transition` the curves lie far apart: more features or denser
+# stimuli need more units. Dividing by $m_{\mathrm{CS}}$ brings the curves of basis pursuit together. That is the
+# theory's scale at work. Its constant, for non-negative features and a known projection: at $m = m_{\mathrm{CS}}$
+# basis pursuit finds {glue:text}`bp_rate_at_1:.2f` of the supports, averaged over settings; at 1.5 units
+# {glue:text}`bp_rate_at_1_5:.2f`; at 2 units {glue:text}`bp_rate_at_2:.3f`. OMP at 2 units:
+# {glue:text}`omp_rate_at_2:.2f`. The greedy method is cheaper, and falls behind when more features are active.
+
+# %% [markdown]
+# ## What non-negativity buys
+#
+# Features that are on or off, never negative, are easier to recover: of all solutions of $Az = y$ only those with $z
+# \ge 0$ compete, and a sparse non-negative vector is often the only one {cite:p}`bruckstein2008`. To see how much
+# this is worth, we forget the sign. Basis pursuit without it is the same linear programme with every column present
+# twice, once with each sign: $z = u - v$ with $u, v \ge 0$.
+
+
+# %%
+def signed_basis_pursuit(y, a, k):
+    codes = nonnegative_basis_pursuit(y, torch.cat([a, -a], 1)).to(y)
+    return codes[:, : a.shape[1]] - codes[:, a.shape[1] :]
+
+
+# %%
+sign_n, sign_k = settings[len(active) // 2]
+ratio, rates = recovery_sweep(sign_n, sign_k, {"bp": methods["bp"], "signed": signed_basis_pursuit})
+run.record("sign_n", sign_n)
+run.record("sign_k", sign_k)
+run.record("nonnegative_half", half_point(ratio, rates["bp"].mean(1)))
+run.record("signed_half", half_point(ratio, rates["signed"].mean(1)))
+
+# %% tags=["remove-output"]
+(ax,) = panels(1)
+for (name, label), style in zip({"bp": "z ≥ 0 known", "signed": "sign unknown"}.items(), k_styles("ab"), strict=True):
+    error = rates[name].std(1) / draws**0.5
+    ax.errorbar(ratio, rates[name].mean(1), error, linestyle=":", label=label, **style)
+ax.set(xlabel="units m / m_CS", ylabel="supports found")
+ax.set_title(f"n = {sign_n}, k = {sign_k}")
+ax.legend(loc="lower right")
+run.figure(
+    [ax],
+    "fig-superposition-signs",
+    alt="Share of supports found against units divided by k log(n/k), for basis pursuit with and without the "
+    "constraint that features are non-negative; the second curve rises later.",
+    title="Simulated: the worth of a known sign",
+)
+
+# %% [markdown]
+# :::{glue:figure} fig-superposition-signs
+# :name: fig-superposition-signs
+#
+# Knowing that features are non-negative saves units. With $n =$ {glue:text}`sign_n` and $k =$ {glue:text}`sign_k`,
+# half of the supports are found at {glue:text}`nonnegative_half:.2f` units of $m_{\mathrm{CS}}$ with the constraint
+# and at {glue:text}`signed_half:.2f` without it.
+# :::
+#
+# This is one reason not to read $m_{\mathrm{CS}}$ as a threshold: the same network crosses it or not depending on
+# what the reader of its code knows.
+
+# %% [markdown]
+# ## What we saw, and where we part from the papers
+#
+# - Superposition mixes features, and with sparse features the mixing can be undone exactly.
+# - $k \log(n/k)$ is the right *scale* for basis pursuit over the sizes tried. It is not a threshold: at $m =
+#   m_{\mathrm{CS}}$ itself {glue:text}`bp_rate_at_1:.2f` of the supports are found, and
+#   {glue:text}`bp_rate_at_1_5:.2f` at one and a half times as many units. When {cite:t}`liu2026` call $m \ge
+#   m_{\mathrm{CS}}$ the compressed-sensing regime, a constant has to be put in front, and it depends on the method
+#   and on what is known of the features.
+# - Guarantees by coherence or RIP concern the worst case and promise little at these sizes. {cite:t}`longon2025`
+#   state theirs with RIP; {ref}`ch-matching` looks at its order.
+# - All of this assumes that the projection is *known*. A sparse autoencoder has to learn it, and then finds codes
+#   with a single encoding step instead of an optimisation. Both cost extra, as later chapters measure.
+
+# %% [markdown]
+# ## Exercises
+#
+# :::{exercise} A count of unknowns
+# :label: ex-superposition-coherence
+#
+# *Recall; easy, 5 minutes.* A projection has coherence 0.3. For which $k$ does {prf:ref}`thm-superposition-coherence`
+# promise recovery? What does it promise if two columns are parallel?
+# :::
+#
+# :::{solution-start} ex-superposition-coherence
+# :label: sol-superposition-coherence
+# :class: dropdown
+# :::
+#
+# The bound is half of $1 + 1/0.3$, which lies between 2 and 3: every 1-sparse and every 2-sparse vector is recovered,
+# and nothing is promised for $k = 3$. With parallel columns $\mu = 1$ and the bound reads $k < 1$: nothing is
+# promised, and rightly so, since the two features cannot be told apart even when only one of them is on.
+#
+# :::{solution-end}
+# :::
+
+# %% [markdown]
+# :::{exercise} The best six directions
+# :label: ex-superposition-icosahedron
+#
+# *Extend; medium, 15 minutes.* Six random directions in three dimensions come close to each other. The best six are
+# the diagonals of an icosahedron: the points $(0, \pm 1, \varphi)$ and their cyclic shifts, with the golden ratio
+# $\varphi = (1 + \sqrt5)/2$. Compute their coherence and the coherence bound, and count the pairs that basis pursuit
+# finds.
+# :::
+#
+# :::{solution-start} ex-superposition-icosahedron
+# :label: sol-superposition-icosahedron
+# :class: dropdown
+# :::
+#
+# Three cyclic shifts of two points are six columns; `roll` makes the shifts.
+
+# %%
+phi = (1 + 5**0.5) / 2
+points = torch.tensor([[0.0, 1.0, phi], [0.0, -1.0, phi]], dtype=torch.float64)
+best = normalize(torch.cat([points.roll(shift, 1) for shift in range(3)]), dim=1).mT
+run.record("best_coherence", coherence(best))
+run.record("best_bound", (1 + 1 / coherence(best)) / 2)
+run.record("best_pairs", int(supports_found(best, 2)[0].sum()))
+
+# %% [markdown]
+# All fifteen pairs of columns have the same cosine in size, {glue:text}`best_coherence:.4f`, which is $1/\sqrt5$: no
+# six directions in three dimensions do better. The coherence bound is {glue:text}`best_bound:.4f`, the golden ratio
+# itself. So even the best arrangement of six features in three neurons is *guaranteed* for one active feature only.
+# Yet {glue:text}`best_pairs` of the {glue:text}`pair_sets` pairs are found when features are non-negative.
+#
+# :::{solution-end}
+# :::
+
+# %% [markdown]
+# :::{exercise} A larger network
+# :label: ex-superposition-rerun
+#
+# *Rerun; easy, 10 minutes.* Does the transition of basis pursuit stay near the same ratio for $n = 256$? Rerun the
+# chapter with `make chapter NAME=01_superposition ARGS="-p sizes [256]"` and compare the middle panel of
+# {numref}`fig-superposition-transition`. What happens if you sweep $k = 32$ at $n = 64$?
+# :::
+#
+# :::{solution-start} ex-superposition-rerun
+# :label: sol-superposition-rerun
+# :class: dropdown
+# :::
+#
+# For $n = 256$ expect half points in the same region: the scale was made for $k \ll n$. For $k = n/2$ it breaks down.
+# The function $k \log(n/k)$ grows until $k = n/e$ and then *falls*, although denser stimuli are never easier: a
+# warning against using it outside its range. The next cell computes it for $n = 64$.
+
+# %%
+pd.DataFrame({k: [compressed_sensing_units(64, k)] for k in (4, 8, 16, 24, 32, 48, 64)}, index=["m_CS"]).round(1)
+
+# %% [markdown]
+# :::{solution-end}
+# :::
+
+# %% [markdown]
+# ## Change and rerun
+#
+# More projections: `make chapter NAME=01_superposition ARGS="-p draws 50"`. Running time grows with `draws`,
+# `stimuli`, the number of `ratios` and the number of settings. The profile `paper` uses more projections and a third
+# size: `make chapter NAME=01_superposition PROFILE=paper`.
+
+# %%
+run.save(data="simulated: sparse latents and Gaussian projections")

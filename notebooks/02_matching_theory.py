@@ -1,0 +1,864 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# (ch-matching)=
+# # Matching units under superposition
+#
+# **The question.** Two networks carry the same features, mixed differently into their neurons. What does a metric say
+# that pairs neurons of one network with neurons of the other, and does recovering the features repair it?
+#
+# **What the paper claims.** {cite:t}`longon2025` develop this in their section 3:
+#
+# - **A1** The permutation score is a linear assignment on the matrix of inner products of the mixing weights, and is
+#   1 only if the weights agree up to a permutation (and, they say, sign flips).
+# - **A2** Units of one feature, matched with units that mix $q$ features equally, score $1/\sqrt q$.
+# - **A3** Units that group neighbouring features, in groups shifted between the networks, lose score in proportion to
+#   the mismatch of their supports.
+# - **A4** Exact sparse recovery of the features restores the score to 1, if the projections satisfy a restricted
+#   isometry property.
+#
+# Each becomes a numbered statement with a proof, and each proof is followed by a cell that checks it. Two remarks
+# part from the paper: {prf:ref}`rem-sign-flip` and {prf:ref}`rem-rip-order`.
+
+# %% [markdown]
+# ## The idea
+#
+# As in {ref}`ch-superposition`, a stimulus is a vector $z$ of $n$ latent features, and two systems answer to it with
+# $y_a = Az$ and $y_b = Bz$. Row $a_i$ of $A$ holds the weights with which unit $i$ of system a mixes the features.
+# (The paper writes $Y = ZA$ with a transposed matrix, so what it calls the columns of $\mathbf A_a$ are our rows.)
+#
+# A matching metric correlates *units*. If the latents are uncorrelated and of equal variance, the correlation of two
+# units is the cosine of their weight vectors: features that only one of them carries are lost to the comparison. So
+# the score measures whether the networks *arrange* their features alike, and says little about whether they *have*
+# the same features.
+
+# %%
+from itertools import permutations
+
+import ot
+import pandas as pd
+import torch
+from torch.nn.functional import normalize
+
+from lib.correlation import unit_correlations
+from lib.crossval import k_folds, silent_units
+from lib.features import k_sparse, seeded, white
+from lib.matching import permutation_score, semi_matching_score, soft_matching_score
+from lib.plotting import COLOURS, k_styles, panels
+from lib.projections import gaussian, restricted_isometry_constant
+from lib.recovery import nonnegative_basis_pursuit, support_recovered
+from lib.results import Run
+from lib.theory import compressed_sensing_units, mixing_score, shifted_grouping_score
+
+# %% [markdown]
+# The parameters. The first block sizes the small exact checks, the second the comparison of fitted with held-out
+# scores, the third the recovery experiment, which takes most of the time.
+
+# %% tags=["parameters"]
+profile: str = "quick"  # name of the settings and folder of the results
+device: str = "auto"  # auto, cpu or cuda
+seed: int = 0  # random seed, an integer
+pairs: int = 20  # random pairs of small systems checked against all permutations
+units: int = 5  # units of these systems, at most 8
+features: int = 12  # features of these systems
+mixed_units: int = 24  # units of the systems that mix or group features, at least q_max
+q_max: int = 8  # largest number of features mixed by a unit
+fold_units: int = 32  # units of the unrelated systems
+fold_stimuli: list[int] = [50, 100, 200, 400, 800]  # numbers of stimuli for the unrelated systems
+n: int = 64  # features of the recovery experiment
+k: int = 4  # active features for each stimulus
+dense: list[int] = [8, 16, 32]  # larger numbers of active features, the last one is the control
+ratio: float = 2.0  # units of the recovery experiment, in units of k log(n/k)
+stimuli: int = 400  # stimuli for each pair of systems
+draws: int = 2  # pairs of random projections
+
+# %%
+run = Run("02_matching_theory", globals())
+generator = seeded(seed, run.device)
+options = {"dtype": torch.float64, "device": run.device}
+m = round(ratio * compressed_sensing_units(n, k))
+
+# %% [markdown]
+# ## The metrics
+#
+# Responses of a system to $M$ stimuli form a matrix $Y$ with one row a stimulus and one column a unit. Write $c_{ij}$
+# for the Pearson correlation, over stimuli, of unit $i$ of system a with unit $j$ of system b. A unit that never
+# changes gets correlation 0.
+#
+# ```{prf:definition} Permutation score
+# :label: def-matching-permutation
+#
+# For two systems with $N$ units each,
+#
+# $$ s_{\mathrm{perm}} = \frac1N \max_{\pi} \sum_{i=1}^N c_{i\,\pi(i)}, $$
+#
+# where $\pi$ runs over all permutations of $1, \dots, N$.
+# ```
+#
+# ```{prf:definition} Soft-matching score
+# :label: def-matching-soft
+#
+# For systems with $N_a$ and $N_b$ units {cite:p}`khosla2024`,
+#
+# $$ s_{\mathrm{soft}} = \max_{P} \sum_{i,j} P_{ij}\, c_{ij}, $$
+#
+# where $P \ge 0$ has row sums $1/N_a$ and column sums $1/N_b$: every unit hands out the same total weight, and may
+# split it.
+# ```
+#
+# ```{prf:definition} Semi-matching score
+# :label: def-matching-semi
+#
+# Every unit of a takes the unit of b that it is most correlated with, however often that unit is taken:
+#
+# $$ s_{\mathrm{semi}}(a \to b) = \frac{1}{N_a} \sum_{i=1}^{N_a} \max_j c_{ij}. $$
+# ```
+#
+# On data, the choice of partners is made on one part of the stimuli and the correlations are read on the rest;
+# {prf:ref}`prop-matching-bias` shows why. For the theory of this section think of infinitely many stimuli, or of
+# latents that are exactly white in the sample.
+
+# %% [markdown]
+# ## The score is an assignment on the weights
+#
+# ```{prf:proposition} Correlations are cosines of weights
+# :label: prop-matching-cosines
+#
+# Let the latents be white: mean 0, covariance the identity. Then $c_{ij} = a_i^\top b_j / (|a_i|\,|b_j|)$. With rows
+# of length 1 the matrix of correlations is $C = A B^\top$ [the paper's $\mathbf G$].
+# ```
+#
+# ```{prf:proof}
+# The means vanish. The covariance of $a_i^\top z$ and $b_j^\top z$ is $a_i^\top \mathrm{E}[z z^\top]\, b_j = a_i^\top
+# b_j$, and their variances are $|a_i|^2$ and $|b_j|^2$.
+# ```
+#
+# ```{prf:proposition} When the score is 1 (claim A1)
+# :label: prop-matching-one
+#
+# For white latents $s_{\mathrm{perm}} = \frac1N \max_\pi \sum_i C_{i\,\pi(i)}$, a linear assignment problem on the
+# cosines. It is 1 if and only if the rows of $B$ are those of $A$ in another order, up to positive factors.
+# ```
+#
+# ```{prf:proof}
+# The first part inserts {prf:ref}`prop-matching-cosines` in the definition. Every cosine is at most 1, so the mean
+# over $i$ is 1 only if all $C_{i\,\pi(i)} = 1$ for the best $\pi$. By the Cauchy-Schwarz inequality that means that
+# $b_{\pi(i)}$ is a positive multiple of $a_i$.
+# ```
+#
+# ```{prf:remark} Latents that are not white (ours)
+# :label: rem-matching-covariance
+#
+# For latents with covariance $S$ the same holds with $A S^{1/2}$ and $B S^{1/2}$ in place of $A$ and $B$, whatever
+# the mean. Correlated features make all scores larger: shared variation counts as shared content.
+# ```
+#
+# Now the check; a threshold first: we call the two sides of {prf:ref}`prop-matching-one` equal if they differ by less
+# than $10^{-9}$. We draw random pairs of systems, compute the score from their *responses* as one would in practice,
+# and compare it with the best of all permutations of the *weights*, tried one by one. `white` gives latents that are
+# white in the sample, so the two should agree to rounding.
+
+
+# %%
+def response_score(a, b):
+    """Permutation score of the responses of two systems to white latents."""
+    z = white(10 * a.shape[1], a.shape[1], generator)
+    return permutation_score(unit_correlations(z @ a.mT, z @ b.mT))
+
+
+def best_of_all(c):
+    """The same by trying every permutation of the columns of `c`."""
+    rows = range(len(c))
+    return max(float(c[rows, order].mean()) for order in permutations(rows))
+
+
+# %%
+systems = [normalize(gaussian(units, features, generator, draws=2), dim=-1) for _ in range(pairs)]
+scores = torch.tensor([response_score(a, b) for a, b in systems], dtype=torch.float64)
+brute = torch.tensor([best_of_all((a @ b.mT).cpu()) for a, b in systems], dtype=torch.float64)
+run.record("pairs", pairs)
+run.record("a1_assignment_error", (scores - brute).abs().max())
+run.record("a1_generic_max", scores.max())
+
+# %% [markdown]
+# Over the {glue:text}`pairs` random pairs the two differ by at most {glue:text}`a1_assignment_error:.1e`. The largest
+# score of a random pair is {glue:text}`a1_generic_max:.3f`: both systems of a pair see the same features, and none
+# comes near 1. Reordering the units of a system must give 1.
+
+# %%
+a = systems[0][0]
+order = torch.randperm(units, generator=generator, device=run.device)
+run.record("a1_permuted_score", response_score(a, a[order]))
+
+# %% [markdown]
+# It gives {glue:text}`a1_permuted_score:.6f`.
+#
+# ### Equal sizes: soft matching is a permutation
+#
+# ```{prf:proposition} Soft matching at equal sizes
+# :label: prop-matching-birkhoff
+#
+# If $N_a = N_b = N$, then $s_{\mathrm{soft}} = s_{\mathrm{perm}}$.
+# ```
+#
+# ```{prf:proof}
+# $P$ is allowed in {prf:ref}`def-matching-soft` exactly when $NP$ is doubly stochastic. By the theorem of Birkhoff
+# and von Neumann these matrices are the averages of permutation matrices. The sum $\sum P_{ij} c_{ij}$ is linear in
+# $P$, so its value at an average of permutations is at most its value at the best of them.
+# ```
+#
+# To check this without presuming it, we hand the same correlations to a solver for optimal transport, which knows
+# nothing of permutations.
+
+# %%
+c = [(a @ b.mT).cpu().numpy() for a, b in systems]
+transport = torch.tensor([float((ot.emd([], [], -x) * x).sum()) for x in c], dtype=torch.float64)
+run.record("birkhoff_gap", (transport - brute).abs().max())
+
+# %% [markdown]
+# The largest difference is {glue:text}`birkhoff_gap:.1e`. With unequal sizes there is no permutation, and the plan
+# has to split weights. A known answer: let b hold every unit of a twice. Then each unit of a gives half of its weight
+# to each of its copies, and the score is 1.
+#
+# Semi-matching does not ask every unit of b to be used, and so it depends on the direction. A known answer again: a
+# has eight units, one feature each; b has only the first four of them. Every unit of b has its twin in a. Half of the
+# units of a have none in b, and their best partner is one that happens to correlate in the sample.
+
+# %%
+z = white(2000, 8, generator)
+run.record("doubled_score", soft_matching_score(z, z.repeat(1, 2)).mean)
+run.record("semi_small_to_large", semi_matching_score(z[:, :4].contiguous(), z).mean)
+run.record("semi_large_to_small", semi_matching_score(z, z[:, :4].contiguous()).mean)
+run.record("soft_unequal", soft_matching_score(z, z[:, :4].contiguous()).mean)
+
+# %% [markdown]
+# | systems | score |
+# |---|---|
+# | soft matching, all units of a doubled in b | {glue:text}`doubled_score:.3f` |
+# | semi-matching from the four units to the eight | {glue:text}`semi_small_to_large:.3f` |
+# | semi-matching from the eight units to the four | {glue:text}`semi_large_to_small:.3f` |
+# | soft matching of the eight with the four | {glue:text}`soft_unequal:.3f` |
+#
+# Semi-matching therefore has to be reported in both directions. Soft matching is symmetric and answers one half: each
+# unit of b has to take twice the weight of a unit of a, and half of it goes to units that it has nothing in common
+# with.
+
+# %% [markdown]
+# ### Sign flips
+#
+# ```{prf:remark} A sign flip is not forgiven (ours)
+# :label: rem-sign-flip
+#
+# {cite:t}`longon2025` state that the score is 1 exactly when the weights agree up to a permutation *and sign flips*.
+# With the correlation of their definition, which has a sign, {prf:ref}`prop-matching-one` allows positive factors
+# only: a flipped unit correlates $-1$ with its twin. Flipping $f$ of $N$ units of an identical system leaves a score
+# of at least $1 - 2f/N$, from pairing every unit with its twin, and more if another pairing is better. The statement
+# holds as printed if *absolute* correlations are matched.
+# ```
+#
+# We flip more and more units of one system and compute both: the signed score, which should start along the line
+# $1 - 2f/N$ and may leave it only upwards, and the score of absolute correlations, which should not notice.
+
+# %%
+c = normalize(gaussian(mixed_units, 2 * mixed_units, generator), dim=-1)
+signs = [torch.where(torch.arange(mixed_units, device=run.device) < f, -1.0, 1.0) for f in range(mixed_units + 1)]
+signed = [permutation_score(c @ (c * sign[:, None]).mT) for sign in signs]
+absolute = [permutation_score((c @ (c * sign[:, None]).mT).abs()) for sign in signs]
+
+# %%
+flips = mixed_units // 4
+run.record("mixed_units", mixed_units)
+run.record("flips", flips)
+run.record("a1_sign_flip_bound", 1 - 2 * flips / mixed_units)
+run.record("a1_sign_flip_score", signed[flips])
+run.record("a1_sign_flip_absolute", min(absolute))
+
+# %% tags=["remove-output"]
+(ax,) = panels(1)
+count = range(mixed_units + 1)
+signed_style, absolute_style = k_styles("ab")
+ax.plot(count, signed, linestyle="none", label="signed", **signed_style)
+ax.plot(count, absolute, linestyle="none", label="absolute", **absolute_style)
+ax.plot(count, [1 - 2 * f / mixed_units for f in count], color=COLOURS["blue"], label="1 - 2f/N")
+ax.set(xlabel="flipped units f", ylabel="permutation score")
+ax.legend()
+run.figure(
+    [ax],
+    "fig-matching-flips",
+    alt="Permutation score against the number of flipped units. With signed correlations it falls from 1, at first "
+    "along the line one minus two f over N and then above it; with absolute correlations it stays at 1.",
+    title="Computed: flipping the sign of units",
+)
+
+# %% [markdown]
+# :::{glue:figure} fig-matching-flips
+# :name: fig-matching-flips
+#
+# Only absolute correlations forgive sign flips. With {glue:text}`flips` of {glue:text}`mixed_units` units flipped the
+# signed score is {glue:text}`a1_sign_flip_score:.3f`, and pairing twins gives {glue:text}`a1_sign_flip_bound:.3f`;
+# with absolute correlations the score stays at {glue:text}`a1_sign_flip_absolute:.3f` for any number of flips.
+# :::
+#
+# In {numref}`fig-matching-flips` the signed score leaves the line upwards: once several units are flipped, it pays to
+# pair them with units that are not their twins. For networks with rectified units and for non-negative codes the
+# question does not arise, since a flipped unit cannot occur. For neurons before the rectifier it does, and the sign
+# is then part of what is compared. We keep the signed score, as the paper's experiments do.
+
+# %% [markdown]
+# ## Why scores are read on held-out stimuli
+#
+# A maximum over permutations finds something even where there is nothing. This is worth knowing in size.
+#
+# ```{prf:proposition} Bias of the fitted score (ours)
+# :label: prop-matching-bias
+#
+# Let the responses of two systems with $N$ units each to $M$ stimuli be independent Gaussian numbers. The score
+# fitted and read on these stimuli has expectation at least 0 and at most
+#
+# $$ \sqrt{\frac{2 \log N!}{N\,(M - 1)}}. $$
+# ```
+#
+# ```{prf:proof}
+# A sample correlation of two independent Gaussian units is distributed as one coordinate $u$ of a random direction in
+# $d = M - 1$ dimensions. Its even moments are at most those of a Gaussian of variance $1/d$, so $\mathrm{E}\, e^{tu}
+# \le e^{t^2/2d}$. For one permutation the score is the mean $x_\pi$ of $N$ such correlations of disjoint pairs of
+# units, which are independent, so $\mathrm{E}\, e^{t x_\pi} \le e^{t^2 / 2dN}$. Then
+#
+# $$
+# \begin{aligned}
+# t\, \mathrm{E} \max_\pi x_\pi &\le \log \mathrm{E} \sum_\pi e^{t x_\pi} \\
+# &\le \log N! + \frac{t^2}{2dN}.
+# \end{aligned}
+# $$
+#
+# Divide by $t$ and choose $t^2 = 2dN \log N!$. The lower bound holds because the maximum is at least the score of the
+# identity, which has mean 0.
+# ```
+#
+# The bound grows like $\sqrt{\log N / M}$: more units make it worse, more stimuli better, slowly. The same argument
+# with $n$ in place of $M - 1$ has a second use. The weights of random Gaussian projections are random directions in
+# $n$ dimensions, so *with white latents two random systems with $N = m$ units and the same $n$ features score at
+# most*
+#
+# $$ \sqrt{\frac{2 \log m!}{m\,n}} $$ (eq-matching-random)
+#
+# *on average*, although they carry exactly the same features. We will meet this number below.
+#
+# First the bias: unrelated random responses, scored on the stimuli that the matching was fitted to, and held out.
+
+
+# %%
+def bound(size, d):
+    return float((2 * torch.lgamma(torch.tensor(size + 1.0)) / (size * d)) ** 0.5)
+
+
+def unrelated_scores(count):
+    """Fitted and held-out score of two systems whose responses are independent noise."""
+    y_a, y_b = torch.randn(2, count, fold_units, generator=generator, **options)
+    return permutation_score(unit_correlations(y_a, y_b)), soft_matching_score(y_a, y_b).mean
+
+
+# %%
+noise = torch.tensor([[unrelated_scores(count) for _ in range(5)] for count in fold_stimuli], dtype=torch.float64)
+run.record("fold_units", fold_units)
+run.record("fold_stimuli", fold_stimuli[0])
+run.record("fitted_score", noise[0, :, 0])
+run.record("fitted_bound", bound(fold_units, fold_stimuli[0] - 1))
+run.record("held_out_score", noise[0, :, 1])
+
+# %% tags=["remove-output"]
+(ax,) = panels(1)
+for name, values, style in zip(["fitted", "held out"], noise.unbind(-1), k_styles("ab"), strict=True):
+    ax.errorbar(fold_stimuli, values.mean(1), values.std(1) / 5**0.5, linestyle="none", label=name, **style)
+ax.plot(fold_stimuli, [bound(fold_units, count - 1) for count in fold_stimuli], color=COLOURS["blue"], label="bound")
+ax.set(xlabel="stimuli", ylabel="score of unrelated systems", xscale="log")
+ax.legend()
+run.figure(
+    [ax],
+    "fig-matching-bias",
+    alt="Score of two unrelated systems against the number of stimuli on a logarithmic axis. Fitted and read on the "
+    "same stimuli it is well above zero and falls slowly, just below the theoretical bound; held out it is near zero.",
+    title="Simulated: independent noise",
+)
+
+# %% [markdown]
+# :::{glue:figure} fig-matching-bias
+# :name: fig-matching-bias
+#
+# A score read on the stimuli it was fitted to finds alignment in noise. With {glue:text}`fold_units` units and
+# {glue:text}`fold_stimuli` stimuli: fitted {glue:text}`fitted_score:.3f` (bound {glue:text}`fitted_bound:.3f`), held
+# out {glue:text}`held_out_score:.3f` ± {glue:text}`held_out_score_error:.3f`. Bars: standard error over five pairs.
+# :::
+#
+# All scores on data in this book are held out: the matching is fitted on four fifths of the stimuli, read on the
+# rest, and averaged over five such folds, as in the paper.
+
+# %% [markdown]
+# ## Two ways to deflate the score
+#
+# Now two systems with the same features and different arrangements. The paper gives one example of each kind; we
+# prove the general case and sweep it.
+#
+# ```{prf:proposition} Mixing (claim A2)
+# :label: prop-matching-mixing
+#
+# Let a have one unit for each of $n$ features, $A = I$, and let every unit of b mix $q$ features with equal weights.
+# For white latents
+#
+# $$ s_{\mathrm{perm}} \le \frac{1}{\sqrt q}, $$
+#
+# with equality if and only if the units of b can be paired with the features so that each mixes its own partner.
+# ```
+#
+# ```{prf:proof}
+# A row of $B$ of length 1 has $q$ entries $1/\sqrt q$ and zeros elsewhere. So every entry of $C = B^\top$ is 0 or
+# $1/\sqrt q$. No pairing gives a mean above $1/\sqrt q$, and one that avoids all zeros attains it.
+# ```
+#
+# The condition is ours. It holds if every feature is mixed into $q$ units as well, by Hall's theorem; in particular
+# if unit $j$ mixes the features $j, j + 1, \dots, j + q - 1$ around a circle, as below. It fails if all units mix the
+# *same* $q$ features: then only $q$ units of a find a partner, and the score is $\sqrt q / n$.
+#
+# ```{prf:proposition} Shifted groups (claim A3)
+# :label: prop-matching-groups
+#
+# Arrange $n = Nq$ features on a circle. Let each unit of a sum one of $N$ groups of $q$ neighbours, and let the
+# groups of b be those of a moved on by $s$ features. For white latents, with $r = s \bmod q$,
+#
+# $$ s_{\mathrm{perm}} = \frac{\max(r,\; q - r)}{q} = 1 - \frac{\min(r,\; q - r)}{q}. $$
+# ```
+#
+# ```{prf:proof}
+# The cosine of two groups is the number of features they share, divided by $q$. Each group of b shares $q - r$
+# features with one group of a and $r$ with the next one on the circle. No unit can do better than the larger of the
+# two; all units choosing the same side is a permutation, so this is attained. (For $N = 1$ there is one group, and
+# the score is 1.)
+# ```
+#
+# The paper's example is $q = 2$, $s = 1$: one half. The second form says in which sense the loss is proportional to
+# the mismatch: what counts is the share of its features that the best partner lacks. So the score falls with the
+# shift only to $q/2$ and *rises again*, to 1 at $s = q$, where the groups coincide once more.
+#
+# In code, the circle is `roll`. Both scores are computed from responses to white latents, and compared with the
+# formulas for every $q$ up to `q_max` and every shift from 0 to $q$. Expect agreement to rounding: nothing here is
+# approximate. For the case where all units mix the same features we take the first three of them.
+
+# %%
+qs = list(range(1, q_max + 1))
+pure = torch.eye(mixed_units, **options)
+mixed = [sum(pure.roll(j, 1) for j in range(q)) / q**0.5 for q in qs]
+mixing = [response_score(pure, b) for b in mixed]
+same = (torch.arange(mixed_units, **options) < 3).to(pure).expand(mixed_units, mixed_units)
+
+# %%
+run.record("a2_error_max", max(abs(score - mixing_score(q)) for q, score in zip(qs, mixing, strict=True)))
+run.record("a2_q3", mixing[2])
+run.record("same_mixture_score", response_score(pure, same))
+run.record("same_mixture_theory", 3**0.5 / mixed_units)
+
+
+# %%
+def shifted_score(q, shift, groups=6):
+    """Score of two systems of `groups` units that sum q neighbours on a circle, b's groups moved by `shift`."""
+    a = torch.eye(groups, **options).repeat_interleave(q, dim=1)
+    return response_score(a, a.roll(shift, 1))
+
+
+# %%
+shifts = {q: list(range(q + 1)) for q in qs}
+grouping = {q: [shifted_score(q, s) for s in shifts[q]] for q in qs}
+errors = [abs(grouping[q][s] - shifted_grouping_score(q, s)) for q in qs for s in shifts[q]]
+run.record("a3_error_max", max(errors))
+run.record("a3_pairs_score", grouping[2][1])
+run.record("q_max", q_max)
+
+# %% [markdown]
+# The figure shows measured scores as markers and the two propositions as lines.
+
+# %% tags=["remove-output"]
+left, right = panels(2)
+grid = torch.linspace(1, q_max, 100)
+left.plot(grid, grid**-0.5, color=COLOURS["blue"])
+left.plot(qs, mixing, linestyle="none", **k_styles("a")[0])
+left.set(xlabel="features mixed by a unit, q", ylabel="permutation score", ylim=(0, 1.05))
+shown = sorted({2, q_max // 2, q_max})
+for q, style in zip(shown, k_styles(shown), strict=True):
+    grid = torch.linspace(0, q, 101)
+    right.plot(grid, torch.maximum(grid, q - grid) / q, color=style["color"])
+    right.plot(shifts[q], grouping[q], linestyle="none", label=f"q = {q}", **style)
+right.set(xlabel="shift of the groups, s", ylim=(0, 1.05))
+right.legend()
+run.figure(
+    [left, right],
+    "fig-deflation",
+    alt="Left: permutation score against the number of mixed features, markers on the curve one over root q. Right: "
+    "score against the shift for three group sizes; it falls in a straight line to one half and rises again to one.",
+    title="Simulated: the same features, arranged differently",
+)
+
+# %% [markdown]
+# :::{glue:figure} fig-deflation
+# :name: fig-deflation
+#
+# Arrangement alone lowers the score. Left: units mixing $q$ features against units of one feature; at $q = 3$ the
+# score is {glue:text}`a2_q3:.3f`, and over all $q$ it is within {glue:text}`a2_error_max:.1e` of $1/\sqrt q$. Right:
+# groups of neighbours shifted on a circle; pairs shifted by one score {glue:text}`a3_pairs_score:.3f`, and over all
+# group sizes up to {glue:text}`q_max` and all shifts the score is within {glue:text}`a3_error_max:.1e` of
+# {prf:ref}`prop-matching-groups`.
+# :::
+#
+# Both claims hold exactly, claim A2 for arrangements that admit the pairing. Where all units mix the same three
+# features the score is not the $1/\sqrt3$ of {numref}`fig-deflation` but {glue:text}`same_mixture_score:.3f`; the
+# theory says {glue:text}`same_mixture_theory:.3f`.
+#
+# Strictly, the first example is not superposition in both systems: $A = I$ has as many units as features. The
+# deflation does not need superposition, only different mixing. Superposition makes different mixing likely.
+
+# %% [markdown]
+# ## Recovery restores the score
+#
+# ```{prf:proposition} Exact recovery (claim A4)
+# :label: prop-matching-recovery
+#
+# Let codes be computed from each system's responses, and let both codes equal the latents $z$ for every stimulus, up
+# to the order of the features and positive factors. If every feature varies over stimuli, the permutation score of
+# the codes is 1.
+# ```
+#
+# ```{prf:proof}
+# Pair each code unit of a with the unit of b that stands for the same feature. Both are positive multiples of the
+# same non-constant sequence, so they correlate 1, and 1 is the largest possible mean.
+# ```
+#
+# All depends on when the codes are exact. Here the paper invokes the restricted isometry property
+# ({prf:ref}`def-superposition-rip`).
+#
+# ```{prf:remark} The order of the isometry (ours)
+# :label: rem-rip-order
+#
+# {cite:t}`longon2025` ask that both projections satisfy the RIP of order $K$ with $\delta < \sqrt2 - 1$ for
+# $K$-sparse latents. The theorem they cite ({prf:ref}`thm-superposition-candes`, {cite:t}`candes2008`) asks it of
+# order $2K$. With order $K$ the statement is false. Take $K = 1$ and unit columns: $\delta_1 = 0$ for *every* such
+# matrix ({prf:ref}`prop-superposition-orders`), also if two features share one direction, and then no method can tell
+# which of the two was on. With order $2K = 2$ this is excluded, since equal columns have $\delta_2 = 1$.
+#
+# A condition of order $K$ does exist for $K \ge 2$, with a smaller constant: $\delta_K < 1/3$. The best constant for
+# order $2K$ is $1/\sqrt2$ {cite:p}`cai2014`.
+# ```
+#
+# ### The counterexample
+#
+# Eight features, seven units, one feature at a time. In system a, features 1 and 2 have the same direction; in b,
+# features 3 and 4; all other directions are orthogonal. A random rotation of b's units hides the structure from the
+# eye, and changes neither the isometry constants nor what can be recovered.
+
+
+# %%
+def merged(i, j, n=8):
+    """Projection to n - 1 units with orthonormal columns, but column j equal to column i."""
+    columns = torch.eye(n, **options)
+    columns[:, j] = columns[:, i]
+    return columns[torch.arange(n) != j]
+
+
+def rotated(a):
+    """The same projection in a random orthonormal basis of the units."""
+    return torch.linalg.qr(torch.randn(len(a), len(a), generator=generator, **options)).Q @ a
+
+
+# %% [markdown]
+# The next function is used for all cases that follow: responses of two systems to the same sparse stimuli, codes by
+# non-negative basis pursuit with the known projections, and the held-out score of both. Rounding to six decimals
+# turns stray values below the solver's tolerance into zeros; otherwise a unit that is silent in a fold would be
+# scored by its rounding errors.
+
+
+# %%
+def scores_of(a, b, active):
+    """Held-out soft-matching scores of neurons and of recovered codes; the codes; the latents."""
+    z = k_sparse(stimuli, a.shape[1], active, generator)
+    y_a, y_b = z @ a.mT, z @ b.mT
+    codes = [nonnegative_basis_pursuit(y, x).round(decimals=6) for y, x in ((y_a, a), (y_b, b))]
+    return soft_matching_score(y_a, y_b).mean, soft_matching_score(*codes).mean, codes, z.cpu()
+
+
+# %%
+a, b = merged(0, 1), rotated(merged(2, 3))
+neurons, score, codes, z = scores_of(a, b, active=1)
+run.record("a4_counterexample_delta", restricted_isometry_constant(a.cpu(), 1))
+run.record("equal_delta_2", restricted_isometry_constant(a.cpu(), 2))
+run.record("equal_neurons", neurons)
+run.record("a4_counterexample_score", score)
+
+# %% [markdown]
+# The matrix has $\delta_1 =$ {glue:text}`a4_counterexample_delta:.1f`, below $\sqrt2 - 1$, and $\delta_2 =$
+# {glue:text}`equal_delta_2:.1f`. The codes score {glue:text}`a4_counterexample_score:.3f` instead of 1.
+# What did the solver do with the two features that look alike? We count for how many stimuli each code unit is on.
+
+# %%
+rows = {"latents": z, "code of a": codes[0], "code of b": codes[1]}
+pd.DataFrame({name: (x > 0).sum(0).tolist() for name, x in rows.items()}, index=range(1, 9)).T
+
+# %% [markdown]
+# For features 1 and 2 of system a it has to choose among solutions of equal sum, and gives both to one unit, while
+# the other stays silent; the same happens to features 3 and 4 in b. The silent units score 0, and the merged ones
+# correlate only in part with their partners. Removing silent units before scoring, as the paper does with dead
+# latents, does not repair it.
+
+# %%
+silent = (codes[0] == 0).all(0) | (codes[1] == 0).all(0)
+run.record("equal_kept", soft_matching_score(codes[0][:, ~silent], codes[1][:, ~silent]).mean)
+
+# %% [markdown]
+# Without the silent units the score is {glue:text}`equal_kept:.3f`.
+#
+# ### The condition of order $2K$
+#
+# For a positive example we need matrices in superposition with small constants of known size. The simplex frame has
+# them: $m + 1$ unit vectors in $m$ dimensions with all inner products $-1/m$, like the corners of a tetrahedron. For
+# it $\delta_j = (j-1)/m$ as long as $j \ge 2$: the Gram matrix of $j$ columns has the eigenvalue $1 + 1/m$, and once
+# $1 - (j-1)/m$. With $m = 8$ the constant of order 2 is one eighth and that of order 4 is three eighths, both below
+# $\sqrt2 - 1$. So it qualifies for $K = 1$ and for $K = 2$.
+#
+# System b uses the same frame with the signs of some columns flipped and the units rotated, so that the neurons
+# differ.
+
+# %%
+_, vectors = torch.linalg.eigh(torch.eye(9, **options) - 1 / 9)
+a = normalize(vectors[:, 1:].mT, dim=0)
+b = rotated(a * torch.tensor([1, -1, 1, -1, 1, -1, 1, -1, 1], device=run.device))
+run.record("simplex_delta_2", restricted_isometry_constant(b.cpu(), 2))
+run.record("a4_order_2k_delta", restricted_isometry_constant(b.cpu(), 4))
+
+# %%
+for active, name in ((1, "simplex_one_score"), (2, "a4_order_2k_score")):
+    neurons, score, _, _ = scores_of(a, b, active)
+    run.record(name, score)
+    run.record(f"simplex_neurons_{active}", neurons)
+
+# %% [markdown]
+# | case | $K$ | $\delta_{2K}$ | neurons | codes |
+# |---|---|---|---|---|
+# | equal columns | 1 | {glue:text}`equal_delta_2:.3f` | {glue:text}`equal_neurons:.3f` | {glue:text}`a4_counterexample_score:.3f` |
+# | simplex | 1 | {glue:text}`simplex_delta_2:.3f` | {glue:text}`simplex_neurons_1:.3f` | {glue:text}`simplex_one_score:.6f` |
+# | simplex | 2 | {glue:text}`a4_order_2k_delta:.3f` | {glue:text}`simplex_neurons_2:.3f` | {glue:text}`a4_order_2k_score:.6f` |
+#
+# With the order of the cited theorem the claim holds: $\delta_{2K}$ below $\sqrt2 - 1$ goes with a score of 1. The
+# condition is sufficient and far from necessary. For $K = 1$ and non-negative features, any two columns that are not
+# parallel are enough, as {ref}`ch-superposition` showed.
+#
+# ### A realistic size
+#
+# Random projections of realistic size are too large to compute their constants, and small ones in superposition were
+# far from the condition ({numref}`fig-superposition-rip`). Still, recovery works for typical stimuli. We take $n$
+# features of which $k$ are active, two independent Gaussian projections to $m$ units, and $m$ about twice $k
+# \log(n/k)$, where {ref}`ch-superposition` found that basis pursuit recovers nearly all stimuli. Then we keep $m$ and
+# make the stimuli denser: at the last value half of the features are active if the parameters are unchanged, and
+# there is no sparsity left to use. That is our first control. The second shuffles the stimuli of b, which destroys
+# all alignment and should score 0.
+#
+# For the neurons {eq}`eq-matching-random` predicts an upper bound, if the latents are nearly white.
+
+
+# %%
+def restored(active):
+    """Scores of neurons, of codes, of codes with b's stimuli shuffled; share of supports found; silent share."""
+    a, b = gaussian(m, n, generator, draws=2)
+    neurons, _, codes, z = scores_of(a, b, active)
+    silent = silent_units(codes[0], k_folds(stimuli)) | silent_units(codes[1], k_folds(stimuli))
+    c_a, c_b = (code[:, ~silent] for code in codes)
+    shuffled = c_b[torch.randperm(stimuli, generator=seeded(seed))]
+    found = support_recovered(codes[0], z).double().mean()
+    pairs = [soft_matching_score(c_a, c).mean for c in (c_b, shuffled)]
+    return [neurons, *pairs, float(found), float(silent.double().mean())]
+
+
+# %%
+counts = [k, *dense]
+results = torch.tensor([[restored(active) for _ in range(draws)] for active in counts], dtype=torch.float64)
+neuron_scores, code_scores, shuffled_scores, found, silent_share = results.unbind(-1)
+
+# %%
+run.record("n", n)
+run.record("k", k)
+run.record("m", m)
+run.record("a4_recovered_score", code_scores[0].mean())
+run.record("a4_neuron_score", neuron_scores[0].mean())
+run.record("a4_neuron_bound", bound(m, n))
+run.record("a4_shuffled_score", shuffled_scores[0].mean())
+run.record("a4_found", found[0].mean())
+run.record("a4_silent", silent_share[0].mean())
+run.record("control_k", counts[-1])
+run.record("a4_control_score", code_scores[-1].mean())
+run.record("a4_control_neurons", neuron_scores[-1].mean())
+run.record("a4_control_found", found[-1].mean())
+
+# %% tags=["remove-output"]
+(ax,) = panels(1)
+series = {"recovered codes": code_scores, "neurons": neuron_scores, "codes, shuffled": shuffled_scores}
+for (name, values), style in zip(series.items(), k_styles(series), strict=True):
+    ax.plot(counts, values.mean(1), linestyle=":", label=name, **style)
+ax.axhline(bound(m, n), color=COLOURS["red"], linewidth=1)
+ax.set(xlabel="active features k", ylabel="held-out score", xscale="log", ylim=(-0.05, 1.05))
+ax.set_xticks(counts, counts, minor=False)
+ax.minorticks_off()
+ax.legend()
+run.figure(
+    [ax],
+    "fig-matching-recovery",
+    alt="Held-out soft-matching score against the number of active features. Recovered codes start near one and fall "
+    "as stimuli become dense; neurons stay low and flat, below a line; shuffled codes are at zero.",
+    title="Simulated: two random projections",
+)
+
+# %% [markdown]
+# :::{glue:figure} fig-matching-recovery
+# :name: fig-matching-recovery
+#
+# Recovered codes align where features are sparse, neurons never do. {glue:text}`n` features in {glue:text}`m` units;
+# at $k =$ {glue:text}`k` codes score {glue:text}`a4_recovered_score:.4f` and neurons
+# {glue:text}`a4_neuron_score:.3f`; at $k =$ {glue:text}`control_k` codes score {glue:text}`a4_control_score:.3f`.
+# Line: the bound {eq}`eq-matching-random` for neurons.
+# :::
+#
+# At $k =$ {glue:text}`k` the support is exact for a share of {glue:text}`a4_found:.4f` of the stimuli, the neurons
+# score {glue:text}`a4_neuron_score:.3f` (bound {glue:text}`a4_neuron_bound:.3f`) and the codes
+# {glue:text}`a4_recovered_score:.4f`. Shuffled, the same codes score {glue:text}`a4_shuffled_score:.3f`, so
+# sparseness alone earns nothing. Features that are silent in a fold, a share of {glue:text}`a4_silent:.3f`, were
+# removed first, by the paper's rule.
+#
+# In the dense control, where a share of {glue:text}`a4_control_found:.3f` of the supports is found, codes score
+# {glue:text}`a4_control_score:.3f` and neurons {glue:text}`a4_control_neurons:.3f`. Codes are worth something only
+# where recovery works; it is the exactness that restores the score, not the change to more units.
+
+# %% [markdown]
+# ## What we saw, and where we part from the paper
+#
+# - **A1** holds: the score is an assignment on the cosines of the weights. The words "and sign flip" need absolute
+#   correlations.
+# - **A2** holds where units can be paired with features that they mix; otherwise the score is lower still.
+# - **A3** holds, with mismatch counted to the *best* partner: the score rises again as the shift passes half a group.
+# - **A4** holds with the isometry property of order $2K$, and fails with order $K$ as printed. Random projections at
+#   about twice $k \log(n/k)$ restore the score without any such certificate, because typical stimuli are easier than
+#   the worst.
+# - All of this has the projection *known*. What a trained sparse autoencoder achieves is measured in later chapters.
+
+# %% [markdown]
+# ## Exercises
+#
+# :::{exercise} By hand
+# :label: ex-matching-hand
+#
+# *Recall; easy, 5 minutes.* Groups of five neighbours, shifted by two: what is the score? By how much does the score
+# change if each unit of b is multiplied by 10? By $-1$, for all units?
+# :::
+#
+# :::{solution-start} ex-matching-hand
+# :label: sol-matching-hand
+# :class: dropdown
+# :::
+#
+# The larger overlap is three of five features. A positive factor changes no correlation. With all units of b negated,
+# every cosine becomes its negative or stays 0, so the best pairing is one of units that share nothing.
+
+# %%
+groups = torch.eye(6, **options).repeat_interleave(5, dim=1)
+moved = groups.roll(2, 1)
+run.record("hand_score", response_score(groups, moved))
+run.record("hand_scaled", response_score(groups, 10 * moved))
+run.record("hand_negated", abs(response_score(groups, -moved)))
+
+# %% [markdown]
+# Scores: {glue:text}`hand_score:.2f`, scaled {glue:text}`hand_scaled:.2f`, negated {glue:text}`hand_negated:.2f`.
+#
+# :::{solution-end}
+# :::
+
+# %% [markdown]
+# :::{exercise} Fewer units
+# :label: ex-matching-rerun
+#
+# *Rerun; easy, 10 minutes.* {cite:t}`liu2026` call $m \ge k \log(n/k)$ the compressed-sensing regime. What do codes
+# score exactly at its border? Rerun with `make chapter NAME=02_matching_theory ARGS="-p ratio 1.0"`, and look at
+# {numref}`fig-matching-recovery`. Before you do, predict it from {numref}`fig-superposition-transition`.
+# :::
+#
+# :::{solution-start} ex-matching-rerun
+# :label: sol-matching-rerun
+# :class: dropdown
+# :::
+#
+# At the border only part of the supports is found, so codes agree for part of the stimuli. A smaller version of the
+# experiment:
+
+# %%
+border = round(compressed_sensing_units(n, k))
+a, b = gaussian(border, n, generator, draws=2)
+border_neurons, border_codes, codes, z = scores_of(a, b, k)
+run.record("border_found", support_recovered(codes[0], z).double().mean())
+run.record("border_neurons", border_neurons)
+run.record("border_codes", border_codes)
+
+# %% [markdown]
+# A share of {glue:text}`border_found:.2f` of the supports is found, and the codes score
+# {glue:text}`border_codes:.2f`, neurons {glue:text}`border_neurons:.2f`. (Silent features are not removed here and
+# count as 0, which costs the codes a little.)
+#
+# :::{solution-end}
+# :::
+
+# %% [markdown]
+# :::{exercise} The counterexample for two active features
+# :label: ex-matching-k2
+#
+# *Extend; hard, 30 minutes.* Show that order $K$ does not suffice for $K = 2$ either. Take the simplex frame of four
+# vectors in three dimensions, flip the signs of two columns, and compute $\delta_2$ and $\delta_4$. Which two sparse
+# stimuli have the same response? Use another two columns for system b and score the codes.
+# :::
+#
+# :::{solution-start} ex-matching-k2
+# :label: sol-matching-k2
+# :class: dropdown
+# :::
+#
+# The four vectors of the simplex frame sum to 0. With two of them flipped, the sum of one pair equals the sum of the
+# other: features 1 and 2 together give the same response as features 3 and 4 together, with the same total. Neither
+# basis pursuit nor any other method can choose.
+
+# %%
+_, vectors = torch.linalg.eigh(torch.eye(4, **options) - 1 / 4)
+frame = normalize(vectors[:, 1:].mT, dim=0)
+a, b = (frame * torch.tensor(sign, device=run.device) for sign in ([1, 1, -1, -1], [1, -1, 1, -1]))
+_, k2_score, _, _ = scores_of(a, b, active=2)
+run.record("k2_score", k2_score)
+for order in (2, 4):
+    run.record(f"k2_delta_{order}", restricted_isometry_constant(a.cpu(), order))
+
+# %% [markdown]
+# Here $\delta_2 =$ {glue:text}`k2_delta_2:.4f`, which satisfies the printed condition, and $\delta_4 =$
+# {glue:text}`k2_delta_4:.4f`, which violates the correct one. The codes score {glue:text}`k2_score:.3f`. The constant
+# is exactly $1/3$, the bound of {prf:ref}`rem-rip-order` for order $K$: this small frame shows that it cannot be
+# raised for $K = 2$.
+#
+# :::{solution-end}
+# :::
+
+# %% [markdown]
+# ## Change and rerun
+#
+# More pairs of projections and more stimuli: `make chapter NAME=02_matching_theory ARGS="-p draws 10 -p stimuli
+# 1000"`. A sparser or denser main case: `-p k 2` or `-p k 8`; the number of units follows. Profile `paper` repeats
+# the recovery experiment with more projections.
+
+# %%
+run.save(data="simulated: white and sparse latents, constructed and Gaussian projections")

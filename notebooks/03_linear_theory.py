@@ -1,0 +1,1284 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# (ch-linear)=
+# # What linear metrics measure
+#
+# Two networks encode the same features, each squeezed through a projection of its own. What number do RSA, linear CKA
+# and linear regression give for them? This chapter derives the answers and checks every one of them by computing it a
+# second way.
+#
+# **What the paper claims.** {cite:t}`liu2026` state, for latents that are white and have mean zero:
+#
+# - **B1** (theorem 3.1): as the number of stimuli grows, RSA tends to the cosine between the two Gram matrices.
+# - **B2** (theorem 3.2): linear CKA tends to the same cosine.
+# - **B3** (theorem 3.3): least squares has weights, error, explained variance and correlation in closed form.
+# - **B4** (section 3.1): for random projections with $m$ units and $n$ features the cosine is about $m/(n+m)$, so it
+#   vanishes as $m/n \to 0$ although both networks hold the same features.
+#
+# **The idea.** A linear metric never sees a latent. It sees responses $y = Az$, and averages over many stimuli leave
+# of the latents nothing but their covariance. So each metric must become a function of the projections and of one
+# covariance matrix. Once that function is written down, putting random projections into it is a matter of moments.
+#
+# By the end you will be able to
+#
+# - derive what RSA, linear CKA and regression become for $y = Az$, and say which latents the formulas need;
+# - predict the score of two unrelated networks with the same features from $m$, $n$ and the kurtosis alone;
+# - split a score into shared content and geometry, and compute where a pair that shares less overtakes another.
+#
+# Reading takes about an hour; without the proofs, twenty minutes. All data are simulated.
+#
+# **Where we go further.** Statements that neither paper makes are marked *ours*: the metrics at finite $M$ and for
+# correlated latents, the exact mean over random projections, what partial overlap does, where two pairs swap their
+# ranks, and RSA in time linear in the number of stimuli.
+
+# %% [markdown]
+# ## Setting up
+#
+# Symbols, for the whole chapter. There are $n$ latent **features** $z \in \mathbb{R}^n$ and $M$ **stimuli**
+# $z_1, \dots, z_M$, drawn independently; $Z$ is the $M \times n$ matrix with rows $z_i'$. Systems a and b have $m_a$
+# and $m_b$ **units** and respond with $y = Az$ and $y = Bz$; the matrices of responses are $Y_a = ZA'$ and
+# $Y_b = ZB'$, one row a stimulus. The **Gram matrix** of a system is $G_A = A'A$, of size $n \times n$.
+#
+# For matrices of one shape, $\langle G, H \rangle = \operatorname{tr}(G'H)$ is the sum of the products of their
+# entries, $|G| = \sqrt{\langle G, G \rangle}$ the Frobenius norm, and
+# $\cos(G, H) = \langle G, H \rangle / (|G| |H|)$. Because the trace is cyclic,
+#
+# $$
+# \langle G_A, G_B \rangle = \operatorname{tr}(A'A B'B) = |AB'|^2 ,
+# $$ (eq-linear-cyclic)
+#
+# where the last matrix has $m_a m_b$ entries in place of $n^2$. Latents are **white** if they have mean 0 and
+# covariance $I$.
+
+# %%
+from math import sqrt
+from time import perf_counter
+
+import numpy as np
+import torch
+from matplotlib import ticker
+from scipy import stats
+
+from lib.correlation import centred
+from lib.features import bernoulli_uniform, seeded, white
+from lib.geometry import linear_cka, rsa
+from lib.plotting import COLOURS, k_styles, panels
+from lib.projections import gaussian, overlap_masks, signs
+from lib.regression import ols_fit, ols_score
+from lib.run import Run
+from lib.theory import (
+    crossing_units,
+    expected_cka,
+    expected_r,
+    expected_r2,
+    gram_cosine,
+    ols_mse,
+    ols_r,
+    ols_r2,
+    ols_weights,
+)
+
+# %% [markdown]
+# Sizes are small on purpose: a proof holds for any size, and a check that takes a second can be repeated with other
+# numbers.
+
+# %% tags=["parameters"]
+profile: str = "quick"  # name of the settings and folder of the results
+device: str = "auto"  # auto, cpu or cuda
+seed: int = 0  # random seed, an integer
+n: int = 32  # latent features in the checks of the theorems
+m_a: int = 12  # units of system a
+m_b: int = 20  # units of system b
+active: float = 0.1  # probability that a latent feature is active, from 0 to 1
+stimuli: list[int] = [128, 512, 2048, 8192, 32768]  # numbers of stimuli M, in rising order
+draws: int = 40  # draws of latents and projections at each number of stimuli
+pairs: int = 100  # pairs of large random projections behind each mean
+small_pairs: int = 2000  # pairs of small random projections behind each mean
+many_features: int = 512  # features n where units are few
+many_units: list[int] = [8, 16, 32, 64, 128, 256]  # units m of both systems beside many features
+few_features: int = 16  # features n where the kurtosis of the entries shows
+few_units: list[int] = [1, 2, 4, 8, 16]  # units m of both systems beside few features
+entry_mean: float = 1.0  # mean of the entries of a projection where it is not 0
+targets: int = 4000  # predicted units in the histogram of correlations
+n_f: int = 128  # features of each system where two pairs change ranks
+m_0: int = 16  # units of the fully shared reference system
+timing_stimuli: int = 2000  # stimuli M at which RSA is timed
+
+# %%
+run = Run("03_linear_theory", globals())
+generator = seeded(seed, run.device)
+entries = {3: gaussian, 1: signs}
+largest, smallest_ratio = stimuli[-1], many_units[0] / many_features
+
+# %% [markdown]
+# `entries` holds two kinds of random projection under the kurtosis of their entries: 3 for a Gaussian, 1 for entries
+# of $\pm 1$. We also record the sizes that the text quotes.
+
+# %%
+for name in ["n", "m_a", "m_b", "draws", "pairs", "small_pairs", "many_features", "few_features", "n_f", "m_0"]:
+    run.record(name, globals()[name])
+run.record("largest", largest)
+
+# %% [markdown]
+# ## Representational similarity
+#
+# ```{prf:definition} Similarity matrix and RSA
+# :label: def-linear-rsa
+#
+# The **representational similarity matrix** of responses $Y$ is $K = YY'$, so $K_{ij} = y_i'y_j$. **RSA** is the
+# Pearson correlation, over the pairs of stimuli $i < j$, of the entries of $K^a$ with those of $K^b$
+# {cite:p}`kriegeskorte2008`. We subtract from each unit its mean over stimuli first.
+# ```
+#
+# With $y = Az$ an entry is $K^a_{ij} = z_i' A'A z_j = z_i' G_A z_j$: an inner product of latents, with $G_A$ in the
+# place of the identity. If $G_A$ and $G_B$ differ, the two systems disagree on which stimuli are alike, and no stimulus
+# needs to have lost anything for that.
+#
+# ```{prf:theorem} RSA in the limit of many stimuli
+# :label: thm-rsa
+#
+# Let $z_1, z_2, \dots$ be independent draws of a white latent, and let $A$ and $B$ be fixed and not 0. Then almost
+# surely
+#
+# $$
+# \mathrm{RSA} \;\longrightarrow\; \cos(G_A, G_B) \qquad (M \to \infty).
+# $$
+#
+# ({cite:t}`liu2026`, theorem 3.1. No moment beyond the second is needed.)
+# ```
+#
+# ````{prf:proof}
+# *Where the limit comes from.* Take two different stimuli $z$ and $w$. They are independent with mean 0, so the entry
+# $z'G_Aw$ has mean $0' G_A 0 = 0$. Its covariance with the same entry of system b is
+#
+# $$
+# \begin{aligned}
+# \mathbb{E}\,&(z'G_Aw)(z'G_Bw) \\
+# &= \mathbb{E} \operatorname{tr}\bigl(G_A\, ww'\, G_B\, zz'\bigr) \\
+# &= \operatorname{tr}\bigl(G_A\, \mathbb{E}ww'\; G_B\, \mathbb{E}zz'\bigr) \\
+# &= \langle G_A, G_B \rangle ,
+# \end{aligned}
+# $$
+#
+# and with b = a its variance is $|G_A|^2$. Covariance over the root of the variances is the cosine.
+#
+# *Why the sample gets there.* The pairs are not independent of one another (each stimulus is in $M - 1$ of them), so
+# the law of large numbers does not apply to them directly. We write the sums over pairs as sums over stimuli. Centre
+# the latents, $\tilde z_i = z_i - \bar z$, and let $S = \frac1M \sum_i \tilde z_i \tilde z_i'$ be their sample
+# covariance, $u_i = K^a_{ii}$, $v_i = K^b_{ii}$. Since $\sum_{ij} K^a_{ij} K^b_{ij} = M^2 |ASB'|^2$ and
+# $\sum_j K_{ij} = 0$, averages
+# over the pairs $i<j$ are
+#
+# $$
+# \begin{aligned}
+# \mathrm{av}\, K^a_{ij} &= -\frac{\operatorname{tr}(ASA')}{M-1}, \\
+# \mathrm{av}\, K^a_{ij}K^b_{ij} &= \frac{M^2 |ASB'|^2 - \sum_i u_i v_i}{M(M-1)} .
+# \end{aligned}
+# $$ (eq-linear-pairs)
+#
+# By the law of large numbers, applied to $\bar z$ and to $\frac1M\sum z_iz_i'$, almost surely $S \to I$. So the mean
+# goes to 0 and $|ASB'|^2 \to |AB'|^2 = \langle G_A, G_B \rangle$. What is left is the diagonal. Let $\lambda$ be the
+# larger of the greatest eigenvalues of $G_A$ and $G_B$; then $u_i$ and $v_i$ are at most $\lambda |\tilde z_i|^2$, and
+#
+# $$
+# \begin{aligned}
+# \frac{1}{M^2}&\sum_i u_i v_i \\
+# &\le \lambda^2\; \frac{\max_i |\tilde z_i|^2}{M} \cdot \frac1M\sum_i |\tilde z_i|^2 .
+# \end{aligned}
+# $$
+#
+# The last factor tends to $n$. The middle one tends to 0: $|z_M|^2/M$ is the difference of two successive averages,
+# up to a factor $(M-1)/M$ on the second, and both have the limit $n$; so $|z_i|^2 / i \to 0$, hence
+# $\max_{i \le M}|z_i|^2/M \to 0$, and centring changes nothing because $\bar z \to 0$. Therefore the covariance over
+# pairs tends to $\langle G_A, G_B\rangle$, the variances to $|G_A|^2$ and $|G_B|^2$, which are not 0.
+# ````
+#
+# ```{prf:remark} How fast
+# :label: rem-linear-rate
+#
+# If the latents have finite fourth moments, the central limit theorem gives $S - I$ a size of order $M^{-1/2}$, and
+# the cosine is a smooth function of $S$. So we expect errors to fall with slope $-1/2$ on doubly logarithmic axes. The
+# diagonal and the curvature of the cosine add a bias of order $1/M$. For linear CKA, which keeps the diagonal, it
+# carries a factor $n$ and dominates as long as $M$ is small: its slope should start near $-1$ and end at $-1/2$.
+# ```
+
+# %% [markdown]
+# **The check.** White latents need not be Gaussian. Ours are sparse: each feature is active with a small probability,
+# its size is uniform, its sign random, and the factor $\sqrt{3/p}$ makes its variance 1.
+
+
+# %%
+def sparse_white(count, features):
+    z = bernoulli_uniform(count, features, active, generator) * signs(count, features, generator)
+    return z * sqrt(3 / active)
+
+
+# %% [markdown]
+# For each draw we take new projections and new latents, and compare both metrics with the cosine of *those*
+# projections. (The second metric, linear CKA, is defined in the next section; it costs nothing to compute it now.)
+
+
+# %%
+def deviations(count, **options):
+    a, b, z = gaussian(m_a, n, generator), gaussian(m_b, n, generator), sparse_white(count, n)
+    y_a, y_b = z @ a.mT, z @ b.mT
+    return torch.stack([rsa(y_a, y_b), linear_cka(y_a, y_b, **options)]) - gram_cosine(a, b)
+
+
+# %%
+def absolute_errors(count):
+    return torch.stack([deviations(count) for _ in range(draws)]).abs().cpu()
+
+
+errors = torch.stack([absolute_errors(count) for count in stimuli])  # (stimuli, draws, metrics)
+
+# %% [markdown]
+# **What would count as agreement.** We ask that the mean error at the largest $M$ is below one hundredth. The slope of
+# the error against $M$, fitted to the logarithms, should lie between $-2/3$ and $-1/3$ for RSA, and between $-1$ and
+# $-1/3$ for linear CKA because of its bias.
+
+
+# %%
+def slope(values):
+    return float(np.polyfit(np.log(stimuli), np.log(values.numpy()), 1)[0])
+
+
+for metric, key in enumerate(["b1_rsa", "b2_cka"]):
+    run.record(f"{key}_error", float(errors[-1, :, metric].mean()))
+    run.record(f"{key}_error_over_draws", errors[-1, :, metric])
+    run.record(f"{key[:2]}_slope", slope(errors.mean(1)[:, metric]))
+
+# %% tags=["remove-output"]
+drawn = panels(2)
+for metric, (ax, name) in enumerate(zip(drawn, ["RSA", "linear CKA"], strict=True)):
+    mean = errors[:, :, metric].mean(1)
+    ax.errorbar(stimuli, mean, errors[:, :, metric].std(1) / sqrt(draws), fmt="o", label=name, color=COLOURS["blue"])
+    line = float(mean[-1]) * np.sqrt(largest / np.array(stimuli))
+    ax.plot(stimuli, line, color=COLOURS["red"], label="slope -1/2")
+    ax.set(xscale="log", yscale="log", xlabel="stimuli M", ylabel=f"mean |{name} - cosine|")
+    ax.legend()
+
+# %% tags=["remove-output"]
+alt = "Two panels on doubly logarithmic axes: the mean error of RSA and of linear CKA falls as stimuli grow in number, "
+run.figure(drawn, "fig-linear-convergence", alt + "near a line of slope -1/2.", "Simulated: error against stimuli")
+
+# %% [markdown]
+# :::{glue:figure} fig-linear-convergence
+# :name: fig-linear-convergence
+#
+# Both metrics approach the cosine of the Gram matrices. Fitted slopes: {glue:text}`b1_slope:.2f` for RSA (a),
+# {glue:text}`b2_slope:.2f` for linear CKA (b). Dots are means over {glue:text}`draws` draws with standard errors, with
+# $n =$ {glue:text}`n` features, $m_a =$ {glue:text}`m_a` and $m_b =$ {glue:text}`m_b` units. The line of slope $-1/2$
+# is drawn through the last dot.
+# :::
+#
+# At {glue:text}`largest` stimuli the mean error of RSA is {glue:text}`b1_rsa_error:.4f` $\pm$
+# {glue:text}`b1_rsa_error_over_draws_error:.4f`. The cosine is the only target in this comparison that knows the
+# projections; the latents enter it nowhere.
+
+# %% [markdown]
+# ## Linear CKA
+#
+# ```{prf:definition} HSIC and linear CKA
+# :label: def-linear-cka
+#
+# Let $H = I - \frac1M 11'$ be the matrix that centres. For similarity matrices $K$ and $L$,
+#
+# $$
+# \begin{aligned}
+# \mathrm{HSIC}(K, L) &= \frac{\operatorname{tr}(KHLH)}{(M-1)^2}, \\
+# \mathrm{CKA} &= \frac{\mathrm{HSIC}(K, L)}{\sqrt{h_K\, h_L}} ,
+# \end{aligned}
+# $$
+#
+# with $h_K = \mathrm{HSIC}(K, K)$ and $h_L = \mathrm{HSIC}(L, L)$.
+# **Linear** CKA takes $K = Y_aY_a'$ and $L = Y_bY_b'$ {cite:p}`kornblith2019`.
+# ```
+#
+# Two things set it apart from RSA: the matrices are centred in place of their entries, and the diagonal stays in.
+#
+# ```{prf:theorem} Linear CKA in the limit of many stimuli
+# :label: thm-cka
+#
+# Under the conditions of {prf:ref}`thm-rsa`, almost surely $\mathrm{CKA} \to \cos(G_A, G_B)$.
+#
+# ({cite:t}`liu2026`, theorem 3.2.)
+# ```
+#
+# ````{prf:proof}
+# $H$ is symmetric and $HH = H$, so with $\tilde Z = HZ$ and $S = \tilde Z'\tilde Z/M$
+#
+# $$
+# \begin{aligned}
+# (M-1)^2\, &\mathrm{HSIC}(K, L) \\
+# &= \operatorname{tr}\bigl(\tilde Z A'A \tilde Z'\; \tilde Z B'B \tilde Z'\bigr) \\
+# &= M^2 \operatorname{tr}\bigl(A S B'\, B S A'\bigr) \\
+# &= M^2 |ASB'|^2 .
+# \end{aligned}
+# $$
+#
+# The powers of $M$ and $M-1$ cancel in the quotient, and for **every** $M$
+#
+# $$
+# \mathrm{CKA} = \frac{|ASB'|^2}{|ASA'|\,|BSB'|} .
+# $$ (eq-linear-cka)
+#
+# As $M \to \infty$, $S \to I$ almost surely, and the right side is continuous in $S$ at $I$, where its denominator
+# $|AA'||BB'|$ is not 0. Its value there is $\cos(G_A, G_B)$ by {eq}`eq-linear-cyclic`.
+# ````
+#
+# The right panel of {numref}`fig-linear-convergence` is the check. The agreement we asked for is the same as for RSA;
+# at the largest $M$ the mean error is {glue:text}`b2_cka_error:.4f` $\pm$
+# {glue:text}`b2_cka_error_over_draws_error:.4f`. Where CKA lies above its limit at small $M$, that is the positive bias
+# of the plain estimator, which an exercise at the end takes out.
+
+# %% [markdown]
+# ## Correlated latents, and what is exact
+#
+# Real features co-occur. The proof of {prf:ref}`thm-cka` says what happens then, because $S$ was carried along up to
+# the last line.
+#
+# ```{prf:proposition} Exact at every number of stimuli (ours)
+# :label: prop-linear-covariance
+#
+# Let $Z$ be any latents, random or not, with sample covariance $S$, and write $A_S = AS^{1/2}$, $B_S = BS^{1/2}$.
+# 1. Linear CKA of the responses **equals** $\cos(A_S'A_S,\, B_S'B_S)$, whatever $M$.
+# 2. If the latents are independent draws with covariance $\Sigma$, RSA and linear CKA tend to
+#    $\cos(A_\Sigma'A_\Sigma,\, B_\Sigma'B_\Sigma)$.
+# ```
+#
+# ````{prf:proof}
+# $|ASB'|^2 = |A_S B_S'|^2 = \langle A_S'A_S, B_S'B_S\rangle$ by {eq}`eq-linear-cyclic`, and the same for the two norms:
+# put this into {eq}`eq-linear-cka`. For the second part write $z = \Sigma^{1/2} w + \mathbb{E}z$ with white $w$ (if
+# $\Sigma$ is singular, fill its null space with independent noise, which $\Sigma^{1/2}$ removes): then $Az$ is
+# $A_\Sigma w$ up to a constant, and {prf:ref}`thm-rsa` and {prf:ref}`thm-cka` apply to $A_\Sigma$ and $B_\Sigma$, if
+# these are not 0.
+# ````
+#
+# Two consequences. First, the statement that alignment depends on the projections and *not* on the latents holds for
+# white latents; in general it depends on the product $AS^{1/2}$, in which a strong common factor among the features can
+# make unlike projections look alike. Second, a theorem about a limit turns into an identity: what separates linear CKA
+# at finite $M$ from its white-latent limit is that the sample covariance is not the identity, and nothing else.
+#
+# **The check.** We make latents that violate the assumption as plainly as possible: neighbouring features correlate
+# strongly, and every feature has a mean. There are few stimuli. Agreement means $10^{-12}$.
+
+# %%
+steps = torch.arange(n, device=run.device, dtype=torch.float64)
+mixing = torch.linalg.cholesky(0.9 ** (steps[:, None] - steps).abs())
+z = sparse_white(stimuli[0], n) @ mixing.mT + 1
+covariance = centred(z).mT @ centred(z) / len(z)
+
+# %%
+a, b = gaussian(m_a, n, generator), gaussian(m_b, n, generator)
+y_a, y_b = z @ a.mT, z @ b.mT
+exact = gram_cosine(a, b, covariance)
+run.record("b2_covariance_error", float((linear_cka(y_a, y_b) - exact).abs()))
+run.record("correlated_cosine", float(exact))
+run.record("white_cosine", float(gram_cosine(a, b)))
+
+# %% [markdown]
+# Linear CKA and the cosine with the sample covariance differ by {glue:text}`b2_covariance_error:.0e`. The formula for
+# white latents would have said {glue:text}`white_cosine:.3f`; with these latents the value is
+# {glue:text}`correlated_cosine:.3f`. The same two projections: the difference is the latents' doing.
+#
+# **What remains for RSA.** RSA leaves the diagonal out, so no covariance alone can give it exactly. Equation
+# {eq}`eq-linear-pairs` says what else it needs: the squared lengths $u_i$ and $v_i$ of the responses. For finite $M$
+# the covariance over pairs is
+#
+# $$
+# \begin{aligned}
+# C_{ab} = {}&\frac{M^2|ASB'|^2 - \sum_i u_iv_i}{M(M-1)} \\
+# &- \frac{\operatorname{tr}(ASA')\operatorname{tr}(BSB')}{(M-1)^2},
+# \end{aligned}
+# $$ (eq-linear-rsa-exact)
+#
+# and $\mathrm{RSA} = C_{ab}/\sqrt{C_{aa}C_{bb}}$. Both corrections to $|ASB'|^2$ are of order $1/M$. We evaluate it
+# from the projections, $S$ and the lengths, and compare with the metric.
+
+
+# %%
+def pair_covariance(a, b, u, v, covariance, count):
+    products = count**2 * (a @ covariance @ b.mT).square().sum() - (u * v).sum()
+    traces = (a @ covariance * a).sum() * (b @ covariance * b).sum()
+    return products / (count * (count - 1)) - traces / (count - 1) ** 2
+
+
+# %%
+u, v = (centred(y).square().sum(1) for y in (y_a, y_b))
+cross, own_a, own_b = (pair_covariance(*s, covariance, len(z)) for s in [(a, b, u, v), (a, a, u, u), (b, b, v, v)])
+run.record("rsa_identity_error", float((rsa(y_a, y_b) - cross / (own_a * own_b).sqrt()).abs()))
+run.record("rsa_remainder", float((rsa(y_a, y_b) - exact).abs()))
+
+# %% [markdown]
+# With the lengths included the difference is {glue:text}`rsa_identity_error:.0e`. Without them, from the covariance
+# alone, it is {glue:text}`rsa_remainder:.3f` at this small $M$.
+
+# %% [markdown]
+# ## Linear regression
+#
+# ```{prf:definition} Least squares and its scores
+# :label: def-linear-ols
+#
+# **OLS** predicts $y_b$ by $\hat y_b = Wy_a + c$ with the $W$ ($m_b \times m_a$) and $c$ that minimise the summed
+# squared error over the stimuli. Its **MSE** is that sum divided by $M m_b$; its $R^2$ is one minus the squared error
+# over the squared deviations of $y_b$ from its mean, both summed over all units; $r_j$ is the Pearson correlation of
+# unit $j$ with its prediction.
+# ```
+#
+# ```{prf:theorem} Linear regression in superposition
+# :label: thm-ols
+#
+# Let $S$ be the sample covariance of the latents, $A_S = AS^{1/2}$ of full row rank, $B_S = BS^{1/2}$, and
+# $P = A_S'(A_SA_S')^{-1}A_S$. Write $b_j'$ for row $j$ of $B_S$, not 0. Then, for every $M$,
+#
+# $$
+# \begin{aligned}
+# W^* &= B_SA_S'(A_SA_S')^{-1}, \\
+# \mathrm{MSE} &= \tfrac{1}{m_b}\operatorname{tr}\bigl(B_S(I-P)B_S'\bigr), \\
+# R^2 &= \frac{\operatorname{tr}(B_SPB_S')}{\operatorname{tr}(B_SB_S')}, \\
+# r_j &= \sqrt{\frac{b_j'Pb_j}{b_j'b_j}} .
+# \end{aligned}
+# $$
+#
+# For independent draws of a white latent all four tend almost surely to the same expressions with $S = I$, in which $P$
+# is $P_A = A'(AA')^{-1}A$.
+#
+# ({cite:t}`liu2026`, theorem 3.3, is the limit; exactness with $S$ is ours.)
+# ```
+#
+# ````{prf:proof}
+# *$P$ is a projection.* It is symmetric, and $PP = P$ by cancelling $A_SA_S'$ against its inverse. Its range lies in
+# the row space of $A_S$, and $PA_S' = A_S'$, so it is the orthogonal projection onto that row space. Its trace is the
+# rank, $m_a$.
+#
+# *The loss.* For given $W$ the best intercept makes the residuals' mean 0, which is the same as centring both systems.
+# Then the residual of stimulus $i$ is $(B - WA)\tilde z_i$, and
+#
+# $$
+# \begin{aligned}
+# \tfrac1M &\textstyle\sum_i |(B-WA)\tilde z_i|^2 \\
+# &= \operatorname{tr}\bigl((B-WA)\,S\,(B-WA)'\bigr) \\
+# &= |B_S - WA_S|^2 .
+# \end{aligned}
+# $$
+#
+# Rows of $WA_S$ are arbitrary vectors of the row space of $A_S$. The nearest such vector to a row of $B_S$ is its
+# orthogonal projection, so the minimum is at $WA_S = B_SP$, which $W^* = B_SA_S'(A_SA_S')^{-1}$ solves; it is the only
+# solution as the rows of $A_S$ are independent.
+#
+# *The scores.* The residual matrix is $B_S(I - P)$ and $I - P$ is a projection too, so its squared norm is
+# $\operatorname{tr}(B_S(I-P)B_S')$. Dividing by $m_b$ gives the MSE; by $\operatorname{tr}(B_SB_S')$, which is
+# $\frac1M$ times the summed squared deviations of $y_b$, gives $1 - R^2$. For a single unit, the centred target is
+# $b_j'w$ and the centred prediction $b_j'Pw$ if we write $\tilde z = S^{1/2}w$ with $w$ of covariance $I$ on the range
+# of $S$. Hence their covariance is $b_j'Pb_j$, the prediction's variance $b_j'PPb_j$ is the same number, and the
+# target's is $b_j'b_j$; the correlation is the root of $b_j'Pb_j/b_j'b_j$ (and 0 if that is 0).
+#
+# *The limit.* $S \to I$ almost surely and all four expressions are continuous at $S = I$ if $A$ has full row rank.
+# ````
+#
+# Two readings. Regression depends on $A$ through its **row space** alone: any invertible mixing of a's units leaves
+# $R^2$ as it was, whereas it changes $G_A$ and so RSA and CKA. And $r_j^2$ is the explained variance of unit $j$; the
+# pooled $R^2$ averages these with weights $b_j'b_j$.
+#
+# **The check.** Once with latents whose sample covariance is exactly $I$ (`lib.features.white`), where the paper's own
+# formulas must hold, and once with the correlated latents above. Agreement means $10^{-10}$ in every entry.
+
+
+# %%
+def regression_errors(z, covariance):
+    y_a, y_b = z @ a.mT, z @ b.mT
+    weights, fit = ols_fit(y_a, y_b)[0], ols_score(y_a, y_b)
+    found = [weights.mT, fit.mse, fit.r2, fit.r]
+    stated = [formula(a, b, covariance) for formula in (ols_weights, ols_mse, ols_r2, ols_r)]
+    return [float((x - y).abs().max()) for x, y in zip(found, stated, strict=True)]
+
+
+# %%
+whitened = regression_errors(white(stimuli[0], n, generator), None)
+correlated = regression_errors(z, covariance)
+for key, *both in zip(["weights", "mse", "r2", "r"], whitened, correlated, strict=True):
+    run.record(f"b3_{key}_error", max(both))
+
+# %% [markdown]
+# | quantity | largest difference between fit and formula |
+# |---|---|
+# | weights $W^*$ | {glue:text}`b3_weights_error:.0e` |
+# | MSE | {glue:text}`b3_mse_error:.0e` |
+# | $R^2$ | {glue:text}`b3_r2_error:.0e` |
+# | $r_j$, worst unit | {glue:text}`b3_r_error:.0e` |
+#
+# The fit never saw a projection and the formulas never saw a response; rounding is all that lies between them.
+
+# %% [markdown]
+# ## Random projections
+#
+# Two networks that share features but nothing about their arrangement are modelled by two independent random
+# projections. Let all entries have mean 0, variance 1 and kurtosis $\kappa = \mathbb{E}\,a^4$ (for variance $\sigma^2$
+# divide by $\sigma^4$; the cosine does not change).
+#
+# ```{prf:proposition} Moments of a random Gram matrix
+# :label: prop-linear-moments
+#
+# If $A$ and $B$ are independent, each with independent entries of mean 0, variance 1 and kurtosis $\kappa$, then
+#
+# $$
+# \begin{aligned}
+# \mathbb{E}\langle G_A, G_B\rangle &= n\,m_a\,m_b, \\
+# \mathbb{E}|G_A|^2 &= n\,m_a\,(n + m_a + \kappa - 2) .
+# \end{aligned}
+# $$
+# ```
+#
+# ````{prf:proof}
+# Entry $(i, j)$ of $G_A$ is $\sum_u a_{ui}a_{uj}$, with mean 0 if $i \ne j$ and $m_a$ if $i = j$: so
+# $\mathbb{E}G_A = m_a I$. By independence $\mathbb{E}\langle G_A, G_B \rangle = \langle m_aI, m_bI\rangle = n m_am_b$.
+#
+# For the norm, $|G_A|^2 = |AA'|^2 = \sum_{u,v}(a_u'a_v)^2$ over pairs of rows. Two different rows are independent, and
+# $\mathbb{E}(a_u'a_v)^2 = \sum_{ij}\mathbb{E}a_{ui}a_{uj}\,\mathbb{E}a_{vi}a_{vj} = n$; there are $m_a(m_a-1)$ such
+# pairs. A row with itself gives the fourth moment,
+#
+# $$
+# \begin{aligned}
+# \mathbb{E}|a_u|^4 &= \sum_i \mathbb{E}a_{ui}^4 + \sum_{i\ne j}\mathbb{E}a_{ui}^2\,\mathbb{E}a_{uj}^2 \\
+# &= n\kappa + n(n-1),
+# \end{aligned}
+# $$
+#
+# $m_a$ times. The sum is $n m_a(m_a - 1) + n m_a(n + \kappa - 1)$.
+# ````
+#
+# Dividing one expectation by the roots of the others gives the paper's prediction
+#
+# $$
+# \begin{aligned}
+# \mathbb{E}\,\mathrm{CKA} \approx{}&
+# \sqrt{\frac{m_a}{n+m_a+\kappa-2}} \\
+# &\times \sqrt{\frac{m_b}{n+m_b+\kappa-2}} ,
+# \end{aligned}
+# $$ (eq-linear-ratio)
+#
+# for $m_a = m_b = m$ about $m/(n+m)$, and about $m/n$ if $m \ll n$. This step is an **approximation**: the expectation
+# of a quotient is not the quotient of expectations. How good is it? The expectation itself has a simple form.
+#
+# ```{prf:proposition} The mean over random projections, exactly (ours)
+# :label: prop-linear-exact
+#
+# Let $B$ have independent entries of one distribution, symmetric about 0, and not vanish. Let $A$ be independent of
+# $B$, random or fixed, not 0, and let $d(A) = (\operatorname{tr} G_A)^2/|G_A|^2$. Then
+#
+# $$
+# \begin{aligned}
+# \mathbb{E}\cos(G_A, G_B) &= \tfrac1n\,\mathbb{E}\sqrt{d(A)}\;\mathbb{E}\sqrt{d(B)} , \\
+# \mathbb{E}\,R^2(a \to b) &= \tfrac1n\,\mathbb{E}\operatorname{rank}(A) .
+# \end{aligned}
+# $$
+#
+# In particular $\mathbb{E}R^2(a\to b) = m_a/n$ if the rows of $A$ are linearly independent almost
+# surely, **whatever $m_b$** and whatever $\kappa$.
+# ```
+#
+# ````{prf:proof}
+# Let $\hat G = G_B/|G_B|$, a matrix with entries of size at most 1. Changing the sign of column $i$ of $B$ leaves its
+# distribution and $|G_B|$ as they were, and turns $\hat G_{ij}$ into $-\hat G_{ij}$ for $j \ne i$: so
+# $\mathbb{E}\hat G_{ij} = 0$. Exchanging columns $i$ and $j$ leaves the distribution too and exchanges $\hat G_{ii}$
+# with $\hat G_{jj}$: so the diagonal is constant. Hence $\mathbb{E}\hat G = cI$ with
+# $nc = \mathbb{E}\operatorname{tr}\hat G = \mathbb{E}\sqrt{d(B)}$. By independence
+#
+# $$
+# \begin{aligned}
+# \mathbb{E}\cos(G_A, G_B) &= \bigl\langle \mathbb{E}\tfrac{G_A}{|G_A|}, cI\bigr\rangle \\
+# &= c\;\mathbb{E}\frac{\operatorname{tr}G_A}{|G_A|} = c\;\mathbb{E}\sqrt{d(A)} .
+# \end{aligned}
+# $$
+#
+# The same two symmetries for $G_B/\operatorname{tr}G_B$, whose trace is 1, give it the expectation $I/n$. With
+# $R^2 = \langle P_A, G_B\rangle/\operatorname{tr}G_B$ from {prf:ref}`thm-ols`, the mean given $A$ is
+# $\operatorname{tr}(P_A)/n$, the rank over $n$.
+# ````
+#
+# The quantity $d(A)$ is the **participation ratio** of the eigenvalues of $AA'$: it is $m$ if all are equal and 1 if
+# one dominates. So the mean alignment of unrelated projections is an effective dimension divided by the number of
+# features. If the entries are not symmetric, with mean 0 as the only condition, the argument fails and what remains is
+# the ratio of expectations; it is $m_a/n$ for $R^2$ too, since
+# $\mathbb{E}\operatorname{tr}(BP_AB') = m_b\operatorname{tr}P_A$.
+#
+# Two corollaries about {eq}`eq-linear-ratio`. For entries $\pm1$ the trace is the constant $nm$, so
+# $\mathbb{E}\sqrt d = nm\,\mathbb{E}|G|^{-1} \ge nm\,(\mathbb{E}|G|^2)^{-1/2}$: the paper's formula is a lower bound.
+# For other entries the trace varies as well, $\mathbb{E}(\operatorname{tr}G)^2 = n^2m^2 + nm(\kappa-1)$, and taking it
+# into account replaces $d$ by
+#
+# $$
+# d \approx \frac{nm + \kappa - 1}{n + m + \kappa - 2} .
+# $$ (eq-linear-refined)
+#
+# This is exact for $m = 1$, where $d = 1$ and any two unrelated units have mean squared cosine $1/n$. The paper's form
+# says $1/(n + \kappa - 1)$ there.
+
+# %% [markdown]
+# **The check.** No stimuli are needed, the cosine is a function of the projections. We draw
+# {glue:text}`pairs` pairs for each number of units, with {glue:text}`many_features` features, for both kinds of entry.
+# Agreement of the mean with {eq}`eq-linear-ratio` is asked to one hundredth for every $m$, and the mean at the smallest
+# ratio $m/n$ to lie below $1/32$. With {glue:text}`few_features` features and {glue:text}`small_pairs` pairs, where the
+# step from {eq}`eq-linear-ratio` to {eq}`eq-linear-refined` is visible, the refined form should be the closer one.
+
+
+# %%
+def cosines(draw, features, units, count):
+    a, b = (draw(units, features, generator, count) for _ in range(2))
+    return gram_cosine(a, b).cpu()
+
+
+def sweep(features, units, count):
+    return {kappa: torch.stack([cosines(draw, features, m, count) for m in units]) for kappa, draw in entries.items()}
+
+
+# %%
+many = sweep(many_features, many_units, pairs)
+few = sweep(few_features, few_units, small_pairs)
+
+
+# %%
+def ratio_form(features, units, kappa):
+    return torch.tensor([expected_cka(features, m, m, kappa) for m in units], dtype=torch.float64)
+
+
+def refined_form(features, units, kappa):
+    m = torch.tensor(units, dtype=torch.float64)
+    return (features * m + kappa - 1) / (features + m + kappa - 2) / features
+
+
+# %%
+def largest_error(simulated, features, units, form):
+    return max(float((x.mean(1) - form(features, units, kappa)).abs().max()) for kappa, x in simulated.items())
+
+
+# %%
+run.record("b4_expectation_error", largest_error(many, many_features, many_units, ratio_form))
+run.record("b4_smallest_ratio", smallest_ratio)
+run.record("b4_cka_at_smallest_ratio", float(torch.stack([x[0].mean() for x in many.values()]).mean()))
+run.record("smallest_predicted", expected_cka(many_features, many_units[0], many_units[0]))
+run.record("few_ratio_error", largest_error(few, few_features, few_units, ratio_form))
+run.record("few_refined_error", largest_error(few, few_features, few_units, refined_form))
+
+# %% tags=["remove-output"]
+drawn = panels(2)
+ratios = np.array(many_units) / many_features
+drawn[0].plot(ratios, ratio_form(many_features, many_units, 3), color=COLOURS["grey"], label="closed form")
+for (kappa, values), style in zip(many.items(), k_styles(entries), strict=True):
+    beside = 1.06 if kappa == 1 else 0.94
+    drawn[0].plot(ratios * beside, values.mean(1), linestyle="", label=f"kurtosis {kappa}", **style)
+drawn[0].set(xscale="log", yscale="log", xlabel="units / features, m / n", ylabel="mean cosine")
+drawn[0].xaxis.set_minor_formatter(ticker.NullFormatter())
+
+# %% tags=["remove-output"]
+for (kappa, values), style in zip(few.items(), k_styles(entries), strict=True):
+    closed = ratio_form(few_features, few_units, kappa)
+    spread = values.std(1) / sqrt(small_pairs)
+    drawn[1].errorbar(few_units, values.mean(1) - closed, spread, ls="", label=f"kurtosis {kappa}", **style)
+    drawn[1].plot(few_units, refined_form(few_features, few_units, kappa) - closed, color=style["color"])
+drawn[1].set(xscale="log", xlabel=f"units m (n = {few_features})", ylabel="mean cosine - ratio form")
+
+# %% tags=["remove-output"]
+for ax in drawn:
+    ax.legend()
+alt = "Left: the mean cosine rises with m/n along the closed form for both kinds of entries. Right: with few features, "
+alt += "the small deviation from the ratio of expectations, with the refined form as a line."
+run.figure(drawn, "fig-random-projections", alt, "Simulated: unrelated projections of the same features")
+
+# %% [markdown]
+# :::{glue:figure} fig-random-projections
+# :name: fig-random-projections
+#
+# Alignment of identical features falls with $m/n$, as {eq}`eq-linear-ratio` says. (a) $n =$
+# {glue:text}`many_features`; the line is the closed form for $\kappa = 3$, dots are simulated (moved sideways a little
+# to be told apart). Largest deviation, both kinds of entry: {glue:text}`b4_expectation_error:.4f`. (b) The error of
+# taking the ratio of expectations, at $n =$ {glue:text}`few_features`, with standard errors; lines show what
+# {eq}`eq-linear-refined` adds.
+# :::
+#
+# At $m/n =$ {glue:text}`b4_smallest_ratio:.4f` the mean cosine is {glue:text}`b4_cka_at_smallest_ratio:.4f` (closed
+# form {glue:text}`smallest_predicted:.4f`): two systems that hold the same features, all of them, and look unrelated.
+# The ratio of expectations is off by at most {glue:text}`few_ratio_error:.4f` at the small $n$, and the refined form
+# by at most {glue:text}`few_refined_error:.4f`; both figures include sampling noise. To first
+# order the refinement multiplies by $1 + (\kappa-1)/(nm)$, so for the sizes of real networks it does not matter.
+#
+# Now regression. For $m_a$ fixed we let $m_b$ grow: the mean $R^2$ should stay at $m_a/n$, to one hundredth.
+
+# %%
+r2_units = [1, 4, 16]
+
+
+def explained(draw, m):
+    return ols_r2(draw(m_a, n, generator, small_pairs), draw(m, n, generator, small_pairs)).cpu()
+
+
+r2 = {kappa: torch.stack([explained(draw, m) for m in r2_units]) for kappa, draw in entries.items()}
+
+# %%
+run.record("r2_expectation_error", max(float((x.mean(1) - m_a / n).abs().max()) for x in r2.values()))
+run.record("r2_single_target", r2[3][0])
+run.record("r2_many_targets", r2[3][-1])
+run.record("r2_expected", expected_r2(n, m_a))
+
+# %% [markdown]
+# Expected: {glue:text}`r2_expected:.3f`. Simulated with Gaussian entries, one target unit:
+# {glue:text}`r2_single_target:.3f` $\pm$ {glue:text}`r2_single_target_error:.3f`; with the largest number of target
+# units: {glue:text}`r2_many_targets:.3f` $\pm$ {glue:text}`r2_many_targets_error:.3f`. The largest deviation over all
+# $m_b$ and both kinds of entry is {glue:text}`r2_expectation_error:.4f`. More target units make the score less variable
+# from draw to draw; they do not move its mean. So $R^2(a \to b)$ measures how much *room* a has, and is blind to how
+# compressed b is.
+
+# %% [markdown]
+# ### Entries whose mean is not zero
+#
+# A footnote of the paper says that an arbitrary mean of the entries complicates the expressions but leaves the scaling
+# as it is. We find that it does not.
+#
+# ```{prf:proposition} A common mean puts a floor under alignment (ours)
+# :label: prop-linear-mean
+#
+# Let all entries of $A$ and $B$ be independent draws of one distribution with mean $\mu$ and variance $\sigma^2$, and
+# $m_a = m_b = m$. As $n \to \infty$ with $m$ fixed, almost surely
+#
+# $$
+# \cos(G_A, G_B) \to \frac{m\mu^4}{(\sigma^2+\mu^2)^2 + (m-1)\mu^4} .
+# $$
+# ```
+#
+# ````{prf:proof}
+# By the law of large numbers $a_u'b_v/n \to \mu^2$ for all rows $u$, $v$, $a_u'a_v/n \to \mu^2$ for $u \ne v$, and
+# $|a_u|^2/n \to \sigma^2 + \mu^2$. So $|AB'|^2/n^2 \to m^2\mu^4$, and $|AA'|^2/n^2$ and $|BB'|^2/n^2$ tend to
+# $m(\sigma^2+\mu^2)^2 + m(m-1)\mu^4$. Take the quotient.
+# ````
+#
+# With $\mu = 0$ this is 0, as in {eq}`eq-linear-ratio`. With $\mu \ne 0$ it is positive although $m/n \to 0$, and grows
+# to 1 with $m$: every unit of both systems contains the sum of all features, and on that one direction they agree. The
+# condition of mean zero in B4 is needed. We shift Gaussian entries by the parameter `entry_mean` at the smallest $m/n$
+# above and ask for agreement with the limit to one hundredth.
+
+# %%
+m = many_units[0]
+shifted = gram_cosine(*(gaussian(m, many_features, generator, pairs) + entry_mean for _ in range(2)))
+run.record("shifted_cosine", shifted.cpu())
+run.record("shifted_limit", m * entry_mean**4 / ((1 + entry_mean**2) ** 2 + (m - 1) * entry_mean**4))
+
+# %% [markdown]
+# Simulated mean cosine: {glue:text}`shifted_cosine:.3f` $\pm$ {glue:text}`shifted_cosine_error:.3f`; limit:
+# {glue:text}`shifted_limit:.3f`; with mean 0 we had {glue:text}`b4_cka_at_smallest_ratio:.3f`.
+
+# %% [markdown]
+# ## The law of one unit's correlation
+#
+# For Gaussian projections we can do better than a mean: the whole distribution of a unit's $r^2$ is known.
+#
+# ```{prf:proposition} Beta law (ours, from theorem 3.3 of the paper)
+# :label: prop-linear-beta
+#
+# Let $A$ have rank $m < n$ and let the row $b$ of $B$ be Gaussian, $b \sim N(0, I)$, independent of $A$. For white
+# latents
+#
+# $$
+# \begin{aligned}
+# r^2 &\sim \mathrm{Beta}\bigl(\tfrac m2, \tfrac{n-m}2\bigr), \\
+# \mathbb{E}\,r &= \frac{\Gamma(\frac{m+1}2)\,\Gamma(\frac n2)}{\Gamma(\frac m2)\,\Gamma(\frac{n+1}2)} .
+# \end{aligned}
+# $$
+# ```
+#
+# ````{prf:proof}
+# Take an orthonormal basis of $\mathbb{R}^n$ whose first $m$ vectors span the row space of $A$. In it $b$ has
+# coordinates $x \sim N(0, I)$, and $b'P_Ab = x_1^2 + \dots + x_m^2 = X$, while $b'b = X + Y$ with
+# $Y = x_{m+1}^2 + \dots + x_n^2$. $X$ and $Y$ are independent, with densities proportional to $X^{m/2-1}e^{-X/2}$ and
+# $Y^{(n-m)/2-1}e^{-Y/2}$. Change variables to $t = X + Y$ and $s = X/t = r^2$, whose Jacobian is $t$: the joint density
+# is proportional to
+#
+# $$
+# s^{m/2-1}(1-s)^{(n-m)/2-1}\cdot t^{n/2-1}e^{-t/2} .
+# $$
+#
+# The factor in $s$ is the Beta density. Its mean of $\sqrt s$ is a quotient of Beta functions,
+# $\mathrm{B}(\frac{m+1}2, \frac{n-m}2)/\mathrm{B}(\frac m2, \frac{n-m}2)$, which is the stated quotient of Gamma
+# functions.
+# ````
+#
+# Given $A$, units of b are independent draws of this law. Its mean is $m/n$, so $\mathbb{E}r \le \sqrt{m/n}$ by
+# Jensen's inequality, with near equality unless $m$ is small. For few units, $r$ therefore looks much better than CKA,
+# which is about $m/n$: the same pair, on two scales. (For other symmetric entries only the mean $\mathbb{E}r^2 = m/n$
+# carries over, by {prf:ref}`prop-linear-exact`.)
+#
+# **The check.** One projection $A$ and many target units. Let $D$ be the largest distance between the empirical and the
+# stated distribution function. If the law is right, $D$ exceeds $2/\sqrt{N}$ for $N$ units with probability
+# below $2e^{-8}$; that is our threshold.
+
+# %%
+squared = ols_r(gaussian(m_a, n, generator), gaussian(targets, n, generator)).square().cpu().numpy()
+law = stats.beta(m_a / 2, (n - m_a) / 2)
+run.record("beta_distance", float(stats.kstest(squared, law.cdf).statistic))
+run.record("beta_threshold", 2 / sqrt(targets))
+
+# %% [markdown]
+# And the mean of $r$ for a range of $m_a$, against the closed form (`lib.theory.expected_r`), with agreement to one
+# hundredth.
+
+# %%
+beta_units = [m for m in (1, 2, 4, 8, 16, 24) if m < n]
+mean_r = [float(ols_r(gaussian(m, n, generator), gaussian(targets, n, generator)).mean()) for m in beta_units]
+run.record("mean_r_error", max(abs(x - expected_r(n, m)) for x, m in zip(mean_r, beta_units, strict=True)))
+
+# %% tags=["remove-output"]
+drawn = panels(2)
+drawn[0].hist(squared, bins=30, density=True, color=COLOURS["blue"], alpha=0.5, label="simulated")
+grid = np.linspace(0.001, 0.999, 300)
+drawn[0].plot(grid, law.pdf(grid), color=COLOURS["red"], label="Beta density")
+drawn[0].set(xlabel="$r^2$ of one unit", ylabel="density")
+
+# %% tags=["remove-output"]
+drawn[1].plot(beta_units, mean_r, linestyle="", marker="o", color=COLOURS["blue"], label="simulated r")
+drawn[1].plot(range(1, n), [expected_r(n, m) for m in range(1, n)], color=COLOURS["red"], label="E r")
+drawn[1].plot(range(1, n), [expected_cka(n, m, m) for m in range(1, n)], color=COLOURS["grey"], label="E CKA")
+drawn[1].set(xlabel=f"units m (n = {n})", ylabel="alignment")
+
+# %% tags=["remove-output"]
+for ax in drawn:
+    ax.legend()
+alt = "Left: histogram of squared correlations with the Beta density on top. Right: the mean correlation against the "
+alt += "number of units lies on its closed form, well above the curve for CKA."
+run.figure(drawn, "fig-linear-beta", alt, "Simulated: correlation of one regressed unit")
+
+# %% [markdown]
+# :::{glue:figure} fig-linear-beta
+# :name: fig-linear-beta
+#
+# A unit's explained variance follows the Beta law. (a) $m_a =$ {glue:text}`m_a`, $n =$ {glue:text}`n`: distance between
+# distribution functions {glue:text}`beta_distance:.4f`, threshold {glue:text}`beta_threshold:.4f`. (b) The mean of
+# $r$ and its closed form, largest difference {glue:text}`mean_r_error:.4f`; the expected CKA of the same pair in grey.
+# :::
+#
+# The right panel says how far the metrics "track one another": all rise with $m$, on different scales. At $m = n$
+# regression has reached 1 where CKA is at about one half.
+
+# %% [markdown]
+# ## Partial overlap
+#
+# Now system a encodes $n_a$ features, system b encodes $n_b$, and $n_s$ of them are the same. The latent space has
+# $n_a + n_b - n_s$ features, and each projection has zero columns where its system is blind. The paper calls the
+# interplay of overlap and compression hard to disentangle and turns to simulation. In the mean over random projections
+# it disentangles completely.
+#
+# ```{prf:proposition} Content times geometry (ours)
+# :label: prop-linear-overlap
+#
+# Let the entries of $A$ and $B$ on their own features be independent, each projection's from one distribution symmetric
+# about 0, and not all 0. Then
+#
+# $$
+# \begin{aligned}
+# \mathbb{E}\cos(G_A, G_B) = {}&
+# \underbrace{\frac{n_s}{\sqrt{n_an_b}}}_{\text{content}} \\
+# &\times
+# \underbrace{\frac{\mathbb{E}\sqrt{d(A)}\,\mathbb{E}\sqrt{d(B)}}{\sqrt{n_an_b}}}_{\text{geometry}} ,
+# \end{aligned}
+# $$
+#
+# where the second factor does not depend on $n_s$. As a ratio of expectations it is
+#
+# $$
+# \sqrt{\frac{m_a}{n_a+m_a+\kappa-2}} \sqrt{\frac{m_b}{n_b+m_b+\kappa-2}} .
+# $$
+#
+# For regression, if $A$ has full row rank, $\mathbb{E}R^2(a\to b) = n_sm_a/(n_an_b)$, for any $m_b$ and $\kappa$.
+# ```
+#
+# ````{prf:proof}
+# The symmetries in the proof of {prf:ref}`prop-linear-exact`, used within a's own features and within b's, give
+# $\mathbb{E}\,G_A/|G_A| = \frac1{n_a}\mathbb{E}\sqrt{d(A)}\;I_a$, with $I_a$ the diagonal matrix that is 1 on a's
+# features and 0 elsewhere, and likewise for b. By independence the mean cosine is the inner product of the two
+# expectations, and $\langle I_a, I_b\rangle = n_s$. For the ratio form, $\mathbb{E}\langle G_A, G_B\rangle =
+# m_am_b\langle I_a, I_b\rangle = n_sm_am_b$, and each norm is that of {prf:ref}`prop-linear-moments` with the system's
+# own number of features.
+#
+# For regression the same symmetries hold for $P_A$ (with $A$ replaced by $AD$, $D$ a sign flip or a permutation of a's
+# features, $P_A$ becomes $D'P_AD$), so $\mathbb{E}P_A = \frac{m_a}{n_a}I_a$, and
+# $\mathbb{E}\,G_B/\operatorname{tr}G_B = \frac1{n_b}I_b$. Their inner product is $n_sm_a/(n_an_b)$.
+# ````
+#
+# The **content** factor is the overlap ratio that the paper defines in its appendix D.2. The **geometry** factor is
+# what a fully shared pair of the same sizes would score. Measured alignment is their product, so a single number
+# cannot tell little in common from much in common, tightly packed.
+#
+# **The check.** Systems of unlike sizes, the overlap swept from none to all that the smaller one has. The larger of the
+# deviations of CKA and $R^2$ from the closed forms should stay below one hundredth. Projections are masked by
+# `lib.projections.overlap_masks`.
+
+# %%
+n_a, n_b = 2 * n, n + n // 2
+shared = [n_b * step // 4 for step in range(5)]
+
+
+def overlapping(draw, n_s):
+    mask_a, mask_b = (mask.to(run.device) for mask in overlap_masks(n_a, n_b, n_s))
+    width = len(mask_a)
+    a, b = draw(m_a, width, generator, 2 * pairs) * mask_a, draw(m_b, width, generator, 2 * pairs) * mask_b
+    return torch.stack([gram_cosine(a, b), ols_r2(a, b)]).cpu()
+
+
+# %%
+scores = {kappa: torch.stack([overlapping(draw, n_s) for n_s in shared]) for kappa, draw in entries.items()}
+stated = {
+    kappa: [(expected_cka(n_a, m_a, m_b, kappa, n_b, s), expected_r2(n_a, m_a, n_b, s)) for s in shared]
+    for kappa in entries
+}
+gaps = [(scores[kappa].mean(2) - torch.tensor(stated[kappa], dtype=torch.float64)).abs().max() for kappa in entries]
+run.record("overlap_error_max", float(max(gaps)))
+
+# %% tags=["remove-output"]
+drawn = panels(2)
+for metric, (ax, name) in enumerate(zip(drawn, ["CKA", "R2(a to b)"], strict=True)):
+    ax.plot(shared, np.array(stated[3])[:, metric], color=COLOURS["grey"], label="closed form")
+    for kappa, style in zip(entries, k_styles(entries), strict=True):
+        values = scores[kappa][:, metric]
+        beside = np.array(shared) + (kappa == 1)
+        ax.errorbar(beside, values.mean(1), values.std(1) / sqrt(2 * pairs), ls="", label=f"kurtosis {kappa}", **style)
+    ax.set(xlabel=f"shared features ($n_a$ = {n_a}, $n_b$ = {n_b})", ylabel=f"mean {name}")
+    ax.legend()
+alt = "Mean CKA and mean R2 against the number of shared features: both are straight lines through the origin."
+run.figure(drawn, "fig-linear-overlap", alt, "Simulated: partial overlap of features")
+
+# %% [markdown]
+# :::{glue:figure} fig-linear-overlap
+# :name: fig-linear-overlap
+#
+# Mean alignment is proportional to the number of shared features: content times geometry. (a) linear CKA in its limit,
+# (b) $R^2$ of b regressed on a. Lines are the closed forms for $\kappa = 3$, dots simulated means with standard errors
+# (moved sideways for $\kappa = 1$). Largest deviation, both metrics and kinds of entry:
+# {glue:text}`overlap_error_max:.4f`.
+# :::
+
+# %% [markdown]
+# ## When a pair that shares less scores more
+#
+# A product can be large for either reason. Fix system a and let each system have $n_f$ features. One partner, with
+# $m_0$ units, has all of a's features. The other shares only the fraction $\rho < 1$ but has $m_b$ units. From how
+# many units on does the second partner look more like a than the first?
+#
+# ```{prf:proposition} Crossing point (ours)
+# :label: prop-linear-crossing
+#
+# In the ratio form of {prf:ref}`prop-linear-overlap`, let $t = m_0/(n_f + m_0 + \kappa - 2)$. If $\rho^2 > t$, the pair
+# with overlap $\rho$ reaches the fully shared pair's CKA exactly at
+#
+# $$
+# m_b^* = \frac{t\,(n_f + \kappa - 2)}{\rho^2 - t}
+# $$ (eq-linear-crossing)
+#
+# and exceeds it for every larger $m_b$, whatever $m_a$ is. If $\rho^2 \le t$, it never does. Between systems of $n_f$
+# features each there is no such crossing for $\mathbb{E}R^2(a\to b)$.
+# ```
+#
+# ````{prf:proof}
+# The factor $\sqrt{m_a/(n_f+m_a+\kappa-2)}$ is in both scores and cancels; so does $m_a$. Squared, the rest reads
+# $\rho^2 m_b/(n_f + m_b + \kappa - 2)$ against $t$. The left side rises strictly in $m_b$ from 0 towards $\rho^2$ (for
+# $n_f + \kappa > 2$). It therefore takes the value $t$ once if $\rho^2 > t$, at the solution of
+# $\rho^2m_b = t(n_f+\kappa-2) + t\,m_b$, and never otherwise. For regression the scores are $\rho m_a/n_f$ and
+# $m_a/n_f$: $m_b$ is in neither, and the partial overlap is always behind by the factor $\rho$.
+# ````
+#
+# The direction matters for that last sentence: predicting a *from* b scores $\rho m_b/n_f$ against $m_0/n_f$, which
+# does cross, at $m_b = m_0/\rho$.
+#
+# No simulation here; the next chapters put stimuli through it. We check the algebra: the closed form of the
+# expected CKA, evaluated at $m_b^*$, must equal the reference, for two values of $m_a$.
+
+# %%
+overlaps = [0.9, 0.7, 0.5]
+crossings = {rho: crossing_units(n_f, rho, m_0) for rho in overlaps}
+reachable = {rho: m for rho, m in crossings.items() if m < float("inf")}
+differences = [
+    expected_cka(n_f, m, x, n_b=n_f, n_s=rho * n_f) - expected_cka(n_f, m, m_0)
+    for rho, x in reachable.items()
+    for m in (m_a, 5 * m_a)
+]
+run.record("crossing_algebra_error", max(map(abs, differences)))
+run.record("crossing_first", crossings[overlaps[0]])
+
+# %% tags=["remove-output"]
+drawn = panels(2)
+grid, level = np.geomspace(2, 8 * n_f, 100), expected_cka(n_f, m_0, m_0)
+drawn[0].axhline(level, color=COLOURS["grey"], ls="--", label=f"all shared, {m_0} units")
+for rho, style in zip(overlaps, k_styles(overlaps), strict=True):
+    curve = [expected_cka(n_f, m_0, x, n_b=n_f, n_s=rho * n_f) for x in grid]
+    drawn[0].plot(grid, curve, color=style["color"], label=f"overlap {rho}")
+    drawn[0].plot([x for x in [crossings[rho]] if rho in reachable], [level] * (rho in reachable), ls="", **style)
+drawn[0].set(xscale="log", xlabel="units $m_b$ of the partial pair", ylabel="expected CKA")
+
+# %% tags=["remove-output"]
+references = np.arange(1, n_f)
+for rho, style in zip(overlaps, k_styles(overlaps), strict=True):
+    curve = [crossing_units(n_f, rho, m) for m in references]
+    drawn[1].plot(references, curve, color=style["color"], label=f"overlap {rho}")
+drawn[1].set(xlabel="units $m_0$ of the full pair", ylabel="crossing $m_b^*$", yscale="log", ylim=(1, 64 * n_f))
+
+# %% tags=["remove-output"]
+for ax in drawn:
+    ax.legend()
+alt = "Left: expected CKA of pairs with partial overlap rises with their units and crosses the dashed line of the "
+alt += "fully shared pair where markers stand. Right: the crossing point against the reference's units; it diverges."
+run.figure(drawn, "fig-linear-crossing", alt, "Theory: where two pairs change ranks")
+
+# %% [markdown]
+# :::{glue:figure} fig-linear-crossing
+# :name: fig-linear-crossing
+#
+# Enough units make up for missing features in CKA, up to a point. (a) Expected CKA with a system of
+# {glue:text}`m_0` units and {glue:text}`n_f` features, of partners that share a part of its features; markers stand at
+# $m_b^*$, and the dashed line is the fully shared partner with {glue:text}`m_0` units. (b) $m_b^*$ against $m_0$: each
+# curve ends where $\rho^2 = t$. (Explains figure 3 of {cite:t}`liu2026`.)
+# :::
+#
+# The two sides of {eq}`eq-linear-crossing` agree to {glue:text}`crossing_algebra_error:.0e`. At the largest overlap
+# drawn, the crossing is at {glue:text}`crossing_first:.1f` units, where the reference has {glue:text}`m_0`.
+
+# %% [markdown]
+# ## RSA without a similarity matrix
+#
+# RSA is usually computed by building two $M \times M$ matrices, for which both time and memory grow with $M^2$. The
+# proofs above never needed them.
+#
+# ```{prf:proposition} RSA in time linear in the stimuli (ours)
+# :label: prop-linear-fast
+#
+# Let $Y_a$ and $Y_b$ be centred, $K$ and $L$ their similarity matrices, $u_i = K_{ii}$, $v_i = L_{ii}$. Then
+#
+# $$
+# \begin{aligned}
+# \sum_{i<j}K_{ij}L_{ij} &= \tfrac12\bigl(|Y_a'Y_b|^2 - \textstyle\sum_i u_iv_i\bigr), \\
+# \sum_{i<j}K_{ij} &= \tfrac12\bigl(|\textstyle\sum_i y_i|^2 - \sum_i u_i\bigr) .
+# \end{aligned}
+# $$
+#
+# For squared distances $D_{ij} = |y_i - y_j|^2$ in a, and $E_{ij}$ in b,
+#
+# $$
+# \begin{aligned}
+# \sum_{i<j}D_{ij}E_{ij} &= M\textstyle\sum_i u_iv_i + \sum_iu_i\sum_iv_i \\
+# &\quad + 2|Y_a'Y_b|^2, \\
+# \sum_{i<j}D_{ij} &= M\textstyle\sum_i u_i .
+# \end{aligned}
+# $$
+#
+# With b = a these also give the sums of squares, hence RSA exactly, in $O(M(m_a+m_b)^2)$ operations. RSA on the
+# correlations of response patterns is the first case with each row of $Y$ centred and scaled to length 1.
+# ```
+#
+# ````{prf:proof}
+# Over **all** $i, j$: $\sum_{ij}K_{ij}L_{ij} = \operatorname{tr}(Y_aY_a'Y_bY_b') = |Y_a'Y_b|^2$ and
+# $\sum_{ij}K_{ij} = |\sum_iy_i|^2$. Take the diagonal off and halve, by symmetry. This did not use that units are
+# centred, so it serves for rows that were normalised afterwards, whose dot products are correlations.
+#
+# For distances, $D_{ij} = u_i + u_j - 2K_{ij}$ and $E_{ij} = v_i + v_j - 2L_{ij}$. As units are centred, each row of
+# $K$ and $L$ sums to 0, so all products of a $u$ with an $L$ or of a $v$ with a $K$ vanish in the sum. What remains is
+# $\sum_{ij}(u_i+u_j)(v_i+v_j) = 2M\sum u_iv_i + 2\sum u_i\sum v_i$ and $4\sum K_{ij}L_{ij}$; the diagonal of $D$ is 0,
+# so halving is enough. In the same way $\sum_{ij}D_{ij} = 2M\sum_iu_i$.
+# ````
+#
+# **The check.** We build the matrices the long way, with torch's own routines for correlations and distances, and take
+# the correlation of the pairs by a formula that has nothing in common with ours. Agreement means $10^{-12}$.
+
+# %%
+matrices = {
+    "dot": lambda y: y @ y.mT,
+    "correlation": torch.corrcoef,
+    "euclidean": lambda y: torch.cdist(y, y, compute_mode="donot_use_mm_for_euclid_dist").square(),
+}
+
+
+def explicit_rsa(y_a, y_b, similarity):
+    upper = torch.triu_indices(len(y_a), len(y_a), 1, device=y_a.device)
+    pairs_of = [matrices[similarity](centred(y))[upper[0], upper[1]] for y in (y_a, y_b)]
+    return torch.corrcoef(torch.stack(pairs_of))[0, 1]
+
+
+# %%
+long_way = {similarity: explicit_rsa(y_a, y_b, similarity) for similarity in matrices}
+differences = [float((rsa(y_a, y_b, similarity) - x).abs()) for similarity, x in long_way.items()]
+run.record("rsa_linear_error", max(differences))
+
+# %% [markdown]
+# The largest difference over the three kinds of similarity is {glue:text}`rsa_linear_error:.0e`. Now the time, for
+# dot products and the best of three repetitions each; the ratio depends on the machine and grows with $M$.
+
+
+# %%
+def best_time(metric, *responses):
+    seconds = []
+    for _ in range(3):
+        start = perf_counter()
+        float(metric(*responses))
+        seconds.append(perf_counter() - start)
+    return min(seconds)
+
+
+# %%
+z_long = sparse_white(timing_stimuli, n)
+long_a, long_b = z_long @ a.mT, z_long @ b.mT
+run.record("timing_stimuli", timing_stimuli)
+run.record("rsa_speedup", best_time(explicit_rsa, long_a, long_b, "dot") / best_time(rsa, long_a, long_b))
+
+# %% [markdown]
+# In this run, at $M =$ {glue:text}`timing_stimuli`, the matrices take {glue:text}`rsa_speedup:.0f` times as long as the
+# sums. Memory is the stronger argument: the sums need room for $m_a \times m_b$ numbers where the matrices need
+# $M \times M$.
+
+# %% [markdown]
+# ## What we have seen
+#
+# - RSA and linear CKA approach the cosine of the Gram matrices, at {glue:text}`largest` stimuli to
+#   {glue:text}`b1_rsa_error:.4f` and {glue:text}`b2_cka_error:.4f` (B1, B2); linear CKA and least squares are *equal*
+# to   their formulas with the sample covariance, to {glue:text}`b2_covariance_error:.0e` and at worst
+#   {glue:text}`b3_weights_error:.0e` for the weights (B3).
+# - For unrelated projections with entries of mean 0 the mean cosine follows {eq}`eq-linear-ratio` to
+#   {glue:text}`b4_expectation_error:.4f` and is {glue:text}`b4_cka_at_smallest_ratio:.4f` at the smallest $m/n$ (B4).
+# - Partial overlap multiplies: content times geometry.
+#
+# **Where we depart from the paper, and why.**
+#
+# - The paper's proofs treat a limit in which the sample covariance is $I$. We carry the covariance along, which
+#   turns theorems 3.2 and 3.3 into identities and covers correlated features, named there as future work. It also
+#   narrows a sentence: alignment does not depend on the latents *if they are white*.
+# - Its ratio of expectations is a good approximation; we give the expectation itself.
+# - Its footnote on entries with an arbitrary mean does not hold: {prf:ref}`prop-linear-mean`.
+# - "Vanishing" is about RSA, CKA and $R^2$. The correlation $r$ vanishes as well, but as $\sqrt{m/n}$.
+# - Theorem 3.1 is about dot products. With squared distances the limit is another one unless latents are Gaussian: the
+#   last exercise.
+
+# %% [markdown]
+# ## Exercises
+#
+# :::{exercise} Rotate, stretch, mix
+# :label: ex-linear-invariance
+#
+# *Recall; 5 minutes.* System a is replaced by (i) $QA$ with an orthogonal $Q$, (ii) $3A$, (iii) $TA$ with any
+# invertible $T$. Which of CKA and $R^2(a\to b)$ stay the same, and which line of which proof says so?
+# :::
+#
+# :::{solution-start} ex-linear-invariance
+# :label: sol-linear-invariance
+# :class: dropdown
+# :::
+#
+# (i) $G$ does not change, so neither does anything. (ii) $G$ is multiplied by 9 and the cosine does not see it; the row
+# space is the same. (iii) $G = A'T'TA$ is another matrix, so CKA changes in general; the row space is the same, so
+# $R^2$ is. The cell prints both scores for a, and for the three replacements.
+
+# %%
+rotation = torch.linalg.qr(gaussian(m_a, m_a, generator))[0]
+for replaced in [a, rotation @ a, 3 * a, gaussian(m_a, m_a, generator) @ a]:
+    print(f"CKA {float(gram_cosine(replaced, b)):.4f}   R2 {float(ols_r2(replaced, b)):.4f}")
+
+# %% [markdown]
+# :::{solution-end}
+# :::
+
+# %% [markdown]
+# :::{exercise} Take the bias out
+# :label: ex-linear-debiased
+#
+# *Rerun; 10 minutes.* Compute the mean *signed* deviation of linear CKA from the cosine at the smallest number of
+# stimuli, with the plain and with the debiased estimator {cite:p}`song2012` (`linear_cka(..., debiased=True)`). What do
+# you expect of each, and why does RSA need no such correction? Then change `stimuli` and `active` and look again.
+# :::
+#
+# :::{solution-start} ex-linear-debiased
+# :label: sol-linear-debiased
+# :class: dropdown
+# :::
+#
+# By {eq}`eq-linear-cka` plain CKA is the cosine of $A_S'A_S$ and $B_S'B_S$. The noise in $S$ is common to both, so it
+# makes them more alike: the bias is upward, of order $n/M$. It sits in the diagonal of the similarity matrices, which
+# the debiased estimator and RSA both leave out.
+
+# %%
+plain, debiased = (
+    torch.stack([deviations(stimuli[0], debiased=flag)[1] for _ in range(4 * draws)]).cpu() for flag in (False, True)
+)
+run.record("bias_plain", plain)
+run.record("bias_debiased", debiased)
+
+# %% [markdown]
+# Plain: {glue:text}`bias_plain:.4f` $\pm$ {glue:text}`bias_plain_error:.4f`. Debiased: {glue:text}`bias_debiased:.4f`
+# $\pm$ {glue:text}`bias_debiased_error:.4f`.
+#
+# :::{solution-end}
+# :::
+
+# %% [markdown]
+# :::{exercise} Distances in the place of dot products
+# :label: ex-linear-distances
+#
+# *Extend; 30 minutes.* Let latents have independent entries, symmetric about 0, of variance 1 and kurtosis $\kappa_z$.
+# Find the limit of RSA on squared Euclidean distances. When is it $\cos(G_A, G_B)$? Check it with the sparse latents of
+# this chapter.
+# :::
+#
+# :::{solution-start} ex-linear-distances
+# :label: sol-linear-distances
+# :class: dropdown
+# :::
+#
+# Use $D_{ij} = u_i + u_j - 2z_i'G_Az_j$ with $u_i = z_i'G_Az_i$. The last term has no covariance with the first two,
+# since its mean given $z_i$ is 0. For independent symmetric entries
+# $\operatorname{cov}(z'G_Az, z'G_Bz) = 2\langle G_A, G_B\rangle + (\kappa_z - 3)\,g_A'g_B$, with $g_A$ and $g_B$ the
+# diagonals of the Gram matrices (the squared column norms). Each of $u_i$ and $u_j$ contributes this once, the dot
+# product $4\langle G_A, G_B\rangle$, so up to a factor 2
+#
+# $$
+# \operatorname{cov}(D, E) \propto 4\langle G_A, G_B\rangle + (\kappa_z - 3)\,g_A'g_B .
+# $$
+#
+# For Gaussian latents, $\kappa_z = 3$, the limit is the cosine again. Sparse latents have a large kurtosis (here
+# $9/(5p)$), so the diagonals, which are positive and alike, weigh in: distance-based RSA is usually *higher*, and
+# depends on the sparsity of the latents as well as on the projections.
+
+
+# %%
+def distance_power(a, b):
+    kurtosis = 9 / (5 * active)
+    return 4 * (a @ b.mT).square().sum() + (kurtosis - 3) * (a.square().sum(0) * b.square().sum(0)).sum()
+
+
+# %%
+limit = distance_power(a, b) / (distance_power(a, a) * distance_power(b, b)).sqrt()
+z_many = sparse_white(largest, n)
+run.record("distance_rsa", float(rsa(z_many @ a.mT, z_many @ b.mT, "euclidean")))
+run.record("distance_limit", float(limit))
+
+# %% [markdown]
+# RSA on squared distances: {glue:text}`distance_rsa:.3f`; the limit above: {glue:text}`distance_limit:.3f`; the cosine
+# of the Gram matrices of the same pair: {glue:text}`white_cosine:.3f`.
+#
+# :::{solution-end}
+# :::
+
+# %% [markdown]
+# ## Change and rerun
+#
+# `make chapter NAME=03_linear_theory ARGS="-p draws 200"` repeats the convergence with more draws; `pairs` and
+# `small_pairs` do the same for the random projections. Make `active` smaller for sparser latents (slower convergence,
+# same limit), or set
+# `entry_mean` to a tenth and watch the floor sink with its fourth power. The profile `paper` uses 200 draws, as the
+# paper does, and larger sizes.
+
+# %%
+run.save(data="simulated: sparse signed latents, random projections")

@@ -1,0 +1,196 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# (ch-claims)=
+# # The claims, one by one
+#
+# What do the two papers claim, and what of it did we find? This chapter computes nothing new. It reads the results
+# files that the other chapters wrote, holds each claim's predicates against them, and prints the verdict.
+#
+# A verdict is one of four. *Reproduced*: every predicate of the claim is true of our results. *Reproduced with a
+# condition*: the claim as the paper states it fails somewhere, but a narrower statement, printed beside the verdict,
+# passes its own predicates. *Not reproduced*: neither passes. *Not run*: no chapter has measured it yet, and the last
+# column says what that would take. The predicates stand in `book/claims.yml`; nobody types a verdict.
+#
+# The predicates were written down with the chapters, before the recorded runs. Two conditions are about the wording of
+# a theorem rather than about a number: there the claim as printed has a counterexample, which its chapter runs.
+
+# %%
+from IPython.display import Markdown
+from myst_nb import glue
+
+from lib.claims import VERDICTS, full_table, ledger, summary_table
+from lib.plotting import COLOURS, panels
+from lib.run import Run
+
+# %% [markdown]
+# The only parameter that matters here is the profile, the folder of results that is judged. `recorded` names a second
+# profile, whose results were recorded on another machine and are kept with the book.
+
+# %% tags=["parameters"]
+profile: str = "quick"  # name of the settings and folder of the results
+device: str = "auto"  # auto, cpu or cuda
+recorded: str = "paper"  # profile whose recorded results are judged beside it
+
+# %%
+run = Run("14_claims", globals())
+verdicts = ledger(profile)
+run.record("claims", len(verdicts))
+
+# %% [markdown]
+# ## At a glance
+#
+# We count how many claims of each paper earned each verdict. Expect many *not run* while chapters are missing: a claim
+# that we cannot test is worth a row too, for it says what is still open.
+
+# %% tags=["remove-output"]
+glue("summary", Markdown(summary_table(verdicts)))
+
+# %% [markdown]
+# ```{glue:md} summary
+# :format: myst
+# ```
+#
+# The same counts as a picture.
+
+# %% tags=["remove-output"]
+(ax,) = panels(1, width=3.9, height=2.4)
+start = {"A": 0, "B": 0}
+for verdict, shade, hatch in zip(VERDICTS, ("green", "ochre", "red", "grey"), ("", "//", "xx", ""), strict=True):
+    counts = [sum((v.paper, v.verdict) == (paper, verdict) for v in verdicts) for paper in "BA"]
+    left = [start["B"], start["A"]]
+    bars = ax.barh(["paper B", "paper A"], counts, left=left, color=COLOURS[shade], hatch=hatch, label=verdict)
+    ax.bar_label(bars, [count or "" for count in counts], label_type="center")
+    start = {"B": left[0] + counts[0], "A": left[1] + counts[1]}
+ax.set_xlabel("claims")
+ax.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2)
+run.figure([ax], "fig-claims", "Stacked bars count the verdicts on the claims of paper A and of paper B.")
+
+# %% [markdown]
+# :::{glue:figure} fig-claims
+# :name: fig-claims
+#
+# How the {glue:text}`claims` claims of both papers stand with this profile. A wide grey bar is what is still open.
+# :::
+#
+# ## Paper A, matching metrics
+#
+# {cite:t}`longon2025`. Each verdict links to the figure or the statement that it rests on.
+
+# %% tags=["remove-output"]
+glue("ledger_a", Markdown(full_table([v for v in verdicts if v.paper == "A"])))
+
+# %% [markdown]
+# ```{glue:md} ledger_a
+# :format: myst
+# ```
+#
+# ## Paper B, linear metrics
+#
+# {cite:t}`liu2026`.
+
+# %% tags=["remove-output"]
+glue("ledger_b", Markdown(full_table([v for v in verdicts if v.paper == "B"])))
+
+# %% [markdown]
+# ```{glue:md} ledger_b
+# :format: myst
+# ```
+#
+# ## Longer runs, recorded
+#
+# Some settings take longer than a reader wants to wait. Their results files are kept with the book, with the device,
+# the versions and the date of the run, and are judged here by the same predicates.
+
+# %% tags=["remove-output"]
+glue("ledger_recorded", Markdown(summary_table(ledger(recorded))))
+
+# %% [markdown]
+# ```{glue:md} ledger_recorded
+# :format: myst
+# ```
+#
+# ## What would change a verdict
+#
+# A results file with other numbers, and nothing else. To see the ledger move, rerun a chapter with a parameter that
+# breaks its premise, and judge that profile:
+#
+# ```bash
+# make chapter NAME=04_gaussian_projections ARGS="-p stimuli 300"
+# make claims PROFILE=custom
+# ```
+#
+# With so few stimuli the biased estimate of CKA leaves its closed form by more than the margin that the predicate
+# allows.
+#
+# :::{exercise} Read a predicate
+# :label: ex-claims-predicate
+#
+# Easy, 5 minutes. Open `book/claims.yml` and find the predicates of B5. Which of them makes the difference between
+# *reproduced* and *reproduced with a condition*, and what does it say in words?
+# :::
+#
+# :::{solution-start} ex-claims-predicate
+# :class: dropdown
+# :::
+#
+# `b5_track_gap < 0.05` asks that explained variance stay within a twentieth of CKA at every number of units. It is the
+# one predicate of B5 that its condition does not repeat. At $m = n$ a regression is perfect while CKA is one half, so
+# it fails by construction, not by noise.
+#
+# :::{solution-end}
+# :::
+#
+# :::{exercise} Alter a result
+# :label: ex-claims-alter
+#
+# Easy, 5 minutes. Judge claim B7 as if the pair with partial overlap had come out behind. What does the ledger say?
+# :::
+#
+# :::{solution-start} ex-claims-alter
+# :class: dropdown
+# :::
+
+# %%
+from lib.claims import judge, load_claims
+from lib.results import results_of
+
+results = results_of(profile)
+results["05_partial_overlap"]["values"]["b7_margin"] = -0.1
+next(judge(claim, results).verdict for claim in load_claims() if claim["id"] == "B7")
+
+# %% [markdown]
+# :::{solution-end}
+# :::
+#
+# :::{exercise} Add a claim
+# :label: ex-claims-add
+#
+# Harder, 30 minutes. Paper B says that the scaling does not depend on the distribution of the projection's entries.
+# Write an entry for `book/claims.yml` with a predicate over results that {ref}`ch-linear` already records. Which
+# distributions would you add to the chapter before you called it reproduced?
+# :::
+#
+# :::{solution-start} ex-claims-add
+# :class: dropdown
+# :::
+#
+# The chapter compares Gaussian entries with random signs in one closed form, whose kurtosis differs, so
+# `b4_expectation_error < 0.01` covers both. A distribution with heavy tails is the natural test: the formula needs a
+# finite fourth moment, and the approximation by a ratio of expectations worsens as the tails grow.
+#
+# :::{solution-end}
+# :::
+
+# %%
+run.save(data="none of its own: the results files of the other chapters")

@@ -1,0 +1,84 @@
+"""What several test files share: seeded data, the devices and dtypes to try, bad input and how it must be refused."""
+
+import re
+
+import pytest
+import torch
+
+from lib.features import seeded
+
+NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
+DEVICES = ["cpu", pytest.param("cuda", marks=NO_GPU)]
+TOLERANCE = {torch.float64: 1e-10, torch.float32: 2e-4}
+DTYPES = list(TOLERANCE)
+
+
+def normal(*shape, seed=0, dtype=torch.float64):
+    return torch.randn(*shape, generator=seeded(seed), dtype=dtype)
+
+
+def rotation(n, seed=0):
+    return torch.linalg.qr(normal(n, n, seed=seed))[0]
+
+
+def close(given, wanted, tolerance=1e-10):
+    """Equal to an absolute tolerance, whatever the type, device or dtype of the two."""
+    given, wanted = (torch.as_tensor(x, dtype=torch.float64, device="cpu") for x in (given, wanted))
+    assert given.shape == wanted.shape
+    torch.testing.assert_close(given, wanted, rtol=0, atol=tolerance)
+
+
+def refuses(thing, mend, call, *args, **options):
+    """`call` raises ValueError with one line that names the thing first and the mend after it."""
+    with pytest.raises(ValueError, match=re.escape(thing)) as caught:
+        call(*args, **options)
+    message = str(caught.value)
+    assert "\n" not in message
+    assert mend in message.split(thing, 1)[1]
+
+
+def _with(value, *places):
+    def spoil(y):
+        y = y.clone()
+        for place in places:
+            y[place] = value
+        return y
+
+    return spoil
+
+
+# name: (what to do to a sound pair y_a (12, 3), y_b (12, 4), the thing named, the mend named)
+BAD_PAIRS = {
+    "NaN": (
+        lambda a, b: (_with(torch.nan, (2, 1))(a), b),
+        "y_a has 1 NaN or infinite values, the first at (2, 1)",
+        "remove",
+    ),
+    "infinities": (
+        lambda a, b: (a, _with(-torch.inf, (9, 0), (5, 3))(b)),
+        "y_b has 2 NaN or infinite values, the first at (5, 3)",
+        "replace",
+    ),
+    "opposite infinities": (lambda a, b: (_with(torch.inf, (2, 1))(_with(-torch.inf, (3, 1))(a)), b), "y_a", "remove"),
+    "no units": (lambda a, b: (a[:, :0], b), "y_a is empty", "give at least one unit"),
+    "no stimuli": (lambda a, b: (a[:0], b[:0]), "y_a is empty", "stimuli"),
+    "one stimulus": (lambda a, b: (a[:1], b[:1]), "y_a has 1 stimuli", "needed"),
+    "unequal stimuli": (lambda a, b: (a, b[:-1]), "y_a has 12 stimuli and y_b has 11", "give both"),
+    "integers": (lambda a, b: (a.long(), b), "y_a has dtype torch.int64", "y_a.double()"),
+    "booleans": (lambda a, b: (a, b > 0), "y_b has dtype torch.bool", "y_b.double()"),
+    "two dtypes": (lambda a, b: (a, b.float()), "y_a is torch.float64 and y_b is torch.float32", "y_b.to(y_a.dtype)"),
+    "one dimension": (lambda a, b: (a[:, 0], b), "y_a has shape (12,)", "give (stimuli, units)"),
+    "an array": (lambda a, b: (a, b.numpy()), "y_b is a ndarray", "torch.as_tensor(y_b)"),
+    "a string": (lambda a, b: ("responses", b), "y_a is a str", "torch.as_tensor(y_a)"),
+    "two batches": (lambda a, b: (a.expand(2, -1, -1), b.expand(3, -1, -1)), "y_a has shape (2, 12, 3)", "equal"),
+}
+
+
+def bad_pairs(*calls):
+    """Parametrise a test over `calls` and all bad pairs, as `call, y_a, y_b, thing, mend`."""
+    cases = [
+        pytest.param(call, *spoil(normal(12, 3), normal(12, 4, seed=1)), thing, mend, id=f"{call.__name__}-{name}")
+        for call in calls
+        for name, (spoil, thing, mend) in BAD_PAIRS.items()
+    ]
+    return pytest.mark.parametrize("call, y_a, y_b, thing, mend", cases)

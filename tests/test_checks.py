@@ -1,0 +1,119 @@
+import pytest
+import torch
+from helpers import NO_GPU, bad_pairs, normal, refuses
+
+from lib.checks import (
+    check_alike,
+    check_finite,
+    check_pair,
+    check_projection,
+    check_responses,
+    check_sparsity,
+    choose_device,
+)
+
+
+@pytest.mark.parametrize(("gpu", "chosen"), [(True, "cuda"), (False, "cpu")])
+def test_auto_is_the_gpu_if_there_is_one(monkeypatch, gpu, chosen):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: gpu)
+    assert choose_device() == torch.device(chosen)
+    assert choose_device("cpu") == torch.device("cpu")
+
+
+def test_a_device_may_be_given_as_such():
+    assert choose_device(torch.device("cpu")) == torch.device("cpu")
+
+
+@pytest.mark.parametrize("name", ["gpu", "cuda:x", "", None, 1.5])
+def test_unknown_device_is_refused(name):
+    refuses(f"device {name!r} is unknown", "choose auto, cpu or cuda", choose_device, name)
+
+
+@pytest.mark.parametrize("name", ["cuda", "cuda:0"])
+def test_gpu_is_refused_where_there_is_none(monkeypatch, name):
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    refuses(f"device {name!r} is a GPU", "choose cpu or auto", choose_device, name)
+
+
+def test_sound_responses_are_returned_as_they_are():
+    y_a, y_b = normal(4, 3), normal(4, 2)
+    assert check_responses(y_a) is y_a
+    assert check_pair(y_a, y_b)[0] is y_a
+    assert check_pair(y_a, y_b)[1] is y_b
+    assert check_responses(y_a.expand(5, 2, 4, 3)).shape == (5, 2, 4, 3)
+
+
+@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16, torch.float32, torch.float64])
+def test_any_float_dtype_is_sound(dtype):
+    check_pair(normal(4, 3).to(dtype), normal(4, 2).to(dtype))
+
+
+def test_number_of_stimuli_needed_is_a_limit_not_above_it():
+    check_responses(normal(4, 3), min_stimuli=4)
+    refuses("y has 3 stimuli", "at least 4 are needed", check_responses, normal(3, 3), min_stimuli=4)
+
+
+def test_error_names_the_argument_it_was_given():
+    refuses("labels has dtype torch.int64", "labels.double()", check_responses, torch.ones(3, 3).long(), "labels")
+    refuses("new has 2 stimuli and old has 3", "same", check_pair, normal(2, 1), normal(3, 1), names=("new", "old"))
+
+
+@bad_pairs(check_pair)
+def test_bad_pair_is_refused(call, y_a, y_b, thing, mend):
+    refuses(thing, mend, call, y_a, y_b)
+
+
+@pytest.mark.parametrize(("dtype", "value"), [(torch.float64, 1.5e308), (torch.float32, 3e38)])
+def test_finite_values_whose_sum_overflows_are_accepted(dtype, value):
+    check_finite(torch.full((3, 2), value, dtype=dtype), "y")
+
+
+def test_first_bad_place_counts_from_the_start_in_every_dimension():
+    y = normal(2, 3, 4)
+    y[1, 0, 3], y[0, 2, 1] = torch.nan, torch.inf
+    refuses("y has 2 NaN or infinite values, the first at (0, 2, 1)", "remove or replace", check_finite, y, "y")
+
+
+def test_two_devices_are_refused():
+    one, other = torch.ones(3, 2), torch.ones(3, 2, device="meta")
+    refuses("a is on cpu and b on meta", "b.to(a.device)", check_alike, one, other, "a", "b")
+
+
+@NO_GPU
+def test_pair_on_cpu_and_gpu_is_refused():
+    refuses("y_a is on cpu and y_b on cuda:0", "y_b.to(y_a.device)", check_pair, normal(4, 3), normal(4, 3).cuda())
+
+
+def test_leading_dimensions_that_broadcast_are_accepted():
+    check_pair(normal(5, 4, 3), normal(4, 2))
+    check_pair(normal(5, 1, 4, 3), normal(1, 6, 4, 2))
+
+
+@pytest.mark.parametrize(
+    ("a", "given"),
+    [
+        (torch.ones(3), "a (shape (3,), torch.float32)"),
+        (torch.ones(0, 3), "a (shape (0, 3), torch.float32)"),
+        (torch.ones(2, 3).long(), "a (shape (2, 3), torch.int64)"),
+        ([[1.0]], "a (list)"),
+        ("a", "a (str)"),
+    ],
+)
+def test_what_is_no_projection_is_refused(a, given):
+    refuses(given, "give a floating-point tensor (units, features)", check_projection, a)
+
+
+def test_projection_with_nan_is_refused_and_a_sound_one_returned():
+    a = normal(2, 3)
+    assert check_projection(a) is a
+    refuses("b has 6 NaN", "remove or replace", check_projection, a * torch.nan, "b")
+
+
+@pytest.mark.parametrize("k", [0, -1, 6, 2.5e9])
+def test_k_out_of_range_is_refused(k):
+    refuses(f"k = {k} active features of n = 5", "choose 1 <= k <= n", check_sparsity, 5, k)
+
+
+@pytest.mark.parametrize("k", [1, 5])
+def test_k_at_either_end_is_accepted(k):
+    check_sparsity(5, k)

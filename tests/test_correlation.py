@@ -1,0 +1,103 @@
+import numpy as np
+import pytest
+import torch
+from helpers import DEVICES, DTYPES, TOLERANCE, bad_pairs, close, normal, refuses
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib.correlation import centred, constant_units, paired_correlations, standardised, unit_correlations
+from lib.features import seeded, white
+
+
+def test_planted_permutation_and_sign_are_read_off():
+    y = white(50, 5, seeded(0))
+    order = torch.tensor([3, 0, 4, 1, 2])
+    sign = torch.tensor([1.0, -1, 1, 1, -1]).double()
+    close(unit_correlations(y, sign * y[:, order]), torch.eye(5).double()[:, order] * sign)
+    close(paired_correlations(y, sign * y), sign)
+
+
+def test_correlations_agree_with_numpy():
+    y_a, y_b = normal(30, 4), normal(30, 6, seed=1)
+    close(unit_correlations(y_a, y_b), np.corrcoef(y_a.T, y_b.T)[:4, 4:])
+
+
+def test_correlations_agree_with_a_double_loop():
+    y_a, y_b = normal(9, 3).exp(), normal(9, 2, seed=1)
+
+    def correlation(x, y):
+        x, y = [v - sum(x) / len(x) for v in x], [v - sum(y) / len(y) for v in y]
+        xy, xx, yy = (sum(v * w for v, w in zip(p, q, strict=True)) for p, q in [(x, y), (x, x), (y, y)])
+        return xy / (xx * yy) ** 0.5
+
+    close(unit_correlations(y_a, y_b), [[correlation(x, y) for y in y_b.T.tolist()] for x in y_a.T.tolist()])
+
+
+def test_paired_correlations_are_the_diagonal():
+    y_a, y_b = normal(30, 4), normal(30, 4, seed=1)
+    close(paired_correlations(y_a, y_b), unit_correlations(y_a, y_b).diagonal())
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("value", [0.0, 0.1, -1e20, 3e7])
+def test_constant_unit_has_correlation_exactly_0(dtype, value):
+    y = normal(7, 3, dtype=dtype)
+    y[:, 1] = value  # the mean of seven times 0.1 is not 0.1
+    assert constant_units(y).tolist() == [False, True, False]
+    assert (centred(y)[:, 1] == 0).all()
+    assert (standardised(y)[:, 1] == 0).all()
+    c = unit_correlations(y, y)
+    assert (c[1] == 0).all()
+    assert (c[:, 1] == 0).all()
+    close(paired_correlations(y, y), [1, 0, 1], TOLERANCE[dtype])
+
+
+def test_a_unit_that_changes_once_is_not_constant():
+    y = torch.full((9, 1), 0.3).double()
+    y[4] += 1e-12
+    assert not constant_units(y).any()
+    close(unit_correlations(y, y), [[1.0]])
+
+
+def test_standardised_units_have_mean_0_and_length_1():
+    y = standardised(5 + 3 * normal(40, 6))
+    close(y.mean(0), torch.zeros(6))
+    close(y.norm(dim=0), torch.ones(6))
+
+
+def test_tiny_units_correlate_as_large_ones():
+    y_a, y_b = normal(20, 2, dtype=torch.float32), normal(20, 3, seed=1, dtype=torch.float32)
+    close(unit_correlations(y_a * 1e-15, y_b * 1e15), unit_correlations(y_a, y_b), 1e-5)
+
+
+@given(seed=st.integers(0, 1000), scale=st.floats(1e-6, 1e6), shift=st.floats(-100, 100))
+def test_correlations_ignore_scale_and_shift_and_follow_permutation(seed, scale, shift):
+    y_a, y_b, order = normal(15, 4, seed=seed), normal(15, 3, seed=seed + 1), torch.randperm(4, generator=seeded(seed))
+    c = unit_correlations(y_a, y_b)
+    assert c.abs().max() <= 1 + 1e-12
+    close(unit_correlations(scale * (y_a + shift), y_b), c, 1e-9)
+    close(unit_correlations(-y_a, y_b), -c)
+    close(unit_correlations(y_a[:, order], y_b), c[order])
+    close(unit_correlations(y_b, y_a), c.mT)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_batch_gives_what_each_entry_gives(dtype, device):
+    y_a, y_b = normal(3, 20, 4), normal(3, 20, 4, seed=1)
+    for call in (unit_correlations, paired_correlations):
+        given = call(y_a.to(device, dtype), y_b.to(device, dtype))
+        assert (given.dtype, given.device.type) == (dtype, device)
+        close(given, torch.stack([call(a, b) for a, b in zip(y_a, y_b, strict=True)]), TOLERANCE[dtype])
+
+
+@bad_pairs(unit_correlations, paired_correlations)
+def test_bad_input_is_refused(call, y_a, y_b, thing, mend):
+    refuses(thing, mend, call, y_a, y_b)
+
+
+@pytest.mark.parametrize("units", [1, 3])
+def test_units_that_cannot_be_paired_are_refused(units):
+    refuses(
+        f"y_a has 4 units and y_b has {units}", "pair each unit", paired_correlations, normal(9, 4), normal(9, units)
+    )

@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+import scipy.stats
+import torch
+from helpers import NO_GPU, close, normal, refuses
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lib.crossval import k_folds, silent_units, summarise
+
+
+@given(stimuli=st.integers(4, 60), data=st.data())
+def test_test_folds_cover_all_stimuli_once_and_train_on_the_rest(stimuli, data):
+    count = data.draw(st.integers(2, stimuli // 2))
+    folds = k_folds(stimuli, count, seed=stimuli)
+    assert len(folds) == count
+    assert sorted(torch.cat([test for _, test in folds]).tolist()) == list(range(stimuli))
+    for train, test in folds:
+        assert sorted(torch.cat([train, test]).tolist()) == list(range(stimuli))
+        assert stimuli // count <= len(test) <= stimuli // count + 1
+        assert len(test) >= 2
+
+
+def test_a_seed_fixes_the_folds_and_another_shuffles_them_anew():
+    def tests(seed):
+        return torch.cat([test for _, test in k_folds(50, 5, seed)]).tolist()
+
+    assert tests(1) == tests(1)
+    assert tests(1) != tests(2)
+    assert tests(1) != sorted(tests(1))
+
+
+def test_drawing_folds_leaves_the_global_generator_alone():
+    state = torch.get_rng_state()
+    k_folds(50)
+    assert torch.equal(state, torch.get_rng_state())
+
+
+@pytest.mark.parametrize(("stimuli", "folds"), [(10, 1), (10, 0), (10, -2), (10, 6), (9, 5), (0, 5), (1, 2)])
+def test_folds_out_of_range_are_refused(stimuli, folds):
+    refuses(f"{folds} folds of {stimuli} stimuli", f"choose from 2 to {stimuli // 2} folds", k_folds, stimuli, folds)
+
+
+def test_a_unit_silent_in_one_test_fold_only_is_found():
+    folds = k_folds(20, 4)
+    y = 1 + normal(20, 5).abs()
+    y[folds[2][1], 1] = 0  # silent in the third test fold
+    y[folds[1][1][1:], 2] = 0  # fires once there
+    y[:, 3] = 0
+    y[:, 4] = 0.5  # constant, yet never silent
+    assert silent_units(y, folds).tolist() == [False, True, False, True, False]
+
+
+def test_silent_units_agree_with_a_loop():
+    y, folds = normal(40, 200).clamp(min=0.8) - 0.8, k_folds(40, 10)
+    looped = [any(all(y[i, unit] == 0 for i in test) for _, test in folds) for unit in range(200)]
+    assert silent_units(y, folds).tolist() == looped
+    assert 0 < sum(looped) < 200
+
+
+@NO_GPU
+def test_silent_units_stay_on_the_gpu():
+    y = normal(20, 5).relu()
+    assert torch.equal(silent_units(y.cuda(), k_folds(20)).cpu(), silent_units(y, k_folds(20)))
+
+
+def test_summary_has_the_mean_and_the_standard_error_of_the_folds():
+    values = [0.3, 0.5, 0.1, 0.4]
+    scores = summarise(values, 0.25)
+    close(scores.mean, np.mean(values))
+    close(scores.standard_error, scipy.stats.sem(values))
+    assert scores.folds == values
+    assert scores.constant_units == 0.25
+    assert summarise([0.5, 0.5]) == (0.5, 0.0, [0.5, 0.5], 0.0)

@@ -1,0 +1,301 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from helpers import DEVICES, DTYPES, TOLERANCE, bad_pairs, close, normal, refuses, rotation
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.distance import pdist
+
+from lib.features import seeded
+from lib.geometry import linear_cka, rsa
+
+SIMILARITIES = ["dot", "euclidean", "correlation"]
+
+
+def debiased_cka(y_a, y_b):
+    return linear_cka(y_a, y_b, debiased=True)
+
+
+METRICS = [rsa, linear_cka, debiased_cka]
+
+
+def explicit_rsa(y_a, y_b, similarity, centre):
+    """With both stimuli x stimuli matrices."""
+
+    def pairs(y):
+        y = y.numpy() - (y.numpy().mean(0) if centre else 0)
+        if similarity == "euclidean":
+            return pdist(y, "sqeuclidean")
+        matrix = np.corrcoef(y) if similarity == "correlation" else y @ y.T
+        return matrix[np.triu_indices(len(y), 1)]
+
+    return np.corrcoef(pairs(y_a), pairs(y_b))[0, 1]
+
+
+def zero_diagonal(y):
+    y = y.numpy() - y.numpy().mean(0)
+    return y @ y.T * (1 - np.eye(len(y)))
+
+
+def hsic_1(p, q):
+    """Song et al. 2012, equation 5, for kernels with a diagonal of zeros."""
+    m, one = len(p), np.ones(len(p))
+    cross = (one @ p @ one) * (one @ q @ one) / ((m - 1) * (m - 2)) - 2 * (one @ p @ q @ one) / (m - 2)
+    return (np.trace(p @ q) + cross) / (m * (m - 3))
+
+
+def u_centred(k):
+    """Szekely and Rizzo 2014: the other form of the unbiased product, by centring all rows and columns at once."""
+    m, rows = len(k), k.sum(1)
+    return (k - (rows[:, None] + rows) / (m - 2) + k.sum() / ((m - 1) * (m - 2))) * (1 - np.eye(m))
+
+
+# Known answers
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_rotated_scaled_shifted_system_is_the_same(metric, dtype):
+    y = normal(60, 5)
+    moved = 3 * y @ rotation(5) + 2
+    close(metric(y.to(dtype), moved.to(dtype)), 1.0, TOLERANCE[dtype])
+    assert metric(y, y @ torch.diag(torch.tensor([1.0, 9, 1, 1, 1]).double())) < 0.9
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_every_unit_doubled_is_the_same_but_one_doubled_is_not(metric):
+    y = normal(60, 5)
+    close(metric(y, torch.cat([y, y], 1)), 1.0)
+    assert metric(y, torch.cat([y, y[:, :1]], 1)) < 0.99
+
+
+def test_rsa_of_three_stimuli_worked_by_hand():
+    y_a = torch.tensor([[1.0, 0], [0, 1], [1, 1]]).double()
+    y_b = torch.tensor([[1.0], [2], [4]]).double()
+    dots = [0.0, 1, 1], [2.0, 4, 8]
+    close(rsa(y_a, y_b, "dot", centre=False), np.corrcoef(*dots)[0, 1])
+    close(rsa(y_a, y_b, "euclidean"), np.corrcoef([2.0, 1, 1], [1.0, 9, 4])[0, 1])
+
+
+def test_cka_of_orthogonal_systems_is_0():
+    y_a = torch.tensor([[1.0], [1], [-1], [-1]]).double()
+    y_b = torch.tensor([[1.0], [-1], [1], [-1]]).double()
+    close(linear_cka(y_a, y_b), 0.0)
+
+
+def test_cka_without_centring_sees_the_mean_and_with_it_does_not():
+    y_a, y_b = normal(50, 4) + 100, normal(50, 4, seed=1) + 100
+    assert linear_cka(y_a, y_b, centre=False) > 0.999
+    assert linear_cka(y_a, y_b) < 0.5
+    assert rsa(y_a, y_b, centre=False) != rsa(y_a, y_b)
+
+
+def test_debiased_cka_of_unrelated_systems_is_0_on_average_and_biased_cka_is_not():
+    y_a, y_b = normal(500, 20, 30), normal(500, 20, 30, seed=1)
+    debiased = debiased_cka(y_a, y_b)
+    assert abs(debiased.mean()) < 5 * debiased.std() / 500**0.5
+    assert debiased.min() < 0
+    assert linear_cka(y_a, y_b).min() > 0.4
+
+
+# Independent implementations
+
+
+@pytest.mark.parametrize("centre", [True, False])
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+@pytest.mark.parametrize("stimuli", [3, 4, 40, 600])
+def test_rsa_agrees_with_explicit_matrices(stimuli, similarity, centre):
+    y_a, y_b = 1 + normal(stimuli, 5), 2 + normal(stimuli, 8, seed=1)
+    y_b[:, :5] += y_a
+    close(rsa(y_a, y_b, similarity, centre), explicit_rsa(y_a, y_b, similarity, centre), 1e-9)
+
+
+@pytest.mark.filterwarnings("ignore")
+def test_rsa_agrees_with_rsatoolbox():
+    rsatoolbox = pytest.importorskip("rsatoolbox")
+    y_a, y_b = 1 + normal(30, 5), normal(30, 8, seed=1)
+    y_b[:, :5] += y_a
+
+    def toolbox(method):
+        rdms = [rsatoolbox.rdm.calc_rdm(rsatoolbox.data.Dataset(y.numpy()), method=method) for y in (y_a, y_b)]
+        return rsatoolbox.rdm.compare(*rdms, method="corr").item()
+
+    # It divides distances by the number of units, which a Pearson correlation does not see.
+    close(rsa(y_a, y_b, "euclidean", centre=False), toolbox("euclidean"))
+    close(rsa(y_a, y_b, "correlation", centre=False), toolbox("correlation"))
+    dots = [rsatoolbox.rdm.RDMs(-(y @ y.mT).numpy()[np.triu_indices(30, 1)][None]) for y in (y_a, y_b)]
+    close(rsa(y_a, y_b, "dot", centre=False), rsatoolbox.rdm.compare(*dots, method="corr").item())
+
+
+@pytest.mark.parametrize("stimuli", [2, 3, 40, 600])
+def test_cka_agrees_with_centred_kernels(stimuli):
+    y_a, y_b = normal(stimuli, 5) + 1, normal(stimuli, 8, seed=1).exp()
+    h = np.eye(stimuli) - 1 / stimuli
+    p, q = (h @ y.numpy() @ y.numpy().T @ h for y in (y_a, y_b))
+    close(linear_cka(y_a, y_b), (p * q).sum() / np.linalg.norm(p) / np.linalg.norm(q))
+
+
+@pytest.mark.parametrize("stimuli", [4, 5, 40, 600])
+def test_debiased_cka_agrees_with_both_forms_of_the_unbiased_product(stimuli):
+    y_a, y_b = normal(stimuli, 5) + 1, normal(stimuli, 8, seed=1).exp()
+    p, q = zero_diagonal(y_a), zero_diagonal(y_b)
+    close(debiased_cka(y_a, y_b), hsic_1(p, q) / np.sqrt(hsic_1(p, p) * hsic_1(q, q)), 1e-8)
+    u, v = u_centred(p), u_centred(q)
+    close(debiased_cka(y_a, y_b), (u * v).sum() / np.linalg.norm(u) / np.linalg.norm(v), 1e-8)
+
+
+def test_single_precision_stays_accurate_over_many_stimuli():
+    y_a, y_b = normal(30_000, 6) + 1, normal(30_000, 5, seed=1).exp()
+    y_b[:, 0] += y_a[:, 0]
+    for metric in METRICS:
+        close(metric(y_a.float(), y_b.float()), metric(y_a, y_b), 2e-6)
+
+
+# Nothing varies
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("stimuli", [5, 50, 500])
+def test_a_constant_similarity_matrix_scores_0(stimuli, dtype):
+    y, one_each = normal(stimuli, 5, dtype=dtype), 0.7 * torch.eye(stimuli, dtype=dtype)
+    for similarity in SIMILARITIES:
+        for other in (y, one_each):
+            assert rsa(one_each, other, similarity) == rsa(other, one_each, similarity) == 0
+    assert debiased_cka(one_each, one_each) == 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("stimuli", [5, 50, 500, 5000])
+def test_debiased_cka_is_0_where_only_one_stimulus_differs(stimuli, dtype):
+    y = torch.full((stimuli, 2), 0.1, dtype=dtype)
+    y[2] = torch.tensor([0.7, -3])
+    assert debiased_cka(y, y) == debiased_cka(y, normal(stimuli, 5, dtype=dtype)) == 0
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_constant_system_scores_0_and_a_constant_unit_changes_nothing(metric, dtype):
+    y_a, y_b = normal(7, 4, dtype=dtype), normal(7, 3, seed=1, dtype=dtype)
+    constant = torch.full((7, 2), 0.1, dtype=dtype)
+    assert metric(constant, y_b) == metric(y_a, constant) == metric(constant, constant) == 0
+    close(metric(torch.cat([y_a, constant], 1), y_b), metric(y_a, y_b), TOLERANCE[dtype])
+
+
+# Properties
+
+
+@given(seed=st.integers(0, 1000), scale=st.floats(1e-5, 1e5), shift=st.floats(-10, 10), stimuli=st.integers(4, 30))
+def test_metrics_are_symmetric_bounded_and_invariant(seed, scale, shift, stimuli):
+    y_a, y_b = normal(stimuli, 4, seed=seed), normal(stimuli, 3, seed=seed + 1)
+    permuted = y_a[:, torch.randperm(4, generator=seeded(seed))]
+    stimulus_order = torch.randperm(stimuli, generator=seeded(seed))
+    for metric in METRICS:
+        value = metric(y_a, y_b)
+        assert (0 if metric is linear_cka else -1) - 1e-9 <= value <= 1 + 1e-9
+        close(metric(y_b, y_a), value)
+        close(metric(permuted, y_b), value)
+        close(metric(scale * (y_a @ rotation(4, seed)) + shift, y_b), value, 1e-7)
+        close(metric(y_a[stimulus_order], y_b[stimulus_order]), value, 1e-9)
+
+
+@given(seed=st.integers(0, 1000), shift=st.floats(-10, 10))
+def test_rsa_of_distances_ignores_a_shift_of_units_and_rsa_of_correlations_one_of_stimuli(seed, shift):
+    y_a, y_b = normal(12, 6, seed=seed), normal(12, 5, seed=seed + 1)
+    units, stimuli = shift * normal(6, seed=seed), shift * normal(12, 1, seed=seed)
+    euclidean = rsa(y_a, y_b, "euclidean")
+    for centre in (True, False):
+        close(rsa((y_a + units) @ rotation(6, seed), y_b, "euclidean", centre), euclidean, 1e-8)
+    scale = 0.1 + torch.rand(12, 1, generator=seeded(seed), dtype=torch.float64)
+    correlation = rsa(y_a, y_b, "correlation", centre=False)
+    close(rsa(scale * y_a + stimuli, y_b, "correlation", centre=False), correlation, 1e-8)
+    close(rsa(y_a, y_b, "euclidean", centre=False), euclidean)
+
+
+@pytest.mark.parametrize("scale", [1e-40, 1e-9, 1e9, 1e40])
+@pytest.mark.parametrize("metric", METRICS)
+def test_scale_does_not_underflow_or_overflow(metric, scale):
+    y_a, y_b = normal(20, 4), normal(20, 3, seed=1)
+    close(metric(scale * y_a, scale * y_b), metric(y_a, y_b))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_batch_gives_what_each_entry_gives(metric, dtype, device):
+    y_a, y_b = normal(3, 300, 4), normal(3, 300, 5, seed=1)
+    one_by_one = [float(metric(a, b)) for a, b in zip(y_a, y_b, strict=True)]
+    batched = metric(y_a.to(device, dtype), y_b.to(device, dtype))
+    assert batched.device.type == device
+    close(batched, one_by_one, TOLERANCE[dtype])
+    close(metric(y_a, y_b[0]), [float(metric(a, y_b[0])) for a in y_a])
+
+
+# Memory
+
+MANY_STIMULI = """
+import torch
+from lib.geometry import linear_cka, rsa
+from lib.regression import ols_score
+y_a, y_b = torch.randn({stimuli}, {units}), torch.randn({stimuli}, {units})
+values = {values}
+assert all(v.isfinite().all() for v in values)
+print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1])
+"""  # not ru_maxrss: a child inherits that from the process which started it
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc to read the peak memory from")
+@pytest.mark.parametrize(
+    ("stimuli", "units", "values"),
+    [
+        (50_000, 768, "rsa(y_a, y_b), linear_cka(y_a, y_b, debiased=True)"),
+        (50_000, 32, "[rsa(y_a, y_b, s) for s in ('dot', 'euclidean', 'correlation')] + list(ols_score(y_a, y_b))"),
+    ],
+)
+def test_no_stimuli_by_stimuli_matrix_is_built(stimuli, units, values):
+    script = MANY_STIMULI.format(stimuli=stimuli, units=units, values=values)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    gibibytes = float(done.stdout) / 2**20
+    assert gibibytes < 2 < stimuli**2 * 4 / 2**30
+
+
+# Bad input
+
+
+@bad_pairs(*METRICS)
+def test_bad_input_is_refused(call, y_a, y_b, thing, mend):
+    refuses(thing, mend, call, y_a, y_b)
+
+
+def test_too_few_stimuli_are_refused():
+    refuses("y_a has 2 stimuli", "at least 3 are needed", rsa, normal(2, 3), normal(2, 3))
+    refuses("y_a has 3 stimuli", "at least 4 are needed", debiased_cka, normal(3, 3), normal(3, 3))
+
+
+@pytest.mark.parametrize("similarity", ["cosine", "Dot", "", None, 2])
+def test_unknown_similarity_is_refused(similarity):
+    refuses(
+        f"similarity {similarity!r} is unknown",
+        "dot, correlation or euclidean",
+        rsa,
+        normal(9, 3),
+        normal(9, 3),
+        similarity,
+    )
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("value", [0.0, 0.1, -5e6])
+def test_correlation_of_a_stimulus_without_contrast_is_refused(value, dtype):
+    y_a, y_b = normal(9, 3, dtype=dtype), normal(9, 3, dtype=dtype)
+    y_b[[2, 7]] = value
+    refuses(
+        "y_b has 2 stimuli with the same response in all units, the first at (2,)",
+        "remove them or choose another similarity",
+        rsa, y_a, y_b, "correlation", centre=False,
+    )  # fmt: skip
+    refuses("y_a has 9 stimuli with", "remove", rsa, y_a[:, :1], y_b, "correlation")

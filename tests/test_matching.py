@@ -1,0 +1,251 @@
+from itertools import permutations
+
+import numpy as np
+import ot
+import pytest
+import torch
+from helpers import DEVICES, DTYPES, NO_GPU, TOLERANCE, bad_pairs, close, normal, refuses
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.optimize import linprog
+
+from lib.correlation import unit_correlations
+from lib.crossval import k_folds
+from lib.features import seeded
+from lib.matching import (
+    best_permutation,
+    permutation_score,
+    semi_matching_score,
+    soft_matching_plan,
+    soft_matching_score,
+)
+
+SCORES = [soft_matching_score, semi_matching_score]
+SHAPES = [(4, 4), (3, 7), (7, 3), (1, 5), (6, 4), (1, 1)]
+
+
+def related(stimuli=60, units_a=5, units_b=7, noise=1.0):
+    y_a = normal(stimuli, units_a)
+    return y_a, y_a @ normal(units_a, units_b, seed=1) + noise * normal(stimuli, units_b, seed=2)
+
+
+def total(plan, similarity):
+    return float((plan * similarity).sum())
+
+
+# Permutations
+
+
+def test_planted_permutation_is_found():
+    order = torch.tensor([3, 0, 4, 1, 2])
+    assert best_permutation(torch.eye(5)[order]).tolist() == order.tolist()
+    assert permutation_score(torch.eye(5)[order]) == 1
+    assert permutation_score(torch.ones(5, 5)) == 1
+
+
+def test_the_greedy_choice_is_not_the_best():
+    similarity = torch.tensor([[1.0, 0.9], [0.9, 0.0]])
+    assert best_permutation(similarity).tolist() == [1, 0]
+    assert permutation_score(similarity) == pytest.approx(0.9)
+    assert permutation_score(torch.tensor([[4, 3], [3, 0]])) == 3  # whole numbers too
+
+
+@given(seed=st.integers(0, 1000), units=st.integers(1, 6))
+def test_permutation_score_is_the_best_of_all_permutations(seed, units):
+    g = normal(units, units, seed=seed)
+    wanted = max(sum(g[i, j] for i, j in enumerate(p)) / units for p in permutations(range(units)))
+    close(permutation_score(g), wanted)
+    close(permutation_score(g.mT), wanted)
+
+
+# Plans
+
+
+def test_doubled_units_share_the_mass():
+    similarity = torch.tensor([[1.0, 1, 0, 0], [0, 0, 1, 1]])
+    close(soft_matching_plan(similarity), similarity / 4)
+    close(soft_matching_plan(similarity.mT), similarity.mT / 4)
+
+
+@given(seed=st.integers(0, 1000), shape=st.sampled_from(SHAPES))
+def test_plan_has_its_marginals_and_the_total_of_pot_and_of_a_linear_programme(seed, shape):
+    a, b = shape
+    similarity = normal(a, b, seed=seed).tanh()
+    plan = soft_matching_plan(similarity)
+    assert (plan >= 0).all()
+    close(plan.sum(1), torch.full((a,), 1 / a).double(), 1e-7)
+    close(plan.sum(0), torch.full((b,), 1 / b).double(), 1e-7)
+    cost = ot.emd2(np.full(a, 1 / a), np.full(b, 1 / b), 1 - similarity.numpy())
+    assert total(plan, similarity) == pytest.approx(1 - cost, abs=1e-6)
+    rows, columns = np.kron(np.eye(a), np.ones(b)), np.kron(np.ones(a), np.eye(b))
+    ends = np.r_[np.full(a, 1 / a), np.full(b, 1 / b)]
+    solved = linprog(-similarity.numpy().ravel(), A_eq=np.r_[rows, columns], b_eq=ends)
+    assert total(plan, similarity) == pytest.approx(-solved.fun, abs=1e-6)
+
+
+def test_plan_of_unequal_systems_agrees_with_pot_entry_by_entry():
+    y_a, y_b = related()
+    c = unit_correlations(y_a, y_b)
+    close(soft_matching_plan(c), ot.emd(np.full(5, 1 / 5), np.full(7, 1 / 7), 1 - c.numpy()), 1e-6)
+
+
+def test_plan_between_equal_sizes_is_the_best_permutation():
+    g = normal(6, 6)
+    plan = soft_matching_plan(g)
+    assert plan.argmax(1).tolist() == best_permutation(g).tolist()
+    close(total(plan, g), permutation_score(g))
+    assert sorted(plan.flatten().unique().tolist()) == [0, 1 / 6]
+
+
+@pytest.mark.parametrize("fault", [lambda p: p * 0.72, lambda p: p.flip(0) * torch.tensor([[1.5], [0.5]])])
+def test_a_transport_solver_that_stops_early_is_noticed(monkeypatch, fault):
+    solve = ot.emd
+    monkeypatch.setattr(ot, "emd", lambda *args, **options: fault(solve(*args, **options)))
+    with pytest.raises(RuntimeError, match="did not converge .*: remove duplicate units"):
+        soft_matching_plan(normal(2, 3))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_plan_comes_in_double_precision_on_the_cpu(shape, dtype, device):
+    similarity = normal(*shape).to(device, dtype).requires_grad_()
+    plan = soft_matching_plan(similarity)
+    assert (plan.dtype, plan.device.type, plan.requires_grad) == (torch.float64, "cpu", False)
+    close(plan, soft_matching_plan(similarity.detach().cpu().double()))
+
+
+# Scores
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_a_permuted_scaled_shifted_system_scores_1(score):
+    y = normal(50, 6)
+    moved = 5 + y[:, torch.randperm(6, generator=seeded(0))] * torch.arange(1, 7)
+    assert score(y, moved).mean == pytest.approx(1)
+    assert score(y, moved).standard_error == pytest.approx(0, abs=1e-9)
+    assert score(y, torch.cat([moved, moved], 1)).mean == pytest.approx(1)  # every unit twice
+    assert score(y, -moved).mean < 0.3  # but an inverted unit is another
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_rotated_units_score_below_1(score):
+    y = normal(200, 6)
+    assert score(y, y @ torch.linalg.qr(normal(6, 6))[0]).mean < 0.9
+
+
+def test_semi_matching_is_not_symmetric_and_soft_matching_is():
+    y_a = normal(60, 4)
+    y_b = torch.cat([y_a, normal(60, 4, seed=1)], 1)
+    assert semi_matching_score(y_a, y_b).mean == pytest.approx(1)
+    assert semi_matching_score(y_b, y_a).mean < 0.7
+    assert soft_matching_score(y_a, y_b).mean == pytest.approx(soft_matching_score(y_b, y_a).mean)
+    assert soft_matching_score(y_a, y_b).mean < 0.7
+
+
+def test_semi_matching_agrees_with_a_loop():
+    y_a, y_b = related()
+    folds = semi_matching_score(y_a, y_b, folds=4, seed=3).folds
+    for (train, test), fold in zip(k_folds(60, 4, seed=3), folds, strict=True):
+        held_out = []
+        for x in y_a.numpy().T:
+            best = max(y_b.numpy().T, key=lambda y, x=x, train=train: np.corrcoef(x[train], y[train])[0, 1])
+            held_out.append(np.corrcoef(x[test], best[test])[0, 1])
+        close(fold, np.mean(held_out))
+
+
+def test_soft_matching_agrees_with_pot_fold_by_fold():
+    y_a, y_b = related()
+    folds = soft_matching_score(y_a, y_b, folds=4, seed=3).folds
+    for (train, test), fold in zip(k_folds(60, 4, seed=3), folds, strict=True):
+        trained, tested = (np.corrcoef(y_a[i].T, y_b[i].T)[:5, 5:] for i in (train, test))
+        plan = ot.emd(np.full(5, 1 / 5), np.full(7, 1 / 7), 1 - trained)
+        assert fold == pytest.approx((plan * tested).sum(), abs=1e-6)
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_what_is_fitted_to_noise_scores_0_held_out(score):
+    folds = torch.tensor([score(normal(30, 8, seed=s), normal(30, 12, seed=99 + s)).mean for s in range(40)])
+    assert abs(folds.mean()) < 5 * folds.std() / 40**0.5
+    assert unit_correlations(normal(30, 8), normal(30, 12, seed=99)).amax(1).mean() > 0.2  # in sample it would not
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_constant_units_score_0_and_are_counted(score):
+    y = normal(50, 3)
+    padded = torch.cat([y, torch.full((50, 1), 0.1)], 1)
+    scores = score(padded, padded)
+    assert scores.constant_units == 2 / 8
+    assert scores.mean == pytest.approx(3 / 4)
+    nothing = score(torch.ones(50, 3).double(), y)
+    assert nothing == (0, 0, [0] * 5, 3 / 6)
+
+
+@given(seed=st.integers(0, 1000), scale=st.floats(1e-4, 1e4), shift=st.floats(-10, 10), units_b=st.integers(1, 6))
+def test_scores_are_bounded_and_ignore_order_scale_and_shift(seed, scale, shift, units_b):
+    y_a, y_b = normal(25, 4, seed=seed), normal(25, units_b, seed=seed + 1)
+    changed = scale * y_a[:, torch.randperm(4, generator=seeded(seed))] + shift
+    for score in SCORES:
+        scores = score(y_a, y_b, seed=seed)
+        assert max(map(abs, scores.folds)) <= 1 + 1e-9
+        assert score(changed, y_b, seed=seed).folds == pytest.approx(scores.folds, abs=1e-7)
+    assert soft_matching_score(y_b, y_a).folds == pytest.approx(soft_matching_score(y_a, y_b).folds, abs=1e-7)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("score", SCORES)
+def test_scores_agree_over_dtypes_and_devices(score, dtype, device):
+    y_a, y_b = related(noise=0.5)
+    given = score(y_a.to(device, dtype), y_b.to(device, dtype)).folds
+    assert given == pytest.approx(score(y_a, y_b).folds, abs=TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_a_seed_fixes_the_scores(score):
+    y_a, y_b = related()
+    assert score(y_a, y_b, seed=1) == score(y_a, y_b, seed=1)
+    assert score(y_a, y_b, seed=1) != score(y_a, y_b, seed=2)
+    assert len(score(y_a, y_b, folds=3).folds) == 3
+
+
+# Bad input
+
+
+@bad_pairs(*SCORES)
+def test_bad_input_is_refused(call, y_a, y_b, thing, mend):
+    refuses(thing, mend, call, y_a, y_b)
+
+
+@pytest.mark.parametrize("score", SCORES)
+def test_batches_and_impossible_folds_are_refused(score):
+    y = normal(12, 3)
+    refuses("y_a (2, 12, 3)", "give one pair", score, y.expand(2, 12, 3), y)
+    refuses("7 folds of 12 stimuli", "choose from 2 to 6", score, y, y, 7)
+    refuses("5 folds of 4 stimuli", "choose from 2 to 2", score, y[:4], y[:4])
+    refuses("y_a has 3 stimuli", "at least 4 are needed", score, y[:3], y[:3])
+
+
+@pytest.mark.parametrize("call", [best_permutation, permutation_score, soft_matching_plan])
+def test_bad_similarity_is_refused(call):
+    refuses("similarity (shape (0, 0)) is no matrix", "give a tensor (units_a, units_b)", call, torch.ones(0, 0))
+    refuses("similarity (shape (3,)) is no matrix", "give a tensor", call, torch.ones(3))
+    refuses("similarity (str) is no matrix", "give a tensor", call, "dot")
+    refuses("similarity (ndarray) is no matrix", "give a tensor", call, np.eye(3))
+    refuses(
+        "similarity has 1 NaN or infinite values, the first at (1, 0)",
+        "remove",
+        call,
+        torch.tensor([[1, 0], [torch.inf, 1]]),
+    )
+
+
+@pytest.mark.parametrize("call", [best_permutation, permutation_score])
+def test_permutation_of_unequal_systems_is_refused(call):
+    refuses("similarity has shape (2, 3)", "as many units in a as in b", call, torch.ones(2, 3))
+
+
+@NO_GPU
+def test_permutation_score_of_a_matrix_on_the_gpu():
+    g = normal(5, 5)
+    close(permutation_score(g.cuda()), permutation_score(g))

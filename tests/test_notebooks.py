@@ -1,0 +1,87 @@
+"""The notebooks keep the book's form: short cells, prose for code, numbers from the run, words for pictures."""
+
+import re
+import statistics
+
+import jupytext
+import pytest
+import yaml
+
+from lib.parameters import ROOT, chapter_names, notebook_path
+
+CHAPTERS = chapter_names()
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
+
+
+@pytest.fixture(params=CHAPTERS)
+def chapter(request):
+    return request.param
+
+
+def cells(chapter, kind):
+    return [cell for cell in jupytext.read(notebook_path(chapter)).cells if cell.cell_type == kind]
+
+
+def text(chapter, kind="markdown"):
+    return "\n\n".join(cell.source for cell in cells(chapter, kind))
+
+
+def code_lines(cell):
+    return [line for line in cell.source.splitlines() if line.strip() and not line.lstrip().startswith("#")]
+
+
+def prose(chapter):
+    """Text without code blocks, mathematics, roles and directive options."""
+    plain = re.sub(
+        r"```[^{].*?```|\$\$.*?\$\$|\$[^$]*\$|`[^`]*`|\{[^}]*\}|^:\w+:.*$", " ", text(chapter), flags=re.S | re.M
+    )
+    return plain
+
+
+def test_cells_are_short_and_prose_outweighs_code(chapter):
+    sizes = sorted(size for size in (len(code_lines(cell)) for cell in cells(chapter, "code")) if size)
+    assert statistics.median(sizes) <= 6
+    assert sizes[min(len(sizes) - 1, int(0.9 * len(sizes)))] <= 15
+    assert len(re.findall(r"[A-Za-z]{2,}", prose(chapter))) >= 10 * sum(sizes)
+
+
+def test_no_result_is_typed(chapter):
+    typed = re.findall(r"(?<![\w.])0?\.\d\d+|\b\d+(?:\.\d+)?\s?%", prose(chapter))
+    assert typed == []
+
+
+def test_chapter_runs_saves_and_is_in_the_book(chapter):
+    code = text(chapter, "code")
+    assert code.count(f'Run("{chapter}", globals())') == 1
+    assert "run.save(data=" in cells(chapter, "code")[-1].source
+    toc = (ROOT / "_toc.yml").read_text()
+    assert f"book/chapters/{chapter}\n" in toc
+
+
+def test_every_figure_has_alt_text_a_caption_and_says_if_it_is_simulated(chapter):
+    code, words = text(chapter, "code"), text(chapter)
+    names = re.findall(r'"(fig-[\w-]+)"', code)
+    assert sorted(set(names)) == sorted(names)
+    for name in names:
+        caption = re.search(rf":::+\{{glue:figure\}} {name}\n:name: {name}\n\n(\S.*?):::", words, flags=re.S)
+        assert caption and len(caption[1].split()) >= 8, f"{name} lacks a caption"
+    if chapter != "14_claims":
+        assert code.count("imulated") >= len(names)
+
+
+def test_labels_are_unique_over_the_book():
+    words = "\n".join(text(chapter) for chapter in CHAPTERS)
+    labels = re.findall(r"^\(([\w-]+)\)=$|^:(?:label|name): ([\w-]+)$|^\$\$ \(([\w-]+)\)$", words, flags=re.M)
+    names = ["".join(label) for label in labels]
+    assert sorted(set(names)) == sorted(names)
+
+
+def test_chapter_has_exercises_with_solutions(chapter):
+    words = text(chapter)
+    exercises = re.findall(r"\{exercise\}.*\n:label: (\S+)", words)
+    assert len(exercises) >= 3
+    assert sorted(re.findall(r"\{solution-start\} (\S+)", words)) == sorted(exercises)
+
+
+def test_chapter_names_its_rerun_command(chapter):
+    assert f"make chapter NAME={chapter}" in text(chapter) or chapter == "14_claims"

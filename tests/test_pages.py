@@ -1,0 +1,146 @@
+"""The built book, opened from disk in Chromium with the network off, in light and dark, wide and on a phone."""
+
+import re
+import shutil
+
+import pytest
+
+from lib.parameters import ROOT, chapter_names
+
+HTML = ROOT / "_build" / "html"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PAGES = [f"book/chapters/{name}" for name in chapter_names()] + [
+    f"book/{name}" for name in ("intro", "rerun", "glossary", "run_times", "bibliography")
+]
+
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine: .ci/run installs one"),
+    pytest.mark.skipif(not (HTML / "index.html").exists(), reason="no built book: run `make book` first"),
+    pytest.mark.xdist_group("browser"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A page opened offline, with what it asked for and what it complained of."""
+
+    def __init__(self, browser, path, width=1400, scheme="light"):
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
+        self.page = context.new_page()
+        self.asked, self.errors = [], []
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.goto(f"file://{HTML / path}", wait_until="load")
+        self.page.wait_for_function("!window.MathJax || !MathJax.startup || MathJax.startup.promise.then(() => true)")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.page.context.close()
+
+
+@pytest.fixture(params=PAGES)
+def path(request):
+    return f"{request.param}.html"
+
+
+def test_page_asks_the_network_for_nothing_and_renders_whole(browser, path):
+    with Visit(browser, path) as visit:
+        assert [url for url in visit.asked if not url.startswith(("file:", "data:", "blob:"))] == []
+        assert visit.errors == []
+        page = visit.page
+        math = page.locator("span.math, div.math").count()
+        assert page.locator("mjx-container").count() >= math
+        assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
+        text = page.locator("article").inner_text()
+        assert not re.search(r"\{(glue|ref|cite|prf|numref)[:}]|\$\$|\\frac|:::", text)
+        assert "Traceback" not in text
+        broken = page.eval_on_selector_all("img", "all => all.filter(i => !i.naturalWidth).map(i => i.src)")
+        assert broken == []
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_and_figures_stand_out_from_the_page(browser, path, scheme):
+    contrast = """() => {
+      const parse = c => c.match(/[\\d.]+/g).map(Number);
+      const light = c => { const [r, g, b] = parse(c).map(v => (v /= 255) <= 0.04045 ? v / 12.92
+        : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+      const back = light(getComputedStyle(document.body).backgroundColor);
+      const ratio = element => { const front = light(getComputedStyle(element).color);
+        return (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05); };
+      return [...document.querySelectorAll("article p, article svg, article mjx-container")].map(ratio);
+    }"""
+    with Visit(browser, path, scheme=scheme) as visit:
+        assert visit.page.evaluate("document.documentElement.dataset.theme") == scheme
+        assert min(visit.page.evaluate(contrast)) >= 4.5
+
+
+def test_phone_never_scrolls_sideways(browser, path):
+    with Visit(browser, path, width=390) as visit:
+        wide = visit.page.evaluate("document.documentElement.scrollWidth")
+        culprits = visit.page.evaluate(
+            "[...document.querySelectorAll('article *')].filter(e => e.getBoundingClientRect().right > 391)"
+            ".slice(0, 3).map(e => e.outerHTML.slice(0, 80))"
+        )
+        assert wide <= 390, culprits
+        cut = visit.page.evaluate(
+            "[...document.querySelectorAll('article p mjx-container:not([display=true])')].filter(e =>"
+            " e.firstElementChild.getBoundingClientRect().width > e.closest('p').clientWidth + 1).map(e => e.textContent)"
+        )
+        assert cut == [], "inline mathematics wider than a phone: write it as a displayed equation"
+
+
+def test_figures_have_words_for_those_who_do_not_see_them(browser, path):
+    with Visit(browser, path) as visit:
+        labels = visit.page.eval_on_selector_all(".panels", "all => all.map(p => p.getAttribute('aria-label') || '')")
+        assert all(len(label.split()) >= 6 for label in labels)
+        images = visit.page.eval_on_selector_all("article img", "all => all.map(i => i.alt)")
+        assert all(images)
+
+
+def test_solutions_unfold(browser):
+    with Visit(browser, "book/chapters/03_linear_theory.html") as visit:
+        folded = visit.page.locator(".solution.dropdown, details.solution, .dropdown.solution").first
+        inside = folded.locator("p").nth(1)
+        assert not inside.is_visible()
+        folded.locator("button, summary, .admonition-title").first.click()
+        inside.wait_for(state="visible", timeout=3000)
+
+
+def test_sliders_move_the_curve_and_tell_it(browser):
+    with Visit(browser, "book/chapters/05_partial_overlap.html") as visit:
+        root = visit.page.locator(".sliders").first
+        knob = root.locator("input[type=range]").first
+        drawn = "root => [...root.querySelectorAll('path')].map(p => p.getAttribute('d')).join()"
+        before, told = root.evaluate(drawn), root.locator("output").first.inner_text()
+        knob.focus()
+        visit.page.keyboard.press("ArrowRight" if knob.input_value() == "0" else "ArrowLeft")
+        assert root.evaluate(drawn) != before
+        assert root.locator("output").first.inner_text() != told
+
+
+def test_search_finds_a_word(browser):
+    with Visit(browser, "search.html?q=coherence") as visit:
+        visit.page.wait_for_selector("#search-results li a", timeout=10_000)
+        assert "superposition" in " ".join(visit.page.locator("#search-results li a").all_inner_texts()).lower()
+
+
+def test_every_link_between_pages_leads_somewhere(browser, path):
+    with Visit(browser, path) as visit:
+        links = visit.page.eval_on_selector_all("a[href]", "all => all.map(a => a.href)")
+    for link in {link for link in links if link.startswith("file:")}:
+        target, _, anchor = link.removeprefix("file://").partition("#")
+        page = (ROOT / target).resolve()
+        assert page.exists(), link
+        if anchor and page.suffix == ".html":
+            assert f'id="{anchor}"' in page.read_text(encoding="utf-8"), link

@@ -1,0 +1,79 @@
+"""Figures read in light and dark, carry their words, and move without a server."""
+
+import json
+import re
+
+import pytest
+
+from lib.plotting import COLOURS, INK, MARKERS, FigureHTML, SliderFigure, k_styles, panels
+
+BACKGROUNDS = {"light": "#ffffff", "dark": "#14181e"}
+
+
+def luminance(colour):
+    parts = [int(colour[i : i + 2], 16) / 255 for i in (1, 3, 5)]
+    linear = [part / 12.92 if part <= 0.04045 else ((part + 0.055) / 1.055) ** 2.4 for part in parts]
+    return 0.2126 * linear[0] + 0.7152 * linear[1] + 0.0722 * linear[2]
+
+
+@pytest.mark.parametrize("background", BACKGROUNDS.values(), ids=BACKGROUNDS)
+@pytest.mark.parametrize("colour", COLOURS.values(), ids=COLOURS)
+def test_every_colour_has_contrast_three_on_both_backgrounds(colour, background):
+    lighter, darker = sorted((luminance(colour), luminance(background)), reverse=True)
+    assert (lighter + 0.05) / (darker + 0.05) >= 3
+
+
+def figure(name="fig-a", **options):
+    axes = panels(2)
+    for ax in axes:
+        ax.plot([0, 1], [0, 1])
+        ax.set_xlabel("units")
+    return FigureHTML(axes, name, 'a line, "rising"', **options)._repr_html_()
+
+
+def test_ink_is_the_page_colour_and_nothing_is_dated():
+    body = figure()
+    assert INK not in body and "currentColor" in body
+    assert "#ffffff" not in body and "#000000" not in body
+    assert body == figure() and "dc:date" not in body
+
+
+def test_alt_text_and_title_are_escaped_and_present():
+    body = figure(title="Simulated: a < b")
+    assert 'role="img" aria-label="a line, &quot;rising&quot;"' in body
+    assert "Simulated: a &lt; b" in body
+
+
+def test_ids_of_two_figures_do_not_meet_and_every_reference_resolves():
+    first, second = figure("fig-a"), figure("fig-b")
+    ids = [set(re.findall(r'\bid="([^"]+)"', body)) for body in (first, second)]
+    assert not ids[0] & ids[1]
+    used = set(re.findall(r'href="#([^"]+)"|url\(#([^)]+)\)', first))
+    assert used and {a or b for a, b in used} <= ids[0]
+
+
+def test_styles_differ_in_colour_and_marker():
+    styles = k_styles(range(6))
+    assert len({style["color"] for style in styles}) == 6 and len({style["marker"] for style in styles}) == 6
+    assert len(set(MARKERS)) == len(MARKERS)
+
+
+def test_slider_states_cover_every_position_and_lie_where_the_axes_put_them():
+    (ax,) = panels(1)
+    ax.set(xlim=(0, 1), ylim=(0, 10))
+    ax.plot([0, 1], [0, 5])[0].set_gid("curve")
+    drawn = SliderFigure(
+        ax,
+        "fig-s",
+        "a line",
+        sliders={"slope": [5, 10], "shift": [0, 1, 2]},
+        draw=lambda slope, shift: {"curve": ([0, 1], [shift, slope])},
+        start={"slope": 0, "shift": 0},
+        labels={"slope": "slope", "shift": "shift"},
+    )._repr_html_()
+    states = json.loads(re.search(r"states = (\{.*\});", drawn)[1])
+    assert len(states) == 6 and drawn.count('type="range"') == 2
+    shown = re.search(r'id="fig-s-0-curve">\s*<path d="([^"]+)"', drawn)[1]
+    numbers = [float(number) for number in re.findall(r"[\d.]+", shown)]
+    computed = [float(number) for number in re.findall(r"[\d.]+", states["0,0"]["curve"]["d"])]
+    assert computed == pytest.approx(numbers, abs=0.06)

@@ -1,0 +1,56 @@
+"""The project's own files agree with one another."""
+
+import re
+import subprocess
+import tomllib
+
+import yaml
+
+from lib.parameters import ROOT
+
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+CONDA_NAMES = {"pytorch": "torch"}
+
+
+def bare(requirement):
+    return re.match(r"[\w.-]+", requirement)[0].lower()
+
+
+def declared():
+    extras = PROJECT["optional-dependencies"].values()
+    return {bare(name) for name in [*PROJECT["dependencies"], *(name for extra in extras for name in extra)]}
+
+
+def test_conda_and_pip_ask_for_the_same_packages():
+    listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    from_pip = next(entry["pip"] for entry in listed if isinstance(entry, dict))
+    names = {bare(entry) for entry in [*listed, *from_pip] if isinstance(entry, str) and not entry.startswith("-e")}
+    names = {CONDA_NAMES.get(name, name) for name in names} - {"python", "pip"}
+    assert names == declared()
+
+
+def test_python_version_agrees():
+    listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+    assert f"python {PROJECT['requires-python']}" in listed
+
+
+def test_one_constraints_file_pins_everything_and_names_no_address():
+    text = (ROOT / "constraints.txt").read_text()
+    assert "://" not in text and "--" not in text
+    pinned = {line.split("==")[0].lower() for line in text.splitlines()}
+    assert {name.replace("_", "-") for name in declared()} <= pinned
+    assert all("==" in line for line in text.splitlines())
+
+
+def test_commands_named_in_the_pages_exist():
+    targets = set(re.findall(r"^([a-z]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    pages = [ROOT / "README.md", *(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.py")]
+    command = re.compile(r"^(?:# )?make ([a-z]+)(?= [A-Z]+=|$)", flags=re.M)
+    named = {word for page in pages for word in command.findall(page.read_text())}
+    assert {"book", "test", "chapter", "claims", "lab"} <= named <= targets
+
+
+def test_help_lists_every_command():
+    shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True).stdout
+    targets = re.findall(r"^([a-z]+):.*##", (ROOT / "Makefile").read_text(), flags=re.M)
+    assert all(f"make {target}" in shown for target in targets)

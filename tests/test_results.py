@@ -1,0 +1,77 @@
+"""A run's numbers reach the results file whole, or not at all."""
+
+import json
+import re
+
+import pytest
+import torch
+
+from lib import parameters, results
+from lib import run as run_module
+from lib.results import read_results, results_of, write_whole
+from lib.run import Run
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    monkeypatch.setattr(parameters, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(run_module, "ROOT", tmp_path)
+    (tmp_path / "notebooks").mkdir()
+    lines = 'profile: str = "quick"  # settings\ndevice: str = "cpu"  # device\ndraws: int = 3  # draws'
+    (tmp_path / "notebooks" / "01_tiny.py").write_text(f'# %% tags=["parameters"]\n{lines}\n')
+    glued = {}
+    monkeypatch.setattr(Run, "_glue", staticmethod(lambda name, value, display=False: glued.__setitem__(name, value)))
+    made = Run("01_tiny", {"profile": "quick", "device": "cpu", "draws": 5, "unrelated": 1})
+    made.glued = glued
+    return made
+
+
+def test_saved_file_holds_values_parameters_and_provenance(run, tmp_path):
+    run.record("rms", 0.25)
+    run.record("draws", 5)
+    run.record("score", torch.tensor([1.0, 2.0, 3.0]))
+    path = tmp_path / run.save(data="simulated: nothing")
+    content = read_results(path)
+    assert content["values"]["rms"] == 0.25 and content["values"]["draws"] == 5
+    spread = content["values"]["score"]
+    assert spread["mean"] == 2 and spread["standard_error"] == pytest.approx(1 / 3**0.5) and spread["count"] == 3
+    assert content["parameters"] == {"profile": "quick", "device": "cpu", "draws": 5}
+    assert content["data"] == "simulated: nothing" and content["seconds"] >= 0
+    assert set(content["provenance"]) == {"date", "device", "python", "versions", "revision"}
+    assert run.glued["score"] == 2 and run.glued["score_error"] == pytest.approx(1 / 3**0.5)
+
+
+def test_number_recorded_twice_or_not_finite_is_refused(run):
+    run.record("rms", 0.1)
+    with pytest.raises(ValueError, match="rms is recorded already"):
+        run.record("rms", 0.2)
+    for bad in (float("nan"), float("inf"), torch.tensor([1.0, float("nan")])):
+        with pytest.raises(ValueError, match="other = .* is not finite"):
+            run.record("other", bad)
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", '{"values": {}}', "null"])
+def test_broken_results_file_is_named_with_the_mend(tmp_path, text):
+    path = tmp_path / "01_tiny.json"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=rf"{re.escape(str(path))} is no results file .*: delete it and rerun"):
+        read_results(path)
+
+
+def test_write_that_fails_leaves_the_old_file(tmp_path):
+    path = tmp_path / "a.json"
+    write_whole(path, "old")
+    with pytest.raises(UnicodeEncodeError):
+        write_whole(path, "\ud800")
+    assert path.read_text() == "old"
+
+
+def test_own_runs_take_precedence_over_recorded_ones(tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "ROOT", tmp_path)
+    content = {"chapter": "01_tiny", "provenance": {}, "values": {"from": "recorded"}}
+    write_whole(tmp_path / "book" / "results" / "paper" / "01_tiny.json", json.dumps(content))
+    assert results_of("paper")["01_tiny"]["values"]["from"] == "recorded"
+    content["values"]["from"] = "own"
+    write_whole(tmp_path / "build" / "paper" / "01_tiny.json", json.dumps(content))
+    assert results_of("paper")["01_tiny"]["values"]["from"] == "own"
+    assert results_of("quick") == {}

@@ -1,0 +1,300 @@
+from itertools import permutations
+from math import exp, inf, log, sqrt
+
+import numpy as np
+import pytest
+import scipy.linalg
+import scipy.stats
+import torch
+from helpers import DEVICES, DTYPES, TOLERANCE, close, normal, refuses
+from hypothesis import assume, given
+from hypothesis import strategies as st
+
+from lib import theory
+from lib.correlation import unit_correlations
+from lib.features import bernoulli_uniform, seeded, topk_uniform, white
+from lib.geometry import linear_cka, rsa
+from lib.projections import gaussian, overlap_masks, signs
+from lib.regression import ols_fit, ols_score
+
+LIMITS = [theory.gram_cosine, theory.ols_weights, theory.ols_r2, theory.ols_mse, theory.ols_r]
+
+
+def covariance(n, seed=0):
+    x = normal(3 * n, n, seed=seed)
+    return x.mT @ x / len(x)
+
+
+def sample(stimuli, n):
+    """Skewed latents, with their covariance in this very sample."""
+    z = bernoulli_uniform(stimuli, n, 0.4, seeded(0))
+    return z, torch.as_tensor(np.cov(z.numpy().T, bias=True))
+
+
+def within_standard_errors(draws, wanted, errors=5, slack=0.0):
+    draws = torch.as_tensor(draws, dtype=torch.float64)
+    assert abs(draws.mean() - wanted) < errors * draws.std() / len(draws) ** 0.5 + slack
+
+
+# Gram matrices and the limits of the metrics
+
+
+def test_gram_is_the_inner_products_of_columns():
+    a, c = normal(3, 5), covariance(5)
+    close(theory.gram(a), a.numpy().T @ a.numpy())
+    root = scipy.linalg.sqrtm(c.numpy())
+    close(theory.gram(a, c), root @ a.numpy().T @ a.numpy() @ root)
+
+
+def test_matrix_root_is_symmetric_and_squares_to_the_covariance():
+    singular = covariance(5) @ torch.diag(torch.tensor([1.0, 1, 1, 0, 0]).double())
+    for c in (covariance(5), singular @ singular.mT):
+        root = theory.matrix_root(c)
+        close(root, root.mT)
+        close(root @ root, c, 1e-9)
+
+
+def test_gram_cosine_of_known_projections():
+    a, duplicate = normal(3, 5), torch.tensor([[1.0, 1.0]]).double()
+    close(theory.gram_cosine(a, a), 1.0)
+    close(theory.gram_cosine(a, torch.linalg.qr(normal(3, 3))[0] @ a * 7), 1.0)  # rotated units
+    close(theory.gram_cosine(torch.eye(5)[:2], torch.eye(5)[2:]), 0.0)  # no shared feature
+    close(theory.gram_cosine(torch.eye(2).double(), duplicate), 1 / sqrt(2))  # <I, 11'> / (sqrt(2) 2)
+
+
+@pytest.mark.parametrize("c", [None, covariance(6)], ids=["white", "covariance"])
+def test_gram_cosine_agrees_with_the_explicit_gram_matrices(c):
+    a, b = normal(3, 6), normal(4, 6, seed=1)
+    g, h = theory.gram(a, c).numpy(), theory.gram(b, c).numpy()
+    close(theory.gram_cosine(a, b, c), (g * h).sum() / np.linalg.norm(g) / np.linalg.norm(h))
+
+
+def test_cka_in_a_sample_is_the_gram_cosine_at_the_sample_covariance():
+    (z, c), a, b = sample(300, 8), normal(3, 8), normal(5, 8, seed=1)
+    close(linear_cka(z @ a.mT, z @ b.mT), theory.gram_cosine(a, b, c))
+    w = white(300, 8, seeded(0))
+    close(linear_cka(w @ a.mT, w @ b.mT), theory.gram_cosine(a, b))
+
+
+def test_rsa_tends_to_the_gram_cosine_as_one_over_stimuli():
+    a, b = normal(4, 8), normal(5, 8, seed=1)
+    for stimuli in (2_000, 16_000):
+        z = white(stimuli, 8, seeded(0))
+        close(rsa(z @ a.mT, z @ b.mT), theory.gram_cosine(a, b), 2 * 8 / stimuli)
+
+
+def test_ols_in_a_sample_has_the_theorems_weights_and_scores_at_the_sample_covariance():
+    (z, c), a, b = sample(300, 8), normal(3, 8), normal(5, 8, seed=1)
+    y_a, y_b = z @ a.mT, z @ b.mT
+    score = ols_score(y_a, y_b)
+    close(theory.ols_weights(a, b, c), ols_fit(y_a, y_b)[0].mT)
+    close(theory.ols_r2(a, b, c), score.r2)
+    close(theory.ols_mse(a, b, c), score.mse)
+    close(theory.ols_r(a, b, c), score.r)
+
+
+def test_ols_of_white_latents_agrees_with_the_theorem_written_out():
+    a, b = normal(3, 8).numpy(), normal(5, 8, seed=1).numpy()
+    p = a.T @ np.linalg.inv(a @ a.T) @ a
+    given = torch.as_tensor(a), torch.as_tensor(b)
+    close(theory.row_space(given[0]) @ theory.row_space(given[0]).mT, p)
+    close(theory.ols_weights(*given), b @ a.T @ np.linalg.inv(a @ a.T))
+    close(theory.ols_r2(*given), np.trace(b @ p @ b.T) / np.trace(b @ b.T))
+    close(theory.ols_mse(*given), np.trace(b @ (np.eye(8) - p) @ b.T) / 5)
+    close(theory.ols_r(*given), np.sqrt(np.diag(b @ p @ b.T) / np.diag(b @ b.T)))
+
+
+def test_a_duplicate_unit_adds_nothing_to_the_row_space():
+    a, b = normal(3, 8), normal(5, 8, seed=1)
+    doubled = torch.cat([a, 2 * a[:1]])
+    basis = theory.row_space(doubled)
+    close(basis @ basis.mT, theory.row_space(a) @ theory.row_space(a).mT)
+    close(theory.ols_r2(doubled, b), theory.ols_r2(a, b))
+
+
+def test_as_many_units_as_features_predict_everything():
+    a, b = normal(8, 8), normal(5, 8, seed=1)
+    close(theory.ols_r2(a, b), 1.0)
+    close(theory.ols_mse(a, b), 0.0)
+    close(theory.ols_r(a, b), torch.ones(5))
+    close(theory.ols_weights(a, b) @ a, b)
+
+
+def test_projections_of_zeros_score_0():
+    a, zero = normal(3, 6), torch.zeros(2, 6).double()
+    for pair in [(a, zero), (zero, a)]:
+        close(theory.gram_cosine(*pair), 0.0)
+        close(theory.ols_r2(*pair), 0.0)
+        close(theory.ols_r(*pair), torch.zeros(len(pair[1])))
+
+
+@given(st.integers(0, 1000))
+def test_limits_are_bounded_and_invariant_to_rotation_of_features_and_scale(seed):
+    a, b, q = normal(3, 6, seed=seed), normal(4, 6, seed=seed + 1), torch.linalg.qr(normal(6, 6, seed=seed))[0]
+    for limit in (theory.gram_cosine, theory.ols_r2):
+        assert 0 <= limit(a, b) <= 1
+        close(limit(3 * a @ q, b @ q / 7), limit(a, b))
+    close(theory.gram_cosine(a, b), theory.gram_cosine(b, a))
+    assert abs(theory.ols_r2(a, b) - theory.ols_r2(b, a)) > 1e-6  # regression is not symmetric
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("limit", LIMITS)
+def test_a_batch_gives_what_each_entry_gives(limit, dtype, device):
+    a, b, c = normal(4, 3, 6), normal(4, 5, 6, seed=1), covariance(6)
+    one_by_one = torch.stack([limit(x, y, c) for x, y in zip(a, b, strict=True)])
+    batched = limit(*(x.to(device, dtype) for x in (a, b, c)))
+    assert batched.dtype == dtype
+    close(batched, one_by_one, 10 * TOLERANCE[dtype])
+
+
+@pytest.mark.parametrize("limit", LIMITS)
+def test_bad_projections_are_refused(limit):
+    a, b = normal(3, 6), normal(4, 6)
+    refuses("a projects 6 features and b 5", "both need the same latent space", limit, a, b[:, :5])
+    refuses("a is torch.float64 and b is torch.float32", "b.to(a.dtype)", limit, a, b.float())
+    refuses("b has 24 NaN", "remove", limit, a, b * torch.nan)
+    refuses("a (shape (6,), torch.float64)", "(units, features)", limit, a[0], b)
+    refuses("covariance has shape (5, 5)", "give (6, 6)", limit, a, b, torch.eye(5).double())
+    refuses("covariance is torch.float32", "convert", limit, a, b, torch.eye(6))
+
+
+# Expectations over random projections
+
+
+@pytest.mark.parametrize(("draw", "kurtosis"), [(gaussian, 3), (signs, 1)])
+@pytest.mark.parametrize(("n", "m"), [(1, 1), (12, 5), (5, 12)])
+def test_expected_gram_norm_agrees_with_draws(draw, kurtosis, n, m):
+    norms = theory.gram(draw(m, n, seeded(0), 20_000)).square().sum((-2, -1))
+    within_standard_errors(norms, theory.expected_gram_norm(n, m, kurtosis), slack=1e-9)
+
+
+@pytest.mark.parametrize(("draw", "kurtosis"), [(gaussian, 3), (signs, 1)])
+@pytest.mark.parametrize(("n_a", "m_a", "m_b", "n_b", "n_s"), [(20, 5, 9, 20, 20), (20, 6, 4, 12, 5)])
+def test_expected_cka_is_the_ratio_of_expectations_over_draws(draw, kurtosis, n_a, m_a, m_b, n_b, n_s):
+    mask_a, mask_b = overlap_masks(n_a, n_b, n_s)
+    a = draw(m_a, len(mask_a), seeded(0), 10_000) * mask_a
+    b = draw(m_b, len(mask_b), seeded(1), 10_000) * mask_b
+    norm = sqrt(theory.expected_gram_norm(n_a, m_a, kurtosis) * theory.expected_gram_norm(n_b, m_b, kurtosis))
+    within_standard_errors(
+        (a @ b.mT).square().sum((-2, -1)) / norm, theory.expected_cka(n_a, m_a, m_b, kurtosis, n_b, n_s)
+    )
+
+
+def test_expected_cka_is_close_to_the_mean_of_the_ratios_too():
+    a, b = gaussian(30, 100, seeded(0), 300), gaussian(60, 100, seeded(1), 300)
+    ratios = theory.gram_cosine(a, b)
+    within_standard_errors(ratios, theory.expected_cka(100, 30, 60), slack=1e-3)
+
+
+def test_features_are_shared_as_far_as_possible_unless_n_s_is_given():
+    assert theory.expected_cka(20, 5, 9) == theory.expected_cka(20, 5, 9, n_b=20, n_s=20)
+    assert theory.expected_cka(20, 5, 9, n_b=8) == theory.expected_cka(20, 5, 9, n_b=8, n_s=8)
+    assert theory.expected_r2(20, 5) == theory.expected_r2(20, 5, 20, 20) == 5 / 20
+    assert theory.expected_r2(20, 5, n_b=8) == theory.expected_r2(20, 5, n_b=8, n_s=8)
+
+
+@pytest.mark.parametrize(
+    ("n_a", "m_a", "n_b", "n_s"), [(20, 5, 20, 20), (20, 6, 12, 5), (12, 6, 20, 12), (9, 15, 9, 4)]
+)
+def test_expected_r2_agrees_with_draws(n_a, m_a, n_b, n_s):
+    mask_a, mask_b = overlap_masks(n_a, n_b, n_s)
+    a = gaussian(m_a, len(mask_a), seeded(0), 4_000) * mask_a
+    b = gaussian(4, len(mask_b), seeded(1), 4_000) * mask_b
+    within_standard_errors(theory.ols_r2(a, b), theory.expected_r2(n_a, m_a, n_b, n_s))
+
+
+@pytest.mark.parametrize(("n", "m"), [(20, 5), (7, 6), (300, 20)])
+def test_expected_r_is_the_mean_of_the_root_of_a_beta(n, m):
+    law = scipy.stats.beta(m / 2, (n - m) / 2)
+    close(theory.expected_r(n, m), law.expect(np.sqrt), 1e-7)
+    r = theory.ols_r(gaussian(m, n, seeded(0)), gaussian(4_000, n, seeded(1)))
+    within_standard_errors(r, theory.expected_r(n, m))
+    assert scipy.stats.kstest(r.square().numpy(), law.cdf).pvalue > 1e-3
+    assert scipy.stats.kstest(r.numpy(), law.cdf).pvalue < 1e-3
+
+
+def test_expected_r_is_1_from_as_many_units_as_features_on():
+    assert theory.expected_r(5, 5) == theory.expected_r(5, 9) == 1
+    rising = [theory.expected_r(50, m) for m in range(1, 51)]
+    assert rising == sorted(rising)
+
+
+@given(
+    n=st.integers(2, 500),
+    overlap=st.floats(0.05, 1),
+    m_0=st.integers(1, 500),
+    m_a=st.integers(1, 500),
+    kurtosis=st.sampled_from([1.0, 1.8, 3.0, 9.0]),
+)
+def test_at_the_crossing_both_pairs_have_the_same_expected_cka(n, overlap, m_0, m_a, kurtosis):
+    m_b = theory.crossing_units(n, overlap, m_0, kurtosis)
+    assume(m_b < 1e9)
+    shared = theory.expected_cka(n, m_a, m_0, kurtosis)
+    assert theory.expected_cka(n, m_a, m_b, kurtosis, n, overlap * n) == pytest.approx(shared, rel=1e-6)
+    assert m_b >= m_0 * (1 - 1e-9)
+
+
+def test_no_crossing_where_too_few_features_are_shared():
+    n, m_0 = 100, 50
+    limit = sqrt(m_0 / (n + m_0 + 1))
+    assert theory.crossing_units(n, limit - 1e-9, m_0) == inf
+    assert theory.crossing_units(n, limit + 1e-9, m_0) > 1e6
+    assert theory.expected_cka(n, 30, 10**12, n_s=(limit - 1e-6) * n) < theory.expected_cka(n, 30, m_0)
+    assert theory.crossing_units(n, 1, m_0) == pytest.approx(m_0)
+
+
+def test_finite_samples_raise_biased_cka_by_the_factor_and_debiased_cka_not_at_all():
+    n, m, stimuli = 60, 20, 400
+    a, b = gaussian(m, n, seeded(0), 300), gaussian(m, n, seeded(1), 300)
+    z = normal(300, stimuli, n, seed=2)
+    y_a, y_b, limit = z @ a.mT, z @ b.mT, theory.gram_cosine(a, b)
+    factor = theory.cka_finite_sample_factor(n, m, stimuli)
+    second_order = (n / stimuli) ** 2 / 10
+    assert factor - 1 > 4 * second_order
+    within_standard_errors(linear_cka(y_a, y_b) / limit, factor, slack=second_order)
+    within_standard_errors(linear_cka(y_a, y_b, debiased=True) / limit, 1.0, slack=second_order)
+    assert theory.cka_finite_sample_factor(n, m, 10**9) == pytest.approx(1, abs=1e-6)
+
+
+# Sparsity and matching
+
+
+def test_compressed_sensing_units_are_k_log_n_over_k():
+    assert theory.compressed_sensing_units(100, 100) == 0
+    assert exp(theory.compressed_sensing_units(100, 1)) == pytest.approx(100)
+    assert theory.compressed_sensing_units(1000, 10) == pytest.approx(20 * log(10))
+    refuses("k = 0", "choose 1 <= k <= n", theory.compressed_sensing_units, 10, 0)
+
+
+def test_topk_moments_where_they_are_known():
+    close(theory.topk_uniform_moments(9, 9), (1 / 2, 1 / 12, 0))  # nothing is dropped
+    close(theory.topk_uniform_moments(1, 1)[:2], (1 / 2, 1 / 12))
+    close(theory.topk_uniform_moments(2, 1), (1 / 3, 1 / 4 - 1 / 9, -1 / 9))  # never both active
+    refuses("k = 4 active features of n = 3", "choose 1 <= k <= n", theory.topk_uniform_moments, 3, 4)
+
+
+@pytest.mark.parametrize(("n", "k"), [(6, 1), (6, 2), (10, 7), (40, 5)])
+def test_topk_moments_agree_with_a_large_sample(n, k):
+    z = topk_uniform(100_000, n, k, seeded(0))
+    mean, variance, pair = theory.topk_uniform_moments(n, k)
+    within_standard_errors(z[:, 0], mean)
+    within_standard_errors((z - mean).square()[:, 0], variance)
+    within_standard_errors((z[:, 0] - mean) * (z[:, 1] - mean), pair)
+
+
+@pytest.mark.parametrize("q", [1, 2, 5])
+def test_mixing_score_is_the_correlation_of_a_mixture_with_one_of_its_features(q):
+    z = white(100, 6, seeded(0))
+    close(unit_correlations(z[:, :q].sum(1, keepdim=True), z[:, :1]), [[theory.mixing_score(q)]])
+
+
+@pytest.mark.parametrize("q", [2, 3, 4])
+@pytest.mark.parametrize("shift", range(5))
+def test_shifted_grouping_score_is_that_of_the_best_permutation(q, shift):
+    groups, feature = 4, np.arange(4 * q)
+    a = (feature // q == np.arange(groups)[:, None]).astype(float)
+    g = a @ np.roll(a, shift, axis=1).T / q
+    best = max(np.mean([g[i, j] for i, j in enumerate(p)]) for p in permutations(range(groups)))
+    assert theory.shifted_grouping_score(q, shift) == pytest.approx(best)
