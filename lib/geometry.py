@@ -1,8 +1,8 @@
 """Geometry metrics: RSA and linear CKA, exact, in time linear in the number of stimuli.
 
-Both compare the stimuli x stimuli matrices K = Y Y' of two systems. Neither matrix is ever built: every sum over
-pairs of stimuli is a sum over pairs of units, `|Y_a' Y_b|_F^2 = sum_ij K^a_ij K^b_ij`. Cost O(M m_a m_b) for M stimuli
-and m_a, m_b units. [B] is Liu et al. 2026.
+Both compare the stimuli x stimuli matrices K = Y Y' of two systems. Neither matrix is built, unless stimuli are far
+fewer than units: every sum over pairs of stimuli is a sum over pairs of units, `|Y_a' Y_b|_F^2 = sum_ij K^a_ij K^b_ij`.
+Cost O(M m_a m_b) for M stimuli and m_a, m_b units. [B] is Liu et al. 2026.
 """
 
 import torch
@@ -67,7 +67,10 @@ def _cosine(y_a, y_b, product):
 
 
 def _cross_power(y_a, y_b):
-    """sum_ij K_ij L_ij = |Y_a' Y_b|_F^2, in double precision."""
+    """sum_ij K_ij L_ij = |Y_a' Y_b|_F^2, in double precision, by whichever side takes fewer products."""
+    stimuli, units_a, units_b = y_a.shape[-2], y_a.shape[-1], y_b.shape[-1]
+    if stimuli * (units_a + units_b) < units_a * units_b:
+        return ((y_a @ y_a.mT).double() * (y_b @ y_b.mT).double()).sum((-2, -1))
     parts = zip(y_a.split(PART, -2), y_b.split(PART, -2), strict=True)
     return sum((a.mT @ b).double() for a, b in parts).square().sum((-2, -1))
 

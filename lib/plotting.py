@@ -89,9 +89,10 @@ class FigureHTML:
 class SliderFigure(FigureHTML):
     """A panel whose lines and texts follow sliders, without a server: every position is computed beforehand.
 
-    `draw(**values)` returns `{gid: (x, y)}` or `{gid: text}` for one position of the sliders; lines and texts of `ax`
-    carry these ids by `artist.set_gid`. `sliders` maps each argument of `draw` to its positions. The picture first
-    shown, and the one printed, is the one drawn on `ax`, at position `start` of each slider.
+    `draw(**values)` returns `{gid: (x, y)}` or `{gid: text}` for one position of the sliders. Lines of `ax`, without
+    markers, carry these ids by `artist.set_gid`; texts stand in paragraphs below the panel. `sliders` maps each
+    argument of `draw` to its positions. The picture first shown, and the one printed, is the one drawn on `ax`, at
+    position `start` of each slider.
     """
 
     def __init__(
@@ -108,10 +109,15 @@ class SliderFigure(FigureHTML):
             f"<output>{values[start[key]]}</output></label>"
             for key, values in sliders.items()
         )
-        script = _SLIDER_SCRIPT.replace("NAME", name).replace("STATES", json.dumps(states))
-        self.body = (
-            f'<div id="{name}-sliders" class="sliders">{self.body}<div class="knobs">{knobs}</div></div>{script}'
+        first = states[",".join(str(start[key]) for key in sliders)]
+        texts = "".join(
+            f'<p class="slider-text" aria-live="polite" data-text="{key}">{html.escape(value["text"])}</p>'
+            for key, value in first.items()
+            if "text" in value
         )
+        script = _SLIDER_SCRIPT.replace("NAME", name).replace("STATES", json.dumps(states).replace("</", r"<\/"))
+        inside = f'{self.body}<div class="knobs">{knobs}</div>{texts}'
+        self.body = f'<div id="{name}-sliders" class="sliders">{inside}</div>{script}'
 
 
 _SLIDER_SCRIPT = """<script>(() => {

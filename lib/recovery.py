@@ -7,6 +7,8 @@ from tqdm import tqdm
 
 from lib.checks import check_alike, check_projection, check_responses, check_sparsity
 
+SOLVER_TOLERANCE = 1e-6  # entries of a code below it are the solver's rounding, not features
+
 
 def orthogonal_matching_pursuit(y: torch.Tensor, a: torch.Tensor, k: int) -> torch.Tensor:
     """Greedy recovery: k times, add the column most correlated with the residual, then refit on all columns chosen.
@@ -14,8 +16,8 @@ def orthogonal_matching_pursuit(y: torch.Tensor, a: torch.Tensor, k: int) -> tor
         S <- S + argmax_j |<a_j, y - A_S z_S>| / |a_j|,   z_S = argmin |y - A_S z_S|^2
 
     `y: (..., stimuli, units)`, `a: (..., units, n)`, one projection for all stimuli of a batch entry; returns
-    `(..., stimuli, n)`. A column of zeros is never chosen. Raises ValueError on bad input and unless 1 <= k <= min(units, n).
-    Source: Pati, Rezaiifar and Krishnaprasad 1993.
+    `(..., stimuli, n)`. A column of zeros is never chosen. Raises ValueError on bad input and unless
+    1 <= k <= min(units, n). Source: Pati, Rezaiifar and Krishnaprasad 1993.
     """
     _check_system(y, a)
     check_sparsity(min(a.shape[-2:]), k)
@@ -36,13 +38,13 @@ def orthogonal_matching_pursuit(y: torch.Tensor, a: torch.Tensor, k: int) -> tor
     return codes.scatter(-1, chosen, values[..., 0])
 
 
-def nonnegative_basis_pursuit(y: torch.Tensor, a: torch.Tensor, progress: bool = False) -> torch.Tensor:
+def nonnegative_basis_pursuit(y: torch.Tensor, a: torch.Tensor) -> torch.Tensor:
     """Recovery by the sparsest-in-sum non-negative code, a linear programme solved exactly for each stimulus.
 
         min 1'z  subject to  A z = y, z >= 0
 
     `y: (stimuli, units)`, `a: (units, n)`; returns `(stimuli, n)` in double precision. A stimulus that no
-    non-negative code explains gets NaN. Raises ValueError on bad input.
+    non-negative code explains gets NaN; entries below the solver's tolerance are 0. Raises ValueError on bad input.
     Source: Chen, Donoho and Saunders 1998; solver: HiGHS.
     """
     _check_system(y, a)
@@ -51,10 +53,10 @@ def nonnegative_basis_pursuit(y: torch.Tensor, a: torch.Tensor, progress: bool =
     matrix = a.detach().cpu().double().numpy()
     cost = np.ones(matrix.shape[1])
     codes = np.full((len(y), matrix.shape[1]), np.nan)
-    for i, response in enumerate(tqdm(y.detach().cpu().double().numpy(), disable=not progress)):
+    for i, response in enumerate(tqdm(y.detach().cpu().double().numpy(), "basis pursuit", delay=2, leave=False)):
         solution = linprog(cost, A_eq=matrix, b_eq=response, bounds=(0, None), method="highs")
         if solution.status == 0:
-            codes[i] = solution.x
+            codes[i] = np.where(solution.x > SOLVER_TOLERANCE, solution.x, 0.0)
     return torch.as_tensor(codes)
 
 

@@ -132,8 +132,8 @@ def expected_cka(n_a: int, m_a: int, m_b: int, kurtosis: float = 3.0, n_b: int |
 
         E CKA ~ [n_s / sqrt(n_a n_b)] sqrt(m_a m_b / ((n_a + m_a + kappa - 2) (n_b + m_b + kappa - 2)))
 
-    n_a, n_b features of which n_s are shared, as many as can be if n_s is not given. [B, section 3.1]; the factorisation
-    with partial overlap is ours.
+    n_a, n_b features of which n_s are shared, as many as can be if n_s is not given. [B, section 3.1]; the
+    factorisation with partial overlap is ours.
     """
     n_b = n_a if n_b is None else n_b
     n_s = min(n_a, n_b) if n_s is None else n_s
@@ -225,7 +225,10 @@ def topk_uniform_moments(n: int, k: int) -> tuple[float, float, float]:
 
 
 def mixing_score(q: int) -> float:
-    """Correlation of a unit that mixes q features equally with a unit of one of them: 1 / sqrt(q). [A, section 3 (1)]"""
+    """Correlation of a unit that mixes q features equally with a unit of one of them, 1 / sqrt(q).
+
+    [A, section 3 (1)]
+    """
     return 1 / sqrt(q)
 
 

@@ -338,10 +338,9 @@ run.figure(drawn, "fig-linear-convergence", alt + "near a line of slope -1/2.", 
 # $|AA'||BB'|$ is not 0. Its value there is $\cos(G_A, G_B)$ by {eq}`eq-linear-cyclic`.
 # ````
 #
-# The right panel of {numref}`fig-linear-convergence` is the check. The agreement we asked for is the same as for RSA;
-# at the largest $M$ the mean error is {glue:text}`b2_cka_error:.4f` $\pm$
-# {glue:text}`b2_cka_error_over_draws_error:.4f`. Where CKA lies above its limit at small $M$, that is the positive bias
-# of the plain estimator, which an exercise at the end takes out.
+# The right panel of {numref}`fig-linear-convergence` is the check, by the criteria stated there. At the largest $M$ the
+# mean error is {glue:text}`b2_cka_error:.4f` $\pm$ {glue:text}`b2_cka_error_over_draws_error:.4f`. At small $M$ most of
+# the error is the positive bias of the plain estimator, which an exercise at the end takes out.
 
 # %% [markdown]
 # ## Correlated latents, and what is exact
@@ -713,6 +712,8 @@ run.figure(drawn, "fig-random-projections", alt, "Simulated: unrelated projectio
 # The ratio of expectations is off by at most {glue:text}`few_ratio_error:.4f` at the small $n$, and the refined form
 # by at most {glue:text}`few_refined_error:.4f`; both figures include sampling noise. To first
 # order the refinement multiplies by $1 + (\kappa-1)/(nm)$, so for the sizes of real networks it does not matter.
+# What remains of the error, for entries $\pm1$ too, is the gap in Jensen's inequality between $\mathbb{E}\sqrt d$ and
+# the root of a quotient of means.
 #
 # Now regression. For $m_a$ fixed we let $m_b$ grow: the mean $R^2$ should stay at $m_a/n$, to one hundredth.
 
@@ -1157,6 +1158,8 @@ run.record("rsa_speedup", best_time(explicit_rsa, long_a, long_b, "dot") / best_
 # - The paper's proofs treat a limit in which the sample covariance is $I$. We carry the covariance along, which
 #   turns theorems 3.2 and 3.3 into identities and covers correlated features, named there as future work. It also
 #   narrows a sentence: alignment does not depend on the latents *if they are white*.
+# - The paper's RSA leaves the responses as they are. For latents of mean 0 that has the same limit; we subtract each
+#   unit's mean, with which the theorem holds for latents of any mean.
 # - Its ratio of expectations is a good approximation; we give the expectation itself.
 # - Its footnote on entries with an arbitrary mean does not hold: {prf:ref}`prop-linear-mean`.
 # - "Vanishing" is about RSA, CKA and $R^2$. The correlation $r$ vanishes as well, but as $\sqrt{m/n}$.

@@ -729,7 +729,7 @@ def draw_landing(ax):
 def label_landing(ax):
     """Names beside the curves, so that the picture needs no legend."""
     bold = {"fontweight": "bold", "ha": "right"}
-    ax.text(wide_n, 0.95, "features recovered", color=green, va="top", **bold)
+    ax.text(wide_n * 0.8, 0.96, "features recovered", color=green, va="top", **bold)
     ax.text(wide_n * 0.55, 0.6, "R²", color=red, **bold)
     ax.text(wide_n * 1.08, 0.27, "CKA, RSA", color=blue, va="top", **bold)
     ax.text((wide_cs * wide_n / 2) ** 0.5, 0.56, "all there,\nyet scored\nlow", ha="center", va="center")

@@ -31,11 +31,8 @@ def code_lines(cell):
 
 
 def prose(chapter):
-    """Text without code blocks, mathematics, roles and directive options."""
-    plain = re.sub(
-        r"```[^{].*?```|\$\$.*?\$\$|\$[^$]*\$|`[^`]*`|\{[^}]*\}|^:\w+:.*$", " ", text(chapter), flags=re.S | re.M
-    )
-    return plain
+    """Text without mathematics, inline code and roles, cell by cell so that an odd mark does not swallow the next."""
+    return "\n".join(re.sub(r"\$[^$]*\$|`[^`]*`|\{[^}]*\}", " ", cell.source) for cell in cells(chapter, "markdown"))
 
 
 def test_cells_are_short_and_prose_outweighs_code(chapter):

@@ -1,0 +1,832 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# (ch-overlap)=
+# # Partial overlap
+#
+# Can two systems that share only part of their features look *more* alike than two systems that share all of them? And
+# if so, when exactly?
+#
+# ## What the paper claims
+#
+# Section 4.2, appendix D.2 and figure 3 of {cite:t}`liu2026`:
+#
+# | claim | in our words |
+# |---|---|
+# | B7 | rank inversion: a pair that shares less, with more units, can score above a pair that shares all, with fewer |
+#
+# The paper shows this by simulation and says that sharing and compression are hard to disentangle by algebra. For
+# random projections they are not: we derive where the inversion sets in, and then check that number. We also ask what
+# the paper does not: whether a single draw shows it, and whether regression shows it too.
+
+# %% [markdown]
+# ## The idea
+#
+# System a has $n_a$ features, system b has $n_b$, and $n_s$ of them are shared, so there are $n_a + n_b - n_s$ features
+# in all. The *overlap* is $\rho = n_s / \sqrt{n_a n_b}$. Both project all features, but the columns of $A$ that belong
+# to features only b has are 0, and the other way round. Units are $m_a$ and $m_b$; the entries left are drawn from
+# $N(0, 1)$.
+#
+# ````{prf:proposition} Sharing and compression factorise
+# :label: prop-overlap-factor
+#
+# For white features and independent Gaussian projections, the ratio of expectations of CKA (and of RSA) is
+#
+# $$
+# \mathrm E\,\mathrm{CKA} \approx \rho \; g(n_a, m_a)\; g(n_b, m_b) , \qquad
+# g(n, m) = \sqrt{\frac{m}{n + m + 1}} .
+# $$
+# ````
+#
+# ````{prf:proof}
+# $\mathrm E\, A'A = m_a D_a$ with $D_a$ the diagonal matrix that marks the features of a, so by independence
+# $\mathrm E \langle G_A, G_B \rangle = m_a m_b \operatorname{tr} D_a D_b = m_a m_b n_s$. A masked projection has the
+# Gram norm of an unmasked one of its own features, $\mathrm E |G_A|^2 = n_a m_a (n_a + m_a + 1)$. Divide, and sort the
+# factors.
+# ````
+#
+# In words: take the share of features in common, multiply it by a discount for the compression of a and by another for
+# the compression of b. One factor for what is shared, one for how each system is compressed. Each of them lies between
+# 0 and 1, and a score is only their product: a factor for content can be traded against a factor for compression. That
+# is the whole mechanism. It also says when the trade is possible.
+#
+# ````{prf:proposition} Where the order inverts
+# :label: prop-overlap-crossing
+#
+# Let all systems have $n_f$ features. Pair 1 shares all of them and its system b has $m_0$ units. Pair 2 has overlap
+# $\rho$ and $m_b$ units. Both have the same $m_a$. Then pair 2 reaches the expected CKA of pair 1 at
+#
+# $$
+# m_b^* = \frac{t\,(n_f + 1)}{\rho^2 - t} , \qquad t = \frac{m_0}{n_f + m_0 + 1} ,
+# $$
+#
+# if $\rho^2 > t$; if $\rho^2 \le t$ no number of units is enough.
+# ````
+#
+# ````{prf:proof}
+# The factor of system a cancels. What is left is $\rho\, g(n_f, m_b) = g(n_f, m_0)$. Square it:
+# $\rho^2 m_b / (n_f + m_b + 1) = t$, and solve for $m_b$. The left-hand side rises with $m_b$ towards $\rho^2$, so
+# there is a solution exactly if $\rho^2 > t$.
+# ````
+#
+# Written as $m_b^* = m_0 / (\rho^2 - (1 - \rho^2)\, m_0 / (n_f + 1))$ the formula is easy to read: if the reference is
+# strongly compressed, $m_0 \ll n_f$, the partial pair overtakes at about $m_0 / \rho^2$ units. With nine tenths of the
+# features in common, a quarter more units are enough.
+#
+# Both propositions are ours; the effect is the paper's. Notice what the second does not contain: the sparsity $k$, the
+# number of stimuli, and the size of system a. We come back to each of the three.
+
+# %%
+import numpy as np
+import torch
+
+from lib import theory
+from lib.features import seeded, topk_uniform
+from lib.geometry import linear_cka
+from lib.plotting import COLOURS, INK, SliderFigure, k_styles, panels
+from lib.projections import gaussian, overlap_masks, signs
+from lib.results import Run
+
+# %% [markdown]
+# The text of the paper keeps the overlaps (0.7 to 1) and the sparsity fractions, and has lost the numbers of features,
+# units and stimuli. Ours are below. The first block is for the simulated figure, the second for the close look at the
+# crossing, which needs many draws.
+
+# %% tags=["parameters"]
+profile: str = "quick"  # name of the settings and folder of the results
+device: str = "auto"  # auto, cpu or cuda
+seed: int = 0  # random seed, an integer
+n_f: int = 128  # features of each system
+m_a: int = 96  # units of system a
+m_0: int = 8  # units of b in the fully shared pair, the main reference, one of every list of units below
+fractions: list[float] = [0.05, 0.1, 0.15, 0.2]  # active share of all features, one panel each
+overlaps: list[float] = [0.7, 0.8, 0.9, 1.0]  # shared share of the features of a system, rising to 1
+stimuli: int = 5000  # stimuli of the simulated figure
+figure_units: list[int] = [8, 16, 32, 64, 128]  # units m_b of the simulated figure, rising
+figure_draws: int = 8  # pairs of projections of the simulated figure
+batch: int = 4  # pairs of projections computed at once, more is faster on a GPU
+fraction: float = 0.1  # active share of all features in everything after the main figure
+references: list[int] = [8, 16, 32]  # reference units m_0 whose crossing is tested
+systems_a: list[int] = [48, 96]  # units m_a for which the crossing is tested, the one above among them
+units: list[int] = [4, 6, 8, 10, 13, 16, 20, 26, 32, 44, 64, 90, 128]  # units m_b of the fine curves, rising to n_f
+draws: int = 300  # pairs of projections of the fine curves
+covariance_stimuli: int = 20000  # stimuli whose covariance the fine curves use
+regression_draws: int = 60  # pairs of projections scored by regression
+slider_overlaps: list[float] = [0.5, 0.6, 0.7, 0.8, 0.9, 1.0]  # overlaps of the interactive figure
+slider_references: list[int] = [4, 8, 16, 26, 44, 64]  # reference units m_0 of the interactive figure
+
+# %%
+run = Run("05_partial_overlap", globals())
+generator = seeded(seed, run.device)
+main_overlap = overlaps[-2]
+
+
+def keep(**values):
+    """Record numbers under their names, for the text and the results file."""
+    for name, value in values.items():
+        run.record(name, value if isinstance(value, int) else float(value))
+
+
+keep(n_f=n_f, m_a=m_a, m_0=m_0, draws=draws, figure_draws=figure_draws, fraction=fraction, main_overlap=main_overlap)
+
+# %% [markdown]
+# What to expect, before any simulation: the partial pair of the main comparison has the overlap
+# {glue:text}`main_overlap` and as many units in b as features; the fully shared pair has {glue:text}`m_0` units in b.
+# The factors of {prf:ref}`prop-overlap-factor` are quickly computed.
+
+
+# %%
+def squeeze(m):
+    """The factor g(n_f, m) by which compression to m units discounts the score."""
+    return (m / (n_f + m + 1)) ** 0.5
+
+
+keep(g_a=squeeze(m_a), g_many=squeeze(n_f), g_few=squeeze(m_0))
+keep(cka_guess=main_overlap * squeeze(m_a) * squeeze(n_f), cka_full_guess=squeeze(m_a) * squeeze(m_0))
+
+# %% [markdown]
+# | pair | shared | discount of a | discount of b | product |
+# |---|---|---|---|---|
+# | partial | {glue:text}`main_overlap` | {glue:text}`g_a:.3f` | {glue:text}`g_many:.3f` | {glue:text}`cka_guess:.3f` |
+# | all shared | 1 | {glue:text}`g_a:.3f` | {glue:text}`g_few:.3f` | {glue:text}`cka_full_guess:.3f` |
+#
+# The difference in content is a matter of a tenth; the difference in compression is a factor of more than two. The
+# product follows the larger of the two.
+#
+# ## Features and projections
+#
+# The features are those of {ref}`ch-gaussian`: uniform numbers of which the $k$ largest are kept. As in the paper, $k$
+# counts against the features of both systems together, so it grows a little as the overlap falls.
+
+
+# %%
+def draw_latents(overlap, fraction, stimuli):
+    """Stimuli over all features of both systems."""
+    total = 2 * n_f - round(overlap * n_f)
+    return topk_uniform(stimuli, total, round(fraction * total), generator)
+
+
+# %% [markdown]
+# Projections are drawn once for $n_f$ features and then *laid out* for each overlap: the columns of a go to its
+# features, those of b to its own, turned so that a shared feature keeps its two columns at every overlap. This is the
+# same as drawing new masked matrices for every overlap, as the paper does, except that pairs with different overlap
+# share their luck. Differences between them then need far fewer draws. The trick is called common random numbers.
+
+
+# %%
+def lay_out(a, b, overlap):
+    """Column-masked projections of all features from `a, b: (..., units, n_f)`."""
+    n_s = round(overlap * n_f)
+    wide = []
+    for x, mask in zip((a, b.roll(n_s - n_f, -1)), overlap_masks(n_f, n_f, n_s), strict=True):
+        whole = x.new_zeros(*x.shape[:-1], len(mask))
+        whole[..., mask.to(x.device)] = x
+        wide.append(whole)
+    return wide
+
+
+# %% [markdown]
+# A check before we use it: the features that only b has must be invisible to a.
+
+# %%
+n_s = round(main_overlap * n_f)
+wide_a, wide_b = lay_out(*(gaussian(3, n_f, generator) for _ in "ab"), main_overlap)
+assert (wide_a[:, n_f:] == 0).all() and (wide_b[:, : n_f - n_s] == 0).all()
+
+# %% [markdown]
+# System a should be able to keep all its features: with $m_a$ = {glue:text}`m_a` units and its share of the active
+# features it should lie well above $m_\mathrm{CS} = k \log(n/k)$, even for the densest features.
+
+# %%
+densest = round(fractions[-1] * n_f)
+keep(densest_k=densest, densest_m_cs=theory.compressed_sensing_units(n_f, densest))
+
+# %% [markdown]
+# For the densest fraction about {glue:text}`densest_k` of the features of a are active and $m_\mathrm{CS}$ =
+# {glue:text}`densest_m_cs:.1f`.
+#
+# ## The inversion, simulated
+#
+# The metric is linear CKA on stimuli, as in the paper, with the debiased estimator, since the number of stimuli is
+# moderate. # One set of stimuli is drawn for each overlap and sparsity fraction, and every pair of projections answers
+# to all of them. System b is used with the first $m_b$ of its units, so that a curve over $m_b$ shows one system that
+# is given more and more units, and not a new system at each point.
+
+# %%
+figure_a = gaussian(m_a, n_f, generator, figure_draws)
+figure_b = gaussian(figure_units[-1], n_f, generator, figure_draws)
+
+
+# %%
+def simulated_cka(overlap, fraction):
+    """Debiased CKA on stimuli for each m_b and draw: (units, draws)."""
+    z = draw_latents(overlap, fraction, stimuli)
+    rows = []
+    for pair in zip(figure_a.split(batch), figure_b.split(batch), strict=True):
+        y_a, y_b = (z @ x.mT for x in lay_out(*pair, overlap))
+        rows.append(torch.stack([linear_cka(y_a, y_b[..., :m].contiguous(), debiased=True) for m in figure_units]))
+    return torch.cat(rows, 1).cpu()
+
+
+# %%
+simulated = torch.stack([torch.stack([simulated_cka(o, f) for o in overlaps]) for f in fractions])
+closed = torch.tensor([[round(o * n_f) / n_f * squeeze(m_a) * squeeze(m) for m in figure_units] for o in overlaps])
+keep(overlap_rms=(simulated.mean(-1) - closed).square().mean().sqrt())
+
+# %% [markdown]
+# `simulated` has the axes sparsity fraction, overlap, $m_b$, draw. Its mean over draws lies within
+# {glue:text}`overlap_rms:.4f` (rms) of {prf:ref}`prop-overlap-factor`. The dashed line in each panel is the fully
+# shared pair with {glue:text}`m_0` units: everything above it is an inversion.
+
+
+# %%
+def log_axis(ax, ticks, **settings):
+    """Make x a logarithmic axis of the units of b with these ticks."""
+    ax.set(xscale="log", xlabel="units of b", xticks=ticks, xticklabels=ticks, **settings)
+    ax.minorticks_off()
+
+
+def draw_fraction(ax, values, name):
+    """Curves over m_b, one for each overlap; dashed, the fully shared pair at m_0 units."""
+    for overlap, mean, line, style in zip(overlaps, values.mean(-1), closed, k_styles(overlaps), strict=True):
+        ax.plot(figure_units, line, color=style["color"], lw=1.2)
+        ax.plot(figure_units, mean, ls="", label=f"overlap {overlap:g}", **style)
+    ax.axhline(values[-1, figure_units.index(m_0)].mean(), ls="--", color=INK, lw=1)
+    log_axis(ax, figure_units, ylabel="linear CKA", ylim=(0, None))
+    ax.set_title(name, fontsize=9)
+
+
+# %% tags=["remove-output"]
+axes = panels(len(fractions))
+for ax, values, share in zip(axes, simulated, fractions, strict=True):
+    draw_fraction(ax, values, f"active fraction {share:g}")
+axes[0].legend(loc="upper left")
+run.figure(
+    axes,
+    "fig-overlap-inversion",
+    alt="One panel per sparsity fraction: linear CKA against the units of system b, logarithmic, one rising curve per "
+    "overlap, higher for higher overlap. A dashed line marks the fully shared pair at its fewest units; all curves of "
+    "partial overlap rise above it as units are added. The panels look alike.",
+    title="Simulated: less shared, yet more similar",
+)
+
+# %% [markdown]
+# :::{glue:figure} fig-overlap-inversion
+# :name: fig-overlap-inversion
+#
+# Pairs that share less overtake the pair that shares everything (dashed: overlap 1 at {glue:text}`m_0` units) as soon
+# as they have somewhat more units (corresponds to figure 3 of {cite:t}`liu2026`). Markers: mean debiased CKA over
+# {glue:text}`figure_draws` draws; lines: {prf:ref}`prop-overlap-factor`. Sparsity plays no part: the panels differ only
+# by the stimuli drawn.
+# :::
+#
+# How to read it: pick a point on a lower curve, to the right, and look where the dashed line is. With the default
+# settings every curve starts below the line and ends far above it.
+#
+# Within a panel the order of the curves at one $m_b$ is the order of the overlap, as it should be. The inversion
+# appears when pairs with *different* $m_b$ are compared, which is what happens whenever two networks of different width
+# are ranked by their similarity to a third.
+
+# %% [markdown]
+# ## Where the curves cross
+#
+# Markers of eight draws are too coarse to test a formula for the crossing. By {ref}`ch-gaussian`, CKA on stimuli equals
+# the Gram cosine computed with the stimuli's own covariance, to rounding. We check it once more here for masked
+# projections, then leave the stimuli out: a Gram cosine costs a fraction of a millisecond, so we can afford many draws.
+
+# %%
+z = draw_latents(main_overlap, fraction, stimuli)
+pair = lay_out(figure_a, figure_b, main_overlap)
+on_stimuli = linear_cka(*(z @ x.mT for x in pair))
+keep(gram_rounding=(on_stimuli - theory.gram_cosine(*pair, torch.cov(z.T))).abs().max())
+
+# %% [markdown]
+# The largest difference is {glue:text}`gram_rounding:.0e`. So from here on, simulated means: Gram cosines with the
+# covariance of drawn stimuli, at the sparsity fraction {glue:text}`fraction`.
+
+# %%
+fine_a = gaussian(max(systems_a), n_f, generator, draws)
+fine_b = gaussian(units[-1], n_f, generator, draws)
+
+# %%
+roots = {o: theory.matrix_root(torch.cov(draw_latents(o, fraction, covariance_stimuli).T)) for o in slider_overlaps}
+
+
+def whitened(units_a, overlap):
+    """Projections times the root of the latents' covariance, ready for Gram cosines and regression."""
+    return [x @ roots[overlap] for x in lay_out(fine_a[:, :units_a], fine_b, overlap)]
+
+
+# %% [markdown]
+# One table for each overlap holds the cosine for every $m_b$ (rows) and draw (columns). The tables are all that the
+# rest of the chapter needs: the crossings, the sliders and the single draws are read from them. The covariance is taken
+# from more stimuli than the main figure had, since a finite sample adds a little correlation between features that are
+# in truth nearly unrelated, and a partial pair has more of those than a fully shared one.
+
+
+# %%
+def cosine_table(units_a, overlap):
+    """Simulated CKA for each m_b and draw."""
+    a, b = whitened(units_a, overlap)
+    return torch.stack([theory.gram_cosine(a, b[:, :m]) for m in units]).cpu()
+
+
+# %%
+partial = [o for o in overlaps if o < 1]
+tables = {m_a: {o: cosine_table(m_a, o) for o in slider_overlaps}}
+for other in set(systems_a) - {m_a}:
+    tables[other] = {o: cosine_table(other, o) for o in overlaps}
+
+# %% [markdown]
+# First the size of the effect. The partial pair has the highest overlap below 1, {glue:text}`main_overlap`, and as many
+# units as features; the fully shared pair has {glue:text}`m_0`. If content decided, the difference would be negative.
+
+# %%
+row = {m: i for i, m in enumerate(units)}
+gain = tables[m_a][main_overlap][row[n_f]] - tables[m_a][1.0][row[m_0]]
+keep(b7_margin=gain.mean(), b7_margin_error=gain.std() / draws**0.5)
+keep(cka_partial=tables[m_a][main_overlap][row[n_f]].mean(), cka_full=tables[m_a][1.0][row[m_0]].mean())
+
+# %% [markdown]
+# The pair that shares less scores {glue:text}`cka_partial:.3f`, the pair that shares everything
+# {glue:text}`cka_full:.3f`: a margin of {glue:text}`b7_margin:.3f`, standard error {glue:text}`b7_margin_error:.4f`.
+#
+# That is the paper's point in one number. It agrees with the product table above, which needed no simulation at all.
+# Nothing about the features of the two pairs was hidden from the metric; it simply adds up what the units do.
+#
+# Now the crossing. Between the values of $m_b$ in the table we interpolate on logarithmic axes, where the curves are
+# nearly straight. The reference level is simulated too, from the same draws. The tolerance is fixed beforehand: **the
+# simulated and the predicted $m_b^*$ should agree within 3 parts in 100**, for every combination of reference, overlap
+# and $m_a$.
+
+
+# %%
+def crossing(table, level):
+    """Units m_b at which the mean curve reaches the level; infinite if it never does."""
+    curve = table.mean(1).log()
+    found = float(np.exp(np.interp(np.log(level), curve, np.log(units))))
+    return found if np.log(level) <= curve[-1] else float("inf")
+
+
+# %%
+def predicted(overlap, reference):
+    """The crossing of the proposition, for the overlap in whole features."""
+    return theory.crossing_units(n_f, round(overlap * n_f) / n_f, reference)
+
+
+# %%
+tested = [(o, m, system) for system in systems_a for o in partial for m in references if predicted(o, m) < n_f]
+found = [crossing(tables[system][o], float(tables[system][1.0][row[m]].mean())) for o, m, system in tested]
+relative = torch.tensor([x / predicted(o, m) - 1 for x, (o, m, _) in zip(found, tested, strict=True)])
+keep(b7_crossing_error=relative.abs().max(), crossings=len(tested), crossing_bias=relative.mean())
+
+# %% [markdown]
+# Over {glue:text}`crossings` combinations the largest relative error is {glue:text}`b7_crossing_error:.3f` and the mean
+# {glue:text}`crossing_bias:.4f`. For the overlap {glue:text}`main_overlap` and the first $m_a$:
+
+# %%
+for (o, m, system), x in zip(tested, found, strict=True):
+    if o == main_overlap:
+        print(f"m_a {system}, m_0 {m}: predicted {predicted(o, m):.1f}, simulated {x:.1f}")
+
+# %% [markdown]
+# Does $m_a$ matter? The formula says that it cancels, because a discount that both pairs suffer cannot change their
+# order. It is easy to hope otherwise: that a high-dimensional reference system would see through the compression of the
+# others. We compare the crossings found at the different $m_a$.
+
+# %%
+by_system = torch.tensor(found).reshape(len(systems_a), -1)
+keep(system_spread=(by_system.amax(0) / by_system.amin(0) - 1).max())
+
+# %% [markdown]
+# The crossings found with {glue:text}`m_a` units in system a and with the other choice differ by at most a factor of 1
+# plus {glue:text}`system_spread:.3f`. That is no more than the errors allow: **how well the third system is resolved
+# does not protect the ranking**.
+
+
+# %%
+def draw_reference(ax, m, style):
+    """Predicted crossing over the overlap for one reference, and the simulated crossings for each system a."""
+    grid = np.linspace(0.3, 1, 200)
+    ax.plot(grid, [theory.crossing_units(n_f, o, m) for o in grid], color=style["color"], lw=1.2)
+    ax.text(1.01, m, f"$m_0$ = {m}", color=style["color"], va="center")
+    for system in systems_a:
+        points = [(o, x) for (o, r, s), x in zip(tested, found, strict=True) if (r, s) == (m, system)]
+        looks = {"ms": 4} if system == m_a else {"ms": 8, "mfc": "none"}
+        ax.plot(*zip(*points, strict=True), ls="", **looks, **style)
+
+
+# %% tags=["remove-output"]
+(ax,) = panels(1, width=4.2)
+for m, style in zip(references, k_styles(references), strict=True):
+    draw_reference(ax, m, style)
+ax.axhline(n_f, ls=":", color=COLOURS["grey"], lw=1.2)
+ax.set(yscale="log", xlabel="overlap", ylabel="units of b at the crossing", xlim=(0.3, 1.16), ylim=(6, 600))
+ax.set(yticks=(8, 32, 128, 512), yticklabels=(8, 32, 128, 512), xticks=(0.4, 0.6, 0.8, 1.0))
+ax.minorticks_off()
+run.figure(
+    [ax],
+    "fig-overlap-crossing",
+    alt="Units of system b at the crossing, logarithmic, against the overlap, one falling curve per reference. At "
+    "overlap one each curve equals its reference; towards low overlap it grows and becomes infinite. Simulated "
+    "crossings for two sizes of system a lie on the curves.",
+    title="Simulated crossings and the formula",
+)
+
+# %% [markdown]
+# :::{glue:figure} fig-overlap-crossing
+# :name: fig-overlap-crossing
+#
+# The formula of {prf:ref}`prop-overlap-crossing` (lines) predicts where the partial pair overtakes; simulated crossings
+# lie within {glue:text}`b7_crossing_error:.3f` of it, whether system a has {glue:text}`m_a` units (filled) or fewer
+# (open). Each line goes to infinity where $\rho^2 = t$: left of that no number of units helps. Dotted: as many units as
+# features.
+# :::
+
+# %% [markdown]
+# ## Where there is no inversion
+#
+# The trade has a limit. Content that is missing caps the score at $\rho$ times the factor of system a, however many
+# units b has. If the reference is barely compressed, $t \ge \rho^2$, the partial pair stays below for ever. We take the
+# lowest overlap of the tables and the largest reference, and let b grow to four times as many units as features.
+
+# %%
+low, high = slider_overlaps[0], slider_references[-1]
+grown = gaussian(4 * n_f, n_f, generator, 20)
+a, b = (x @ roots[low] for x in lay_out(fine_a[:20, :m_a], grown, low))
+shortfall = theory.gram_cosine(a, b).cpu().mean() - tables[m_a][1.0][row[high]].mean()
+keep(low=low, high=high, low_squared=low**2, high_t=high / (n_f + high + 1), shortfall=shortfall)
+
+# %% [markdown]
+# With overlap {glue:text}`low` and reference {glue:text}`high`, $\rho^2$ = {glue:text}`low_squared:.3f` and $t$ =
+# {glue:text}`high_t:.3f`. With four times as many units as features the partial pair differs from the reference by
+# {glue:text}`shortfall:.3f`. A negative number means that the order by content holds.
+
+# %% [markdown]
+# ## Try it
+#
+# Each position of the sliders below was computed beforehand from the tables, with {glue:text}`draws` draws. The curve
+# is the simulated mean CKA of the pair with the chosen overlap; the dashed line is the fully shared pair with $m_0$
+# units; the dotted line marks where they cross. Before you move a slider, guess in which direction the crossing will
+# go.
+
+
+# %%
+def slider_state(overlap, m_0):
+    """Curve, reference, crossing and a sentence for one position of the sliders."""
+    table, level = tables[m_a][overlap], float(tables[m_a][1.0][row[m_0]].mean())
+    at, formula = crossing(table, level), predicted(overlap, m_0)
+    lines = {"curve": (units, table.mean(1).tolist()), "reference": ([units[0], n_f], [level] * 2)}
+    lines["crossing"] = ([at if at <= n_f else 1e6] * 2, [0, level])
+    if at <= n_f:
+        sentence = f"Overtakes at {at:.1f} units of b; the formula says {formula:.1f}."
+    else:
+        sentence = f"Does not overtake with up to {n_f} units of b; the formula says "
+        sentence += f"{formula:.0f}." if np.isfinite(formula) else "never."
+    return lines | {"sentence": sentence if overlap < 1 else f"All shared: equal at {m_0} units, no inversion."}
+
+
+# %% [markdown]
+# The figure is drawn once for the starting position; the browser only swaps the lines.
+
+# %% tags=["remove-output"]
+first = slider_state(main_overlap, m_0)
+(ax,) = panels(1, width=4.2, height=3.0)
+ax.plot(*first["curve"], color=COLOURS["blue"], lw=2, gid="curve", label="pair with this overlap")
+ax.plot(*first["reference"], "--", color=COLOURS["red"], gid="reference", label="all shared, $m_0$ units")
+ax.plot(*first["crossing"], ":", color=INK, gid="crossing", label="crossing")
+log_axis(ax, (4, 8, 16, 32, 64, 128), ylabel="linear CKA", ylim=(0, 0.56))
+ax.legend(loc="upper left")
+
+# %% tags=["remove-output"]
+name = "fig-overlap-slider"
+figure = SliderFigure(
+    ax,
+    name,
+    alt="Linear CKA of a pair with the chosen overlap against the units of b, a dashed reference line for the fully "
+    "shared pair, and a dotted line where they cross. A sentence below says where.",
+    sliders={"overlap": slider_overlaps, "m_0": slider_references},
+    draw=slider_state,
+    start={"overlap": slider_overlaps.index(main_overlap), "m_0": slider_references.index(m_0)},
+    labels={"overlap": "overlap", "m_0": "units of the fully shared pair"},
+    title="Simulated: move the overlap and the compression of the reference",
+)
+run.figure(figure, name, alt="")
+
+# %% [markdown]
+# :::{glue:figure} fig-overlap-slider
+# :name: fig-overlap-slider
+#
+# Less overlap lowers the whole curve, a less compressed reference raises the dashed line; both move the crossing to the
+# right, until there is none. (On paper, and without JavaScript: overlap {glue:text}`main_overlap`, reference
+# {glue:text}`m_0` units.)
+# :::
+
+# %% [markdown]
+# ## Is it only the mean?
+#
+# A user of a metric has one pair of each kind, not the mean over hundreds. How often does one partial pair beat one
+# fully shared pair, both drawn at random? We compare every draw of the one with every *other* draw of the other:
+# projections of both systems are then independent, so no luck is shared.
+
+
+# %%
+def inversion_probability(reference):
+    """Share of independent pairs of draws in which the partial pair scores higher, for each m_b."""
+    full, part = tables[m_a][1.0][row[reference]], tables[m_a][main_overlap]
+    higher = (part[:, :, None] > full).double()
+    return (higher.sum((1, 2)) - higher.diagonal(dim1=1, dim2=2).sum(1)) / (draws * (draws - 1))
+
+
+probabilities = {m: inversion_probability(m) for m in references}
+keep(b7_probability_at_full=probabilities[m_0][row[n_f]], probability_same=probabilities[m_0][row[m_0]])
+
+# %% tags=["remove-output"]
+(ax,) = panels(1, width=4.2)
+for m, style in zip(references, k_styles(references), strict=True):
+    ax.plot(units, probabilities[m], label=f"$m_0$ = {m}", **style)
+    ax.axvline(predicted(main_overlap, m), ls=":", color=style["color"], lw=1.2)
+ax.axhline(0.5, color=COLOURS["grey"], lw=0.8)
+log_axis(ax, (4, 8, 16, 32, 64, 128), ylabel="share inverted")
+ax.legend(loc="lower right")
+run.figure(
+    [ax],
+    "fig-overlap-probability",
+    alt="Share of single comparisons in which the partial pair scores higher, against its units of b, logarithmic. One "
+    "curve per reference climbs from near zero to near one and passes one half close to the predicted crossing.",
+    title=f"Simulated: single draws, overlap {main_overlap:g}",
+)
+
+# %% [markdown]
+# :::{glue:figure} fig-overlap-probability
+# :name: fig-overlap-probability
+#
+# Single draws invert too. The share passes one half near the predicted crossing (dotted) and climbs quickly: with as
+# many units as features it is {glue:text}`b7_probability_at_full:.4f` against a reference of {glue:text}`m_0` units. At
+# *equal* units the partial pair still wins a share of {glue:text}`probability_same:.3f`, by luck alone.
+# :::
+#
+# The curves are steep because single scores hardly scatter: a cosine of Gram matrices averages over all pairs of units,
+# and already for ten units there are many pairs. A metric with so little noise looks trustworthy, and for the question
+# it answers it is. Here it is precise about the wrong thing.
+#
+# So an inversion is not a quirk of averages. A fair amount beyond the crossing it is what one would see almost every
+# time.
+
+# %% [markdown]
+# ## Regression: one direction is safe
+#
+# The paper shows CKA only, and says that the other metrics behave alike. For explained variance that holds in one
+# direction only. From chapter {ref}`ch-gaussian` and the masks,
+#
+# $$
+# \mathrm E R^2(a \to b) = \frac{n_s\, m_a}{n_a n_b} , \qquad \mathrm E R^2(b \to a) = \frac{n_s\, m_b}{n_a n_b} .
+# $$ (eq-overlap-r2)
+#
+# Predicting b from a, $m_b$ does not appear: more units in b are more targets of the same kind. With $m_a$ fixed, the
+# pair with less overlap always has the lower expectation. Predicting a from b, $m_b$ counts the predictors, and a fully
+# shared pair with $m_0$ units has $m_0 / n_f$: the partial pair overtakes at
+#
+# $$
+# m_b^* = m_0 / \rho ,
+# $$ (eq-overlap-r2-crossing)
+#
+# which is *earlier* than for CKA. (Check: $\rho^2 - t < \rho$ and so on; exercise below.)
+#
+# The asymmetry has a plain reason. An ordinary least squares fit can undo any invertible mixing of its predictors, so
+# their geometry does not matter, only the space that they span; and the size of that space is the number of predictors.
+# The targets are scored one by one and then averaged, so their number matters to nobody.
+#
+# We simulate both with the closed form of theorem B3 and the covariance of the stimuli. For $a \to b$, one orthonormal
+# basis of the row space of $A$ serves all $m_b$: explained and total variance of the first $m_b$ units are running sums
+# over units.
+
+
+# %%
+def r2_forward(overlap):
+    """R2 of a to b for each m_b and draw, by running sums over the units of b."""
+    a, b = (x[:regression_draws] for x in whitened(m_a, overlap))
+    explained = (b @ theory.row_space(a)).square().sum(-1).cumsum(-1)
+    total = b.square().sum(-1).cumsum(-1)
+    return (explained / total).T.cpu()[torch.tensor(units) - 1]
+
+
+# %%
+def r2_backward(overlap):
+    """R2 of b to a for each m_b and draw."""
+    a, b = (x[:regression_draws] for x in whitened(m_a, overlap))
+    return torch.stack([theory.ols_r2(b[:, :m], a) for m in units]).cpu()
+
+
+# %% [markdown]
+# An inversion of $R^2(a \to b)$ is counted at each overlap and $m_b$ where the partial pair exceeds the fully shared
+# pair at $m_0$ by more than three standard errors of the difference.
+
+# %%
+forward = {o: r2_forward(o) for o in overlaps}
+difference = torch.stack([forward[o] - forward[1.0][row[m_0]] for o in partial])
+inverted = difference.mean(-1) > 3 * difference.std(-1) / regression_draws**0.5
+keep(b7_r2_inversions=int(inverted.sum()), r2_grid=inverted.numel())
+keep(forward_full=forward[1.0][row[m_0]].mean(), forward_partial=forward[main_overlap][row[n_f]].mean())
+
+# %%
+backward = {o: r2_backward(o) for o in (main_overlap, 1.0)}
+backward_level = float(backward[1.0][row[m_0]].mean())
+keep(backward_crossing=crossing(backward[main_overlap], backward_level), backward_predicted=m_0 * n_f / n_s)
+keep(backward_full=backward_level, backward_partial=backward[main_overlap][row[n_f]].mean())
+
+
+# %%
+def draw_direction(ax, scores, predictors, label):
+    """R2 over the units of b for two overlaps; lines are closed forms, dashed is the reference."""
+    for overlap, style in zip((main_overlap, 1.0), k_styles(overlaps)[-2:], strict=True):
+        line = [theory.expected_r2(n_f, m, n_b=n_f, n_s=round(overlap * n_f)) for m in predictors]
+        ax.plot(units, line, color=style["color"], lw=1.2)
+        ax.plot(units, scores[overlap].mean(1), ls="", label=f"overlap {overlap:g}", **style)
+    ax.axhline(scores[1.0][row[m_0]].mean(), ls="--", color=INK, lw=1)
+    log_axis(ax, (4, 8, 16, 32, 64, 128), ylabel=label, ylim=(0, 1.05))
+
+
+# %% tags=["remove-output"]
+left, right = panels(2)
+draw_direction(left, forward, [m_a] * len(units), "R² of a to b")
+draw_direction(right, backward, units, "R² of b to a")
+right.legend(loc="upper left")
+run.figure(
+    [left, right],
+    "fig-overlap-regression",
+    alt="Explained variance against the units of b. Left, predicting b from a: two flat lines, the lower overlap "
+    "below. Right, predicting a from b: two rising curves; the partial pair passes the dashed "
+    "reference as units are added.",
+    title="Simulated: regression in both directions",
+)
+
+# %% [markdown]
+# :::{glue:figure} fig-overlap-regression
+# :name: fig-overlap-regression
+#
+# Only one direction of regression keeps the order. (a) Predicting b from a does not depend on the units of b: overlap
+# {glue:text}`main_overlap` gives {glue:text}`forward_partial:.3f`, full overlap {glue:text}`forward_full:.3f`, and
+# {glue:text}`b7_r2_inversions` of {glue:text}`r2_grid` grid points invert. (b) Predicting a from b inverts at
+# {glue:text}`backward_crossing:.2f` units (formula: {glue:text}`backward_predicted:.2f`), from
+# {glue:text}`backward_full:.3f` for the reference to {glue:text}`backward_partial:.3f`. Dashed: the fully shared pair
+# with {glue:text}`m_0` units.
+# :::
+#
+# What we see in panel b is stronger than in the main figure: the partial pair ends close to its overlap while the
+# reference stays at the share of features that its few units can carry.
+#
+# This is no praise of regression. It says that $R^2$ depends on the compression of the *predictor*, so only a
+# comparison that holds the predictor fixed is safe from this trade. If networks of different width are used to predict
+# one brain area, the width of the predictor is exactly what varies.
+
+# %% [markdown]
+# ## Can the score be corrected?
+#
+# {prf:ref}`prop-overlap-factor` invites an obvious remedy: divide the score by the two discounts, and the overlap
+# remains. For the simulated pairs this works, and it is instructive to see what it needs. It needs $n_a$ and $n_b$, the
+# numbers of features, which are the very things that are unknown for a real network; and it needs projections that are
+# random and independent of each other. If two networks mix their features in related ways, the product formula fails,
+# and dividing by it can give an overlap above 1. We apply it here to the simulated means with the true $n_f$, and then
+# with half and twice that number.
+
+# %%
+for guess in (n_f // 2, n_f, 2 * n_f):
+    discount = (m_a / (guess + m_a + 1) * n_f / (guess + n_f + 1)) ** 0.5
+    print(f"{guess} features assumed: overlap {run.values['cka_partial'] / discount:.3f}")
+
+# %% [markdown]
+# With the true number the overlap {glue:text}`main_overlap` comes out nearly as it was put in. With a wrong number it
+# can be wrong by as much as one likes. A correction of the score is therefore no way out in practice; finding the
+# features is, which is what the chapters on sparse autoencoders try.
+
+# %% [markdown]
+# ## Where this departs from the paper
+#
+# - **Settings.** Numbers of features, units and stimuli are ours, since the text has lost them. The paper averages CKA
+#   over 200 draws; so does our `paper` profile.
+# - **Algebra.** The paper leaves the interplay of sharing and compression to simulation. For random projections it is a
+#   product ({prf:ref}`prop-overlap-factor`), and the crossing follows.
+# - **Other metrics.** RSA shares the expectation of CKA. Explained variance does not invert from a to b, and inverts
+#   earlier than CKA from b to a.
+# - **Limits.** There is no inversion where $\rho^2 \le t$. The paper's range of overlaps, 0.7 and up, together with a
+#   strongly compressed reference, is the range where it is easy to see.
+# - **Crossing by Gram cosines.** The precise crossings use no stimuli but their covariance; the main figure uses
+#   stimuli.
+
+# %% [markdown]
+# ## Exercises
+#
+# The first needs pencil and paper, the second another line of code, the third a little thought about what a metric can
+# and cannot tell. Solutions are folded below each; they were run with the chapter, so their numbers follow its
+# parameters.
+#
+# :::{exercise} How compressed must the reference be?
+# :label: ex-overlap-limit
+#
+# (Recall, easy, 10 minutes.) Both systems have $n_f$ features and b may have at most $n_f$ units. Up to which $m_0$ can
+# a pair with overlap $\rho$ invert the order of CKA? Solve it by hand, then evaluate it for the overlaps of this
+# chapter. Show also that the crossing of $R^2(b \to a)$, $m_0 / \rho$, always comes before that of CKA.
+# :::
+#
+# :::{solution-start} ex-overlap-limit
+# :label: sol-overlap-limit
+# :class: dropdown
+# :::
+
+# %%
+for overlap in partial:
+    t = overlap**2 * n_f / (2 * n_f + 1)
+    print(f"overlap {overlap:g}: m_0 up to {t * (n_f + 1) / (1 - t):.1f}")
+
+# %% [markdown]
+# Set $m_b^* = n_f$: the reference must satisfy $t = \rho^2 n_f / (2 n_f + 1)$, about $\rho^2 / 2$, and
+# $m_0 = t (n_f + 1) / (1 - t)$. For the second part, $m_b^* = t (n_f+1) / (\rho^2 - t)$ and
+# $m_0 = t (n_f + 1) / (1 - t)$, so the claim $m_0 / \rho < m_b^*$ says $\rho^2 - t < \rho (1 - t)$, that is,
+# $t (1 - \rho) > -\rho (1 - \rho)$, which is true.
+#
+# :::{solution-end}
+# :::
+#
+# :::{exercise} Signs instead of Gaussians
+# :label: ex-overlap-signs
+#
+# (Rerun, easy, 10 minutes.) With entries $\pm 1$ the constant 1 in $n + m + 1$ becomes $-1$. Predict the crossing for
+# the main overlap and the references of this chapter, and say whether one could tell the two kinds of projection apart
+# by it.
+# :::
+#
+# :::{solution-start} ex-overlap-signs
+# :label: sol-overlap-signs
+# :class: dropdown
+# :::
+
+# %%
+a, b = lay_out(*(signs(m, n_f, generator, 50) for m in (m_a, n_f)), main_overlap)
+print(f"CKA: Gaussian {run.values['cka_partial']:.3f}, signs {theory.gram_cosine(a, b).mean():.3f}")
+for m in references:
+    print(
+        f"m_0 {m}: {predicted(main_overlap, m):.2f}, signs {theory.crossing_units(n_f, n_s / n_f, m, kurtosis=1):.2f}"
+    )
+
+# %% [markdown]
+# The crossings move by less than a unit: they depend on the kurtosis only through $n_f + \kappa - 2$. One cannot tell
+# them apart without far more draws than anyone has networks.
+#
+# :::{solution-end}
+# :::
+#
+# :::{exercise} A system with more features
+# :label: ex-overlap-sizes
+#
+# (Extend, medium, 20 minutes.) System b now contains *all* features of a and as many again of its own: $n_b = 2 n_a$
+# and $n_s = n_a$. What are $\rho$ and the expected CKA? Compare with a fully shared pair at the same units, and with
+# $R^2$ in both directions. Which of the four numbers tells that b contains a?
+# :::
+#
+# :::{solution-start} ex-overlap-sizes
+# :label: sol-overlap-sizes
+# :class: dropdown
+# :::
+
+# %%
+a, b = gaussian(m_a, 2 * n_f, generator, 50), gaussian(m_a, 2 * n_f, generator, 50)
+a[..., n_f:] = 0
+print(
+    f"CKA {theory.gram_cosine(a, b).mean():.3f}, closed {theory.expected_cka(n_f, m_a, m_a, n_b=2 * n_f, n_s=n_f):.3f}"
+)
+print(f"all shared {theory.expected_cka(n_f, m_a, m_a):.3f}")
+print(f"R2 a to b {theory.ols_r2(a, b).mean():.3f}, b to a {theory.ols_r2(b, a).mean():.3f}")
+
+# %% [markdown]
+# $\rho = 1/\sqrt 2$, and the factor $g(2 n_a, m)$ is smaller as well, so CKA falls for two reasons. $R^2(b \to a)$ has
+# expectation $n_s m_b / (n_a n_b) = m_b / (2 n_a)$, and $R^2(a \to b)$ has $m_a / (2 n_a)$: the same number at equal
+# units. None of them tells that b contains a.
+#
+# :::{solution-end}
+# :::
+#
+# ## Change and rerun
+#
+# A narrower system a, or a stronger reference:
+#
+# ```
+# make chapter NAME=05_partial_overlap ARGS="-p m_a 48"
+# make chapter NAME=05_partial_overlap ARGS="-p m_0 16 -p figure_draws 20"
+# ```
+#
+# $m_0$ should be one of the values in `references`, `units` and `slider_references`. The profile `paper` takes 200
+# draws on stimuli and a fine grid of $m_b$.
+
+# %%
+run.save(data="simulated: top-k uniform features, masked Gaussian projections")
