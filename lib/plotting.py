@@ -37,6 +37,7 @@ def use_theme() -> None:
         {
             "font.family": "DejaVu Sans",
             "font.size": 9,
+            "legend.title_fontsize": 8,
             "axes.labelsize": 9,
             "axes.titlesize": 9,
             "xtick.labelsize": 8,

@@ -31,11 +31,3 @@ def results_of(profile: str) -> dict[str, dict]:
         for path in sorted(folder.glob("[0-9]*.json")):
             found[path.stem] = read_results(path)
     return found
-
-
-def __getattr__(name):
-    if name != "Run":
-        raise AttributeError(name)
-    from lib import run
-
-    return run.Run

@@ -33,30 +33,35 @@ class Run:
         self.started = time.perf_counter()
         use_theme()
 
-    def record(self, name: str, value) -> None:
-        """Keep a number for the results file and offer it to the prose as {glue:text}`name`.
+    def record(self, **values) -> None:
+        """Keep numbers for the results file and offer each to the prose as {glue:text}`name`.
 
         A one-dimensional tensor or list is kept as mean, standard error and count, offered as `name`, `name_error`.
-        Raises ValueError if the name is taken or the number is not finite.
+        Raises ValueError if a name is taken or a number is not finite.
         """
-        if name in self.values:
-            raise ValueError(f"{name} is recorded already: give the second number a name of its own")
-        spread = torch.as_tensor(value, dtype=torch.float64).cpu()
-        if not torch.isfinite(spread).all():
-            raise ValueError(f"{name} = {value} is not finite: record what was measured, or how many runs failed")
-        if spread.ndim == 0:
-            self.values[name] = value if isinstance(value, (int, bool)) else float(spread)
-            self._glue(name, self.values[name])
-            return
-        mean, error = float(spread.mean()), float(spread.std() / len(spread) ** 0.5)
-        self.values[name] = {"mean": mean, "standard_error": error, "count": len(spread)}
+        for name, value in values.items():
+            if name in self.values:
+                raise ValueError(f"{name} is recorded already: give the second number a name of its own")
+            number = torch.as_tensor(value, dtype=torch.float64).cpu()
+            if not torch.isfinite(number).all():
+                raise ValueError(f"{name} = {value} is not finite: record what was measured, or how many runs failed")
+            if number.ndim == 0:
+                self.values[name] = value if isinstance(value, int) else float(number)
+                self._glue(name, self.values[name])
+            else:
+                self._record_spread(name, number)
+
+    def _record_spread(self, name, numbers):
+        mean, error = float(numbers.mean()), float(numbers.std() / len(numbers) ** 0.5)
+        self.values[name] = {"mean": mean, "standard_error": error, "count": len(numbers)}
         self._glue(name, mean)
         self._glue(f"{name}_error", error)
 
-    def figure(self, axes, name: str, alt: str, title: str = "") -> None:
+    def figure(self, axes, name: str, alt: str = "", title: str = "") -> None:
         """Show panels and offer them to the prose as {glue:figure}`name`; `alt` says in words what they show.
 
-        `axes` are panels, or a figure already made. Tag the cell `remove-output` so that the book shows it once.
+        `axes` are panels, or a figure already made, which has its own words. Tag the cell `remove-output` so that the
+        book shows it once.
         """
         shown = axes if isinstance(axes, FigureHTML) else FigureHTML(axes, name, alt, title)
         self._glue(name, shown, display=True)

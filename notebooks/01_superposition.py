@@ -96,8 +96,8 @@ stimuli: int = 16  # stimuli for each projection
 run = Run("01_superposition", globals())
 generator = seeded(seed, run.device)
 settings = [(n, k) for n in sizes for k in active]
-run.record("draws", draws)
-run.record("stimuli", stimuli)
+run.record(draws=draws)
+run.record(stimuli=stimuli)
 
 # %% [markdown]
 # ## Six features in three neurons
@@ -174,9 +174,9 @@ def supports_found(a, k):
 
 # %%
 for k, name in enumerate(["single", "pair", "triple"], start=1):
-    run.record(f"{name}_sets", len(supports_found(a, k)[1]))
-    run.record(f"{name}_found_a", int(supports_found(a, k)[0].sum()))
-    run.record(f"{name}_found_b", int(supports_found(b, k)[0].sum()))
+    run.record(**{f"{name}_sets": len(supports_found(a, k)[1])})
+    run.record(**{f"{name}_found_a": int(supports_found(a, k)[0].sum())})
+    run.record(**{f"{name}_found_b": int(supports_found(b, k)[0].sum())})
 
 # %% [markdown]
 # | active features | sets in all | found in system a | found in system b |
@@ -208,7 +208,7 @@ codes = {
     "a": nonnegative_basis_pursuit(responses["a"][None], a.cpu())[0],
     "b": nonnegative_basis_pursuit(responses["b"][None], b.cpu())[0],
 }
-run.record("code_gap", (codes["a"] - codes["b"]).abs().max())
+run.record(code_gap=(codes["a"] - codes["b"]).abs().max())
 
 # %% tags=["remove-output"]
 left, right = panels(2)
@@ -260,7 +260,7 @@ latents = {
     "top k": topk_uniform(2000, 64, 4, generator),
     "k sparse": k_sparse(2000, 64, 4, generator),
 }
-run.record("bernoulli_active", (latents["Bernoulli"] > 0).sum(1).double())
+run.record(bernoulli_active=(latents["Bernoulli"] > 0).sum(1).double())
 
 # %% tags=["remove-output"]
 left, right = panels(2)
@@ -413,10 +413,10 @@ coherences = {m: float(coherence(x)) for m, x in small.items()}
 
 # %%
 bounds = {m: [(k - 1) * mu for k in orders] for m, mu in coherences.items()}
-run.record("small_n", small_n)
-run.record("delta_1_max", max(abs(values[0]) for values in constants.values()))
-run.record("delta_2_gap", max(abs(constants[m][1] - coherences[m]) for m in small))
-run.record("bound_excess", max(np.subtract(constants[m], bounds[m]).max() for m in small))
+run.record(small_n=small_n)
+run.record(delta_1_max=max(abs(values[0]) for values in constants.values()))
+run.record(delta_2_gap=max(abs(constants[m][1] - coherences[m]) for m in small))
+run.record(bound_excess=max(np.subtract(constants[m], bounds[m]).max() for m in small))
 
 # %% [markdown]
 # The largest $\delta_1$ is {glue:text}`delta_1_max:.1e`, the largest gap between $\delta_2$ and $\mu$ is
@@ -435,13 +435,13 @@ shares = [float(found.double().mean()) for found in shares]
 promised = (1 + 1 / coherences[m]) / 2
 
 # %%
-run.record("small_m", m)
-run.record("small_coherence", coherences[m])
-run.record("small_promised", promised)
-run.record("small_delta_4", constants[m][orders.index(4)])
-run.record("small_share_2", shares[1])
-run.record("largest_m", small_units[-1])
-run.record("largest_delta_4", constants[small_units[-1]][orders.index(4)])
+run.record(small_m=m)
+run.record(small_coherence=coherences[m])
+run.record(small_promised=promised)
+run.record(small_delta_4=constants[m][orders.index(4)])
+run.record(small_share_2=shares[1])
+run.record(largest_m=small_units[-1])
+run.record(largest_delta_4=constants[small_units[-1]][orders.index(4)])
 
 # %% tags=["remove-output"]
 left, right = panels(2)
@@ -550,11 +550,11 @@ table.round(2)
 
 # %%
 for name in methods:
-    run.record(f"{name}_half_min", table[name].min())
-    run.record(f"{name}_half_max", table[name].max())
+    run.record(**{f"{name}_half_min": table[name].min()})
+    run.record(**{f"{name}_half_max": table[name].max()})
     for (n, k), row in table.iterrows():
-        run.record(f"{name}_half_n{n}_k{k}", row[name])
-        run.record(f"{name}_half_n{n}_k{k}_spread", row[f"{name} error"])
+        run.record(**{f"{name}_half_n{n}_k{k}": row[name]})
+        run.record(**{f"{name}_half_n{n}_k{k}_spread": row[f"{name} error"]})
 
 # %% [markdown]
 # The table lists, for each $n$ and $k$, the unit $m_{\mathrm{CS}}$ and how many of these units each method needs to
@@ -569,8 +569,8 @@ def rate_at(ratio, name):
 
 
 for ratio, label in {1.0: "1", 1.5: "1_5", 2.0: "2"}.items():
-    run.record(f"bp_rate_at_{label}", rate_at(ratio, "bp"))
-    run.record(f"omp_rate_at_{label}", rate_at(ratio, "omp"))
+    run.record(**{f"bp_rate_at_{label}": rate_at(ratio, "bp")})
+    run.record(**{f"omp_rate_at_{label}": rate_at(ratio, "omp")})
 
 
 # %% tags=["hide-input"]
@@ -594,7 +594,7 @@ axes = panels(3)
 draw_sweep(axes[0], "bp", "m")
 draw_sweep(axes[1], "bp", "m_CS")
 draw_sweep(axes[2], "omp", "m_CS")
-axes[2].legend(title="n, k", title_fontsize=8, loc="lower right")
+axes[2].legend(title="n, k", loc="lower right")
 run.figure(
     axes,
     "fig-superposition-transition",
@@ -639,10 +639,10 @@ def signed_basis_pursuit(y, a, k):
 # %%
 sign_n, sign_k = settings[len(active) // 2]
 ratio, rates = recovery_sweep(sign_n, sign_k, {"bp": methods["bp"], "signed": signed_basis_pursuit})
-run.record("sign_n", sign_n)
-run.record("sign_k", sign_k)
-run.record("nonnegative_half", half_point(ratio, rates["bp"].mean(1)))
-run.record("signed_half", half_point(ratio, rates["signed"].mean(1)))
+run.record(sign_n=sign_n)
+run.record(sign_k=sign_k)
+run.record(nonnegative_half=half_point(ratio, rates["bp"].mean(1)))
+run.record(signed_half=half_point(ratio, rates["signed"].mean(1)))
 
 # %% tags=["remove-output"]
 (ax,) = panels(1)
@@ -729,9 +729,9 @@ run.figure(
 phi = (1 + 5**0.5) / 2
 points = torch.tensor([[0.0, 1.0, phi], [0.0, -1.0, phi]], dtype=torch.float64)
 best = normalize(torch.cat([points.roll(shift, 1) for shift in range(3)]), dim=1).mT
-run.record("best_coherence", coherence(best))
-run.record("best_bound", (1 + 1 / coherence(best)) / 2)
-run.record("best_pairs", int(supports_found(best, 2)[0].sum()))
+run.record(best_coherence=coherence(best))
+run.record(best_bound=(1 + 1 / coherence(best)) / 2)
+run.record(best_pairs=int(supports_found(best, 2)[0].sum()))
 
 # %% [markdown]
 # All fifteen pairs of columns have the same cosine in size, {glue:text}`best_coherence:.4f`, which is $1/\sqrt5$: no

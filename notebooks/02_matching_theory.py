@@ -57,7 +57,7 @@ from lib.matching import permutation_score, semi_matching_score, soft_matching_s
 from lib.plotting import COLOURS, k_styles, panels
 from lib.projections import gaussian, restricted_isometry_constant
 from lib.recovery import nonnegative_basis_pursuit, support_recovered
-from lib.results import Run
+from lib.run import Run
 from lib.theory import compressed_sensing_units, mixing_score, shifted_grouping_score
 
 # %% [markdown]
@@ -186,9 +186,9 @@ def best_of_all(c):
 systems = [normalize(gaussian(units, features, generator, draws=2), dim=-1) for _ in range(pairs)]
 scores = torch.tensor([response_score(a, b) for a, b in systems], dtype=torch.float64)
 brute = torch.tensor([best_of_all((a @ b.mT).cpu()) for a, b in systems], dtype=torch.float64)
-run.record("pairs", pairs)
-run.record("a1_assignment_error", (scores - brute).abs().max())
-run.record("a1_generic_max", scores.max())
+run.record(pairs=pairs)
+run.record(a1_assignment_error=(scores - brute).abs().max())
+run.record(a1_generic_max=scores.max())
 
 # %% [markdown]
 # Over the {glue:text}`pairs` random pairs the two differ by at most {glue:text}`a1_assignment_error:.1e`. The largest
@@ -198,7 +198,7 @@ run.record("a1_generic_max", scores.max())
 # %%
 a = systems[0][0]
 order = torch.randperm(units, generator=generator, device=run.device)
-run.record("a1_permuted_score", response_score(a, a[order]))
+run.record(a1_permuted_score=response_score(a, a[order]))
 
 # %% [markdown]
 # It gives {glue:text}`a1_permuted_score:.6f`.
@@ -223,7 +223,7 @@ run.record("a1_permuted_score", response_score(a, a[order]))
 # %%
 c = [(a @ b.mT).cpu().numpy() for a, b in systems]
 transport = torch.tensor([float((ot.emd([], [], -x) * x).sum()) for x in c], dtype=torch.float64)
-run.record("birkhoff_gap", (transport - brute).abs().max())
+run.record(birkhoff_gap=(transport - brute).abs().max())
 
 # %% [markdown]
 # The largest difference is {glue:text}`birkhoff_gap:.1e`. With unequal sizes there is no permutation, and the plan
@@ -237,10 +237,10 @@ run.record("birkhoff_gap", (transport - brute).abs().max())
 
 # %%
 z = white(2000, 8, generator)
-run.record("doubled_score", soft_matching_score(z, z.repeat(1, 2)).mean)
-run.record("semi_small_to_large", semi_matching_score(z[:, :4].contiguous(), z).mean)
-run.record("semi_large_to_small", semi_matching_score(z, z[:, :4].contiguous()).mean)
-run.record("soft_unequal", soft_matching_score(z, z[:, :4].contiguous()).mean)
+run.record(doubled_score=soft_matching_score(z, z.repeat(1, 2)).mean)
+run.record(semi_small_to_large=semi_matching_score(z[:, :4].contiguous(), z).mean)
+run.record(semi_large_to_small=semi_matching_score(z, z[:, :4].contiguous()).mean)
+run.record(soft_unequal=soft_matching_score(z, z[:, :4].contiguous()).mean)
 
 # %% [markdown]
 # | systems | score |
@@ -278,11 +278,11 @@ absolute = [permutation_score((c @ (c * sign[:, None]).mT).abs()) for sign in si
 
 # %%
 flips = mixed_units // 4
-run.record("mixed_units", mixed_units)
-run.record("flips", flips)
-run.record("a1_sign_flip_bound", 1 - 2 * flips / mixed_units)
-run.record("a1_sign_flip_score", signed[flips])
-run.record("a1_sign_flip_absolute", min(absolute))
+run.record(mixed_units=mixed_units)
+run.record(flips=flips)
+run.record(a1_sign_flip_bound=1 - 2 * flips / mixed_units)
+run.record(a1_sign_flip_score=signed[flips])
+run.record(a1_sign_flip_absolute=min(absolute))
 
 # %% tags=["remove-output"]
 (ax,) = panels(1)
@@ -371,11 +371,11 @@ def unrelated_scores(count):
 
 # %%
 noise = torch.tensor([[unrelated_scores(count) for _ in range(5)] for count in fold_stimuli], dtype=torch.float64)
-run.record("fold_units", fold_units)
-run.record("fold_stimuli", fold_stimuli[0])
-run.record("fitted_score", noise[0, :, 0])
-run.record("fitted_bound", bound(fold_units, fold_stimuli[0] - 1))
-run.record("held_out_score", noise[0, :, 1])
+run.record(fold_units=fold_units)
+run.record(fold_stimuli=fold_stimuli[0])
+run.record(fitted_score=noise[0, :, 0])
+run.record(fitted_bound=bound(fold_units, fold_stimuli[0] - 1))
+run.record(held_out_score=noise[0, :, 1])
 
 # %% tags=["remove-output"]
 (ax,) = panels(1)
@@ -469,10 +469,10 @@ mixing = [response_score(pure, b) for b in mixed]
 same = (torch.arange(mixed_units, **options) < 3).to(pure).expand(mixed_units, mixed_units)
 
 # %%
-run.record("a2_error_max", max(abs(score - mixing_score(q)) for q, score in zip(qs, mixing, strict=True)))
-run.record("a2_q3", mixing[2])
-run.record("same_mixture_score", response_score(pure, same))
-run.record("same_mixture_theory", 3**0.5 / mixed_units)
+run.record(a2_error_max=max(abs(score - mixing_score(q)) for q, score in zip(qs, mixing, strict=True)))
+run.record(a2_q3=mixing[2])
+run.record(same_mixture_score=response_score(pure, same))
+run.record(same_mixture_theory=3**0.5 / mixed_units)
 
 
 # %%
@@ -486,9 +486,9 @@ def shifted_score(q, shift, groups=6):
 shifts = {q: list(range(q + 1)) for q in qs}
 grouping = {q: [shifted_score(q, s) for s in shifts[q]] for q in qs}
 errors = [abs(grouping[q][s] - shifted_grouping_score(q, s)) for q in qs for s in shifts[q]]
-run.record("a3_error_max", max(errors))
-run.record("a3_pairs_score", grouping[2][1])
-run.record("q_max", q_max)
+run.record(a3_error_max=max(errors))
+run.record(a3_pairs_score=grouping[2][1])
+run.record(q_max=q_max)
 
 # %% [markdown]
 # The figure shows measured scores as markers and the two propositions as lines.
@@ -604,9 +604,9 @@ a, b = merged(0, 1), rotated(merged(2, 3))
 neurons, score, codes, z = scores_of(a, b, active=1)
 delta_1, delta_2 = (restricted_isometry_constant(a.cpu(), order) for order in (1, 2))
 cases = {"equal columns, K = 1": [delta_1, delta_2, neurons, score]}
-run.record("a4_counterexample_delta", delta_1)
-run.record("a4_counterexample_delta_2k", delta_2)
-run.record("a4_counterexample_score", score)
+run.record(a4_counterexample_delta=delta_1)
+run.record(a4_counterexample_delta_2k=delta_2)
+run.record(a4_counterexample_score=score)
 
 # %% [markdown]
 # The matrix has $\delta_1 =$ {glue:text}`a4_counterexample_delta:.1f`, below $\sqrt2 - 1$, and $\delta_2 =$
@@ -625,7 +625,7 @@ pd.DataFrame({name: (x > 0).sum(0).tolist() for name, x in rows.items()}, index=
 
 # %%
 silent = (codes[0] == 0).all(0) | (codes[1] == 0).all(0)
-run.record("equal_kept", soft_matching_score(codes[0][:, ~silent], codes[1][:, ~silent]).mean)
+run.record(equal_kept=soft_matching_score(codes[0][:, ~silent], codes[1][:, ~silent]).mean)
 
 # %% [markdown]
 # Without the silent units the score is {glue:text}`equal_kept:.3f`.
@@ -651,8 +651,8 @@ for active in (1, 2):
     neurons, score, _, _ = scores_of(a, b, active)
     deltas = [restricted_isometry_constant(b.cpu(), order) for order in (active, 2 * active)]
     cases[f"simplex frame, K = {active}"] = [*deltas, neurons, score]
-run.record("a4_order_2k_delta", deltas[1])
-run.record("a4_order_2k_score", score)
+run.record(a4_order_2k_delta=deltas[1])
+run.record(a4_order_2k_score=score)
 pd.DataFrame(cases, index=["delta_K", "delta_2K", "neurons", "codes"]).T.round(3)
 
 # %% [markdown]
@@ -695,19 +695,19 @@ results = torch.tensor([[restored(active) for _ in range(draws)] for active in c
 neuron_scores, code_scores, shuffled_scores, found, silent_share = results.unbind(-1)
 
 # %%
-run.record("n", n)
-run.record("k", k)
-run.record("m", m)
-run.record("a4_recovered_score", code_scores[0].mean())
-run.record("a4_neuron_score", neuron_scores[0].mean())
-run.record("a4_neuron_bound", bound(m, n))
-run.record("a4_shuffled_score", shuffled_scores[0].mean())
-run.record("a4_found", found[0].mean())
-run.record("a4_silent", silent_share[0].mean())
-run.record("control_k", counts[-1])
-run.record("a4_control_score", code_scores[-1].mean())
-run.record("a4_control_neurons", neuron_scores[-1].mean())
-run.record("a4_control_found", found[-1].mean())
+run.record(n=n)
+run.record(k=k)
+run.record(m=m)
+run.record(a4_recovered_score=code_scores[0].mean())
+run.record(a4_neuron_score=neuron_scores[0].mean())
+run.record(a4_neuron_bound=bound(m, n))
+run.record(a4_shuffled_score=shuffled_scores[0].mean())
+run.record(a4_found=found[0].mean())
+run.record(a4_silent=silent_share[0].mean())
+run.record(control_k=counts[-1])
+run.record(a4_control_score=code_scores[-1].mean())
+run.record(a4_control_neurons=neuron_scores[-1].mean())
+run.record(a4_control_found=found[-1].mean())
 
 # %% tags=["remove-output"]
 (ax,) = panels(1)
@@ -780,9 +780,9 @@ run.figure(
 # %%
 groups = torch.eye(6, **options).repeat_interleave(5, dim=1)
 moved = groups.roll(2, 1)
-run.record("hand_score", response_score(groups, moved))
-run.record("hand_scaled", response_score(groups, 10 * moved))
-run.record("hand_negated", abs(response_score(groups, -moved)))
+run.record(hand_score=response_score(groups, moved))
+run.record(hand_scaled=response_score(groups, 10 * moved))
+run.record(hand_negated=abs(response_score(groups, -moved)))
 
 # %% [markdown]
 # Scores: {glue:text}`hand_score:.2f`, scaled {glue:text}`hand_scaled:.2f`, negated {glue:text}`hand_negated:.2f`.
@@ -811,9 +811,9 @@ run.record("hand_negated", abs(response_score(groups, -moved)))
 border = round(compressed_sensing_units(n, k))
 a, b = gaussian(border, n, generator, draws=2)
 border_neurons, border_codes, codes, z = scores_of(a, b, k)
-run.record("border_found", support_recovered(codes[0], z).double().mean())
-run.record("border_neurons", border_neurons)
-run.record("border_codes", border_codes)
+run.record(border_found=support_recovered(codes[0], z).double().mean())
+run.record(border_neurons=border_neurons)
+run.record(border_codes=border_codes)
 
 # %% [markdown]
 # A share of {glue:text}`border_found:.2f` of the supports is found, and the codes score
@@ -846,9 +846,9 @@ _, vectors = torch.linalg.eigh(torch.eye(4, **options) - 1 / 4)
 frame = normalize(vectors[:, 1:].mT, dim=0)
 a, b = (frame * torch.tensor(sign, device=run.device) for sign in ([1, 1, -1, -1], [1, -1, 1, -1]))
 _, k2_score, _, _ = scores_of(a, b, active=2)
-run.record("k2_score", k2_score)
+run.record(k2_score=k2_score)
 for order in (2, 4):
-    run.record(f"k2_delta_{order}", restricted_isometry_constant(a.cpu(), order))
+    run.record(**{f"k2_delta_{order}": restricted_isometry_constant(a.cpu(), order)})
 
 # %% [markdown]
 # Here $\delta_2 =$ {glue:text}`k2_delta_2:.4f`, which satisfies the printed condition, and $\delta_4 =$

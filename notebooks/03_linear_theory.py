@@ -127,8 +127,8 @@ largest, smallest_ratio = stimuli[-1], many_units[0] / many_features
 
 # %%
 for name in ["n", "m_a", "m_b", "draws", "pairs", "small_pairs", "many_features", "few_features", "n_f", "m_0"]:
-    run.record(name, globals()[name])
-run.record("largest", largest)
+    run.record(**{name: globals()[name]})
+run.record(largest=largest)
 
 # %% [markdown]
 # ## Representational similarity
@@ -255,9 +255,9 @@ def slope(values):
 
 
 for metric, key in enumerate(["b1_rsa", "b2_cka"]):
-    run.record(f"{key}_error", float(errors[-1, :, metric].mean()))
-    run.record(f"{key}_error_over_draws", errors[-1, :, metric])
-    run.record(f"{key[:2]}_slope", slope(errors.mean(1)[:, metric]))
+    run.record(**{f"{key}_error": float(errors[-1, :, metric].mean())})
+    run.record(**{f"{key}_error_over_draws": errors[-1, :, metric]})
+    run.record(**{f"{key[:2]}_slope": slope(errors.mean(1)[:, metric])})
 
 # %% tags=["remove-output"]
 drawn = panels(2)
@@ -383,9 +383,9 @@ covariance = centred(z).mT @ centred(z) / len(z)
 a, b = gaussian(m_a, n, generator), gaussian(m_b, n, generator)
 y_a, y_b = z @ a.mT, z @ b.mT
 exact = gram_cosine(a, b, covariance)
-run.record("b2_covariance_error", float((linear_cka(y_a, y_b) - exact).abs()))
-run.record("correlated_cosine", float(exact))
-run.record("white_cosine", float(gram_cosine(a, b)))
+run.record(b2_covariance_error=float((linear_cka(y_a, y_b) - exact).abs()))
+run.record(correlated_cosine=float(exact))
+run.record(white_cosine=float(gram_cosine(a, b)))
 
 # %% [markdown]
 # Linear CKA and the cosine with the sample covariance differ by {glue:text}`b2_covariance_error:.0e`. The formula for
@@ -417,8 +417,8 @@ def pair_covariance(a, b, u, v, covariance, count):
 # %%
 u, v = (centred(y).square().sum(1) for y in (y_a, y_b))
 cross, own_a, own_b = (pair_covariance(*s, covariance, len(z)) for s in [(a, b, u, v), (a, a, u, u), (b, b, v, v)])
-run.record("rsa_identity_error", float((rsa(y_a, y_b) - cross / (own_a * own_b).sqrt()).abs()))
-run.record("rsa_remainder", float((rsa(y_a, y_b) - exact).abs()))
+run.record(rsa_identity_error=float((rsa(y_a, y_b) - cross / (own_a * own_b).sqrt()).abs()))
+run.record(rsa_remainder=float((rsa(y_a, y_b) - exact).abs()))
 
 # %% [markdown]
 # With the lengths included the difference is {glue:text}`rsa_identity_error:.0e`. Without them, from the covariance
@@ -508,7 +508,7 @@ def regression_errors(z, covariance):
 whitened = regression_errors(white(stimuli[0], n, generator), None)
 correlated = regression_errors(z, covariance)
 for key, *both in zip(["weights", "mse", "r2", "r"], whitened, correlated, strict=True):
-    run.record(f"b3_{key}_error", max(both))
+    run.record(**{f"b3_{key}_error": max(both)})
 
 # %% [markdown]
 # | quantity | largest difference between fit and formula |
@@ -664,12 +664,12 @@ def largest_error(simulated, features, units, form):
 
 
 # %%
-run.record("b4_expectation_error", largest_error(many, many_features, many_units, ratio_form))
-run.record("b4_smallest_ratio", smallest_ratio)
-run.record("b4_cka_at_smallest_ratio", float(torch.stack([x[0].mean() for x in many.values()]).mean()))
-run.record("smallest_predicted", expected_cka(many_features, many_units[0], many_units[0]))
-run.record("few_ratio_error", largest_error(few, few_features, few_units, ratio_form))
-run.record("few_refined_error", largest_error(few, few_features, few_units, refined_form))
+run.record(b4_expectation_error=largest_error(many, many_features, many_units, ratio_form))
+run.record(b4_smallest_ratio=smallest_ratio)
+run.record(b4_cka_at_smallest_ratio=float(torch.stack([x[0].mean() for x in many.values()]).mean()))
+run.record(smallest_predicted=expected_cka(many_features, many_units[0], many_units[0]))
+run.record(few_ratio_error=largest_error(few, few_features, few_units, ratio_form))
+run.record(few_refined_error=largest_error(few, few_features, few_units, refined_form))
 
 # %% tags=["remove-output"]
 drawn = panels(2)
@@ -728,10 +728,10 @@ def explained(draw, m):
 r2 = {kappa: torch.stack([explained(draw, m) for m in r2_units]) for kappa, draw in entries.items()}
 
 # %%
-run.record("r2_expectation_error", max(float((x.mean(1) - m_a / n).abs().max()) for x in r2.values()))
-run.record("r2_single_target", r2[3][0])
-run.record("r2_many_targets", r2[3][-1])
-run.record("r2_expected", expected_r2(n, m_a))
+run.record(r2_expectation_error=max(float((x.mean(1) - m_a / n).abs().max()) for x in r2.values()))
+run.record(r2_single_target=r2[3][0])
+run.record(r2_many_targets=r2[3][-1])
+run.record(r2_expected=expected_r2(n, m_a))
 
 # %% [markdown]
 # Expected: {glue:text}`r2_expected:.3f`. Simulated with Gaussian entries, one target unit:
@@ -772,8 +772,8 @@ run.record("r2_expected", expected_r2(n, m_a))
 # %%
 m = many_units[0]
 shifted = gram_cosine(*(gaussian(m, many_features, generator, pairs) + entry_mean for _ in range(2)))
-run.record("shifted_cosine", shifted.cpu())
-run.record("shifted_limit", m * entry_mean**4 / ((1 + entry_mean**2) ** 2 + (m - 1) * entry_mean**4))
+run.record(shifted_cosine=shifted.cpu())
+run.record(shifted_limit=m * entry_mean**4 / ((1 + entry_mean**2) ** 2 + (m - 1) * entry_mean**4))
 
 # %% [markdown]
 # Simulated mean cosine: {glue:text}`shifted_cosine:.3f` $\pm$ {glue:text}`shifted_cosine_error:.3f`; limit:
@@ -826,8 +826,8 @@ run.record("shifted_limit", m * entry_mean**4 / ((1 + entry_mean**2) ** 2 + (m -
 # %%
 squared = ols_r(gaussian(m_a, n, generator), gaussian(targets, n, generator)).square().cpu().numpy()
 law = stats.beta(m_a / 2, (n - m_a) / 2)
-run.record("beta_distance", float(stats.kstest(squared, law.cdf).statistic))
-run.record("beta_threshold", 2 / sqrt(targets))
+run.record(beta_distance=float(stats.kstest(squared, law.cdf).statistic))
+run.record(beta_threshold=2 / sqrt(targets))
 
 # %% [markdown]
 # And the mean of $r$ for a range of $m_a$, against the closed form (`lib.theory.expected_r`), with agreement to one
@@ -836,7 +836,7 @@ run.record("beta_threshold", 2 / sqrt(targets))
 # %%
 beta_units = [m for m in (1, 2, 4, 8, 16, 24) if m < n]
 mean_r = [float(ols_r(gaussian(m, n, generator), gaussian(targets, n, generator)).mean()) for m in beta_units]
-run.record("mean_r_error", max(abs(x - expected_r(n, m)) for x, m in zip(mean_r, beta_units, strict=True)))
+run.record(mean_r_error=max(abs(x - expected_r(n, m)) for x, m in zip(mean_r, beta_units, strict=True)))
 
 # %% tags=["remove-output"]
 drawn = panels(2)
@@ -942,7 +942,7 @@ stated = {
     for kappa in entries
 }
 gaps = [(scores[kappa].mean(2) - torch.tensor(stated[kappa], dtype=torch.float64)).abs().max() for kappa in entries]
-run.record("overlap_error_max", float(max(gaps)))
+run.record(overlap_error_max=float(max(gaps)))
 
 # %% tags=["remove-output"]
 drawn = panels(2)
@@ -1011,8 +1011,8 @@ differences = [
     for rho, x in reachable.items()
     for m in (m_a, 5 * m_a)
 ]
-run.record("crossing_algebra_error", max(map(abs, differences)))
-run.record("crossing_first", crossings[overlaps[0]])
+run.record(crossing_algebra_error=max(map(abs, differences)))
+run.record(crossing_first=crossings[overlaps[0]])
 
 # %% tags=["remove-output"]
 drawn = panels(2)
@@ -1114,7 +1114,7 @@ def explicit_rsa(y_a, y_b, similarity):
 # %%
 long_way = {similarity: explicit_rsa(y_a, y_b, similarity) for similarity in matrices}
 differences = [float((rsa(y_a, y_b, similarity) - x).abs()) for similarity, x in long_way.items()]
-run.record("rsa_linear_error", max(differences))
+run.record(rsa_linear_error=max(differences))
 
 # %% [markdown]
 # The largest difference over the three kinds of similarity is {glue:text}`rsa_linear_error:.0e`. Now the time, for
@@ -1134,8 +1134,8 @@ def best_time(metric, *responses):
 # %%
 z_long = sparse_white(timing_stimuli, n)
 long_a, long_b = z_long @ a.mT, z_long @ b.mT
-run.record("timing_stimuli", timing_stimuli)
-run.record("rsa_speedup", best_time(explicit_rsa, long_a, long_b, "dot") / best_time(rsa, long_a, long_b))
+run.record(timing_stimuli=timing_stimuli)
+run.record(rsa_speedup=best_time(explicit_rsa, long_a, long_b, "dot") / best_time(rsa, long_a, long_b))
 
 # %% [markdown]
 # In this run, at $M =$ {glue:text}`timing_stimuli`, the matrices take {glue:text}`rsa_speedup:.0f` times as long as the
@@ -1216,8 +1216,8 @@ for replaced in [a, rotation @ a, 3 * a, gaussian(m_a, m_a, generator) @ a]:
 plain, debiased = (
     torch.stack([deviations(stimuli[0], debiased=flag)[1] for _ in range(4 * draws)]).cpu() for flag in (False, True)
 )
-run.record("bias_plain", plain)
-run.record("bias_debiased", debiased)
+run.record(bias_plain=plain)
+run.record(bias_debiased=debiased)
 
 # %% [markdown]
 # Plain: {glue:text}`bias_plain:.4f` $\pm$ {glue:text}`bias_plain_error:.4f`. Debiased: {glue:text}`bias_debiased:.4f`
@@ -1264,8 +1264,8 @@ def distance_power(a, b):
 # %%
 limit = distance_power(a, b) / (distance_power(a, a) * distance_power(b, b)).sqrt()
 z_many = sparse_white(largest, n)
-run.record("distance_rsa", float(rsa(z_many @ a.mT, z_many @ b.mT, "euclidean")))
-run.record("distance_limit", float(limit))
+run.record(distance_rsa=float(rsa(z_many @ a.mT, z_many @ b.mT, "euclidean")))
+run.record(distance_limit=float(limit))
 
 # %% [markdown]
 # RSA on squared distances: {glue:text}`distance_rsa:.3f`; the limit above: {glue:text}`distance_limit:.3f`; the cosine

@@ -110,15 +110,8 @@ run = Run("04_gaussian_projections", globals())
 generator = seeded(seed, run.device)
 tolerance = 0.005  # largest rms difference from a closed form that counts as agreement
 
-
-def keep(**values):
-    """Record numbers under their names, for the text and the results file."""
-    for name, value in values.items():
-        run.record(name, value if isinstance(value, int) else float(value))
-
-
-keep(n=n, draws=draws, tolerance=tolerance, smallest_m=units[0], largest_m=units[-1], densest_k=actives[-1])
-keep(wide_n=wide_n, wide_k=wide_k, wide_m=wide_m, wide_draws=wide_draws)
+run.record(n=n, draws=draws, tolerance=tolerance, smallest_m=units[0], largest_m=units[-1], densest_k=actives[-1])
+run.record(wide_n=wide_n, wide_k=wide_k, wide_m=wide_m, wide_draws=wide_draws)
 
 # %% [markdown]
 # ## The features: sparse, but not white
@@ -154,8 +147,8 @@ bulk, ones_direction = v - c, v + (n - 1) * c
 # %%
 sampled = torch.stack([s.mean() * n for s in covariances])
 ratio = ones_direction / bulk
-keep(ones_moment_error=(sampled / ones_direction - 1).abs().max())
-keep(ones_ratio_sparse=ratio[0], ones_ratio_dense=ratio[-1], kept_value_sparse=latents[0][latents[0] > 0].mean())
+run.record(ones_moment_error=(sampled / ones_direction - 1).abs().max())
+run.record(ones_ratio_sparse=ratio[0], ones_ratio_dense=ratio[-1], kept_value_sparse=latents[0][latents[0] > 0].mean())
 
 # %% [markdown]
 # The largest relative difference between sample and formula is {glue:text}`ones_moment_error:.3f`. For the smallest $k$
@@ -218,7 +211,7 @@ def closed_forms(m):
 # %%
 closed = torch.tensor([closed_forms(m) for m in units], dtype=torch.float64)
 rms = (means[:, :, :4] - closed).square().mean((0, 1)).sqrt()
-keep(b5_rms_rsa=rms[0], b5_rms_cka=rms[1], b5_rms_r2=rms[2], b5_rms_r=rms[3])
+run.record(b5_rms_rsa=rms[0], b5_rms_cka=rms[1], b5_rms_r2=rms[2], b5_rms_r=rms[3])
 
 # %% [markdown]
 # | score | rms difference |
@@ -234,7 +227,7 @@ keep(b5_rms_rsa=rms[0], b5_rms_cka=rms[1], b5_rms_r2=rms[2], b5_rms_r=rms[3])
 
 # %%
 rising = means[:, 1:, :3] > means[:, :-1, :3]
-keep(b5_monotone=rising.double().mean(), b5_rsa_cka_gap=(means[..., 0] - means[..., 1]).abs().max())
+run.record(b5_monotone=rising.double().mean(), b5_rsa_cka_gap=(means[..., 0] - means[..., 1]).abs().max())
 
 # %% [markdown]
 # The share of rising steps is {glue:text}`b5_monotone:.3f`; RSA and CKA differ by at most
@@ -325,9 +318,9 @@ run.figure(
 # form. For CKA the first two should be the same number.
 
 # %%
-keep(cka_minus_sample_gram=(scores[:, :, 1] - scores[:, :, 5]).abs().max())
-keep(sample_minus_white_rms=(means[..., 5] - means[..., 4]).square().mean().sqrt())
-keep(white_minus_closed_rms=(means[..., 4] - closed[:, 1]).square().mean().sqrt())
+run.record(cka_minus_sample_gram=(scores[:, :, 1] - scores[:, :, 5]).abs().max())
+run.record(sample_minus_white_rms=(means[..., 5] - means[..., 4]).square().mean().sqrt())
+run.record(white_minus_closed_rms=(means[..., 4] - closed[:, 1]).square().mean().sqrt())
 
 # %% [markdown]
 # | step, for CKA | difference |
@@ -345,7 +338,7 @@ keep(white_minus_closed_rms=(means[..., 4] - closed[:, 1]).square().mean().sqrt(
 many = torch.stack([theory.gram_cosine(*(gaussian(m, n, generator, 400) for _ in "ab")) for m in units]).cpu()
 ratio_bias = many.mean(1) - closed[:, 1]
 worst = int(ratio_bias.abs().argmax())
-keep(ratio_bias=ratio_bias[worst], ratio_bias_error=many[worst].std() / 400**0.5, ratio_bias_m=units[worst])
+run.record(ratio_bias=ratio_bias[worst], ratio_bias_error=many[worst].std() / 400**0.5, ratio_bias_m=units[worst])
 
 # %% [markdown]
 # Over the swept $m$ the largest deviation of the mean cosine from the closed form is {glue:text}`ratio_bias:.4f`
@@ -383,8 +376,8 @@ keep(ratio_bias=ratio_bias[worst], ratio_bias_error=many[worst].std() / 400**0.5
 effective = torch.stack([s.trace() ** 2 / s.square().sum() for s in covariances])[:, None]
 m_values = torch.tensor(units)
 predicted = m_values / (effective + m_values + 1)
-keep(n_effective_least=effective.min(), n_effective_most=effective.max())
-keep(effective_rms=(means[..., 1] - predicted).square().mean().sqrt())
+run.record(n_effective_least=effective.min(), n_effective_most=effective.max())
+run.record(effective_rms=(means[..., 1] - predicted).square().mean().sqrt())
 
 # %% [markdown]
 # Instead of {glue:text}`n` features, CKA sees between {glue:text}`n_effective_least:.1f` and
@@ -398,7 +391,9 @@ keep(effective_rms=(means[..., 1] - predicted).square().mean().sqrt())
 # %%
 fewer = (m_values / (n - 1)).clamp(max=1)
 r2_corrected = fewer + (1 - fewer) * m_values / stimuli
-keep(r2_sparse_gap=(means[0, :, 2] - closed[:, 2]).mean(), r2_corrected_gap=(means[0, :, 2] - r2_corrected).mean())
+run.record(
+    r2_sparse_gap=(means[0, :, 2] - closed[:, 2]).mean(), r2_corrected_gap=(means[0, :, 2] - r2_corrected).mean()
+)
 
 # %% [markdown]
 # For the smallest $k$, where the all-ones direction is really missing, the mean difference of $R^2$ from its closed
@@ -433,8 +428,8 @@ def finite_errors(stimuli):
 # %%
 finite = torch.stack([finite_errors(count) for count in stimuli_swept])
 few, many = finite[0].mean(1), finite[-1].mean(1)
-keep(fewest_stimuli=stimuli_swept[0], biased_error_few=few[0], debiased_error_few=few[1], rsa_error_few=few[2])
-keep(most_stimuli=stimuli_swept[-1], biased_error_many=many[0])
+run.record(fewest_stimuli=stimuli_swept[0], biased_error_few=few[0], debiased_error_few=few[1], rsa_error_few=few[2])
+run.record(most_stimuli=stimuli_swept[-1], biased_error_many=many[0])
 
 # %% [markdown]
 # The predicted bias is the score itself, here the closed form at this $m$, times the factor less 1. In the figure it is
@@ -497,9 +492,9 @@ def uncentred_scores(z, k):
 
 # %%
 centring = torch.stack([uncentred_scores(z, k) for z, k in zip(latents, actives, strict=True)])
-keep(cka_centred_dense=centring[-1, 2], cka_uncentred_dense=centring[-1, 3])
-keep(rsa_uncentred_worst=(centring[:, 1] - centring[:, 0]).abs().max())
-keep(second_moment_error=(centring[:, 3] - centring[:, 4]).abs().max())
+run.record(cka_centred_dense=centring[-1, 2], cka_uncentred_dense=centring[-1, 3])
+run.record(rsa_uncentred_worst=(centring[:, 1] - centring[:, 0]).abs().max())
+run.record(second_moment_error=(centring[:, 3] - centring[:, 4]).abs().max())
 
 
 # %%
@@ -545,7 +540,7 @@ run.figure(
 # %%
 y_a, y_b = (latents[-1] @ gaussian(probe_units, n, generator).T for _ in "ab")
 through_zero = y_a @ torch.linalg.lstsq(y_a, y_b).solution
-keep(r2_intercept=ols_score(y_a, y_b).r2, r2_no_intercept=prediction_score(through_zero, y_b).r2)
+run.record(r2_intercept=ols_score(y_a, y_b).r2, r2_no_intercept=prediction_score(through_zero, y_b).r2)
 
 # %% [markdown]
 # For one draw at $k$ = {glue:text}`densest_k`, $R^2$ is {glue:text}`r2_intercept:.3f` with an intercept and
@@ -571,8 +566,10 @@ keep(r2_intercept=ols_score(y_a, y_b).r2, r2_no_intercept=prediction_score(throu
 gap = (means[..., 2] - means[..., 1]).abs()
 few = torch.tensor(units) <= n / 8
 over_k = means[..., :4].mean(0)
-keep(b5_track_gap=gap.max(), b5_small_m_gap=gap[:, few].max(), b6_smallest_cka=over_k[0, 1], smallest_r=over_k[0, 3])
-keep(largest_m_cka=over_k[-1, 1], largest_m_r2=over_k[-1, 2])
+run.record(
+    b5_track_gap=gap.max(), b5_small_m_gap=gap[:, few].max(), b6_smallest_cka=over_k[0, 1], smallest_r=over_k[0, 3]
+)
+run.record(largest_m_cka=over_k[-1, 1], largest_m_r2=over_k[-1, 2])
 
 # %% [markdown]
 # On two logarithmic axes a power of $m$ is a straight line, and its slope is the exponent.
@@ -667,9 +664,9 @@ rates = [float(recovered[m].mean()) for m in wide_units]
 
 # %%
 pair, close, codes = wide[wide_m]
-keep(b6_recoverable_cka=close[1].mean(), b6_recoverable_cka_error=close[1].std() / wide_draws**0.5)
-keep(b6_recoverable_rate=recovered[wide_m].mean((1, 2)).min(), recovered_count=recovered[wide_m][0].numel())
-keep(wide_m_over_cs=wide_m / wide_cs, wide_r2=close[2].mean(), b6_latent_cka=linear_cka(*codes).mean())
+run.record(b6_recoverable_cka=close[1].mean(), b6_recoverable_cka_error=close[1].std() / wide_draws**0.5)
+run.record(b6_recoverable_rate=recovered[wide_m].mean((1, 2)).min(), recovered_count=recovered[wide_m][0].numel())
+run.record(wide_m_over_cs=wide_m / wide_cs, wide_r2=close[2].mean(), b6_latent_cka=linear_cka(*codes).mean())
 
 # %% [markdown]
 # At {glue:text}`wide_m_over_cs:.2f` $m_\mathrm{CS}$, CKA is {glue:text}`b6_recoverable_cka:.3f` (standard error
@@ -687,8 +684,8 @@ keep(wide_m_over_cs=wide_m / wide_cs, wide_r2=close[2].mean(), b6_latent_cka=lin
 y_a, y_b = (z @ a[0].T for a in pair)
 orders = [torch.randperm(stimuli, generator=generator, device=run.device) for _ in range(20)]
 shuffled = torch.stack([linear_cka(y_a, y_b[order]) for order in orders]).cpu()
-keep(b6_shuffled_cka=shuffled.mean(), b6_shuffled_sd=shuffled.std())
-keep(b6_shuffle_distance=(close[1, 0] - shuffled.mean()) / shuffled.std())
+run.record(b6_shuffled_cka=shuffled.mean(), b6_shuffled_sd=shuffled.std())
+run.record(b6_shuffle_distance=(close[1, 0] - shuffled.mean()) / shuffled.std())
 
 # %% [markdown]
 # Shuffled, CKA is {glue:text}`b6_shuffled_cka:.4f` with a standard deviation of {glue:text}`b6_shuffled_sd:.1e` over

@@ -95,7 +95,7 @@ from lib.features import seeded, topk_uniform
 from lib.geometry import linear_cka
 from lib.plotting import COLOURS, INK, SliderFigure, k_styles, panels
 from lib.projections import gaussian, overlap_masks, signs
-from lib.results import Run
+from lib.run import Run
 
 # %% [markdown]
 # The text of the paper keeps the overlaps (0.7 to 1) and the sparsity fractions, and has lost the numbers of features,
@@ -130,14 +130,9 @@ run = Run("05_partial_overlap", globals())
 generator = seeded(seed, run.device)
 main_overlap = overlaps[-2]
 
-
-def keep(**values):
-    """Record numbers under their names, for the text and the results file."""
-    for name, value in values.items():
-        run.record(name, value if isinstance(value, int) else float(value))
-
-
-keep(n_f=n_f, m_a=m_a, m_0=m_0, draws=draws, figure_draws=figure_draws, fraction=fraction, main_overlap=main_overlap)
+run.record(
+    n_f=n_f, m_a=m_a, m_0=m_0, draws=draws, figure_draws=figure_draws, fraction=fraction, main_overlap=main_overlap
+)
 
 # %% [markdown]
 # What to expect, before any simulation: the partial pair of the main comparison has the overlap
@@ -151,8 +146,8 @@ def squeeze(m):
     return (m / (n_f + m + 1)) ** 0.5
 
 
-keep(g_a=squeeze(m_a), g_many=squeeze(n_f), g_few=squeeze(m_0))
-keep(cka_guess=main_overlap * squeeze(m_a) * squeeze(n_f), cka_full_guess=squeeze(m_a) * squeeze(m_0))
+run.record(g_a=squeeze(m_a), g_many=squeeze(n_f), g_few=squeeze(m_0))
+run.record(cka_guess=main_overlap * squeeze(m_a) * squeeze(n_f), cka_full_guess=squeeze(m_a) * squeeze(m_0))
 
 # %% [markdown]
 # | pair | shared | discount of a | discount of b | product |
@@ -209,7 +204,7 @@ assert (wide_a[:, n_f:] == 0).all() and (wide_b[:, : n_f - n_s] == 0).all()
 
 # %%
 densest = round(fractions[-1] * n_f)
-keep(densest_k=densest, densest_m_cs=theory.compressed_sensing_units(n_f, densest))
+run.record(densest_k=densest, densest_m_cs=theory.compressed_sensing_units(n_f, densest))
 
 # %% [markdown]
 # For the densest fraction about {glue:text}`densest_k` of the features of a are active and $m_\mathrm{CS}$ =
@@ -241,7 +236,7 @@ def simulated_cka(overlap, fraction):
 # %%
 simulated = torch.stack([torch.stack([simulated_cka(o, f) for o in overlaps]) for f in fractions])
 closed = torch.tensor([[round(o * n_f) / n_f * squeeze(m_a) * squeeze(m) for m in figure_units] for o in overlaps])
-keep(overlap_rms=(simulated.mean(-1) - closed).square().mean().sqrt())
+run.record(overlap_rms=(simulated.mean(-1) - closed).square().mean().sqrt())
 
 # %% [markdown]
 # `simulated` has the axes sparsity fraction, overlap, $m_b$, draw. Its mean over draws lies within
@@ -308,7 +303,7 @@ run.figure(
 z = draw_latents(main_overlap, fraction, stimuli)
 pair = lay_out(figure_a, figure_b, main_overlap)
 on_stimuli = linear_cka(*(z @ x.mT for x in pair))
-keep(gram_rounding=(on_stimuli - theory.gram_cosine(*pair, torch.cov(z.T))).abs().max())
+run.record(gram_rounding=(on_stimuli - theory.gram_cosine(*pair, torch.cov(z.T))).abs().max())
 
 # %% [markdown]
 # The largest difference is {glue:text}`gram_rounding:.0e`. So from here on, simulated means: Gram cosines with the
@@ -354,8 +349,8 @@ for other in set(systems_a) - {m_a}:
 # %%
 row = {m: i for i, m in enumerate(units)}
 gain = tables[m_a][main_overlap][row[n_f]] - tables[m_a][1.0][row[m_0]]
-keep(b7_margin=gain.mean(), b7_margin_error=gain.std() / draws**0.5)
-keep(cka_partial=tables[m_a][main_overlap][row[n_f]].mean(), cka_full=tables[m_a][1.0][row[m_0]].mean())
+run.record(b7_margin=gain.mean(), b7_margin_error=gain.std() / draws**0.5)
+run.record(cka_partial=tables[m_a][main_overlap][row[n_f]].mean(), cka_full=tables[m_a][1.0][row[m_0]].mean())
 
 # %% [markdown]
 # The pair that shares less scores {glue:text}`cka_partial:.3f`, the pair that shares everything
@@ -388,7 +383,7 @@ def predicted(overlap, reference):
 tested = [(o, m, system) for system in systems_a for o in partial for m in references if predicted(o, m) < n_f]
 found = [crossing(tables[system][o], float(tables[system][1.0][row[m]].mean())) for o, m, system in tested]
 relative = torch.tensor([x / predicted(o, m) - 1 for x, (o, m, _) in zip(found, tested, strict=True)])
-keep(b7_crossing_error=relative.abs().max(), crossings=len(tested), crossing_bias=relative.mean())
+run.record(b7_crossing_error=relative.abs().max(), crossings=len(tested), crossing_bias=relative.mean())
 
 # %% [markdown]
 # Over {glue:text}`crossings` combinations the largest relative error is {glue:text}`b7_crossing_error:.3f` and the mean
@@ -406,7 +401,7 @@ for (o, m, system), x in zip(tested, found, strict=True):
 
 # %%
 by_system = torch.tensor(found).reshape(len(systems_a), -1)
-keep(system_spread=(by_system.amax(0) / by_system.amin(0) - 1).max())
+run.record(system_spread=(by_system.amax(0) / by_system.amin(0) - 1).max())
 
 # %% [markdown]
 # The crossings found with {glue:text}`m_a` units in system a and with the other choice differ by at most a factor of 1
@@ -465,7 +460,7 @@ low, high = slider_overlaps[0], slider_references[-1]
 grown = gaussian(4 * n_f, n_f, generator, 20)
 a, b = (x @ roots[low] for x in lay_out(fine_a[:20, :m_a], grown, low))
 shortfall = theory.gram_cosine(a, b).cpu().mean() - tables[m_a][1.0][row[high]].mean()
-keep(low=low, high=high, low_squared=low**2, high_t=high / (n_f + high + 1), shortfall=shortfall)
+run.record(low=low, high=high, low_squared=low**2, high_t=high / (n_f + high + 1), shortfall=shortfall)
 
 # %% [markdown]
 # With overlap {glue:text}`low` and reference {glue:text}`high`, $\rho^2$ = {glue:text}`low_squared:.3f` and $t$ =
@@ -549,7 +544,7 @@ def inversion_probability(reference):
 
 
 probabilities = {m: inversion_probability(m) for m in references}
-keep(b7_probability_at_full=probabilities[m_0][row[n_f]], probability_same=probabilities[m_0][row[m_0]])
+run.record(b7_probability_at_full=probabilities[m_0][row[n_f]], probability_same=probabilities[m_0][row[m_0]])
 
 # %% tags=["remove-output"]
 (ax,) = panels(1, width=4.2)
@@ -636,14 +631,14 @@ def r2_backward(overlap):
 forward = {o: r2_forward(o) for o in overlaps}
 difference = torch.stack([forward[o] - forward[1.0][row[m_0]] for o in partial])
 inverted = difference.mean(-1) > 3 * difference.std(-1) / regression_draws**0.5
-keep(b7_r2_inversions=int(inverted.sum()), r2_grid=inverted.numel())
-keep(forward_full=forward[1.0][row[m_0]].mean(), forward_partial=forward[main_overlap][row[n_f]].mean())
+run.record(b7_r2_inversions=int(inverted.sum()), r2_grid=inverted.numel())
+run.record(forward_full=forward[1.0][row[m_0]].mean(), forward_partial=forward[main_overlap][row[n_f]].mean())
 
 # %%
 backward = {o: r2_backward(o) for o in (main_overlap, 1.0)}
 backward_level = float(backward[1.0][row[m_0]].mean())
-keep(backward_crossing=crossing(backward[main_overlap], backward_level), backward_predicted=m_0 * n_f / n_s)
-keep(backward_full=backward_level, backward_partial=backward[main_overlap][row[n_f]].mean())
+run.record(backward_crossing=crossing(backward[main_overlap], backward_level), backward_predicted=m_0 * n_f / n_s)
+run.record(backward_full=backward_level, backward_partial=backward[main_overlap][row[n_f]].mean())
 
 
 # %%

@@ -45,7 +45,7 @@ recorded: str = "paper"  # profile whose recorded results are judged beside it
 # %%
 run = Run("14_claims", globals())
 verdicts = ledger(profile)
-run.record("claims", len(verdicts))
+run.record(claims=len(verdicts))
 
 # %% [markdown]
 # ## At a glance

@@ -27,9 +27,9 @@ def run(tmp_path, monkeypatch):
 
 
 def test_saved_file_holds_values_parameters_and_provenance(run, tmp_path):
-    run.record("rms", 0.25)
-    run.record("draws", 5)
-    run.record("score", torch.tensor([1.0, 2.0, 3.0]))
+    run.record(rms=0.25)
+    run.record(draws=5)
+    run.record(score=torch.tensor([1.0, 2.0, 3.0]))
     path = tmp_path / run.save(data="simulated: nothing")
     content = read_results(path)
     assert content["values"]["rms"] == 0.25 and content["values"]["draws"] == 5
@@ -42,12 +42,12 @@ def test_saved_file_holds_values_parameters_and_provenance(run, tmp_path):
 
 
 def test_number_recorded_twice_or_not_finite_is_refused(run):
-    run.record("rms", 0.1)
+    run.record(rms=0.1)
     with pytest.raises(ValueError, match="rms is recorded already"):
-        run.record("rms", 0.2)
+        run.record(rms=0.2)
     for bad in (float("nan"), float("inf"), torch.tensor([1.0, float("nan")])):
         with pytest.raises(ValueError, match="other = .* is not finite"):
-            run.record("other", bad)
+            run.record(other=bad)
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"values": {}}', "null"])
