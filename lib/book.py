@@ -20,7 +20,7 @@ from lib.parameters import ROOT, chapter_names
 from lib.results import results_of, write_whole
 
 BOOK = ROOT / "book"
-STRICT = ["-W", "-n", "--keep-going"]  # a warning is an error, missing references too, and all of them are shown
+STRICT = ["-W", "-n", "--keep-going", "-q"]  # a warning is an error, missing references too, and all of them are shown
 
 
 def build(profile: str) -> int:
