@@ -7,7 +7,7 @@ from tqdm import tqdm
 
 from lib.checks import check_alike, check_projection, check_responses, check_sparsity
 
-SOLVER_TOLERANCE = 1e-6  # entries of a code below it are the solver's rounding, not features
+SOLVER_TOLERANCE = 1e-6  # entries below this share of the response are the solver's rounding, not features
 
 
 def orthogonal_matching_pursuit(y: torch.Tensor, a: torch.Tensor, k: int) -> torch.Tensor:
@@ -54,9 +54,10 @@ def nonnegative_basis_pursuit(y: torch.Tensor, a: torch.Tensor) -> torch.Tensor:
     cost = np.ones(matrix.shape[1])
     codes = np.full((len(y), matrix.shape[1]), np.nan)
     for i, response in enumerate(tqdm(y.detach().cpu().double().numpy(), "basis pursuit", delay=2, leave=False)):
-        solution = linprog(cost, A_eq=matrix, b_eq=response, bounds=(0, None), method="highs")
+        scale = np.abs(response).max() or 1.0
+        solution = linprog(cost, A_eq=matrix, b_eq=response / scale, bounds=(0, None), method="highs")
         if solution.status == 0:
-            codes[i] = np.where(solution.x > SOLVER_TOLERANCE, solution.x, 0.0)
+            codes[i] = scale * np.where(solution.x > SOLVER_TOLERANCE, solution.x, 0.0)
     return torch.as_tensor(codes)
 
 

@@ -130,7 +130,7 @@ def draw_system(ax, a, y, name):
     ax.set(xlabel=f"neuron 1 of system {name}", ylabel=f"neuron 2 of system {name}")
 
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 left, right = panels(2)
 draw_system(left, a, y_a, "a")
 draw_system(right, b, y_b, "b")
@@ -210,7 +210,7 @@ codes = {
 }
 run.record(code_gap=(codes["a"] - codes["b"]).abs().max())
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 left, right = panels(2)
 for shift, colour, (name, code) in zip([-0.2, 0.2], ["blue", "red"], codes.items(), strict=True):
     style = {"width": 0.36, "label": f"system {name}", "color": COLOURS[colour]}
@@ -262,7 +262,7 @@ latents = {
 }
 run.record(bernoulli_active=(latents["Bernoulli"] > 0).sum(1).double())
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 left, right = panels(2)
 for (name, z), style in zip(latents.items(), k_styles(latents), strict=True):
     left.plot(torch.bincount((z > 0).sum(1).cpu(), minlength=14) / len(z), label=name, linestyle=":", **style)
@@ -443,7 +443,7 @@ run.record(small_share_2=shares[1])
 run.record(largest_m=small_units[-1])
 run.record(largest_delta_4=constants[small_units[-1]][orders.index(4)])
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 left, right = panels(2)
 for (units, values), style in zip(constants.items(), k_styles(constants), strict=True):
     left.plot(orders, values, linestyle=":", label=f"m = {units}", **style)
@@ -589,7 +589,7 @@ def draw_sweep(ax, name, unit):
 # Three panels: basis pursuit against the number of units, the same against units of $m_{\mathrm{CS}}$, and OMP
 # against units of $m_{\mathrm{CS}}$. If the unit is well chosen, the curves of the second panel should fall together.
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 axes = panels(3)
 draw_sweep(axes[0], "bp", "m")
 draw_sweep(axes[1], "bp", "m_CS")
@@ -644,7 +644,7 @@ run.record(sign_k=sign_k)
 run.record(nonnegative_half=half_point(ratio, rates["bp"].mean(1)))
 run.record(signed_half=half_point(ratio, rates["signed"].mean(1)))
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1)
 for (name, label), style in zip({"bp": "z ≥ 0 known", "signed": "sign unknown"}.items(), k_styles("ab"), strict=True):
     error = rates[name].std(1) / draws**0.5

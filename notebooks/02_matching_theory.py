@@ -284,7 +284,7 @@ run.record(a1_sign_flip_bound=1 - 2 * flips / mixed_units)
 run.record(a1_sign_flip_score=signed[flips])
 run.record(a1_sign_flip_absolute=min(absolute))
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1)
 count = range(mixed_units + 1)
 signed_style, absolute_style = k_styles("ab")
@@ -377,7 +377,7 @@ run.record(fitted_score=noise[0, :, 0])
 run.record(fitted_bound=bound(fold_units, fold_stimuli[0] - 1))
 run.record(held_out_score=noise[0, :, 1])
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1)
 for name, values, style in zip(["fitted", "held out"], noise.unbind(-1), k_styles("ab"), strict=True):
     ax.errorbar(fold_stimuli, values.mean(1), values.std(1) / 5**0.5, linestyle="none", label=name, **style)
@@ -493,7 +493,7 @@ run.record(q_max=q_max)
 # %% [markdown]
 # The figure shows measured scores as markers and the two propositions as lines.
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 left, right = panels(2)
 grid = torch.linspace(1, q_max, 100)
 left.plot(grid, grid**-0.5, color=COLOURS["blue"])
@@ -709,7 +709,7 @@ run.record(a4_control_score=code_scores[-1].mean())
 run.record(a4_control_neurons=neuron_scores[-1].mean())
 run.record(a4_control_found=found[-1].mean())
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1)
 series = {"recovered codes": code_scores, "neurons": neuron_scores, "codes, shuffled": shuffled_scores}
 for (name, values), style in zip(series.items(), k_styles(series), strict=True):

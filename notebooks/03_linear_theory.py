@@ -259,7 +259,7 @@ for metric, key in enumerate(["b1_rsa", "b2_cka"]):
     run.record(**{f"{key}_error_over_draws": errors[-1, :, metric]})
     run.record(**{f"{key[:2]}_slope": slope(errors.mean(1)[:, metric])})
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 drawn = panels(2)
 for metric, (ax, name) in enumerate(zip(drawn, ["RSA", "linear CKA"], strict=True)):
     mean = errors[:, :, metric].mean(1)
@@ -269,7 +269,7 @@ for metric, (ax, name) in enumerate(zip(drawn, ["RSA", "linear CKA"], strict=Tru
     ax.set(xscale="log", yscale="log", xlabel="stimuli M", ylabel=f"mean |{name} - cosine|")
     ax.legend()
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 alt = "Two panels on doubly logarithmic axes: the mean error of RSA and of linear CKA falls as stimuli grow in number, "
 run.figure(drawn, "fig-linear-convergence", alt + "near a line of slope -1/2.", "Simulated: error against stimuli")
 
@@ -671,7 +671,7 @@ run.record(smallest_predicted=expected_cka(many_features, many_units[0], many_un
 run.record(few_ratio_error=largest_error(few, few_features, few_units, ratio_form))
 run.record(few_refined_error=largest_error(few, few_features, few_units, refined_form))
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 drawn = panels(2)
 ratios = np.array(many_units) / many_features
 drawn[0].plot(ratios, ratio_form(many_features, many_units, 3), color=COLOURS["grey"], label="closed form")
@@ -681,7 +681,7 @@ for (kappa, values), style in zip(many.items(), k_styles(entries), strict=True):
 drawn[0].set(xscale="log", yscale="log", xlabel="units / features, m / n", ylabel="mean cosine")
 drawn[0].xaxis.set_minor_formatter(ticker.NullFormatter())
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 for (kappa, values), style in zip(few.items(), k_styles(entries), strict=True):
     closed = ratio_form(few_features, few_units, kappa)
     spread = values.std(1) / sqrt(small_pairs)
@@ -689,7 +689,7 @@ for (kappa, values), style in zip(few.items(), k_styles(entries), strict=True):
     drawn[1].plot(few_units, refined_form(few_features, few_units, kappa) - closed, color=style["color"])
 drawn[1].set(xscale="log", xlabel=f"units m (n = {few_features})", ylabel="mean cosine - ratio form")
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 for ax in drawn:
     ax.legend()
 alt = "Left: the mean cosine rises with m/n along the closed form for both kinds of entries. Right: with few features, "
@@ -838,20 +838,20 @@ beta_units = [m for m in (1, 2, 4, 8, 16, 24) if m < n]
 mean_r = [float(ols_r(gaussian(m, n, generator), gaussian(targets, n, generator)).mean()) for m in beta_units]
 run.record(mean_r_error=max(abs(x - expected_r(n, m)) for x, m in zip(mean_r, beta_units, strict=True)))
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 drawn = panels(2)
 drawn[0].hist(squared, bins=30, density=True, color=COLOURS["blue"], alpha=0.5, label="simulated")
 grid = np.linspace(0.001, 0.999, 300)
 drawn[0].plot(grid, law.pdf(grid), color=COLOURS["red"], label="Beta density")
 drawn[0].set(xlabel="$r^2$ of one unit", ylabel="density")
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 drawn[1].plot(beta_units, mean_r, linestyle="", marker="o", color=COLOURS["blue"], label="simulated r")
 drawn[1].plot(range(1, n), [expected_r(n, m) for m in range(1, n)], color=COLOURS["red"], label="E r")
 drawn[1].plot(range(1, n), [expected_cka(n, m, m) for m in range(1, n)], color=COLOURS["grey"], label="E CKA")
 drawn[1].set(xlabel=f"units m (n = {n})", ylabel="alignment")
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 for ax in drawn:
     ax.legend()
 alt = "Left: histogram of squared correlations with the Beta density on top. Right: the mean correlation against the "
@@ -906,8 +906,8 @@ run.figure(drawn, "fig-linear-beta", alt, "Simulated: correlation of one regress
 # The symmetries in the proof of {prf:ref}`prop-linear-exact`, used within a's own features and within b's, give
 # $\mathbb{E}\,G_A/|G_A| = \frac1{n_a}\mathbb{E}\sqrt{d(A)}\;I_a$, with $I_a$ the diagonal matrix that is 1 on a's
 # features and 0 elsewhere, and likewise for b. By independence the mean cosine is the inner product of the two
-# expectations, and $\langle I_a, I_b\rangle = n_s$. For the ratio form, $\mathbb{E}\langle G_A, G_B\rangle =
-# m_am_b\langle I_a, I_b\rangle = n_sm_am_b$, and each norm is that of {prf:ref}`prop-linear-moments` with the system's
+# expectations, and $\langle I_a, I_b\rangle = n_s$. For the ratio form, $\mathbb{E}\langle G_A, G_B\rangle$ is
+# $m_am_b\langle I_a, I_b\rangle = n_sm_am_b$, and each norm is that of {prf:ref}`prop-linear-moments` with the system's
 # own number of features.
 #
 # For regression the same symmetries hold for $P_A$ (with $A$ replaced by $AD$, $D$ a sign flip or a permutation of a's
@@ -944,7 +944,7 @@ stated = {
 gaps = [(scores[kappa].mean(2) - torch.tensor(stated[kappa], dtype=torch.float64)).abs().max() for kappa in entries]
 run.record(overlap_error_max=float(max(gaps)))
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 drawn = panels(2)
 for metric, (ax, name) in enumerate(zip(drawn, ["CKA", "R2(a to b)"], strict=True)):
     ax.plot(shared, np.array(stated[3])[:, metric], color=COLOURS["grey"], label="closed form")
@@ -1014,7 +1014,7 @@ differences = [
 run.record(crossing_algebra_error=max(map(abs, differences)))
 run.record(crossing_first=crossings[overlaps[0]])
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 drawn = panels(2)
 grid, level = np.geomspace(2, 8 * n_f, 100), expected_cka(n_f, m_0, m_0)
 drawn[0].axhline(level, color=COLOURS["grey"], ls="--", label=f"all shared, {m_0} units")
@@ -1024,14 +1024,14 @@ for rho, style in zip(overlaps, k_styles(overlaps), strict=True):
     drawn[0].plot([x for x in [crossings[rho]] if rho in reachable], [level] * (rho in reachable), ls="", **style)
 drawn[0].set(xscale="log", xlabel="units $m_b$ of the partial pair", ylabel="expected CKA")
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 references = np.arange(1, n_f)
 for rho, style in zip(overlaps, k_styles(overlaps), strict=True):
     curve = [crossing_units(n_f, rho, m) for m in references]
     drawn[1].plot(references, curve, color=style["color"], label=f"overlap {rho}")
 drawn[1].set(xlabel="units $m_0$ of the full pair", ylabel="crossing $m_b^*$", yscale="log", ylim=(1, 64 * n_f))
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 for ax in drawn:
     ax.legend()
 alt = "Left: expected CKA of pairs with partial overlap rises with their units and crosses the dashed line of the "
@@ -1090,8 +1090,13 @@ run.figure(drawn, "fig-linear-crossing", alt, "Theory: where two pairs change ra
 #
 # For distances, $D_{ij} = u_i + u_j - 2K_{ij}$ and $E_{ij} = v_i + v_j - 2L_{ij}$. As units are centred, each row of
 # $K$ and $L$ sums to 0, so all products of a $u$ with an $L$ or of a $v$ with a $K$ vanish in the sum. What remains is
-# $\sum_{ij}(u_i+u_j)(v_i+v_j) = 2M\sum u_iv_i + 2\sum u_i\sum v_i$ and $4\sum K_{ij}L_{ij}$; the diagonal of $D$ is 0,
-# so halving is enough. In the same way $\sum_{ij}D_{ij} = 2M\sum_iu_i$.
+# $4\sum K_{ij}L_{ij}$ and
+#
+# $$
+# \sum_{ij}(u_i+u_j)(v_i+v_j) = 2M\sum_i u_iv_i + 2\sum_i u_i\sum_i v_i .
+# $$
+#
+# The diagonal of $D$ is 0, so halving is enough. In the same way $\sum_{ij}D_{ij} = 2M\sum_iu_i$.
 # ````
 #
 # **The check.** We build the matrices the long way, with torch's own routines for correlations and distances, and take
@@ -1242,9 +1247,13 @@ run.record(bias_debiased=debiased)
 #
 # Use $D_{ij} = u_i + u_j - 2z_i'G_Az_j$ with $u_i = z_i'G_Az_i$. The last term has no covariance with the first two,
 # since its mean given $z_i$ is 0. For independent symmetric entries
-# $\operatorname{cov}(z'G_Az, z'G_Bz) = 2\langle G_A, G_B\rangle + (\kappa_z - 3)\,g_A'g_B$, with $g_A$ and $g_B$ the
-# diagonals of the Gram matrices (the squared column norms). Each of $u_i$ and $u_j$ contributes this once, the dot
-# product $4\langle G_A, G_B\rangle$, so up to a factor 2
+#
+# $$
+# \operatorname{cov}(z'G_Az, z'G_Bz) = 2\langle G_A, G_B\rangle + (\kappa_z - 3)\,g_A'g_B ,
+# $$
+#
+# with $g_A$ and $g_B$ the diagonals of the Gram matrices (the squared column norms). Each of $u_i$ and $u_j$
+# contributes this once, the dot product $4\langle G_A, G_B\rangle$, so up to a factor 2
 #
 # $$
 # \operatorname{cov}(D, E) \propto 4\langle G_A, G_B\rangle + (\kappa_z - 3)\,g_A'g_B .

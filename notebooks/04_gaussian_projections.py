@@ -280,7 +280,7 @@ def draw_regimes(ax):
     ax.set_title("recoverable from $m_{CS}$ on", fontsize=9)
 
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 axes = panels(4)
 for ax, column, label in zip(axes, (0, 1, 3), ("RSA", "linear CKA", "regression r"), strict=False):
     draw_sweep(ax, column, label)
@@ -357,7 +357,11 @@ run.record(ratio_bias=ratio_bias[worst], ratio_bias_error=many[worst].std() / 40
 # n_\mathrm{eff} = \frac{(\operatorname{tr} S)^2}{\operatorname{tr} S^2} ,
 # $$
 #
-# that is, $\sqrt{m_a m_b / ((n_\mathrm{eff} + m_a + 1)(n_\mathrm{eff} + m_b + 1))}$.
+# that is,
+#
+# $$
+# \sqrt{\frac{m_a m_b}{(n_\mathrm{eff} + m_a + 1)(n_\mathrm{eff} + m_b + 1)}} .
+# $$
 # ````
 #
 # ````{prf:proof}
@@ -440,7 +444,7 @@ level = theory.expected_cka(n, probe_units, probe_units)
 counts = torch.tensor(stimuli_swept)
 bias = [level * (theory.cka_finite_sample_factor(n, probe_units, count) - 1) for count in stimuli_swept]
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1, width=4.2)
 ax.plot(counts, bias, color=COLOURS["blue"], label="predicted bias")
 for i, (name, style) in enumerate(zip(("CKA", "debiased CKA", "RSA"), k_styles(range(3)), strict=True)):
@@ -507,7 +511,7 @@ def draw_centring(ax, first, label):
     ax.minorticks_off()
 
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 left, right = panels(2)
 draw_centring(left, 0, "RSA")
 draw_centring(right, 2, "linear CKA")
@@ -574,7 +578,7 @@ run.record(largest_m_cka=over_k[-1, 1], largest_m_r2=over_k[-1, 2])
 # %% [markdown]
 # On two logarithmic axes a power of $m$ is a straight line, and its slope is the exponent.
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 left, right = panels(2)
 for column, (name, style) in enumerate(zip(("RSA", "CKA", "R²", "r"), k_styles(range(4)), strict=True)):
     left.plot(fine, fine_closed[:, column], color=style["color"], lw=1.2)
@@ -733,7 +737,7 @@ def label_landing(ax):
     ax.text(wide_cs * 0.95, 1.03, "compressed\nsensing unit", rotation=90, ha="right", va="top", fontsize=8)
 
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1, width=4.2, height=3.0)
 draw_landing(ax)
 label_landing(ax)

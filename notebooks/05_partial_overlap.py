@@ -50,7 +50,7 @@
 #
 # ````{prf:proof}
 # $\mathrm E\, A'A = m_a D_a$ with $D_a$ the diagonal matrix that marks the features of a, so by independence
-# $\mathrm E \langle G_A, G_B \rangle = m_a m_b \operatorname{tr} D_a D_b = m_a m_b n_s$. A masked projection has the
+# $\mathrm E \langle G_A, G_B \rangle$ is $m_a m_b \operatorname{tr} D_a D_b = m_a m_b n_s$. A masked projection has the
 # Gram norm of an unmasked one of its own features, $\mathrm E |G_A|^2 = n_a m_a (n_a + m_a + 1)$. Divide, and sort the
 # factors.
 # ````
@@ -261,7 +261,7 @@ def draw_fraction(ax, values, name):
     ax.set_title(name, fontsize=9)
 
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 axes = panels(len(fractions))
 for ax, values, share in zip(axes, simulated, fractions, strict=True):
     draw_fraction(ax, values, f"active fraction {share:g}")
@@ -421,7 +421,7 @@ def draw_reference(ax, m, style):
         ax.plot(*zip(*points, strict=True), ls="", **looks, **style)
 
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1, width=4.2)
 for m, style in zip(references, k_styles(references), strict=True):
     draw_reference(ax, m, style)
@@ -494,7 +494,7 @@ def slider_state(overlap, m_0):
 # %% [markdown]
 # The figure is drawn once for the starting position; the browser only swaps the lines.
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 first = slider_state(main_overlap, m_0)
 (ax,) = panels(1, width=4.2, height=3.0)
 ax.plot(*first["curve"], color=COLOURS["blue"], lw=2, gid="curve", label="pair with this overlap")
@@ -503,7 +503,7 @@ ax.plot(*first["crossing"], ":", color=INK, gid="crossing", label="crossing")
 log_axis(ax, (4, 8, 16, 32, 64, 128), ylabel="linear CKA", ylim=(0, 0.56))
 ax.legend(loc="upper left")
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 name = "fig-overlap-slider"
 figure = SliderFigure(
     ax,
@@ -546,7 +546,7 @@ def inversion_probability(reference):
 probabilities = {m: inversion_probability(m) for m in references}
 run.record(b7_probability_at_full=probabilities[m_0][row[n_f]], probability_same=probabilities[m_0][row[m_0]])
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1, width=4.2)
 for m, style in zip(references, k_styles(references), strict=True):
     ax.plot(units, probabilities[m], label=f"$m_0$ = {m}", **style)
@@ -652,7 +652,7 @@ def draw_direction(ax, scores, predictors, label):
     log_axis(ax, (4, 8, 16, 32, 64, 128), ylabel=label, ylim=(0, 1.05))
 
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 left, right = panels(2)
 draw_direction(left, forward, [m_a] * len(units), "R² of a to b")
 draw_direction(right, backward, units, "R² of b to a")

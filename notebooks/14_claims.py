@@ -53,7 +53,7 @@ run.record(claims=len(verdicts))
 # We count how many claims of each paper earned each verdict. Expect many *not run* while chapters are missing: a claim
 # that we cannot test is worth a row too, for it says what is still open.
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 glue("summary", Markdown(summary_table(verdicts)))
 
 # %% [markdown]
@@ -63,7 +63,7 @@ glue("summary", Markdown(summary_table(verdicts)))
 #
 # The same counts as a picture.
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1, width=3.9, height=2.4)
 start = {"A": 0, "B": 0}
 for verdict, shade, hatch in zip(VERDICTS, ("green", "ochre", "red", "grey"), ("", "//", "xx", ""), strict=True):
@@ -87,7 +87,7 @@ run.figure([ax], "fig-claims", "Stacked bars count the verdicts on the claims of
 #
 # {cite:t}`longon2025`. Each verdict links to the figure or the statement that it rests on.
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 glue("ledger_a", Markdown(full_table([v for v in verdicts if v.paper == "A"])))
 
 # %% [markdown]
@@ -99,7 +99,7 @@ glue("ledger_a", Markdown(full_table([v for v in verdicts if v.paper == "A"])))
 #
 # {cite:t}`liu2026`.
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 glue("ledger_b", Markdown(full_table([v for v in verdicts if v.paper == "B"])))
 
 # %% [markdown]
@@ -112,7 +112,7 @@ glue("ledger_b", Markdown(full_table([v for v in verdicts if v.paper == "B"])))
 # Some settings take longer than a reader wants to wait. Their results files are kept with the book, with the device,
 # the versions and the date of the run, and are judged here by the same predicates.
 
-# %% tags=["remove-output"]
+# %% tags=["hide-input", "remove-output"]
 glue("ledger_recorded", Markdown(summary_table(ledger(recorded))))
 
 # %% [markdown]

@@ -171,7 +171,9 @@ def test_expected_gram_norm_agrees_with_draws(draw, kurtosis, n, m):
 
 
 @pytest.mark.parametrize(("draw", "kurtosis"), [(gaussian, 3), (signs, 1)])
-@pytest.mark.parametrize(("n_a", "m_a", "m_b", "n_b", "n_s"), [(20, 5, 9, 20, 20), (20, 6, 4, 12, 5)])
+@pytest.mark.parametrize(
+    ("n_a", "m_a", "m_b", "n_b", "n_s"), [(20, 5, 9, 20, 20), (20, 6, 4, 12, 5), (30, 20, 2, 6, 6)]
+)
 def test_expected_cka_is_the_ratio_of_expectations_over_draws(draw, kurtosis, n_a, m_a, m_b, n_b, n_s):
     mask_a, mask_b = overlap_masks(n_a, n_b, n_s)
     a = draw(m_a, len(mask_a), seeded(0), 10_000) * mask_a
