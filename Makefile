@@ -19,7 +19,7 @@ book: $(INSTALLED)  ## run every chapter that is out of date and build the book 
 test: $(INSTALLED)  ## lint, tests and notebook checks
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	OMP_NUM_THREADS=1 $(RUN) pytest -q -n $(JOBS) tests
+	OMP_NUM_THREADS=1 $(RUN) pytest -q -rs -n $(JOBS) tests
 
 chapter: $(INSTALLED)  ## run one chapter with other parameters and build its page (NAME=..., ARGS="-p draws 50")
 	@test -n "$(NAME)" || { $(RUN) lib.chapters list; echo 'say which: make chapter NAME=...'; exit 2; }
