@@ -85,12 +85,13 @@ def full_table(verdicts: list[Verdict]) -> str:
     lines = [
         "```{div} ledger",
         "",
-        "| claim | place | what is claimed | paper's figure | verdict | measured |",
+        "| claim | place | what is claimed | paper's figure | verdict | measured by us |",
         "|---|---|---|---|---|---|",
     ]
     for entry in verdicts:
-        condition = f" *Condition:* {entry.condition}." if entry.condition else ""
-        cells = (entry.id, entry.place, entry.claim, entry.paper_figure, _badge(entry), entry.measured + condition)
+        found = f"needs {entry.measured}" if entry.verdict == "not-run" else entry.measured
+        found += f". *Condition:* {entry.condition}." if entry.condition else ""
+        cells = (entry.id, entry.place, entry.claim, entry.paper_figure or "none", _badge(entry), found)
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join([*lines, "```"]) + "\n"
 
@@ -103,16 +104,17 @@ def summary_table(verdicts: list[Verdict]) -> str:
         for paper in "AB":
             ids = [_link(entry, entry.id) for entry in verdicts if (entry.paper, entry.verdict) == (paper, verdict)]
             cells.append(f"{len(ids)}: {', '.join(ids)}" if ids else "none")
-        lines.append(f"| {_words(verdict)} | {cells[0]} | {cells[1]} |")
+        lines.append(f"| {verdict_in_words(verdict)} | {cells[0]} | {cells[1]} |")
     return "\n".join(lines) + "\n"
 
 
-def _words(verdict):
+def verdict_in_words(verdict: str) -> str:
+    """A verdict as the pages print it."""
     return {"reproduced-with-condition": "reproduced, with a condition"}.get(verdict, verdict.replace("-", " "))
 
 
 def _badge(entry):
-    return f'<span class="{entry.verdict}"></span> {_link(entry, _words(entry.verdict))}'
+    return f'<span class="{entry.verdict}"></span> {_link(entry, verdict_in_words(entry.verdict))}'
 
 
 def _link(entry, text):

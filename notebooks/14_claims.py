@@ -22,20 +22,20 @@
 # passes its own predicates. *Not reproduced*: neither passes. *Not run*: no chapter has measured it yet, and the last
 # column says what that would take. The predicates stand in `book/claims.yml`; nobody types a verdict.
 #
-# The predicates were written down with the chapters, before the recorded runs. Two conditions are about the wording of
-# a theorem rather than about a number: there the claim as printed has a counterexample, which its chapter runs.
+# The predicates were written down with the chapters, before the recorded runs. Some conditions are about the wording
+# of a statement rather than about a number: there the claim as printed has a counterexample, which its chapter runs.
 
 # %%
 from IPython.display import Markdown
 from myst_nb import glue
 
-from lib.claims import VERDICTS, full_table, ledger, summary_table
+from lib.claims import VERDICTS, full_table, ledger, summary_table, verdict_in_words
 from lib.plotting import COLOURS, panels
 from lib.run import Run
 
 # %% [markdown]
 # The only parameter that matters here is the profile, the folder of results that is judged. `recorded` names a second
-# profile, whose results were recorded on another machine and are kept with the book.
+# profile, whose results were recorded in an earlier run and are kept with the book.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -69,7 +69,9 @@ start = {"A": 0, "B": 0}
 for verdict, shade, hatch in zip(VERDICTS, ("green", "ochre", "red", "grey"), ("", "//", "xx", ""), strict=True):
     counts = [sum((v.paper, v.verdict) == (paper, verdict) for v in verdicts) for paper in "BA"]
     left = [start["B"], start["A"]]
-    bars = ax.barh(["paper B", "paper A"], counts, left=left, color=COLOURS[shade], hatch=hatch, label=verdict)
+    bars = ax.barh(
+        ["paper B", "paper A"], counts, left=left, color=COLOURS[shade], hatch=hatch, label=verdict_in_words(verdict)
+    )
     ax.bar_label(bars, [count or "" for count in counts], label_type="center")
     start = {"B": left[0] + counts[0], "A": left[1] + counts[1]}
 ax.set_xlabel("claims")
@@ -132,6 +134,8 @@ glue("ledger_recorded", Markdown(summary_table(ledger(recorded))))
 #
 # With so few stimuli the biased estimate of CKA leaves its closed form by more than the margin that the predicate
 # allows.
+#
+# ## Exercises
 #
 # :::{exercise} Read a predicate
 # :label: ex-claims-predicate
