@@ -21,8 +21,8 @@
 # few neurons, and two networks may mix the same features differently. {cite:t}`longon2025` need exact sparse recovery
 # for their statement that alignment is restored (claim A4, judged in {ref}`ch-matching`). {cite:t}`liu2026` measure
 # the number of neurons in units of $k \log(n/k)$ and expect the latent features to be recoverable beyond it (claim
-# B8, judged in a later chapter). This chapter judges no claim. It builds the ground they stand on and measures the
-# one number that both papers leave open: how many of these units are enough.
+# B8, for which {ref}`ch-claims` says what it takes). This chapter judges no claim. It builds the ground they stand on
+# and measures the one number that both papers leave open: how many of these units are enough.
 #
 # By the end you will be able to
 #
@@ -684,7 +684,7 @@ run.figure(
 # - Guarantees by coherence or RIP concern the worst case and promise little at these sizes. {cite:t}`longon2025`
 #   state theirs with RIP; {ref}`ch-matching` looks at its order.
 # - All of this assumes that the projection is *known*. A sparse autoencoder has to learn it, and then finds codes
-#   with a single encoding step instead of an optimisation. Both cost extra, as later chapters measure.
+#   with a single encoding step instead of an optimisation. Both cost extra.
 
 # %% [markdown]
 # ## Exercises

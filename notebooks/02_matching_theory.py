@@ -757,7 +757,7 @@ run.figure(
 # - **A4** holds with the isometry property of order $2K$, and fails with order $K$ as printed. Random projections at
 #   about twice $k \log(n/k)$ restore the score without any such certificate, because typical stimuli are easier than
 #   the worst.
-# - All of this has the projection *known*. What a trained sparse autoencoder achieves is measured in later chapters.
+# - All of this has the projection *known*. What a trained sparse autoencoder achieves is another question.
 
 # %% [markdown]
 # ## Exercises

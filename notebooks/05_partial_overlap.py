@@ -213,7 +213,7 @@ run.record(densest_k=densest, densest_m_cs=theory.compressed_sensing_units(n_f, 
 # ## The inversion, simulated
 #
 # The metric is linear CKA on stimuli, as in the paper, with the debiased estimator, since the number of stimuli is
-# moderate. # One set of stimuli is drawn for each overlap and sparsity fraction, and every pair of projections answers
+# moderate. One set of stimuli is drawn for each overlap and sparsity fraction, and every pair of projections answers
 # to all of them. System b is used with the first $m_b$ of its units, so that a curve over $m_b$ shows one system that
 # is given more and more units, and not a new system at each point.
 
@@ -596,7 +596,7 @@ run.figure(
 # m_b^* = m_0 / \rho ,
 # $$ (eq-overlap-r2-crossing)
 #
-# which is *earlier* than for CKA. (Check: $\rho^2 - t < \rho$ and so on; exercise below.)
+# which is *earlier* than for CKA. (The first exercise shows that it always is.)
 #
 # The asymmetry has a plain reason. An ordinary least squares fit can undo any invertible mixing of its predictors, so
 # their geometry does not matter, only the space that they span; and the size of that space is the number of predictors.
@@ -703,7 +703,7 @@ for guess in (n_f // 2, n_f, 2 * n_f):
 # %% [markdown]
 # With the true number the overlap {glue:text}`main_overlap` comes out nearly as it was put in. With a wrong number it
 # can be wrong by as much as one likes. A correction of the score is therefore no way out in practice; finding the
-# features is, which is what the chapters on sparse autoencoders try.
+# features is, which is what sparse autoencoders are for.
 
 # %% [markdown]
 # ## Where this departs from the paper
