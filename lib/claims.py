@@ -155,7 +155,10 @@ def main(arguments: list[str] | None = None) -> None:
     """Print the ledger of one profile."""
     parser = argparse.ArgumentParser(prog="python -m lib.claims", description="Judge every claim from the results.")
     parser.add_argument("--profile", default="quick", help="whose results, default quick")
-    for entry in ledger(parser.parse_args(arguments).profile):
+    profile = parser.parse_args(arguments).profile
+    if not results_of(profile):
+        print(f"no results of profile {profile!r} yet: run `make book PROFILE={profile}`", file=sys.stderr)
+    for entry in ledger(profile):
         print(f"{entry.id:4} {entry.verdict:26} {entry.measured}")
 
 
