@@ -1093,7 +1093,10 @@ run.figure(drawn, "fig-linear-crossing", alt, "Theory: where two pairs change ra
 # $4\sum K_{ij}L_{ij}$ and
 #
 # $$
-# \sum_{ij}(u_i+u_j)(v_i+v_j) = 2M\sum_i u_iv_i + 2\sum_i u_i\sum_i v_i .
+# \begin{aligned}
+# \sum_{ij}&(u_i+u_j)(v_i+v_j) \\
+# &= 2M\sum_i u_iv_i + 2\sum_i u_i\sum_i v_i .
+# \end{aligned}
 # $$
 #
 # The diagonal of $D$ is 0, so halving is enough. In the same way $\sum_{ij}D_{ij} = 2M\sum_iu_i$.
@@ -1249,7 +1252,10 @@ run.record(bias_debiased=debiased)
 # since its mean given $z_i$ is 0. For independent symmetric entries
 #
 # $$
-# \operatorname{cov}(z'G_Az, z'G_Bz) = 2\langle G_A, G_B\rangle + (\kappa_z - 3)\,g_A'g_B ,
+# \begin{aligned}
+# \operatorname{cov}&(z'G_Az, z'G_Bz) \\
+# &= 2\langle G_A, G_B\rangle + (\kappa_z - 3)\,g_A'g_B ,
+# \end{aligned}
 # $$
 #
 # with $g_A$ and $g_B$ the diagonals of the Gram matrices (the squared column norms). Each of $u_i$ and $u_j$

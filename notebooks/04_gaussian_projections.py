@@ -557,9 +557,10 @@ run.record(r2_intercept=ols_score(y_a, y_b).r2, r2_no_intercept=prediction_score
 # {eq}`eq-gaussian-closed-forms`,
 #
 # $$
-# \frac{\mathrm E R^2}{\mathrm E\,\mathrm{CKA}} \approx 1 + \frac{m + 1}{n} ,
-# \qquad
-# r \approx \sqrt{m / n} \quad (m \ll n).
+# \begin{aligned}
+# \frac{\mathrm E R^2}{\mathrm E\,\mathrm{CKA}} &\approx 1 + \frac{m + 1}{n} , \\
+# r &\approx \sqrt{m / n} \quad (m \ll n).
+# \end{aligned}
 # $$ (eq-gaussian-ratio)
 #
 # So for few units CKA and $R^2$ are nearly equal, and at $m = n$ regression is perfect while CKA is one half: an

@@ -43,8 +43,10 @@
 # For white features and independent Gaussian projections, the ratio of expectations of CKA (and of RSA) is
 #
 # $$
-# \mathrm E\,\mathrm{CKA} \approx \rho \; g(n_a, m_a)\; g(n_b, m_b) , \qquad
-# g(n, m) = \sqrt{\frac{m}{n + m + 1}} .
+# \begin{aligned}
+# \mathrm E\,\mathrm{CKA} &\approx \rho \; g(n_a, m_a)\; g(n_b, m_b) , \\
+# g(n, m) &= \sqrt{\frac{m}{n + m + 1}} .
+# \end{aligned}
 # $$
 # ````
 #
@@ -585,7 +587,10 @@ run.figure(
 # direction only. From chapter {ref}`ch-gaussian` and the masks,
 #
 # $$
-# \mathrm E R^2(a \to b) = \frac{n_s\, m_a}{n_a n_b} , \qquad \mathrm E R^2(b \to a) = \frac{n_s\, m_b}{n_a n_b} .
+# \begin{aligned}
+# \mathrm E R^2(a \to b) &= \frac{n_s\, m_a}{n_a n_b} , \\
+# \mathrm E R^2(b \to a) &= \frac{n_s\, m_b}{n_a n_b} .
+# \end{aligned}
 # $$ (eq-overlap-r2)
 #
 # Predicting b from a, $m_b$ does not appear: more units in b are more targets of the same kind. With $m_a$ fixed, the

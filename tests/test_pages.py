@@ -119,6 +119,11 @@ def test_phone_never_scrolls_sideways(browser, path):
             ".map(e => e.closest('p').textContent.slice(0, 60))"
         )
         assert cut == [], "inline mathematics wider than a phone: write it as a displayed equation"
+        wide = visit.page.evaluate(
+            "[...document.querySelectorAll('article mjx-container[display=true]')]"
+            ".filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 60))"
+        )
+        assert wide == [], "displayed equation wider than a phone: break it with aligned"
 
 
 def test_solutions_unfold(browser):
