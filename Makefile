@@ -10,7 +10,7 @@ INSTALLED := $(VENV)/.installed
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
-	@sed -nE 's/^([a-z]+):.*## (.*)/  make \1|\2/p' $(MAKEFILE_LIST) | column -ts '|'
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: $(INSTALLED)  ## run every chapter that is out of date and build the book (PROFILE=quick)
 	$(RUN) lib.chapters run --profile $(PROFILE) --jobs $(JOBS)
@@ -34,8 +34,8 @@ lab: $(INSTALLED)  ## open JupyterLab, where a chapter's .py opens as a notebook
 claims: $(INSTALLED)  ## print the verdict on every claim (PROFILE=quick)
 	@$(RUN) lib.claims --profile $(PROFILE)
 
-clean:  ## delete runs and built pages, keep the installation
-	rm -rf build _build book/chapters
+clean:  ## delete the runs of PROFILE and the built pages, keep the installation
+	rm -rf build/$(PROFILE) build/custom _build book/chapters
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -2,6 +2,7 @@
 
 python -m lib.book build [--profile quick]     the whole book into _build/html
 python -m lib.book page NAME [--label custom]  one chapter's page, for a run with changed parameters
+python -m lib.book record [--profile paper]    keep a long run's results with the book
 """
 
 import argparse
@@ -14,10 +15,10 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from lib.chapters import output_path, run_seconds
+from lib.chapters import LEDGER, output_path, run_seconds
 from lib.claims import ledger, summary_table
 from lib.parameters import ROOT, chapter_names
-from lib.results import results_of, write_whole
+from lib.results import read_results, results_of, write_whole
 
 BOOK = ROOT / "book"
 STRICT = ["-W", "-n", "--keep-going", "-q"]  # a warning is an error, missing references too, and all of them are shown
@@ -27,7 +28,7 @@ def build(profile: str) -> int:
     """Copy the executed chapters of a profile into the book, write its generated pages, build; the exit status."""
     for name in chapter_names():
         _write_if_changed(BOOK / "chapters" / f"{name}.ipynb", _published(name, profile))
-    _write_if_changed(BOOK / "chapters" / "_verdicts.md", summary_table(ledger(profile)))
+    _write_if_changed(BOOK / "chapters" / "_verdicts.md", summary_table(ledger(results_of(profile))))
     _write_if_changed(BOOK / "chapters" / "_run_times.md", run_times(profile))
     write_whole(ROOT / "build" / profile / "landing.svg", landing_picture(profile))
     status = _jupyter_book(ROOT, ROOT, *STRICT)
@@ -50,8 +51,22 @@ def page(name: str, label: str) -> int:
     write_whole(source / f"{name}.ipynb", _published(name, label))
     # Links to other chapters lead nowhere in a page of its own, so warnings do not stop this build.
     status = _jupyter_book(source, source, "-q")
-    print(f"the page is at {(source / '_build' / 'html' / f'{name}.html').relative_to(ROOT)}")
+    if status == 0:
+        print(f"the page is at {(source / '_build' / 'html' / f'{name}.html').relative_to(ROOT)}")
     return status
+
+
+def record(profile: str) -> int:
+    """Copy the results files of a profile's runs into book/results/<profile>; the exit status."""
+    paths = sorted(path for path in (ROOT / "build" / profile).glob("[0-9]*.json") if path.stem != LEDGER)
+    if not paths:
+        raise ValueError(f"build/{profile} has no results to record: run `make book PROFILE={profile}` first")
+    for path in paths:
+        read_results(path)
+        copy = BOOK / "results" / profile / path.name
+        write_whole(copy, path.read_text(encoding="utf-8"))
+        print(copy.relative_to(ROOT))
+    return 0
 
 
 def run_times(profile: str) -> str:
@@ -59,6 +74,8 @@ def run_times(profile: str) -> str:
     lines = ["| chapter | seconds | device | versions | date | revision |", "|---|---:|---|---|---|---|"]
     results = results_of(profile)
     for name in chapter_names():
+        if name not in results:
+            raise ValueError(f"build/{profile}/{name}.json is missing: run `make book` again")
         source = results[name]["provenance"]
         versions = ", ".join(f"{package} {number}" for package, number in source["versions"].items())
         seconds = f"{run_seconds(name, profile):.1f}"
@@ -117,8 +134,12 @@ def main(arguments: list[str] | None = None) -> int:
     single = commands.add_parser("page", help="one chapter's page")
     single.add_argument("name")
     single.add_argument("--label", default="custom")
+    kept = commands.add_parser("record", help="keep a long run's results with the book")
+    kept.add_argument("--profile", default="paper")
     given = parser.parse_args(arguments)
-    return build(given.profile) if given.command == "build" else page(given.name, given.label)
+    if given.command == "page":
+        return page(given.name, given.label)
+    return {"build": build, "record": record}[given.command](given.profile)
 
 
 if __name__ == "__main__":

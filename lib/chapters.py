@@ -9,12 +9,14 @@ A chapter runs into a temporary file and is renamed when it succeeded; one that 
 """
 
 import argparse
+import fcntl
 import hashlib
 import json
 import os
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
+from contextlib import contextmanager
 from pathlib import Path
 
 import jupytext
@@ -37,21 +39,30 @@ class ChapterError(Exception):
 def run_chapters(names: list[str], profile: str, given: dict, jobs: int, label: str | None = None) -> bool:
     """Run chapters that are out of date, `jobs` at a time; True if all succeeded. Prints one line a chapter.
 
-    `given` are parameter values on top of the profile's, `label` the folder of build/ that takes the outputs, the
-    profile's name if not given. Raises ValueError on a bad name, profile or parameter before anything runs.
+    `given` are parameter values on top of the profile's, `label` the folder of build/ that takes the outputs: if not
+    given, the profile's name, or `custom` with parameters of one's own. Raises ValueError on a bad name, profile or
+    parameter before anything runs.
     """
-    label = label or profile
+    if "profile" in given:
+        raise ValueError("profile is set by --profile and --label, not by -p")
+    label = label or ("custom" if given else profile)
     settings = {name: checked(name, {**profile_values(name, profile), **given, "profile": label}) for name in names}
-    os.environ["OMP_NUM_THREADS"] = str(max(1, (os.cpu_count() or 1) // jobs))
-    os.environ["TQDM_DISABLE"] = "1"
-    os.environ["PYTHONPATH"] = str(ROOT)
-    succeeded = []
-    with tqdm(total=len(names), unit="chapter", disable=None) as bar, ThreadPoolExecutor(jobs) as pool:
-        for wave in ([name for name in names if name != LEDGER], [name for name in names if name == LEDGER]):
-            runs = {pool.submit(run_chapter, name, settings[name], label): name for name in wave}
-            for done in as_completed(runs):
-                succeeded.append(_reported(runs[done], done, bar))
-    return all(succeeded)
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    os.environ |= {"OMP_NUM_THREADS": str(threads), "TQDM_DISABLE": "1", "PYTHONPATH": str(ROOT)}
+    waves = [name for name in names if name != LEDGER], [name for name in names if name == LEDGER]
+    with _alone(label), tqdm(total=len(names), unit="chapter", disable=None) as bar, ThreadPoolExecutor(jobs) as pool:
+        try:
+            return all([good for wave in waves for good in _run_wave(wave, settings, label, pool, bar)])
+        except KeyboardInterrupt:
+            # Leaving the pool would wait for the running chapters; their kernels end with this process.
+            print("interrupted: finished chapters are kept, the same command goes on", file=sys.stderr)
+            os._exit(130)
+
+
+def _run_wave(names, settings, label, pool, bar):
+    runs = {pool.submit(run_chapter, name, settings[name], label): name for name in names}
+    for done in as_completed(runs):
+        yield _reported(runs[done], done, bar)
 
 
 def _reported(name, done, bar):
@@ -59,6 +70,8 @@ def _reported(name, done, bar):
         line, good = done.result(), True
     except ChapterError as error:
         line, good = f"FAILED  {error}", False
+    except Exception as error:  # the runner's own: the other chapters still get their line
+        line, good = f"FAILED  {error!r}", False
     tqdm.write(f"{name:28} {line}")
     bar.update()
     return good
@@ -68,7 +81,7 @@ def run_chapter(name: str, settings: dict, label: str) -> str:
     """Run one chapter unless its output is up to date; returns what happened. Raises ChapterError if it fails."""
     output = output_path(name, label)
     digest = fingerprint(name, settings, label)
-    if output.exists() and _read_run(output).get("fingerprint") == digest:
+    if output.exists() and _read_run(output) | {"seconds": None} == _run_entry(name, digest, label, None):
         return "up to date"
     output.parent.mkdir(parents=True, exist_ok=True)
     temporary = output.with_name(f".{name}.part.ipynb")
@@ -78,7 +91,7 @@ def run_chapter(name: str, settings: dict, label: str) -> str:
         raise ChapterError(failure)
     notebook = _tidy(nbformat.read(temporary, as_version=4))
     seconds = round(time.perf_counter() - started, 1)
-    notebook.metadata["run"] = {"fingerprint": digest, "seconds": seconds, "profile": label}
+    notebook.metadata["run"] = _run_entry(name, digest, label, seconds)
     failure = failure or _too_long(notebook)
     kept = output.with_name(f"{name}.failed.ipynb")
     write_whole(kept if failure else output, nbformat.writes(notebook) + "\n")
@@ -87,6 +100,13 @@ def run_chapter(name: str, settings: dict, label: str) -> str:
         raise ChapterError(f"{failure}; see {kept.relative_to(ROOT)}")
     kept.unlink(missing_ok=True)
     return f"{seconds:6.1f} s"
+
+
+def _run_entry(name, digest, label, seconds):
+    """What a finished notebook says of its run; the results' hash tells if they were deleted or overwritten since."""
+    results = output_path(name, label).with_suffix(".json")
+    written = hashlib.sha256(results.read_bytes()).hexdigest()[:16] if results.exists() else None
+    return {"fingerprint": digest, "results": written, "seconds": seconds, "profile": label}
 
 
 def output_path(name: str, label: str) -> Path:
@@ -128,6 +148,7 @@ def _execute(name, settings, temporary):
     options["extra_arguments"] = ["--log-level=CRITICAL"]  # of the kernel: its start-up warnings are not the chapter's
     try:
         for attempt in range(KERNEL_STARTS):
+            temporary.unlink(missing_ok=True)
             try:
                 papermill.execute_notebook(source, temporary, **options)
                 return None
@@ -178,6 +199,26 @@ def _too_long(notebook):
     return None
 
 
+def _literal(name, value):
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ValueError(f"-p {name} {value!r} is no value: write a number, a word or a list such as [2, 8]") from None
+
+
+@contextmanager
+def _alone(label):
+    """Hold build/<label> for this run: two runs would overwrite each other's temporary files."""
+    folder = ROOT / "build" / label
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise ValueError(f"another run is using build/{label}: wait for it, or give --label another name") from None
+        yield
+
+
 def _parser():
     parser = argparse.ArgumentParser(prog="python -m lib.chapters", description="List and run the book's chapters.")
     commands = parser.add_subparsers(dest="command", required=True)
@@ -186,7 +227,9 @@ def _parser():
     run.add_argument("names", nargs="*", metavar="NAME", help="chapters, all if none is named")
     run.add_argument("--profile", default="quick", help="folder of notebooks/profiles, default quick")
     run.add_argument("--label", help="folder of build/ for the outputs, default the profile's name")
-    run.add_argument("--jobs", type=int, default=2, help="chapters at a time, default 2")
+    run.add_argument(
+        "--jobs", type=int, choices=range(1, 65), default=2, metavar="N", help="chapters at a time, default 2"
+    )
     run.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set a parameter")
     notebook = commands.add_parser("notebook", help="write a chapter as .ipynb for the raw tools")
     notebook.add_argument("name", metavar="NAME")
@@ -205,7 +248,7 @@ def main(arguments: list[str] | None = None) -> int:
         jupytext.write(jupytext.read(notebook_path(given.name)), path)
         print(path.relative_to(ROOT))
         return 0
-    values = {name: yaml.safe_load(value) for name, value in given.p}
+    values = {name: _literal(name, value) for name, value in given.p}
     return 0 if run_chapters(given.names or chapter_names(), given.profile, values, given.jobs, given.label) else 1
 
 

@@ -49,11 +49,14 @@ def load_claims(path: Path = ROOT / "book" / "claims.yml") -> list[dict]:
 
 
 def judge(claim: dict, results: dict[str, dict]) -> Verdict:
-    """The verdict on one claim from results by chapter. Raises ValueError if a result that it names is missing."""
+    """The verdict on one claim from results by chapter; `not-run` if its chapter or a number it names is missing."""
     values = results[claim["chapter"]]["values"] if claim["chapter"] in results else None
     verdict, measured, condition = "not-run", claim.get("needs", "its chapter has not been run with this profile"), ""
-    if values is not None and "holds" in claim:
-        numbers = _numbers(claim, values)
+    numbers = _numbers(values) if values is not None else {}
+    missing = sorted(_names(claim) - set(numbers)) if "holds" in claim else []
+    if values is not None and missing:
+        measured = f"a rerun of {claim['chapter']}, whose results lack {', '.join(missing)}"
+    elif values is not None and "holds" in claim:
         verdict = "not-reproduced"
         if _all_true(claim, claim["holds"], numbers):
             verdict = "reproduced"
@@ -74,9 +77,8 @@ def judge(claim: dict, results: dict[str, dict]) -> Verdict:
     )
 
 
-def ledger(profile: str) -> list[Verdict]:
-    """Verdicts on all claims from the results of a profile."""
-    results = results_of(profile)
+def ledger(results: dict[str, dict]) -> list[Verdict]:
+    """Verdicts on all claims from results by chapter, of `lib.results.results_of` or `recorded_results`."""
     return [judge(claim, results) for claim in load_claims()]
 
 
@@ -123,19 +125,21 @@ def _link(entry, text):
     return f"[{text}](#{entry.figure})" if entry.figure.startswith("fig-") else f"{{prf:ref}}`{text} <{entry.figure}>`"
 
 
-def _numbers(claim, values):
-    """The results that a claim names, spreads as their mean and `name_error`."""
+def _numbers(values):
+    """Results by name, spreads as their mean and `name_error`."""
     numbers = {}
     for name, value in values.items():
         numbers[name] = value["mean"] if isinstance(value, dict) else value
         if isinstance(value, dict):
             numbers[f"{name}_error"] = value["standard_error"]
-    named = {field for _, field, _, _ in string.Formatter().parse(claim["measured"]) if field}
-    predicates = claim["holds"] + claim.get("condition", {}).get("holds", [])
-    for name in named | {predicate.split()[0] for predicate in predicates}:
-        if name not in numbers:
-            raise ValueError(f"claim {claim['id']}: chapter {claim['chapter']} records no {name!r}: rerun the chapter")
     return numbers
+
+
+def _names(claim):
+    """The results that a claim names."""
+    shown = {field for _, field, _, _ in string.Formatter().parse(claim["measured"]) if field}
+    predicates = claim["holds"] + claim.get("condition", {}).get("holds", [])
+    return shown | {predicate.split()[0] for predicate in predicates}
 
 
 def _all_true(claim, predicates, numbers):
@@ -156,9 +160,10 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(prog="python -m lib.claims", description="Judge every claim from the results.")
     parser.add_argument("--profile", default="quick", help="whose results, default quick")
     profile = parser.parse_args(arguments).profile
-    if not results_of(profile):
+    results = results_of(profile)
+    if not results:
         print(f"no results of profile {profile!r} yet: run `make book PROFILE={profile}`", file=sys.stderr)
-    for entry in ledger(profile):
+    for entry in ledger(results):
         print(f"{entry.id:4} {entry.verdict:26} {entry.measured}")
 
 

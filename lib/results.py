@@ -24,10 +24,15 @@ def read_results(path: Path) -> dict:
     return content
 
 
+def recorded_results(profile: str) -> dict[str, dict]:
+    """Results by chapter that were recorded with the book, in book/results/<profile>/."""
+    return _read_folder(ROOT / "book" / "results" / profile)
+
+
 def results_of(profile: str) -> dict[str, dict]:
-    """Results by chapter: those of this machine's runs in build/, else those recorded in book/results/."""
-    found = {}
-    for folder in (ROOT / "book" / "results" / profile, ROOT / "build" / profile):
-        for path in sorted(folder.glob("[0-9]*.json")):
-            found[path.stem] = read_results(path)
-    return found
+    """Results by chapter: those of this machine's runs in build/<profile>/, else the recorded ones."""
+    return recorded_results(profile) | _read_folder(ROOT / "build" / profile)
+
+
+def _read_folder(folder):
+    return {path.stem: read_results(path) for path in sorted(folder.glob("[0-9]*.json"))}

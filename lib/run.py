@@ -48,8 +48,10 @@ class Run:
             if number.ndim == 0:
                 self.values[name] = value if isinstance(value, int) else float(number)
                 self._glue(name, self.values[name])
-            else:
+            elif number.ndim == 1 and len(number) > 1:
                 self._record_spread(name, number)
+            else:
+                raise ValueError(f"{name} has shape {tuple(number.shape)}: give a number, or a list of at least two")
 
     def _record_spread(self, name, numbers):
         mean, error = float(numbers.mean()), float(numbers.std() / len(numbers) ** 0.5)
@@ -103,5 +105,7 @@ def provenance(device: torch.device) -> dict:
 def git_revision() -> str:
     """The commit checked out, marked if the tree differs from it; `unknown` outside a git checkout."""
     command = ["git", "-C", str(ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
-    done = subprocess.run(command, capture_output=True, text=True)
-    return done.stdout.strip() or "unknown"
+    try:
+        return subprocess.run(command, capture_output=True, text=True).stdout.strip() or "unknown"
+    except OSError:  # no git on this machine
+        return "unknown"

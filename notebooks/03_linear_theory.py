@@ -34,7 +34,8 @@
 #
 # - derive what RSA, linear CKA and regression become for $y = Az$, and say which latents the formulas need;
 # - predict the score of two unrelated networks with the same features from $m$, $n$ and the kurtosis alone;
-# - split a score into shared content and geometry, and compute where a pair that shares less overtakes another.
+# - split an expected score into shared content and geometry, and compute where a pair that shares less overtakes
+#   another.
 #
 # Reading takes about an hour; without the proofs, twenty minutes. All data are simulated.
 #
@@ -284,8 +285,8 @@ run.figure(drawn, "fig-linear-convergence", alt + "near a line of slope -1/2.", 
 # :::
 #
 # At {glue:text}`largest` stimuli the mean error of RSA is {glue:text}`b1_rsa_error:.4f` $\pm$
-# {glue:text}`b1_rsa_error_over_draws_error:.4f`. The cosine is the only target in this comparison that knows the
-# projections; the latents enter it nowhere.
+# {glue:text}`b1_rsa_error_over_draws_error:.4f`. The target, the cosine, is computed from the projections
+# alone: the latents do not enter it.
 
 # %% [markdown]
 # ## Linear CKA
@@ -574,8 +575,8 @@ for key, *both in zip(["weights", "mse", "r2", "r"], whitened, correlated, stric
 # ```{prf:proposition} The mean over random projections, exactly (ours)
 # :label: prop-linear-exact
 #
-# Let $B$ have independent entries of one distribution, symmetric about 0, and not vanish. Let $A$ be independent of
-# $B$, random or fixed, not 0, and let $d(A) = (\operatorname{tr} G_A)^2/|G_A|^2$. Then
+# Let $B$ have independent entries of one distribution, symmetric about 0, and be almost surely not 0. Let $A$ be
+# independent of $B$, random or fixed, not 0, and let $d(A) = (\operatorname{tr} G_A)^2/|G_A|^2$. Then
 #
 # $$
 # \begin{aligned}
@@ -666,7 +667,7 @@ def largest_error(simulated, features, units, form):
 # %%
 run.record(b4_expectation_error=largest_error(many, many_features, many_units, ratio_form))
 run.record(b4_smallest_ratio=smallest_ratio)
-run.record(b4_cka_at_smallest_ratio=float(torch.stack([x[0].mean() for x in many.values()]).mean()))
+run.record(b4_cka_at_smallest_ratio=many[3][0])
 run.record(smallest_predicted=expected_cka(many_features, many_units[0], many_units[0]))
 run.record(few_ratio_error=largest_error(few, few_features, few_units, ratio_form))
 run.record(few_refined_error=largest_error(few, few_features, few_units, refined_form))
@@ -677,7 +678,8 @@ ratios = np.array(many_units) / many_features
 drawn[0].plot(ratios, ratio_form(many_features, many_units, 3), color=COLOURS["grey"], label="closed form")
 for (kappa, values), style in zip(many.items(), k_styles(entries), strict=True):
     beside = 1.06 if kappa == 1 else 0.94
-    drawn[0].plot(ratios * beside, values.mean(1), linestyle="", label=f"kurtosis {kappa}", **style)
+    spread = values.std(1) / sqrt(pairs)
+    drawn[0].errorbar(ratios * beside, values.mean(1), spread, ls="", label=f"kurtosis {kappa}", **style)
 drawn[0].set(xscale="log", yscale="log", xlabel="units / features, m / n", ylabel="mean cosine")
 drawn[0].xaxis.set_minor_formatter(ticker.NullFormatter())
 
@@ -701,14 +703,15 @@ run.figure(drawn, "fig-random-projections", alt, "Simulated: unrelated projectio
 # :name: fig-random-projections
 #
 # Alignment of identical features falls with $m/n$, as {eq}`eq-linear-ratio` says. (a) $n =$
-# {glue:text}`many_features`; the line is the closed form for $\kappa = 3$, dots are simulated (moved sideways a little
-# to be told apart). Largest deviation, both kinds of entry: {glue:text}`b4_expectation_error:.4f`. (b) The error of
-# taking the ratio of expectations, at $n =$ {glue:text}`few_features`, with standard errors; lines show what
-# {eq}`eq-linear-refined` adds.
+# {glue:text}`many_features`; the line is the closed form for $\kappa = 3$, dots are simulated, with standard errors
+# (moved sideways a little to be told apart). Largest deviation, both kinds of entry:
+# {glue:text}`b4_expectation_error:.4f`. (b) The error of taking the ratio of expectations, at $n =$
+# {glue:text}`few_features`, with standard errors; lines show what {eq}`eq-linear-refined` adds.
 # :::
 #
-# At $m/n =$ {glue:text}`b4_smallest_ratio:.4f` the mean cosine is {glue:text}`b4_cka_at_smallest_ratio:.4f` (closed
-# form {glue:text}`smallest_predicted:.4f`): two systems that hold the same features, all of them, and look unrelated.
+# At $m/n =$ {glue:text}`b4_smallest_ratio:.4f` the mean cosine of Gaussian projections is
+# {glue:text}`b4_cka_at_smallest_ratio:.4f` $\pm$ {glue:text}`b4_cka_at_smallest_ratio_error:.4f` (closed form
+# {glue:text}`smallest_predicted:.4f`): two systems that hold the same features, all of them, and look unrelated.
 # The ratio of expectations is off by at most {glue:text}`few_ratio_error:.4f` at the small $n$, and the refined form
 # by at most {glue:text}`few_refined_error:.4f`; both figures include sampling noise. To first
 # order the refinement multiplies by $1 + (\kappa-1)/(nm)$, so for the sizes of real networks it does not matter.
@@ -744,8 +747,8 @@ run.record(r2_expected=expected_r2(n, m_a))
 # %% [markdown]
 # ### Entries whose mean is not zero
 #
-# A footnote of the paper says that an arbitrary mean of the entries complicates the expressions but leaves the scaling
-# as it is. We find that it does not.
+# According to a footnote of the paper, a mean other than 0 changes the formulas but not how they scale. The symbol it
+# scales with is lost in the text that we read; with $m/n$, we find, it does change it.
 #
 # ```{prf:proposition} A common mean puts a floor under alignment (ours)
 # :label: prop-linear-mean
@@ -767,7 +770,8 @@ run.record(r2_expected=expected_r2(n, m_a))
 # With $\mu = 0$ this is 0, as in {eq}`eq-linear-ratio`. With $\mu \ne 0$ it is positive although $m/n \to 0$, and grows
 # to 1 with $m$: every unit of both systems contains the sum of all features, and on that one direction they agree. The
 # condition of mean zero in B4 is needed. We shift Gaussian entries by the parameter `entry_mean` at the smallest $m/n$
-# above and ask for agreement with the limit to one hundredth.
+# above and ask for agreement with the limit to one hundredth (at the default mean; for small means a remainder of
+# order $m/n$ is larger).
 
 # %%
 m = many_units[0]
@@ -915,8 +919,9 @@ run.figure(drawn, "fig-linear-beta", alt, "Simulated: correlation of one regress
 # $\mathbb{E}\,G_B/\operatorname{tr}G_B = \frac1{n_b}I_b$. Their inner product is $n_sm_a/(n_an_b)$.
 # ````
 #
-# The **content** factor is the overlap ratio that the paper defines in its appendix D.2. The **geometry** factor is
-# what a fully shared pair of the same sizes would score. Measured alignment is their product, so a single number
+# The **content** factor is the overlap ratio that the paper defines in its appendix D.2. The **geometry** factor
+# depends on each system's own numbers of features and units only; for $n_a = n_b$ it is what a fully shared pair would
+# score. Measured alignment is their product, so a single number
 # cannot tell little in common from much in common, tightly packed.
 #
 # **The check.** Systems of unlike sizes, the overlap swept from none to all that the smaller one has. The larger of the
@@ -1021,7 +1026,8 @@ drawn[0].axhline(level, color=COLOURS["grey"], ls="--", label=f"all shared, {m_0
 for rho, style in zip(overlaps, k_styles(overlaps), strict=True):
     curve = [expected_cka(n_f, m_0, x, n_b=n_f, n_s=rho * n_f) for x in grid]
     drawn[0].plot(grid, curve, color=style["color"], label=f"overlap {rho}")
-    drawn[0].plot([x for x in [crossings[rho]] if rho in reachable], [level] * (rho in reachable), ls="", **style)
+    if rho in reachable:
+        drawn[0].plot(crossings[rho], level, ls="", **style)
 drawn[0].set(xscale="log", xlabel="units $m_b$ of the partial pair", ylabel="expected CKA")
 
 # %% tags=["hide-input", "remove-output"]
@@ -1044,12 +1050,14 @@ run.figure(drawn, "fig-linear-crossing", alt, "Theory: where two pairs change ra
 #
 # Enough units make up for missing features in CKA, up to a point. (a) Expected CKA with a system of
 # {glue:text}`m_0` units and {glue:text}`n_f` features, of partners that share a part of its features; markers stand at
-# $m_b^*$, and the dashed line is the fully shared partner with {glue:text}`m_0` units. (b) $m_b^*$ against $m_0$: each
-# curve ends where $\rho^2 = t$. (Explains figure 3 of {cite:t}`liu2026`.)
+# $m_b^*$, and the dashed line is the fully shared partner with {glue:text}`m_0` units. (b) $m_b^*$ against $m_0$: a
+# curve goes to infinity where $\rho^2 = t$; for the largest overlap that lies beyond the axis. (Explains figure 3 of
+# {cite:t}`liu2026`.)
 # :::
 #
-# The two sides of {eq}`eq-linear-crossing` agree to {glue:text}`crossing_algebra_error:.0e`. At the largest overlap
-# drawn, the crossing is at {glue:text}`crossing_first:.1f` units, where the reference has {glue:text}`m_0`.
+# At $m_b^*$ the expected CKA of the two pairs differs by at most {glue:text}`crossing_algebra_error:.0e`. At the
+# largest overlap drawn, the crossing is at {glue:text}`crossing_first:.1f` units, where the reference has
+# {glue:text}`m_0`.
 
 # %% [markdown]
 # ## RSA without a similarity matrix
@@ -1155,7 +1163,7 @@ run.record(rsa_speedup=best_time(explicit_rsa, long_a, long_b, "dot") / best_tim
 #
 # - RSA and linear CKA approach the cosine of the Gram matrices, at {glue:text}`largest` stimuli to
 #   {glue:text}`b1_rsa_error:.4f` and {glue:text}`b2_cka_error:.4f` (B1, B2); linear CKA and least squares are *equal*
-# to   their formulas with the sample covariance, to {glue:text}`b2_covariance_error:.0e` and at worst
+#   to their formulas with the sample covariance, to {glue:text}`b2_covariance_error:.0e` and at worst
 #   {glue:text}`b3_weights_error:.0e` for the weights (B3).
 # - For unrelated projections with entries of mean 0 the mean cosine follows {eq}`eq-linear-ratio` to
 #   {glue:text}`b4_expectation_error:.4f` and is {glue:text}`b4_cka_at_smallest_ratio:.4f` at the smallest $m/n$ (B4).
@@ -1169,10 +1177,11 @@ run.record(rsa_speedup=best_time(explicit_rsa, long_a, long_b, "dot") / best_tim
 # - The paper's RSA leaves the responses as they are. For latents of mean 0 that has the same limit; we subtract each
 #   unit's mean, with which the theorem holds for latents of any mean.
 # - Its ratio of expectations is a good approximation; we give the expectation itself.
-# - Its footnote on entries with an arbitrary mean does not hold: {prf:ref}`prop-linear-mean`.
+# - Its footnote on entries with an arbitrary mean does not hold for the scaling with $m/n$:
+#   {prf:ref}`prop-linear-mean`.
 # - "Vanishing" is about RSA, CKA and $R^2$. The correlation $r$ vanishes as well, but as $\sqrt{m/n}$.
-# - Theorem 3.1 is about dot products. With squared distances the limit is another one unless latents are Gaussian: the
-#   last exercise.
+# - Theorem 3.1 is about dot products. With squared distances the limit also depends on the fourth moments of the
+#   latents; for independent entries it is the same if their kurtosis is 3, as for Gaussians: the last exercise.
 
 # %% [markdown]
 # ## Exercises
@@ -1224,12 +1233,12 @@ for replaced in [a, rotation @ a, 3 * a, gaussian(m_a, m_a, generator) @ a]:
 plain, debiased = (
     torch.stack([deviations(stimuli[0], debiased=flag)[1] for _ in range(4 * draws)]).cpu() for flag in (False, True)
 )
-run.record(bias_plain=plain)
-run.record(bias_debiased=debiased)
+rsa_too = torch.stack([deviations(stimuli[0])[0] for _ in range(4 * draws)]).cpu()
+run.record(bias_plain=plain, bias_debiased=debiased, bias_rsa=rsa_too)
 
 # %% [markdown]
 # Plain: {glue:text}`bias_plain:.4f` $\pm$ {glue:text}`bias_plain_error:.4f`. Debiased: {glue:text}`bias_debiased:.4f`
-# $\pm$ {glue:text}`bias_debiased_error:.4f`.
+# $\pm$ {glue:text}`bias_debiased_error:.4f`. RSA: {glue:text}`bias_rsa:.4f` $\pm$ {glue:text}`bias_rsa_error:.4f`.
 #
 # :::{solution-end}
 # :::
@@ -1238,7 +1247,7 @@ run.record(bias_debiased=debiased)
 # :::{exercise} Distances in the place of dot products
 # :label: ex-linear-distances
 #
-# *Extend; 30 minutes.* Let latents have independent entries, symmetric about 0, of variance 1 and kurtosis $\kappa_z$.
+# *Extend; 30 minutes.* Let latents have independent entries of mean 0, variance 1 and kurtosis $\kappa_z$.
 # Find the limit of RSA on squared Euclidean distances. When is it $\cos(G_A, G_B)$? Check it with the sparse latents of
 # this chapter.
 # :::
@@ -1249,7 +1258,7 @@ run.record(bias_debiased=debiased)
 # :::
 #
 # Use $D_{ij} = u_i + u_j - 2z_i'G_Az_j$ with $u_i = z_i'G_Az_i$. The last term has no covariance with the first two,
-# since its mean given $z_i$ is 0. For independent symmetric entries
+# since its mean given $z_i$ is 0. For independent entries
 #
 # $$
 # \begin{aligned}
@@ -1294,9 +1303,8 @@ run.record(distance_limit=float(limit))
 #
 # `make chapter NAME=03_linear_theory ARGS="-p draws 200"` repeats the convergence with more draws; `pairs` and
 # `small_pairs` do the same for the random projections. Make `active` smaller for sparser latents (slower convergence,
-# same limit), or set
-# `entry_mean` to a tenth and watch the floor sink with its fourth power. The profile `paper` uses 200 draws, as the
-# paper does, and larger sizes.
+# same limit), or set `entry_mean` to one half and watch the floor sink; below about a third the $m/n$ of
+# {eq}`eq-linear-ratio` takes over. The profile `paper` uses 200 draws, as the paper does, and larger sizes.
 
 # %%
 run.save(data="simulated: sparse signed latents, random projections")

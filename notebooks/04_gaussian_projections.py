@@ -395,13 +395,15 @@ run.record(effective_rms=(means[..., 1] - predicted).square().mean().sqrt())
 # %%
 fewer = (m_values / (n - 1)).clamp(max=1)
 r2_corrected = fewer + (1 - fewer) * m_values / stimuli
-run.record(
-    r2_sparse_gap=(means[0, :, 2] - closed[:, 2]).mean(), r2_corrected_gap=(means[0, :, 2] - r2_corrected).mean()
-)
+run.record(r2_sparse_gap=(means[0, :, 2] - closed[:, 2]).mean())
+run.record(r2_corrected_gap=(means[0, :, 2] - r2_corrected).mean())
+run.record(r2_gap_error=errors[0, :, 2].square().sum().sqrt() / len(units))
 
 # %% [markdown]
 # For the smallest $k$, where the all-ones direction is really missing, the mean difference of $R^2$ from its closed
-# form is {glue:text}`r2_sparse_gap:.4f` before and {glue:text}`r2_corrected_gap:.4f` after both corrections.
+# form is {glue:text}`r2_sparse_gap:.4f` before and {glue:text}`r2_corrected_gap:.4f` after both corrections. Hold that
+# against the luck of the draws, a standard error of {glue:text}`r2_gap_error:.4f`: biases this small cannot be told
+# apart without many more draws.
 
 # %% [markdown]
 # ## How many stimuli are enough
@@ -611,8 +613,8 @@ run.figure(
 #
 # The paper says that the three metrics track one another tightly. For RSA and CKA we find that. For CKA and $R^2$ it
 # holds up to $m = n/8$, where the largest gap is {glue:text}`b5_small_m_gap:.3f`; over the whole sweep the gap reaches
-# {glue:text}`b5_track_gap:.3f`. If regression is scored by $r$, as in the paper's figure, there is no range of small
-# $m$ in which it equals the other two.
+# {glue:text}`b5_track_gap:.3f`. If regression is scored by $r$ (the symbol is lost in the text that we read; its later
+# sections use $r$), there is no range of small $m$ in which it equals the other two.
 
 # %% [markdown]
 # ## A score near zero with nothing lost

@@ -157,7 +157,7 @@ run.record(cka_guess=main_overlap * squeeze(m_a) * squeeze(n_f), cka_full_guess=
 # | partial | {glue:text}`main_overlap` | {glue:text}`g_a:.3f` | {glue:text}`g_many:.3f` | {glue:text}`cka_guess:.3f` |
 # | all shared | 1 | {glue:text}`g_a:.3f` | {glue:text}`g_few:.3f` | {glue:text}`cka_full_guess:.3f` |
 #
-# The difference in content is a matter of a tenth; the difference in compression is a factor of more than two. The
+# Content differs by the factor {glue:text}`main_overlap`, compression by far more, the ratio of the two discounts. The
 # product follows the larger of the two.
 #
 # ## Features and projections
@@ -214,10 +214,10 @@ run.record(densest_k=densest, densest_m_cs=theory.compressed_sensing_units(n_f, 
 #
 # ## The inversion, simulated
 #
-# The metric is linear CKA on stimuli, as in the paper, with the debiased estimator, since the number of stimuli is
-# moderate. One set of stimuli is drawn for each overlap and sparsity fraction, and every pair of projections answers
-# to all of them. System b is used with the first $m_b$ of its units, so that a curve over $m_b$ shows one system that
-# is given more and more units, and not a new system at each point.
+# The metric is linear CKA on stimuli. The paper uses the plain estimator, we the debiased one, since the number of
+# stimuli is moderate. One set of stimuli is drawn for each overlap and sparsity fraction, and every pair of
+# projections answers to all of them. System b is used with the first $m_b$ of its units, so that a curve over $m_b$
+# shows one system that is given more and more units, and not a new system at each point.
 
 # %%
 figure_a = gaussian(m_a, n_f, generator, figure_draws)
@@ -288,7 +288,7 @@ run.figure(
 # :::
 #
 # How to read it: pick a point on a lower curve, to the right, and look where the dashed line is. With the default
-# settings every curve starts below the line and ends far above it.
+# settings every curve of partial overlap starts below the line and ends far above it.
 #
 # Within a panel the order of the curves at one $m_b$ is the order of the overlap, as it should be. The inversion
 # appears when pairs with *different* $m_b$ are compared, which is what happens whenever two networks of different width
@@ -297,9 +297,9 @@ run.figure(
 # %% [markdown]
 # ## Where the curves cross
 #
-# Markers of eight draws are too coarse to test a formula for the crossing. By {ref}`ch-gaussian`, CKA on stimuli equals
-# the Gram cosine computed with the stimuli's own covariance, to rounding. We check it once more here for masked
-# projections, then leave the stimuli out: a Gram cosine costs a fraction of a millisecond, so we can afford many draws.
+# Means of {glue:text}`figure_draws` draws are too coarse to test a formula for the crossing. By {ref}`ch-gaussian`, CKA
+# on stimuli equals the Gram cosine computed with the stimuli's own covariance, to rounding. We check it once more here
+# for masked projections, then leave the stimuli out: a Gram cosine costs little, so we can afford many draws.
 
 # %%
 z = draw_latents(main_overlap, fraction, stimuli)
@@ -407,7 +407,7 @@ run.record(system_spread=(by_system.amax(0) / by_system.amin(0) - 1).max())
 
 # %% [markdown]
 # The crossings found with {glue:text}`m_a` units in system a and with the other choice differ by at most a factor of 1
-# plus {glue:text}`system_spread:.3f`. That is no more than the errors allow: **how well the third system is resolved
+# plus {glue:text}`system_spread:.3f`, less than the tolerance: **how well the third system is resolved
 # does not protect the ranking**.
 
 
@@ -713,8 +713,9 @@ for guess in (n_f // 2, n_f, 2 * n_f):
 # %% [markdown]
 # ## Where this departs from the paper
 #
-# - **Settings.** Numbers of features, units and stimuli are ours, since the text has lost them. The paper averages CKA
-#   over 200 draws; so does our `paper` profile.
+# - **Settings.** Numbers of features, units and stimuli are ours, since the text has lost them. It gives 200 draws
+#   for its figure 2 and no number for figure 3; our `paper` profile takes 200. The paper uses plain CKA, the main
+#   figure here the debiased one.
 # - **Algebra.** The paper leaves the interplay of sharing and compression to simulation. For random projections it is a
 #   product ({prf:ref}`prop-overlap-factor`), and the crossing follows.
 # - **Other metrics.** RSA shares the expectation of CKA. Explained variance does not invert from a to b, and inverts

@@ -68,3 +68,25 @@ def test_unchanged_page_keeps_its_time_so_that_sphinx_does_not_read_it_again(tmp
     assert path.stat().st_mtime_ns == before
     book._write_if_changed(path, "other")
     assert path.read_text() == "other"
+
+
+def test_long_run_is_recorded_whole_and_only_if_there_is_one(project, monkeypatch, capsys):
+    monkeypatch.setattr(book, "BOOK", project / "book")
+    with pytest.raises(ValueError, match="build/paper has no results to record: run `make book PROFILE=paper`"):
+        book.record("paper")
+    content = json.dumps({"chapter": "01_first", "values": {"rms": 1}, "provenance": {}})
+    write_whole(project / "build" / "paper" / "01_first.json", content)
+    write_whole(project / "build" / "paper" / "14_claims.json", content)
+    assert book.record("paper") == 0
+    assert (project / "book/results/paper/01_first.json").read_text() == content
+    assert not (project / "book/results/paper/14_claims.json").exists()
+    write_whole(project / "build" / "paper" / "01_first.json", content[:20])
+    with pytest.raises(ValueError, match="is no results file"):
+        book.record("paper")
+
+
+def test_missing_results_of_a_finished_chapter_are_named(project, monkeypatch):
+    monkeypatch.setattr(book, "results_of", lambda profile: {})
+    monkeypatch.setattr(book, "chapter_names", lambda: ["01_first"])
+    with pytest.raises(ValueError, match="build/quick/01_first.json is missing: run `make book` again"):
+        book.run_times("quick")

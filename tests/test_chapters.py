@@ -57,7 +57,7 @@ def printed(project, name, profile="quick"):
 
 
 def leftovers(project):
-    return [path.name for path in (project / "build").rglob(".*")]
+    return [path.name for path in (project / "build").rglob(".*") if path.name != ".lock"]
 
 
 def test_only_what_changed_is_run_again(project):
@@ -124,6 +124,30 @@ def test_killed_run_finishes_when_repeated_without_repeating_what_was_done(proje
     assert leftovers(project) == []
 
 
+def test_interrupted_run_ends_at_once_and_says_how_to_go_on(project):
+    write(project, "01_first", "import time\ntime.sleep(600)")
+    command = [sys.executable, "-m", "lib.chapters", "run", "--jobs", "1"]
+    process = subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    deadline = time.time() + 90
+    while not (project / "build/quick/.01_first.source.ipynb").exists() and time.time() < deadline:
+        time.sleep(0.2)
+    second = run(project)
+    assert second.returncode == 1 and "another run is using build/quick: wait for it" in second.stderr
+    process.send_signal(signal.SIGINT)
+    assert process.wait(timeout=20) == 130
+    assert "the same command goes on" in process.stderr.read()
+
+
+def test_results_that_were_deleted_or_overwritten_are_measured_again(project):
+    code = "import pathlib\npathlib.Path('build/quick/01_first.json').write_text('1')"
+    write(project, "01_first", code)
+    results = project / "build/quick/01_first.json"
+    assert run(project, "01_first").returncode == 0 and results.read_text() == "1"
+    assert "up to date" in run(project, "01_first").stdout
+    results.write_text("2")
+    assert "up to date" not in run(project, "01_first").stdout and results.read_text() == "1"
+
+
 @pytest.mark.parametrize(
     ("arguments", "needles"),
     [
@@ -133,6 +157,8 @@ def test_killed_run_finishes_when_repeated_without_repeating_what_was_done(proje
         (["99_none"], ["no chapter '99_none'", "01_first, 02_second"]),
         (["--profile", "long", "02_second"], ["rate = '1e-3' should be of type float", "write 0.001"]),
         (["--profile", "long", "01_first"], ["01_first.yml is not YAML"]),
+        (["-p", "draws", "[4,"], ["-p draws '[4,' is no value"]),
+        (["-p", "profile", "x"], ["set by --profile and --label"]),
     ],
 )
 def test_bad_settings_stop_before_anything_runs(project, arguments, needles):

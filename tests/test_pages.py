@@ -5,7 +5,9 @@ import shutil
 
 import pytest
 
+from lib.claims import ledger, load_claims
 from lib.parameters import ROOT, chapter_names
+from lib.results import results_of
 
 HTML = ROOT / "_build" / "html"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -151,3 +153,8 @@ def test_search_finds_a_word(browser):
     with Visit(browser, "search.html?q=coherence") as visit:
         visit.page.wait_for_selector("#search-results li a", timeout=10_000)
         assert "superposition" in " ".join(visit.page.locator("#search-results li a").all_inner_texts()).lower()
+
+
+def test_every_claim_that_can_be_judged_is_judged():
+    entries = {entry.id: entry.verdict for entry in ledger(results_of("quick"))}
+    assert [claim["id"] for claim in load_claims() if "holds" in claim and entries[claim["id"]] == "not-run"] == []

@@ -67,12 +67,15 @@ def test_slider_states_cover_every_position_and_lie_where_the_axes_put_them():
         "fig-s",
         "a line",
         sliders={"slope": [5, 10], "shift": [0, 1, 2]},
-        draw=lambda slope, shift: {"curve": ([0, 1], [shift, slope])},
+        draw=lambda slope, shift: {"curve": ([0, 1], [shift, slope]), "told": f"slope {slope} < shift {shift}"},
         start={"slope": 0, "shift": 0},
         labels={"slope": "slope", "shift": "shift"},
     )._repr_html_()
     states = json.loads(re.search(r"states = (\{.*\});", drawn)[1])
     assert len(states) == 6 and drawn.count('type="range"') == 2
+    assert (
+        'data-text="told">slope 5 &lt; shift 0</p>' in drawn and states["1,2"]["told"]["text"] == "slope 10 < shift 2"
+    )
     shown = re.search(r'id="fig-s-0-curve">\s*<path d="([^"]+)"', drawn)[1]
     numbers = [float(number) for number in re.findall(r"[\d.]+", shown)]
     computed = [float(number) for number in re.findall(r"[\d.]+", states["0,0"]["curve"]["d"])]

@@ -8,7 +8,7 @@ import torch
 
 from lib import parameters, results
 from lib import run as run_module
-from lib.results import read_results, results_of, write_whole
+from lib.results import read_results, recorded_results, results_of, write_whole
 from lib.run import Run
 
 
@@ -45,6 +45,9 @@ def test_number_recorded_twice_or_not_finite_is_refused(run):
     run.record(rms=0.1)
     with pytest.raises(ValueError, match="rms is recorded already"):
         run.record(rms=0.2)
+    for bad in ([0.1], [[0.1, 0.2]]):
+        with pytest.raises(ValueError, match="other has shape .*: give a number, or a list of at least two"):
+            run.record(other=bad)
     for bad in (float("nan"), float("inf"), torch.tensor([1.0, float("nan")])):
         with pytest.raises(ValueError, match="other = .* is not finite"):
             run.record(other=bad)
@@ -75,3 +78,4 @@ def test_own_runs_take_precedence_over_recorded_ones(tmp_path, monkeypatch):
     write_whole(tmp_path / "build" / "paper" / "01_tiny.json", json.dumps(content))
     assert results_of("paper")["01_tiny"]["values"]["from"] == "own"
     assert results_of("quick") == {}
+    assert recorded_results("paper")["01_tiny"]["values"]["from"] == "recorded"
