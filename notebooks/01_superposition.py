@@ -86,6 +86,7 @@ device: str = "auto"  # auto, cpu or cuda
 seed: int = 0  # random seed, an integer
 small_n: int = 16  # features of the matrices whose isometry constants are computed, at most 20
 small_units: list[int] = [8, 12, 64, 256]  # units of these matrices
+small_stimuli: int = 100  # stimuli for each number of active features, for one of these matrices
 sizes: list[int] = [64, 128]  # numbers of features n in the sweep
 active: list[int] = [2, 4, 8]  # numbers of active features k in the sweep
 ratios: list[float] = [0.6, 0.8, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0]  # numbers of units, in units of k log(n/k)
@@ -98,6 +99,7 @@ generator = seeded(seed, run.device)
 settings = [(n, k) for n in sizes for k in active]
 run.record(draws=draws)
 run.record(stimuli=stimuli)
+run.record(curves=draws * len(settings))
 
 # %% [markdown]
 # ## Six features in three neurons
@@ -115,14 +117,14 @@ y_a, y_b = z @ a.mT, z @ b.mT
 # and 1. Expect *rays*: a stimulus with one active feature moves the neurons along that feature's column, and stimuli
 # with several fill the space between.
 #
-# The next cells draw two of the three neurons: columns as coloured lines with a marker at the end, responses as grey
+# The next cells draw two of the three neurons: columns as lines with a marker at the end, responses as small faint
 # dots.
 
 
 # %% tags=["hide-input"]
 def draw_system(ax, a, y, name):
     """Columns of `a` as lines from the origin and responses `y` as dots, on the axes of neurons 1 and 2."""
-    ax.plot(*y[:, :2].cpu().T, ".", color=COLOURS["grey"], markersize=3, alpha=0.6)
+    ax.plot(*y[:, :2].cpu().T, ".", color=COLOURS["grey"], markersize=3, alpha=0.35)
     for j, style in enumerate(k_styles(range(a.shape[1]))):
         x, height = a[:2, j].cpu()
         ax.plot([0, x], [0, height], markevery=[1], **style)
@@ -138,7 +140,7 @@ run.figure(
     [left, right],
     "fig-superposition-directions",
     alt="Two scatter plots of neuron 1 against neuron 2, one for each system. Six numbered lines from the origin, the "
-    "columns, point in other directions in the two systems; grey dots, the responses, lie along them and between them.",
+    "columns, point in other directions in the two systems; faint dots, the responses, lie along and between them.",
     title="Simulated: one set of features, two systems",
 )
 
@@ -146,8 +148,8 @@ run.figure(
 # :::{glue:figure} fig-superposition-directions
 # :name: fig-superposition-directions
 #
-# The same six features point in different directions in two systems of three neurons. Lines: columns of $A$ and of
-# $B$, numbered by feature, on two of the three axes. Dots: responses to 300 sparse stimuli.
+# The same six features point in different directions in two systems of three neurons, a and b. Lines: columns of $A$
+# and of $B$, numbered by feature, on two of the three axes. Faint dots: responses to sparse stimuli.
 # :::
 #
 # In {numref}`fig-superposition-directions` the lines do not follow the axes: a neuron answers to several features.
@@ -185,9 +187,9 @@ for k, name in enumerate(["single", "pair", "triple"], start=1):
 # | two | {glue:text}`pair_sets` | {glue:text}`pair_found_a` | {glue:text}`pair_found_b` |
 # | three | {glue:text}`triple_sets` | {glue:text}`triple_found_a` | {glue:text}`triple_found_b` |
 #
-# A single feature is always found, and most pairs are, from *three* neurons that carry *six* features. Triples fail
-# more often. Which pairs fail depends on the arrangement, so the two systems fail on different stimuli. All of
-# compressed sensing is visible here in small: the sparser the stimulus, the better the recovery.
+# A single feature is always found, and usually most pairs are, from *three* neurons that carry *six* features. Triples
+# fail more often. Which pairs fail depends on the arrangement, so the two systems usually fail on different stimuli.
+# All of compressed sensing is visible here in small: the sparser the stimulus, the better the recovery.
 #
 # That single features never fail has a short reason. The columns have length 1, so for $y = c\, a_j$ (with $c > 0$)
 # and any $z \ge 0$ with $Az = y$ we get $c = a_j^\top A z = \sum_i z_i \, a_j^\top a_i \le \sum_i z_i$, with equality
@@ -201,8 +203,12 @@ for k, name in enumerate(["single", "pair", "triple"], start=1):
 # %%
 found_a, sets = supports_found(a, 2)
 found_b, _ = supports_found(b, 2)
-pair = sets[int((found_a & found_b).int().argmax())]
-stimulus = torch.zeros(1, 6, dtype=a.dtype).scatter_(1, pair[None], torch.tensor([[1.0, 0.6]], dtype=a.dtype))
+pairs = sets[found_a & found_b]
+if not len(pairs):
+    raise ValueError("no pair of features is recovered in both systems: choose another seed")
+
+# %%
+stimulus = torch.zeros(1, 6, dtype=a.dtype).scatter_(1, pairs[:1], torch.tensor([[1.0, 0.6]], dtype=a.dtype))
 responses = {name: (x.cpu() @ stimulus[0]) for name, x in {"a": a, "b": b}.items()}
 codes = {
     "a": nonnegative_basis_pursuit(responses["a"][None], a.cpu())[0],
@@ -222,7 +228,7 @@ right.legend()
 run.figure(
     [left, right],
     "fig-superposition-stimulus",
-    alt="Left: bars of the responses of three neurons to one stimulus, unequal between the two systems. Right: bars of "
+    alt="(a) Bars of the responses of three neurons to one stimulus, unequal between the two systems. (b) Bars of "
     "the six recovered features, equal between the systems, two of them non-zero.",
     title="Simulated: one stimulus in two systems",
 )
@@ -231,13 +237,13 @@ run.figure(
 # :::{glue:figure} fig-superposition-stimulus
 # :name: fig-superposition-stimulus
 #
-# Different responses, the same features. Left: what the three neurons of each system answer to one stimulus with two
-# active features. Right: the codes that basis pursuit recovers from these responses; they differ by at most
+# Different responses, the same features. (a) What the three neurons of each system answer to one stimulus with two
+# active features. (b) The codes that basis pursuit recovers from these responses; they differ by at most
 # {glue:text}`code_gap:.1e` between the systems.
 # :::
 #
-# Whoever compares the left halves of {numref}`fig-superposition-stimulus` concludes that the systems represent
-# different things; whoever compares the right halves, that they represent the same. Both papers are about this
+# Whoever compares the systems in panel (a) of {numref}`fig-superposition-stimulus` concludes that they represent
+# different things; whoever compares them in panel (b), that they represent the same. Both papers are about this
 # choice.
 
 # %% [markdown]
@@ -274,8 +280,8 @@ left.legend()
 run.figure(
     [left, right],
     "fig-superposition-latents",
-    alt="Left: share of stimuli against the number of active features, a broad hump around four for Bernoulli latents "
-    "and all stimuli at exactly four for the others. Right: density of the active values, flat on 0 to 1 for "
+    alt="(a) Share of stimuli against the number of active features, a broad hump around four for Bernoulli latents "
+    "and all stimuli at exactly four for the others. (b) Density of the active values, flat on 0 to 1 for "
     "Bernoulli, close to 1 for top k, flat on 0.5 to 1.5 for k sparse.",
     title="Simulated: three kinds of sparse features",
 )
@@ -284,9 +290,9 @@ run.figure(
 # :::{glue:figure} fig-superposition-latents
 # :name: fig-superposition-latents
 #
-# The three generators agree on the average number of active features and on little else. Left: active features per
+# The three generators agree on the average number of active features and on little else. (a) Active features per
 # stimulus; Bernoulli latents have {glue:text}`bernoulli_active:.2f` on average, spread widely, the others always 4.
-# Right: values of the active features.
+# (b) Values of the active features.
 # :::
 #
 # None of them has mean 0, although the papers' theorems assume it. Correlations subtract the mean, so most of this
@@ -378,7 +384,7 @@ run.figure(
 # :label: thm-superposition-coherence
 #
 # If $k < \tfrac12 (1 + 1/\mu)$, then every $k$-sparse $z$ is recovered exactly from $y = Az$, by OMP
-# {cite:p}`tropp2007` and by basis pursuit {cite:p}`donoho2003`.
+# {cite:p}`tropp2004` and by basis pursuit {cite:p}`donoho2003`.
 # ```
 #
 # ```{prf:proof}
@@ -429,13 +435,14 @@ run.record(bound_excess=max(np.subtract(constants[m], bounds[m]).max() for m in 
 # %%
 m = small_units[1]
 counts = list(range(1, small_n // 2 + 1))
-trials = {k: k_sparse(100, small_n, k, generator).cpu() for k in counts}
+trials = {k: k_sparse(small_stimuli, small_n, k, generator).cpu() for k in counts}
 shares = [support_recovered(nonnegative_basis_pursuit(z @ small[m].mT, small[m]), z) for z in trials.values()]
 shares = [float(found.double().mean()) for found in shares]
 promised = (1 + 1 / coherences[m]) / 2
 
 # %%
 run.record(small_m=m)
+run.record(small_stimuli=small_stimuli)
 run.record(small_coherence=coherences[m])
 run.record(small_promised=promised)
 run.record(small_delta_4=constants[m][orders.index(4)])
@@ -447,20 +454,20 @@ run.record(largest_delta_4=constants[small_units[-1]][orders.index(4)])
 left, right = panels(2)
 for (units, values), style in zip(constants.items(), k_styles(constants), strict=True):
     left.plot(orders, values, linestyle=":", label=f"m = {units}", **style)
-left.axhline(2**0.5 - 1, color=COLOURS["grey"])
+left.axhline(2**0.5 - 1, color=COLOURS["grey"], alpha=0.6)
 left.set(xlabel="order k", ylabel="isometry constant", xticks=orders)
 left.set_title(f"n = {small_n}")
 left.legend()
 right.plot(counts, shares, linestyle=":", **k_styles(small)[1])
-right.axvline(promised, color=COLOURS["grey"])
+right.axvline(promised, color=COLOURS["grey"], alpha=0.6)
 right.set(
     xlabel="active features k", ylabel="supports found", xticks=counts, ylim=(0, 1.05), title=f"n = {small_n}, m = {m}"
 )
 run.figure(
     [left, right],
     "fig-superposition-rip",
-    alt="Left: restricted isometry constants rise with the order and fall with the number of units; a horizontal line "
-    "marks the square root of two minus one. Right: share of supports found by basis pursuit against the number of "
+    alt="(a) Restricted isometry constants rise with the order and fall with the number of units; a horizontal line "
+    "marks the square root of two minus one. (b) Share of supports found by basis pursuit against the number of "
     "active features; a vertical line marks the coherence bound.",
     title="Simulated: what is promised and what is found",
 )
@@ -469,18 +476,18 @@ run.figure(
 # :::{glue:figure} fig-superposition-rip
 # :name: fig-superposition-rip
 #
-# Worst-case guarantees ask for far more units than recovery needs. Left: $\delta_k$ of random matrices with unit
-# columns; line: $\sqrt2 - 1$. Right: share of random $k$-sparse stimuli whose support is found with
-# {glue:text}`small_m` units; line: the coherence bound $\tfrac12(1 + 1/\mu)$, to the left of which success is
-# certain.
+# Worst-case guarantees ask for far more units than recovery needs. (a) $\delta_k$ of random matrices with unit
+# columns; line: $\sqrt2 - 1$. (b) Share of {glue:text}`small_stimuli` random $k$-sparse stimuli, for each $k$, whose
+# support is found with one of these matrices, of {glue:text}`small_m` units; line: the coherence bound $\tfrac12(1 +
+# 1/\mu)$, to the left of which success is certain.
 # :::
 #
 # With {glue:text}`small_m` units the coherence is {glue:text}`small_coherence:.2f`, so
 # {prf:ref}`thm-superposition-coherence` promises recovery below $k =$ {glue:text}`small_promised:.2f`. For $k = 2$
 # {prf:ref}`thm-superposition-candes` needs $\delta_4 < \sqrt2 - 1$, while this matrix has
-# {glue:text}`small_delta_4:.2f`. In the left panel only matrices with far more units than features come near the line
-# ($\delta_4 =$ {glue:text}`largest_delta_4:.2f` at {glue:text}`largest_m` units for {glue:text}`small_n` features),
-# and these are not in superposition at all. Yet at $k = 2$ basis pursuit finds a share of
+# {glue:text}`small_delta_4:.2f`. In panel (a) only matrices with far more units than features come near the line or
+# below it ($\delta_4 =$ {glue:text}`largest_delta_4:.2f` at {glue:text}`largest_m` units for {glue:text}`small_n`
+# features), and these are not in superposition at all. Yet at $k = 2$ basis pursuit finds a share of
 # {glue:text}`small_share_2:.2f` of the supports with {glue:text}`small_m` units.
 #
 # So the theorems are true and of little help at this size. They ask for the worst support and for both signs. A
@@ -495,7 +502,7 @@ run.figure(
 #
 # then with high probability $A/\sqrt m$ has the restricted isometry property and all $k$-sparse vectors are recovered
 # {cite:p}`candes2005,donoho2006,foucart2013`. {cite:t}`liu2026` use $m_{\mathrm{CS}}$ as their unit of measurement,
-# and note that the constant $C$ is not known in general. So "$m \ge m_{\mathrm{CS}}$" is not yet a statement about
+# and say themselves that the factor in front is open. So "$m \ge m_{\mathrm{CS}}$" is not yet a statement about
 # any network. We measure the constant for the sizes this book uses.
 #
 # The experiment: draw a Gaussian projection with $m$ units, draw $k$-sparse stimuli, recover them with the *known*
@@ -529,8 +536,9 @@ sweeps = {(n, k): recovery_sweep(n, k, methods) for n, k in settings}
 
 # %% [markdown]
 # One number summarises a curve: the ratio $m / m_{\mathrm{CS}}$ at which it crosses one half, interpolated linearly
-# between the points of the sweep. Its standard error comes from the curves of the single draws. If a curve never
-# crosses one half within `ratios`, the run stops below with an error: give it a wider range.
+# between the points of the sweep. Its standard error comes from the curves of the single draws that cross; we count
+# those that do not. If the mean curve of a setting never crosses one half within `ratios`, the run stops below with an
+# error: give it a wider range.
 
 
 # %%
@@ -544,8 +552,9 @@ table = pd.DataFrame(index=pd.MultiIndex.from_tuples(settings, names=["n", "k"])
 table["m_CS"] = [compressed_sensing_units(n, k) for n, k in settings]
 for name in methods:
     table[name] = [half_point(x, rates[name].mean(1)) for x, rates in sweeps.values()]
-    singles = [[half_point(x, draw) for draw in rates[name].T] for x, rates in sweeps.values()]
-    table[f"{name} error"] = [np.nanstd(values) / draws**0.5 for values in singles]
+    singles = np.array([[half_point(x, draw) for draw in rates[name].T] for x, rates in sweeps.values()])
+    table[f"{name} error"] = np.nanstd(singles, 1, ddof=1) / np.isfinite(singles).sum(1) ** 0.5
+    run.record(**{f"{name}_not_crossed": int(np.isnan(singles).sum())})
 table.round(2)
 
 # %%
@@ -554,12 +563,14 @@ for name in methods:
     run.record(**{f"{name}_half_max": table[name].max()})
     for (n, k), row in table.iterrows():
         run.record(**{f"{name}_half_n{n}_k{k}": row[name]})
-        run.record(**{f"{name}_half_n{n}_k{k}_spread": row[f"{name} error"]})
+        run.record(**{f"{name}_half_n{n}_k{k}_error": row[f"{name} error"]})
 
 # %% [markdown]
 # The table lists, for each $n$ and $k$, the unit $m_{\mathrm{CS}}$ and how many of these units each method needs to
-# find half of the supports (`bp` is basis pursuit), with the standard error over projections. How sharp is the
-# transition? We read off how many supports are found at one and a half units, and at two.
+# find half of the supports (`bp` is basis pursuit), with the standard error over projections. Of
+# {glue:text}`curves` single curves, {glue:text}`bp_not_crossed` do not cross one half within the range for basis
+# pursuit, and {glue:text}`omp_not_crossed` for OMP; these are left out of the standard error. How sharp is the
+# transition? We read off how many supports are found at one unit, at one and a half, and at two.
 
 
 # %%
@@ -582,12 +593,12 @@ def draw_sweep(ax, name, unit):
         ax.errorbar(x, rates[name].mean(1), error, linestyle=":", label=f"{n}, {k}", **style)
     ax.set(xlabel="units m" if unit == "m" else "units m / m_CS", ylabel="supports found")
     ax.set_title({"bp": "basis pursuit", "omp": "OMP"}[name])
-    ax.axhline(0.5, color=COLOURS["grey"], linewidth=0.8)
+    ax.axhline(0.5, color=COLOURS["grey"], linewidth=0.8, alpha=0.5)
 
 
 # %% [markdown]
 # Three panels: basis pursuit against the number of units, the same against units of $m_{\mathrm{CS}}$, and OMP
-# against units of $m_{\mathrm{CS}}$. If the unit is well chosen, the curves of the second panel should fall together.
+# against units of $m_{\mathrm{CS}}$. If the unit is well chosen, the curves of panel (b) should fall together.
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(3)
@@ -598,9 +609,9 @@ axes[2].legend(title="n, k", loc="lower right")
 run.figure(
     axes,
     "fig-superposition-transition",
-    alt="Three panels of the share of supports found, rising from 0 to 1. Left: against the number of units the curves "
-    "of the settings lie far apart. Middle: against units divided by k log(n/k) the curves of basis pursuit nearly "
-    "coincide. Right: the curves of orthogonal matching pursuit rise later, and the later the larger k.",
+    alt="Three panels of the share of supports found, rising from 0 to 1. (a) Against the number of units the curves "
+    "of the settings lie far apart. (b) Against units divided by k log(n/k) the curves of basis pursuit nearly "
+    "coincide. (c) The curves of orthogonal matching pursuit rise later, and the later the larger k.",
     title="Simulated: the recovery transition",
 )
 
@@ -609,12 +620,12 @@ run.figure(
 # :name: fig-superposition-transition
 #
 # Measured in units of $k \log(n/k)$, basis pursuit has nearly one transition for all sizes. Half of the supports are
-# found between {glue:text}`bp_half_min:.2f` and {glue:text}`bp_half_max:.2f` units by basis pursuit, and between
-# {glue:text}`omp_half_min:.2f` and {glue:text}`omp_half_max:.2f` units by OMP. Bars: standard error over random
+# found between {glue:text}`bp_half_min:.2f` and {glue:text}`bp_half_max:.2f` units by basis pursuit (a, b), and between
+# {glue:text}`omp_half_min:.2f` and {glue:text}`omp_half_max:.2f` units by OMP (c). Bars: standard error over random
 # projections.
 # :::
 #
-# In the left panel of {numref}`fig-superposition-transition` the curves lie far apart: more features or denser
+# In panel (a) of {numref}`fig-superposition-transition` the curves lie far apart: more features or denser
 # stimuli need more units. Dividing by $m_{\mathrm{CS}}$ brings the curves of basis pursuit together. That is the
 # theory's scale at work. Its constant, for non-negative features and a known projection: at $m = m_{\mathrm{CS}}$
 # basis pursuit finds {glue:text}`bp_rate_at_1:.2f` of the supports, averaged over settings; at 1.5 units
@@ -625,9 +636,12 @@ run.figure(
 # ## What non-negativity buys
 #
 # Features that are on or off, never negative, are easier to recover: of all solutions of $Az = y$ only those with $z
-# \ge 0$ compete, and a sparse non-negative vector is often the only one {cite:p}`bruckstein2008`. To see how much
-# this is worth, we forget the sign. Basis pursuit without it is the same linear programme with every column present
-# twice, once with each sign: $z = u - v$ with $u, v \ge 0$.
+# \ge 0$ compete. (If some combination of the rows of $A$ is positive in every entry, as for non-negative $A$, a sparse
+# solution can even be the only non-negative one {cite:p}`bruckstein2008`. Gaussian projections with $m$ well below
+# $n/2$ are almost never of that kind: there the smallest sum is still needed.)
+#
+# To see how much this is worth, we forget the sign. Basis pursuit without it is the same linear programme with every
+# column present twice, once with each sign: $z = u - v$ with $u, v \ge 0$.
 
 
 # %%
@@ -637,7 +651,7 @@ def signed_basis_pursuit(y, a, k):
 
 
 # %%
-sign_n, sign_k = settings[len(active) // 2]
+sign_n, sign_k = sizes[0], active[len(active) // 2]
 ratio, rates = recovery_sweep(sign_n, sign_k, {"bp": methods["bp"], "signed": signed_basis_pursuit})
 run.record(sign_n=sign_n)
 run.record(sign_k=sign_k)
@@ -679,8 +693,8 @@ run.figure(
 # - $k \log(n/k)$ is the right *scale* for basis pursuit over the sizes tried. It is not a threshold: at $m =
 #   m_{\mathrm{CS}}$ itself {glue:text}`bp_rate_at_1:.2f` of the supports are found, and
 #   {glue:text}`bp_rate_at_1_5:.2f` at one and a half times as many units. When {cite:t}`liu2026` call $m \ge
-#   m_{\mathrm{CS}}$ the compressed-sensing regime, a constant has to be put in front, and it depends on the method
-#   and on what is known of the features.
+#   m_{\mathrm{CS}}$ the compressed-sensing regime, a constant has to be put in front, as they remark in their
+#   appendix, and it depends on the method and on what is known of the features.
 # - Guarantees by coherence or RIP concern the worst case and promise little at these sizes. {cite:t}`longon2025`
 #   state theirs with RIP; {ref}`ch-matching` looks at its order.
 # - All of this assumes that the projection is *known*. A sparse autoencoder has to learn it, and then finds codes
@@ -689,7 +703,7 @@ run.figure(
 # %% [markdown]
 # ## Exercises
 #
-# :::{exercise} A count of unknowns
+# :::{exercise} The coherence bound by hand
 # :label: ex-superposition-coherence
 #
 # *Recall; easy, 5 minutes.* A projection has coherence 0.3. For which $k$ does {prf:ref}`thm-superposition-coherence`
@@ -735,9 +749,13 @@ run.record(best_pairs=int(supports_found(best, 2)[0].sum()))
 
 # %% [markdown]
 # All fifteen pairs of columns have the same cosine in size, {glue:text}`best_coherence:.4f`, which is $1/\sqrt5$: no
-# six directions in three dimensions do better. The coherence bound is {glue:text}`best_bound:.4f`, the golden ratio
-# itself. So even the best arrangement of six features in three neurons is *guaranteed* for one active feature only.
-# Yet {glue:text}`best_pairs` of the {glue:text}`pair_sets` pairs are found when features are non-negative.
+# six directions in three dimensions do better (the Welch bound, $\sqrt{(6-3)/(3\cdot5)}$). The coherence bound is
+# {glue:text}`best_bound:.4f`, the golden ratio itself. So even the best arrangement of six features in three neurons is
+# *guaranteed* for one active feature only.
+#
+# Yet {glue:text}`best_pairs` of the {glue:text}`pair_sets` pairs are found when features are non-negative. No
+# arrangement does better: pairs that are found are edges of the convex hull of the six columns, and a polytope with six
+# corners has at most 12 edges and 8 triangles, by Euler's formula. Random directions often reach this as well.
 #
 # :::{solution-end}
 # :::
@@ -747,8 +765,9 @@ run.record(best_pairs=int(supports_found(best, 2)[0].sum()))
 # :label: ex-superposition-rerun
 #
 # *Rerun; easy, 10 minutes.* Does the transition of basis pursuit stay near the same ratio for $n = 256$? Rerun the
-# chapter with `make chapter NAME=01_superposition ARGS="-p sizes [256]"` and compare the middle panel of
-# {numref}`fig-superposition-transition`. What happens if you sweep $k = 32$ at $n = 64$?
+# chapter with `make chapter NAME=01_superposition ARGS="-p sizes [256]"` and compare panel (b) of
+# {numref}`fig-superposition-transition`. Compute $m_{\mathrm{CS}}$ for $k = 32$ and $n = 64$ as well: why is there no
+# point in sweeping it?
 # :::
 #
 # :::{solution-start} ex-superposition-rerun
@@ -764,6 +783,10 @@ run.record(best_pairs=int(supports_found(best, 2)[0].sum()))
 pd.DataFrame({k: [compressed_sensing_units(64, k)] for k in (4, 8, 16, 24, 32, 48, 64)}, index=["m_CS"]).round(1)
 
 # %% [markdown]
+# At $k = 32$ the unit has fewer neurons than there are active features. The largest of our `ratios` then only reaches
+# about as many neurons as there are features, where nothing is in superposition any more. OMP does not get to half of
+# the supports on the way, so it has no half point, and a sweep would stop with the error announced above.
+#
 # :::{solution-end}
 # :::
 
