@@ -117,7 +117,8 @@ def test_phone_never_scrolls_sideways(browser, path):
         assert wide <= 390, culprits
         cut = visit.page.evaluate(
             "[...document.querySelectorAll('article p mjx-container:not([display=true])')].filter("
-            "e => e.firstElementChild.getBoundingClientRect().width > e.closest('p').clientWidth + 1)"
+            "e => e.firstElementChild.getBoundingClientRect().width >"
+            " (e.closest('td') || e.closest('p')).clientWidth + 1)"
             ".map(e => e.closest('p').textContent.slice(0, 60))"
         )
         assert cut == [], "inline mathematics wider than a phone: write it as a displayed equation"
