@@ -87,7 +87,7 @@ def full_table(verdicts: list[Verdict]) -> str:
     lines = [
         "```{div} ledger",
         "",
-        "| claim | place | what is claimed | paper's figure | verdict | measured by us |",
+        "| claim | place | what is claimed | paper's number | verdict | measured by us |",
         "|---|---|---|---|---|---|",
     ]
     for entry in verdicts:
