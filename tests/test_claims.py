@@ -75,6 +75,17 @@ def test_claim_without_results_or_predicates_is_not_run():
     assert entry.verdict == "not-run" and entry.measured == without["needs"]
 
 
+@pytest.mark.parametrize(
+    ("symbol", "below", "equal", "above"),
+    [("<", 1, 0, 0), ("<=", 1, 1, 0), ("==", 0, 1, 0), (">=", 0, 1, 1), (">", 0, 0, 1)],
+)
+def test_operators_mean_what_they_say_at_the_bound(symbol, below, equal, above):
+    claim = {key: "x" for key in ("id", "paper", "place", "claim", "chapter", "measured")}
+    claim["holds"] = [f"rms {symbol} 0.5"]
+    found = [verdict(claim, {"rms": value}) == "reproduced" for value in (0.4, 0.5, 0.6)]
+    assert found == [below, equal, above]
+
+
 def test_claim_whose_results_lack_a_number_is_not_run_and_says_so():
     claim = next(claim for claim in JUDGED if claim["id"] == "B7")
     values = values_for(claim, claim["holds"])
