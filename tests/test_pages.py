@@ -159,3 +159,11 @@ def test_search_finds_a_word(browser):
 def test_every_claim_that_can_be_judged_is_judged():
     entries = {entry.id: entry.verdict for entry in ledger(results_of("quick"))}
     assert [claim["id"] for claim in load_claims() if "holds" in claim and entries[claim["id"]] == "not-run"] == []
+
+
+def test_our_own_formulas_keep_the_bounds_their_chapters_state():
+    values = {name: results["values"] for name, results in results_of("quick").items()}
+    assert values["05_partial_overlap"]["b7_crossing_error"] < 0.03
+    assert values["05_partial_overlap"]["b7_r2_inversions"] == 0
+    assert values["03_linear_theory"]["b2_covariance_error"] < 1e-12
+    assert values["03_linear_theory"]["b1_slope"] > -2 / 3 and values["03_linear_theory"]["b2_slope"] > -1
