@@ -45,9 +45,9 @@ def bernoulli_uniform(stimuli: int, n: int, p: float, generator: torch.Generator
     """
     if not 0 < p <= 1:
         raise ValueError(f"p = {p} is no probability of being active: choose 0 < p <= 1")
-    options = dict(generator=generator, dtype=dtype, device=generator.device)
-    active = torch.rand(stimuli, n, **options) < p
-    return torch.rand(stimuli, n, **options) * active
+    # One draw decides both: given u < p, the value u / p is again uniform.
+    u = torch.rand(stimuli, n, generator=generator, dtype=dtype, device=generator.device)
+    return torch.where(u < p, u / p, 0)
 
 
 def white(stimuli: int, n: int, generator: torch.Generator, dtype=torch.float64) -> torch.Tensor:

@@ -79,11 +79,7 @@ def soft_matching_score(y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, se
     `y_a: (stimuli, units_a)`, `y_b: (stimuli, units_b)`. Symmetric in a and b. Raises ValueError on bad input.
     [A, equation 1]
     """
-
-    def held_out(train, test):
-        return (soft_matching_plan(train) * test.double().cpu()).sum()
-
-    return _cross_validated(y_a, y_b, folds, seed, held_out)
+    return soft_matching_folds(*_fold_correlations(y_a, y_b, folds, seed))
 
 
 def semi_matching_score(y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, seed: int = 0) -> Scores:
@@ -93,20 +89,30 @@ def semi_matching_score(y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, se
 
     Not symmetric: report both directions. Shapes and errors as in `soft_matching_score`. [A, appendix A.1]
     """
-
-    def held_out(train, test):
-        return test.gather(1, train.argmax(1, keepdim=True)).mean()
-
-    return _cross_validated(y_a, y_b, folds, seed, held_out)
+    return semi_matching_folds(*_fold_correlations(y_a, y_b, folds, seed))
 
 
-def _cross_validated(y_a, y_b, folds, seed, held_out) -> Scores:
+def soft_matching_folds(correlations: list[tuple[torch.Tensor, torch.Tensor]], constant: float = 0.0) -> Scores:
+    """`soft_matching_score` from the correlations `(units_a, units_b)` over (training, held-out) stimuli of each fold."""
+    return summarise([float((soft_matching_plan(c) * held.double().cpu()).sum()) for c, held in correlations], constant)
+
+
+def semi_matching_folds(correlations: list[tuple[torch.Tensor, torch.Tensor]], constant: float = 0.0) -> Scores:
+    """`semi_matching_score` from the correlations over (training, held-out) stimuli of each fold."""
+    return summarise([float(held_out_best(c, held).mean()) for c, held in correlations], constant)
+
+
+def held_out_best(train: torch.Tensor, test: torch.Tensor) -> torch.Tensor:
+    """For each unit of a, the held-out correlation with the unit of b it correlates with best in training; `(units_a,)`."""
+    return test.gather(1, train.argmax(1, keepdim=True))[:, 0]
+
+
+def _fold_correlations(y_a, y_b, folds, seed):
     check_pair(y_a, y_b, min_stimuli=4)
     if y_a.ndim != 2 or y_b.ndim != 2:
         raise ValueError(f"y_a {tuple(y_a.shape)} and y_b {tuple(y_b.shape)}: give one pair, (stimuli, units) each")
-    scores = [
-        float(held_out(unit_correlations(y_a[train], y_b[train]), unit_correlations(y_a[test], y_b[test])))
+    correlations = [
+        (unit_correlations(y_a[train], y_b[train]), unit_correlations(y_a[test], y_b[test]))
         for train, test in k_folds(len(y_a), folds, seed)
     ]
-    constant = torch.cat([constant_units(y_a), constant_units(y_b)]).double().mean()
-    return summarise(scores, float(constant))
+    return correlations, float(torch.cat([constant_units(y_a), constant_units(y_b)]).double().mean())

@@ -1,11 +1,18 @@
-"""Linear regression of one system on another: ordinary least squares with intercept. [B] is Liu et al. 2026."""
+"""Linear regression of one system on another, with intercept: ordinary least squares and ridge.
+
+[A] is Longon et al. 2025, [B] is Liu et al. 2026.
+"""
 
 from typing import NamedTuple
 
 import torch
 
 from lib.checks import check_pair
-from lib.correlation import centred, paired_correlations
+from lib.correlation import centred, constant_units, paired_correlations
+from lib.crossval import Scores, summarise
+from lib.moments import Covariances, pair_moments
+
+ALPHAS = tuple(10.0**i for i in range(-8, 9))  # [A, section 6]
 
 
 class Fit(NamedTuple):
@@ -64,6 +71,61 @@ def prediction_score(prediction: torch.Tensor, target: torch.Tensor) -> Fit:
     error = (target - prediction).square().sum((-2, -1))
     total = centred(target).square().sum((-2, -1))
     return Fit(_share(total - error, total), error / target.shape[-2:].numel(), paired_correlations(prediction, target))
+
+
+def ridge_score(
+    y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, seed: int = 0, alphas: tuple = ALPHAS
+) -> Scores:
+    """Mean correlation over units of b with their ridge prediction from a, on held-out folds.
+
+    `y_a: (stimuli, units_a)`, `y_b: (stimuli, units_b)`; weights and alphas as in `ridge_weights`, from the training
+    folds. Raises ValueError on bad input. [A, section 6]
+    """
+    check_pair(y_a, y_b, min_stimuli=4)
+    constant = torch.cat([constant_units(y_a), constant_units(y_b)], -1).double().mean()
+    if y_a.ndim == 2 and y_a.shape[1] > y_a.shape[0]:
+        # Ridge does not notice a rotation of the units, and the stimuli span no more dimensions than there are.
+        u, values, _ = torch.linalg.svd(y_a.double() - y_a.double().mean(0), full_matrices=False)
+        y_a = (u * values).to(y_a.dtype)
+    return ridge_folds(pair_moments(y_a, y_b, folds, seed).splits("a", "b"), float(constant), alphas)
+
+
+def ridge_folds(
+    splits: list[tuple[Covariances, Covariances]], constant: float = 0.0, alphas: tuple = ALPHAS
+) -> Scores:
+    """`ridge_score` from the covariances over (training, held-out) stimuli of each fold."""
+    scores = [float(prediction_correlations(ridge_weights(train, alphas)[0], test).mean()) for train, test in splits]
+    return summarise(scores, constant)
+
+
+def ridge_weights(train: Covariances, alphas: tuple = ALPHAS) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weights `(units_a, units_b)` and the alpha chosen for each unit of b, `(units_b,)`.
+
+        W = (S_aa + alpha I)^-1 S_ab,   S sums of products about the means (intercept not penalised)
+
+    One eigendecomposition S_aa = V diag(s) V' serves all alphas and all units of b. Of the alphas each unit of b takes
+    the one of least generalised cross-validation error, which needs no further fit:
+
+        GCV(alpha) = |residual|^2 / (1 - df / M)^2,   df = 1 + sum_j s_j / (s_j + alpha),   M stimuli
+    """
+    values, vectors = torch.linalg.eigh(train.aa)
+    values = values.clamp(min=0)
+    rotated = vectors.mT @ train.ab
+    alpha = torch.as_tensor(alphas, dtype=values.dtype, device=values.device)
+    shrink = 1 / (values + alpha[:, None])
+    residual = train.bb - (shrink * (2 - values * shrink)) @ rotated.square()
+    free = 1 - (1 + (values * shrink).sum(1)) / train.stimuli
+    # A fit that spends all degrees of freedom on the training stimuli leaves none to judge it by.
+    error = torch.where(free > 1e-6, 1 / free.square(), torch.inf)[:, None] * residual.clamp(min=1e-300)
+    chosen = error.argmin(0)
+    return vectors @ (rotated * shrink[chosen].mT), alpha[chosen]
+
+
+def prediction_correlations(weights: torch.Tensor, test: Covariances) -> torch.Tensor:
+    """Correlation of each unit of b with its prediction y_a W; `(units_b,)`, 0 if either is constant."""
+    variance = (weights * (test.aa @ weights)).sum(0).clamp(min=0)
+    size = (variance * test.bb).sqrt()
+    return torch.where(size > 0, (weights * test.ab).sum(0) / size, 0)
 
 
 def _column_space(y):

@@ -1,0 +1,125 @@
+"""Toy models of superposition: two-layer tied autoencoders of sparse features, many seeds trained as one program.
+
+[A] is Longon et al. 2025, section 4, after the toy models of Elhage et al. 2022. n features, m < n neurons, P models.
+"""
+
+from functools import partial
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from lib import features
+from lib.correlation import unit_correlations
+from lib.features import bernoulli_uniform, seeded
+from lib.training import Training, stored
+
+# Which of the two layers is rectified: (hidden, output). The paper prints the second.
+VARIANTS = {"output_relu": (True, True), "printed": (True, False), "linear_hidden": (False, True)}
+
+
+def importance(n: int) -> torch.Tensor:
+    """Weight of each feature in the loss, falling from 1 to about 1/9; `(n,)` in double precision.
+
+        T_i = 1 / x_i^2,   x_i evenly spaced from 1 to 3 - 2/n
+
+    [A, section 4.1]
+    """
+    return torch.linspace(1, 3 - 2 / n, n, dtype=torch.float64) ** -2
+
+
+class ToyModels(nn.Module):
+    """P tied autoencoders of n features with m neurons.
+
+        h = g_hidden(W' z),   z^ = g_output(W h + b)
+
+    with W `(P, n, m)`, b `(P, 1, n)` and g the identity or ReLU by `variant`: `output_relu` rectifies both layers,
+    `printed` only the hidden one, as [A, section 4.1] prints it, `linear_hidden` only the output, as Elhage et al. do.
+    W starts at N(0, 1/m), from one generator for each seed, so that a model does not depend on its neighbours.
+    Raises ValueError on an unknown variant and unless 1 <= units < n.
+    """
+
+    def __init__(self, n: int, units: int, seeds: list[int], variant: str = "output_relu", device="cpu", dtype=None):
+        super().__init__()
+        if variant not in VARIANTS:
+            raise ValueError(f"variant {variant!r} is unknown: choose one of {', '.join(VARIANTS)}")
+        if not 1 <= units < n:
+            raise ValueError(f"{units} neurons for {n} features: superposition needs 1 <= neurons < features")
+        self.rectify_hidden, self.rectify_output = VARIANTS[variant]
+        options = {"device": device, "dtype": dtype or torch.float32}
+        start = [torch.randn(n, units, generator=seeded(seed), dtype=torch.float64) for seed in seeds]
+        self.weight = nn.Parameter((torch.stack(start) / units**0.5).to(**options))
+        self.bias = nn.Parameter(torch.zeros(len(seeds), 1, n, **options))
+        self.register_buffer("importance", importance(n).to(**options))
+
+    @torch.no_grad()
+    def responses(self, z: torch.Tensor) -> torch.Tensor:
+        """The neurons' responses h `(P, stimuli, m)` to features `z: (stimuli, n)`."""
+        h = z @ self.weight
+        return h.relu_() if self.rectify_hidden else h
+
+    def reconstruct(self, h: torch.Tensor) -> torch.Tensor:
+        """The features z^ `(P, stimuli, n)` read from responses `h: (P, stimuli, m)`."""
+        out = torch.baddbmm(self.bias, h, self.weight.mT)
+        return out.relu_() if self.rectify_output else out
+
+    @torch.no_grad()
+    def backward(self, z: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Set the gradients for a batch `z: (stimuli, n)` and return the loss of each model `(P,)`.
+
+            L = mean over stimuli of sum_i T_i (z_i - z^_i)^2
+
+        Written out, since on a CPU it takes two thirds of the time of automatic differentiation. [A, section 4.1]
+        """
+        h = self.responses(z)
+        out = self.reconstruct(h)
+        error = out - z
+        gradient = error * (2 / len(z) * self.importance)
+        loss = (error * gradient).sum((1, 2)) / 2
+        if self.rectify_output:
+            gradient *= out.sign()
+        self.bias.grad = gradient.sum(1, keepdim=True)
+        hidden = gradient @ self.weight
+        if self.rectify_hidden:
+            hidden *= h.sign()
+        self.weight.grad = torch.baddbmm(z.mT @ hidden, gradient.mT, h)
+        return {"loss": loss}
+
+
+def train_toy_models(
+    units: int, seeds: list[int], steps: int, variant: str = "output_relu", n: int = 64, p: float = 0.1,
+    batch: int = 1024, lr: float = 1e-3, device: str | torch.device = "cpu",
+) -> Training:  # fmt: skip
+    """Toy models trained on `steps` fresh batches of features, each active with probability p, then U(0, 1).
+
+    All models see the same stream and differ in their start, as in [A, section 4]. Finished models are kept in
+    build/trained and found again. The models are `.model` of what is returned, the loss is in its `.history`.
+    """
+    model = ToyModels(n, units, seeds, variant, device)
+    draw = partial(bernoulli_uniform, batch, n, p, dtype=torch.float32)
+    settings = dict(units=units, seeds=seeds, steps=steps, variant=variant, n=n, p=p, batch=batch, lr=lr)
+    with stored(f"toy-{variant}-{units}", settings, [Path(__file__), Path(features.__file__)]) as checkpoint:
+        # The stream has a seed of its own: with that of a model, the features would repeat its starting weights.
+        return Training(model, draw, seed=2**31 + min(seeds), lr=lr, checkpoint=checkpoint).run(steps, f"{units} neurons")
+
+
+def feature_norms(weight: torch.Tensor) -> torch.Tensor:
+    """Length of each feature's row of W `(..., n, m)`: about 1 if the model represents it; `(..., n)`."""
+    return weight.detach().norm(dim=-1)
+
+
+def shared_features(weight_a: torch.Tensor, weight_b: torch.Tensor) -> torch.Tensor:
+    """Features that both models represent: product of the norms at least 1; boolean `(..., n)`. [A, section 4.1]"""
+    return feature_norms(weight_a) * feature_norms(weight_b) >= 1
+
+
+def arrangement_match(weight_a: torch.Tensor, weight_b: torch.Tensor) -> torch.Tensor:
+    """For each neuron of a, the largest correlation of its weights with those of a neuron of b; `(m,)`.
+
+    Weights `(n, m)` are correlated over the features that both represent, so that 1 means the same arrangement.
+    Raises ValueError if fewer than two features are shared. [A, section 4.1]
+    """
+    shared = shared_features(weight_a, weight_b)
+    if shared.sum() < 2:
+        raise ValueError(f"{int(shared.sum())} shared features: an arrangement needs two, train longer or add neurons")
+    return unit_correlations(weight_a.detach()[shared], weight_b.detach()[shared]).amax(1)

@@ -1,0 +1,106 @@
+"""One training loop for every model of the book: streamed batches, checkpoints that resume, a history."""
+
+import fcntl
+import hashlib
+import json
+import time
+from collections.abc import Callable
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from torch import nn
+from tqdm import tqdm
+
+from lib.features import seeded
+from lib.parameters import ROOT
+
+SECONDS_BETWEEN_CHECKPOINTS = 60
+HISTORY_POINTS = 100  # about; the last step is always among them
+
+
+class Training:
+    """Adam on batches drawn one after the other; a run that was stopped goes on from its last checkpoint.
+
+    `model.backward(batch)` fills in the gradients and returns measurements `{name: (models,)}`. `draw(generator)`
+    returns the next batch, from a generator with this `seed` on the model's device, and must draw from nothing else.
+    On one device the resumed run and the uninterrupted one agree bit for bit. `history` holds the measurements and
+    the step of each, `(points, models)` and `(points,)`.
+
+    Raises ValueError if `checkpoint` is damaged or belongs to another model.
+    """
+
+    def __init__(self, model: nn.Module, draw: Callable, seed: int = 0, lr: float = 1e-3, checkpoint: Path | None = None):
+        self.model, self.draw, self.checkpoint = model, draw, checkpoint
+        self.optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
+        self.generator = seeded(seed, next(model.parameters()).device)
+        self.step, self.history = 0, {}
+        torch.set_flush_denormal(True)  # on a CPU, weights that decay to nothing would slow every product they are in
+        if checkpoint and checkpoint.exists():
+            self._load()
+
+    def run(self, steps: int, name: str = "training") -> "Training":
+        """Train until `steps` steps are done in all, and write the checkpoint if there is one."""
+        saved = time.monotonic()
+        every = max(1, steps // HISTORY_POINTS)
+        bar = tqdm(initial=self.step, total=steps, desc=name, unit="step", leave=False, disable=None)
+        while self.step < steps:
+            measured = self.model.backward(self.draw(self.generator))
+            self.optimizer.step()
+            self.step += 1
+            bar.update()
+            if self.step % every == 0 or self.step == steps:
+                self._note(measured)
+            if self.checkpoint and time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
+                self._save()
+                saved = time.monotonic()
+        bar.close()
+        if self.checkpoint:
+            self._save()
+        return self
+
+    def _note(self, measured):
+        for name, value in {"step": torch.tensor(self.step), **measured}.items():
+            value = value.detach().cpu()[None]
+            self.history[name] = torch.cat([self.history[name], value]) if name in self.history else value
+
+    def _save(self):
+        state = {
+            "step": self.step,
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "generator": self.generator.get_state(),
+            "history": self.history,
+        }
+        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
+        temporary = self.checkpoint.with_suffix(".part")
+        torch.save(state, temporary)
+        temporary.rename(self.checkpoint)
+
+    def _load(self):
+        try:
+            state = torch.load(self.checkpoint, map_location=self.generator.device, weights_only=True)
+            self.model.load_state_dict(state["model"])
+            self.optimizer.load_state_dict(state["optimizer"])
+        except Exception as error:
+            reason = str(error).splitlines()[0]
+            raise ValueError(f"checkpoint {self.checkpoint} cannot be used ({reason}): delete it to start anew") from None
+        self.generator.set_state(state["generator"].cpu())
+        self.step, self.history = state["step"], {name: value.cpu() for name, value in state["history"].items()}
+
+
+@contextmanager
+def stored(name: str, settings: dict, code: list[Path]):
+    """The checkpoint path in build/trained for these settings, held for one process while the block runs.
+
+    Chapters that need the same models share them: the second waits for the first, then finds them trained. The file's
+    name carries a hash of the settings and of the `code` that trains, so a change of either starts anew.
+    """
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    for path in [Path(__file__), *code]:
+        digest.update(Path(path).read_bytes())
+    path = ROOT / "build" / "trained" / f"{name}-{digest.hexdigest()[:12]}.pt"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path.with_suffix(".lock"), "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield path
