@@ -73,9 +73,7 @@ def prediction_score(prediction: torch.Tensor, target: torch.Tensor) -> Fit:
     return Fit(_share(total - error, total), error / target.shape[-2:].numel(), paired_correlations(prediction, target))
 
 
-def ridge_score(
-    y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, seed: int = 0, alphas: tuple = ALPHAS
-) -> Scores:
+def ridge_score(y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, seed: int = 0, alphas: tuple = ALPHAS) -> Scores:
     """Mean correlation over units of b with their ridge prediction from a, on held-out folds.
 
     `y_a: (stimuli, units_a)`, `y_b: (stimuli, units_b)`; weights and alphas as in `ridge_weights`, from the training
@@ -90,9 +88,7 @@ def ridge_score(
     return ridge_folds(pair_moments(y_a, y_b, folds, seed).splits("a", "b"), float(constant), alphas)
 
 
-def ridge_folds(
-    splits: list[tuple[Covariances, Covariances]], constant: float = 0.0, alphas: tuple = ALPHAS
-) -> Scores:
+def ridge_folds(splits: list[tuple[Covariances, Covariances]], constant: float = 0.0, alphas: tuple = ALPHAS) -> Scores:
     """`ridge_score` from the covariances over (training, held-out) stimuli of each fold."""
     scores = [float(prediction_correlations(ridge_weights(train, alphas)[0], test).mean()) for train, test in splits]
     return summarise(scores, constant)

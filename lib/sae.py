@@ -3,11 +3,16 @@
 [A] is Longon et al. 2025, appendix A.2, after Gao et al. 2025. P models, N units, F latents.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 import torch
 from torch import nn
 
 from lib.features import seeded
+from lib.training import Training, train
+
+STREAM = 2**31 + 1  # seed of the responses: other stimuli than those the networks were trained on
 
 
 class TopKSAE(nn.Module):
@@ -88,6 +93,19 @@ class TopKSAE(nn.Module):
         self.idle_steps[code.norm(dim=1) > 0] = 0
         variance = (x - x.mean(1, keepdim=True)).square().sum((1, 2))
         return {"loss": loss, "explained_variance": 1 - squared / variance, "dead_latents": dead.mean(1)}
+
+
+def train_saes(
+    draw: Callable, about: dict, units: int, latents: int, k: int, seeds: list[int], steps: int,
+    device: str | torch.device = "cpu",
+) -> Training:  # fmt: skip
+    """SAEs trained on `steps` batches `draw(generator): (P, stimuli, units)`, with the settings of the toy models.
+
+    `about` says what is drawn. Finished SAEs are kept in build/trained and found again. The SAEs are `.model` of what
+    is returned; its `.history` holds loss, explained variance and share of dead latents. [A, appendix A.2]
+    """
+    model = TopKSAE(units, latents, k, seeds, device=device)
+    return train(model, draw, steps, f"saes-{units}-{latents}-{k}", {**about, "k": k}, seed=STREAM)
 
 
 def kth_largest(z: torch.Tensor, k: int) -> torch.Tensor:

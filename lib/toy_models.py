@@ -4,18 +4,17 @@
 """
 
 from functools import partial
-from pathlib import Path
 
 import torch
 from torch import nn
 
-from lib import features
 from lib.correlation import unit_correlations
 from lib.features import bernoulli_uniform, seeded
-from lib.training import Training, stored
+from lib.training import Training, train
 
 # Which of the two layers is rectified: (hidden, output). The paper prints the second.
 VARIANTS = {"output_relu": (True, True), "printed": (True, False), "linear_hidden": (False, True)}
+STREAM = 2**31  # seed of the features, far from those of the models, whose starting weights they would repeat
 
 
 def importance(n: int) -> torch.Tensor:
@@ -88,7 +87,7 @@ class ToyModels(nn.Module):
 
 def train_toy_models(
     units: int, seeds: list[int], steps: int, variant: str = "output_relu", n: int = 64, p: float = 0.1,
-    batch: int = 1024, lr: float = 1e-3, device: str | torch.device = "cpu",
+    batch: int = 1024, device: str | torch.device = "cpu",
 ) -> Training:  # fmt: skip
     """Toy models trained on `steps` fresh batches of features, each active with probability p, then U(0, 1).
 
@@ -97,10 +96,8 @@ def train_toy_models(
     """
     model = ToyModels(n, units, seeds, variant, device)
     draw = partial(bernoulli_uniform, batch, n, p, dtype=torch.float32)
-    settings = dict(units=units, seeds=seeds, steps=steps, variant=variant, n=n, p=p, batch=batch, lr=lr)
-    with stored(f"toy-{variant}-{units}", settings, [Path(__file__), Path(features.__file__)]) as checkpoint:
-        # The stream has a seed of its own: with that of a model, the features would repeat its starting weights.
-        return Training(model, draw, seed=2**31 + min(seeds), lr=lr, checkpoint=checkpoint).run(steps, f"{units} neurons")
+    about = {"variant": variant, "p": p, "batch": batch}
+    return train(model, draw, steps, f"toys-{variant}-{units}", about, seed=STREAM)
 
 
 def feature_norms(weight: torch.Tensor) -> torch.Tensor:

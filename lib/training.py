@@ -3,9 +3,9 @@
 import fcntl
 import hashlib
 import json
+import sys
 import time
 from collections.abc import Callable
-from contextlib import contextmanager
 from pathlib import Path
 
 import torch
@@ -30,7 +30,9 @@ class Training:
     Raises ValueError if `checkpoint` is damaged or belongs to another model.
     """
 
-    def __init__(self, model: nn.Module, draw: Callable, seed: int = 0, lr: float = 1e-3, checkpoint: Path | None = None):
+    def __init__(
+        self, model: nn.Module, draw: Callable, seed: int = 0, lr: float = 1e-3, checkpoint: Path | None = None
+    ):
         self.model, self.draw, self.checkpoint = model, draw, checkpoint
         self.optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
         self.generator = seeded(seed, next(model.parameters()).device)
@@ -41,7 +43,7 @@ class Training:
 
     def run(self, steps: int, name: str = "training") -> "Training":
         """Train until `steps` steps are done in all, and write the checkpoint if there is one."""
-        saved = time.monotonic()
+        saved, loaded = time.monotonic(), self.step
         every = max(1, steps // HISTORY_POINTS)
         bar = tqdm(initial=self.step, total=steps, desc=name, unit="step", leave=False, disable=None)
         while self.step < steps:
@@ -55,7 +57,7 @@ class Training:
                 self._save()
                 saved = time.monotonic()
         bar.close()
-        if self.checkpoint:
+        if self.checkpoint and self.step > loaded:
             self._save()
         return self
 
@@ -84,23 +86,32 @@ class Training:
             self.optimizer.load_state_dict(state["optimizer"])
         except Exception as error:
             reason = str(error).splitlines()[0]
-            raise ValueError(f"checkpoint {self.checkpoint} cannot be used ({reason}): delete it to start anew") from None
+            raise ValueError(
+                f"checkpoint {self.checkpoint} cannot be used ({reason}): delete it to start anew"
+            ) from None
         self.generator.set_state(state["generator"].cpu())
         self.step, self.history = state["step"], {name: value.cpu() for name, value in state["history"].items()}
 
 
-@contextmanager
-def stored(name: str, settings: dict, code: list[Path]):
-    """The checkpoint path in build/trained for these settings, held for one process while the block runs.
+def train(
+    model: nn.Module, draw: Callable, steps: int, name: str, about: dict, seed: int = 0, lr: float = 1e-3
+) -> Training:  # fmt: skip
+    """Train `model` unless build/trained holds it already: chapters that need the same models share them.
 
-    Chapters that need the same models share them: the second waits for the first, then finds them trained. The file's
-    name carries a hash of the settings and of the `code` that trains, so a change of either starts anew.
+    The file is called `name` with a hash of the model's start, of `about`, which must say what `draw` draws, of the
+    other arguments and of the code, so that a change of any of them starts anew. A second process that asks for the
+    same models waits for the first. One that was killed goes on where it was, see `Training`.
     """
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for path in [Path(__file__), *code]:
-        digest.update(Path(path).read_bytes())
+    settings = json.dumps(
+        {**about, "steps": steps, "seed": seed, "lr": lr, "device": str(next(model.parameters()).device)}
+    )
+    digest = hashlib.sha256(settings.encode())
+    for module in (__name__, type(model).__module__, "lib.features"):
+        digest.update(Path(sys.modules[module].__file__).read_bytes())
+    for key, value in model.state_dict().items():
+        digest.update(key.encode() + value.cpu().numpy().tobytes())
     path = ROOT / "build" / "trained" / f"{name}-{digest.hexdigest()[:12]}.pt"
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        yield path
+        return Training(model, draw, seed, lr, path).run(steps, name)
