@@ -38,9 +38,8 @@ def align(moments: FoldMoments, a: str, b: str) -> Alignment:
 def align_pairs(pairs: list[FoldMoments], a: str, b: str) -> Alignment:
     """The mean over folds of each score of `align` for each pair of models, as tensors `(pairs,)`."""
     scores = [align(moments, a, b) for moments in pairs]
-    return Alignment(
-        *(torch.tensor([x.mean for x in column], dtype=torch.float64) for column in zip(*scores, strict=True))
-    )
+    means = torch.tensor([[score.mean for score in one] for one in scores], dtype=torch.float64)
+    return Alignment(*means.T)
 
 
 def feature_correlations(moments: FoldMoments, features: str, population: str) -> torch.Tensor:
@@ -53,5 +52,5 @@ def feature_correlations(moments: FoldMoments, features: str, population: str) -
 
 
 def seed_pairs(**responses: torch.Tensor) -> dict[str, torch.Tensor]:
-    """Responses of P models `(P, stimuli, units)` as those of P / 2 pairs: `name_a` the even models, `name_b` the odd."""
+    """Responses of P models `(P, stimuli, units)` by pairs: `name_a` the even models, `name_b` the odd ones."""
     return {f"{name}_{side}": y[start::2] for name, y in responses.items() for start, side in enumerate("ab")}

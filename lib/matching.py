@@ -93,7 +93,7 @@ def semi_matching_score(y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, se
 
 
 def soft_matching_folds(correlations: list[tuple[torch.Tensor, torch.Tensor]], constant: float = 0.0) -> Scores:
-    """`soft_matching_score` from the correlations `(units_a, units_b)` over (training, held-out) stimuli of each fold."""
+    """`soft_matching_score` from correlations `(units_a, units_b)` over (training, held-out) stimuli of each fold."""
     return summarise([float((soft_matching_plan(c) * held.double().cpu()).sum()) for c, held in correlations], constant)
 
 
@@ -103,7 +103,7 @@ def semi_matching_folds(correlations: list[tuple[torch.Tensor, torch.Tensor]], c
 
 
 def held_out_best(train: torch.Tensor, test: torch.Tensor) -> torch.Tensor:
-    """For each unit of a, the held-out correlation with the unit of b it correlates with best in training; `(units_a,)`."""
+    """For each unit of a, the held-out correlation with its best partner in training; `(units_a,)`."""
     return test.gather(1, train.argmax(1, keepdim=True))[:, 0]
 
 

@@ -45,18 +45,17 @@ class Training:
         """Train until `steps` steps are done in all, and write the checkpoint if there is one."""
         saved, loaded = time.monotonic(), self.step
         every = max(1, steps // HISTORY_POINTS)
-        bar = tqdm(initial=self.step, total=steps, desc=name, unit="step", leave=False, disable=None)
-        while self.step < steps:
-            measured = self.model.backward(self.draw(self.generator))
-            self.optimizer.step()
-            self.step += 1
-            bar.update()
-            if self.step % every == 0 or self.step == steps:
-                self._note(measured)
-            if self.checkpoint and time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
-                self._save()
-                saved = time.monotonic()
-        bar.close()
+        with tqdm(initial=self.step, total=steps, desc=name, unit="step", leave=False, disable=None) as bar:
+            while self.step < steps:
+                measured = self.model.backward(self.draw(self.generator))
+                self.optimizer.step()
+                self.step += 1
+                bar.update()
+                if self.step % every == 0 or self.step == steps:
+                    self._note(measured)
+                if self.checkpoint and time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
+                    self._save()
+                    saved = time.monotonic()
         if self.checkpoint and self.step > loaded:
             self._save()
         return self
