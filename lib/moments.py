@@ -55,8 +55,12 @@ class FoldMoments:
         if responses.keys() != self.places.keys():
             raise ValueError(f"responses of {', '.join(responses)} given: give those of {', '.join(self.places)}")
         models = self.total.shape[1:-1]
+        for name, y in responses.items():
+            if y.shape[-1] != len(self.places[name]):
+                raise ValueError(f"{name} has {y.shape[-1]} units: give the {len(self.places[name])} announced")
         y = torch.cat([responses[name].expand(*models, -1, -1) for name in self.places], dim=-1)
-        check_responses(y, "responses", min_stimuli=1)
+        # In single precision the sums would lose a unit whose mean is large, and no unit would be constant.
+        y = check_responses(y, "responses", min_stimuli=1).double()
         self.count[fold] += y.shape[-2]
         self.total[fold] += y.sum(-2)
         self.products[fold] += y.mT @ y

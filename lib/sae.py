@@ -105,7 +105,7 @@ def train_saes(
     is returned; its `.history` holds loss, explained variance and share of dead latents. [A, appendix A.2]
     """
     model = TopKSAE(units, latents, k, seeds, device=device)
-    return train(model, draw, steps, f"saes-{units}-{latents}-{k}", {**about, "k": k}, seed=STREAM)
+    return train(model, draw, steps, f"saes-{units}-{latents}-{k}", {"draw": about, "k": k}, seed=STREAM)
 
 
 def kth_largest(z: torch.Tensor, k: int) -> torch.Tensor:

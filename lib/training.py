@@ -37,7 +37,7 @@ class Training:
         self.optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
         self.generator = seeded(seed, next(model.parameters()).device)
         self.step, self.history = 0, {}
-        torch.set_flush_denormal(True)  # on a CPU, weights that decay to nothing would slow every product they are in
+        _prepare_cpu()
         if checkpoint and checkpoint.exists():
             self._load()
 
@@ -83,13 +83,21 @@ class Training:
             state = torch.load(self.checkpoint, map_location=self.generator.device, weights_only=True)
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
+            self.generator.set_state(state["generator"].cpu())
+            self.step, self.history = state["step"], {name: value.cpu() for name, value in state["history"].items()}
         except Exception as error:
-            reason = str(error).splitlines()[0]
+            reason = (str(error) or type(error).__name__).splitlines()[0]
             raise ValueError(
                 f"checkpoint {self.checkpoint} cannot be used ({reason}): delete it to start anew"
             ) from None
-        self.generator.set_state(state["generator"].cpu())
-        self.step, self.history = state["step"], {name: value.cpu() for name, value in state["history"].items()}
+
+
+def _prepare_cpu():
+    """Two settings that make a step on a CPU up to three times faster and change nothing else."""
+    torch.set_flush_denormal(True)  # weights that decay to nothing would slow every product they are in
+    # Freeing one block of almost 32 MiB, the most that glibc considers, teaches it to keep freed blocks up to that size
+    # for the next step. Otherwise each step's tensors go back to the system and are fetched anew, page by page.
+    torch.empty(2**25 - 2**16, dtype=torch.uint8)
 
 
 def train(
@@ -102,7 +110,7 @@ def train(
     same models waits for the first. One that was killed goes on where it was, see `Training`.
     """
     settings = json.dumps(
-        {**about, "steps": steps, "seed": seed, "lr": lr, "device": str(next(model.parameters()).device)}
+        {"about": about, "steps": steps, "seed": seed, "lr": lr, "device": str(next(model.parameters()).device)}
     )
     digest = hashlib.sha256(settings.encode())
     for module in (__name__, type(model).__module__, "lib.features"):

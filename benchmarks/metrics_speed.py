@@ -1,6 +1,6 @@
 """How long lib takes against what a user would reach for instead, and by how much the values differ.
 
-    python benchmarks/rsa_speed.py [--stimuli 500 1000 2000 4000] [--units 64] [--repeats 5]
+    python benchmarks/metrics_speed.py [--stimuli 500 1000 2000 4000] [--units 64] [--repeats 5]
 
 Each line: the median time of lib, that of the other way and of their ratio, and the largest absolute difference.
 """
@@ -14,11 +14,12 @@ import numpy as np
 import rsatoolbox
 import torch
 from scipy.spatial.distance import pdist
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, RidgeCV
 from sklearn.metrics import r2_score
 
+from lib.crossval import k_folds
 from lib.geometry import linear_cka, rsa
-from lib.regression import ols_score
+from lib.regression import ALPHAS, ols_score, ridge_score
 
 
 def numpy_rsa(y_a, y_b):
@@ -44,6 +45,15 @@ def scikit_ols(y_a, y_b):
     return r2_score(y_b, LinearRegression().fit(y_a, y_b).predict(y_a), multioutput="variance_weighted")
 
 
+def scikit_ridge(y_a, y_b):
+    scores = []
+    for train, test in k_folds(len(y_a)):
+        fit = RidgeCV(ALPHAS, alpha_per_target=True).fit(y_a[train], y_b[train])
+        predicted = fit.predict(y_a[test])
+        scores.append(np.mean([np.corrcoef(p, y)[0, 1] for p, y in zip(predicted.T, y_b[test].T, strict=True)]))
+    return np.mean(scores)
+
+
 # what lib does, what a user would do instead
 RIVALS = {
     "RSA dot, numpy": (lambda a, b: rsa(a, b, centre=False), numpy_rsa),
@@ -51,6 +61,7 @@ RIVALS = {
     "RSA euclidean, rsatoolbox": (lambda a, b: rsa(a, b, "euclidean"), rsatoolbox_rsa),
     "CKA, numpy": (linear_cka, numpy_cka),
     "OLS R2, scikit-learn": (lambda a, b: ols_score(a, b).r2, scikit_ols),
+    "ridge, 17 alphas, scikit-learn": (lambda a, b: ridge_score(a, b).mean, scikit_ridge),
 }
 
 
@@ -67,7 +78,7 @@ if __name__ == "__main__":
     parser.add_argument("--repeats", type=int, default=5, help="timings of each, after one that is not counted")
     args = parser.parse_args()
     warnings.filterwarnings("ignore")
-    print(f"{'metric, rival':27}{'stimuli':>8}{'lib ms':>10}{'rival ms':>10}{'ratio':>8}{'difference':>12}")
+    print(f"{'metric, rival':32}{'stimuli':>8}{'lib ms':>10}{'rival ms':>10}{'ratio':>8}{'difference':>12}")
     for stimuli in args.stimuli:
         y = np.random.default_rng(0).standard_normal((2, stimuli, args.units))
         y[1] += y[0]
@@ -76,4 +87,4 @@ if __name__ == "__main__":
             lib, rival = (1e3 * median(run[i][0] for run in runs) for i in (0, 1))
             ratio = median(theirs[0] / mine[0] for mine, theirs in runs)
             difference = max(abs(theirs[1] - mine[1]) for mine, theirs in runs)
-            print(f"{name:27}{stimuli:8}{lib:10.2f}{rival:10.2f}{ratio:7.1f}x{difference:12.1e}")
+            print(f"{name:32}{stimuli:8}{lib:10.2f}{rival:10.2f}{ratio:7.1f}x{difference:12.1e}")
