@@ -23,7 +23,7 @@ class Alignment(NamedTuple):
 def align(moments: FoldMoments, a: str, b: str) -> Alignment:
     """Soft-matching, semi-matching and ridge regression between two populations, in both directions."""
     forth, back = moments.splits(a, b), moments.splits(b, a)
-    constant = forth[0][0].constant_units()
+    constant = moments.constant_units(a, b)
     ab = [(train.correlations(), test.correlations()) for train, test in forth]
     ba = [(train.T, test.T) for train, test in ab]
     return Alignment(

@@ -75,6 +75,7 @@ class FoldMoments:
 
         They are collected over all folds and removed from all. [Longon et al. 2025, section 4.1]
         """
+        self._check_one_model()
         fires = (self.products.diagonal(dim1=-2, dim2=-1) > 0).all(0)
         some = copy.copy(self)
         some.places = {name: at[fires[at]] if name in names else at for name, at in self.places.items()}
@@ -90,7 +91,12 @@ class FoldMoments:
             for fold in range(len(self.count))
         ]  # fmt: skip
 
+    def constant_units(self, a: str, b: str) -> float:
+        """Share of the units of two populations that have one value for every stimulus."""
+        return self._covariances(a, b, list(range(len(self.count)))).constant_units()
+
     def _covariances(self, a, b, folds):
+        self._check_one_model()
         both = torch.cat([self.places[a], self.places[b]])
         count = self.count[folds].sum()
         total = self.total[folds].sum(0)[both]
@@ -100,6 +106,10 @@ class FoldMoments:
         about = about * varies * varies[:, None]
         units = len(self.places[a])
         return Covariances(float(count), about[:units, :units], about[:units, units:], about.diagonal()[units:])
+
+    def _check_one_model(self):
+        if self.total.ndim != 2:
+            raise ValueError(f"moments of models {tuple(self.total.shape[1:-1])}: pick one first, as in moments[0]")
 
 
 def stream_moments(batches: Iterable[dict[str, torch.Tensor]], folds: int = 5) -> FoldMoments:

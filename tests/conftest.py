@@ -1,6 +1,26 @@
-"""Hypothesis draws the same examples in every run and sets no time limit for one."""
+"""Hypothesis draws the same examples in every run and sets no time limit for one; trained models go elsewhere."""
 
+import sys
+
+import pytest
 from hypothesis import settings
 
 settings.register_profile("same", derandomize=True, deadline=None, max_examples=25)
 settings.load_profile("same")
+
+
+@pytest.fixture
+def store(tmp_path, monkeypatch):
+    """The folder where `lib.training.train` keeps its models during this test."""
+    import lib.training
+
+    monkeypatch.setattr(lib.training, "ROOT", tmp_path)
+    return tmp_path / "build" / "trained"
+
+
+@pytest.fixture(autouse=True)
+def subnormal_numbers():
+    """Training flushes them to zero for the whole process, and then Hypothesis refuses to draw floats."""
+    yield
+    if torch := sys.modules.get("torch"):
+        torch.set_flush_denormal(False)
