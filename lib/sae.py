@@ -64,8 +64,9 @@ class TopKSAE(nn.Module):
 
             L = mean |e|^2 + aux_weight mean |e - z_dead D|^2,   e = x - x^
 
-        z_dead holds the dead latents' values before TopK, and e is held fixed in the second term. [A] prints that
-        term with the bias d added to z_dead D; x^ contains it already, so it is left out, as by Gao et al.
+        z_dead holds the dead latents' values before TopK, and e is held fixed in the second term, which is absent
+        while a model has no dead latents. [A] prints that term with the bias d added to z_dead D; x^ contains it
+        already, so it is left out, as by Gao et al.
         """
         z = self.preactivations(x)
         selected = torch.ge(z, kth_largest(z, self.k), out=torch.empty_like(z))
@@ -82,7 +83,7 @@ class TopKSAE(nn.Module):
         if dead.any():
             code_dead = z * dead[:, None]
             missed = error - code_dead @ self.decoder
-            loss = loss + self.aux_weight * missed.square().sum((1, 2)) / x.shape[1]
+            loss = loss + self.aux_weight * missed.square().sum((1, 2)) / x.shape[1] * dead.any(1)
             self.decoder.grad += scale * self.aux_weight * (code_dead.mT @ missed)
             gradient += self.aux_weight * (missed @ self.decoder.mT).mul_(dead[:, None])
         gradient *= scale
