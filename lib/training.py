@@ -129,21 +129,14 @@ def train(
 ) -> Training:  # fmt: skip
     """Train `model` unless build/trained holds it already: chapters that need the same models share them.
 
-    The file is called `name` with a hash of the model's start, of `about`, which must say what `draw` draws, of the
-    other arguments and of the code, so that a change of any of them starts anew. A second process that asks for the
+    The file is called `name` with a hash of the model's start and options, of `about`, which must say what `draw`
+    draws, of the other arguments and of the code, so that a change of any of them starts anew. A second process that asks for the
     same models waits for the first. One that was killed goes on where it was, see `Training`.
     """
-    settings = json.dumps(
-        {
-            "about": about,
-            "steps": steps,
-            "seed": seed,
-            "lr": lr,
-            "cosine": cosine,
-            "device": str(next(model.parameters()).device),
-        }
-    )
-    digest = hashlib.sha256(settings.encode())
+    options = {key: value for key, value in vars(model).items() if isinstance(value, int | float | str)}
+    device = next(model.parameters()).device.type
+    settings = [about, options, steps, seed, lr, cosine, device]
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for module in (__name__, type(model).__module__, "lib.features"):
         digest.update(Path(sys.modules[module].__file__).read_bytes())
     for key, value in model.state_dict().items():
