@@ -55,6 +55,18 @@ def ols_score(y_a: torch.Tensor, y_b: torch.Tensor) -> Fit:
     )
 
 
+def held_out_correlations(y_a: torch.Tensor, y_b: torch.Tensor) -> torch.Tensor:
+    """Correlation of each unit of b with its OLS prediction from a, fitted on the first half of the stimuli and read on
+    the second; `(..., units_b)`, 0 for a unit that is constant there.
+
+    The stimuli must come in random order. Shapes and errors as in `ols_fit`. [B, sections 5 to 7]
+    """
+    check_pair(y_a, y_b, min_stimuli=4)
+    half = y_a.shape[-2] // 2
+    weights, intercept = ols_fit(y_a[..., :half, :], y_b[..., :half, :])
+    return paired_correlations(y_a[..., half:, :] @ weights + intercept, y_b[..., half:, :])
+
+
 def prediction_score(prediction: torch.Tensor, target: torch.Tensor) -> Fit:
     """Scores of any prediction `(..., stimuli, units_b)` of `target`, for example on held-out stimuli.
 

@@ -1,58 +1,72 @@
 """TopK sparse autoencoders, many trained as one batched program.
 
-[A] is Longon et al. 2025, appendix A.2, after Gao et al. 2025. P models, N units, F latents.
+[A] is Longon et al. 2025, appendix A.2, after Gao et al. 2025; [B] is Liu et al. 2026. P models, N units, F latents.
 """
 
 from collections.abc import Callable
 
-import numpy as np
 import torch
 from torch import nn
+from torch.nn.functional import normalize
 
-from lib.features import seeded
-from lib.training import Training, train
+from lib.checks import check_sparsity
+from lib.features import kth_largest, seeded
+from lib.training import Trainable, Training, train
 
 STREAM = 2**31 + 1  # seed of the responses: other stimuli than those the networks were trained on
 
 
-class TopKSAE(nn.Module):
+class TopKSAE(Trainable):
     """P sparse autoencoders: only the k largest latents of each stimulus are kept, and decoded.
 
         z = TopK(x E + c),   x^ = z D + d
 
-    with x `(P, stimuli, N)`, E `(P, N, F)`, D `(P, F, N)` and biases c `(P, 1, F)`, d `(P, 1, N)`. The rows of D start
-    as random directions, E as the transpose of D, the biases at 0; one generator for each seed. Latents that were 0
+    with x `(P, stimuli, N)`, E `(P, N, F)`, D `(P, F, N)` and biases c `(P, 1, F)`, d `(P, 1, N)`. Latents that were 0
     for `dead_after` steps on end are dead and learn through the auxiliary loss alone.
 
-    Raises ValueError unless 1 <= k <= latents.
+    `start`: `tied`, rows of D random directions, E the transpose of D; `untied`, E other random directions; `gaussian`,
+    all weights N(0, 1). The biases start at 0, and there is one generator for each seed. `units` may differ between
+    models: then the smaller ones are padded with units that answer 0, whose weights are 0 and stay so. `unit_norm`
+    keeps the rows of D at length 1, `pre_bias` encodes x - d in place of x.
+
+    Raises ValueError unless 1 <= k <= latents, and on an unknown start.
     """
 
     def __init__(
-        self, units: int, latents: int, k: int, seeds: list[int], aux_weight: float = 0.1, dead_after: int = 1,
+        self, units: int | list[int], latents: int, k: int, seeds: list[int], aux_weight: float = 0.1,
+        dead_after: int = 1, start: str = "tied", unit_norm: bool = False, pre_bias: bool = False,
         device="cpu", dtype=None,
     ):  # fmt: skip
         super().__init__()
-        if not 1 <= k <= latents:
-            raise ValueError(f"k = {k} of {latents} latents: choose 1 <= k <= latents")
+        check_sparsity(latents, k)
+        if start not in ("tied", "untied", "gaussian"):
+            raise ValueError(f"start {start!r} is unknown: choose tied, untied or gaussian")
         self.k, self.aux_weight, self.dead_after = k, aux_weight, dead_after
+        self.unit_norm, self.pre_bias = unit_norm, pre_bias
         options = {"device": device, "dtype": dtype or torch.float32}
-        start = [torch.randn(latents, units, generator=seeded(seed), dtype=torch.float64) for seed in seeds]
-        decoder = nn.functional.normalize(torch.stack(start), dim=-1).to(**options)
+        drawn = random_rows(units, latents, seeds, draws=2)  # (2, P, latents, units)
+        if start != "gaussian":
+            drawn = normalize(drawn, dim=-1)
+        decoder, other = drawn.to(**options)
+        encoder = decoder if start == "tied" else other
         self.decoder = nn.Parameter(decoder)
-        self.encoder = nn.Parameter(decoder.mT.clone(memory_format=torch.contiguous_format))
+        self.encoder = nn.Parameter(encoder.mT.clone(memory_format=torch.contiguous_format))
         self.encoder_bias = nn.Parameter(torch.zeros(len(seeds), 1, latents, **options))
-        self.decoder_bias = nn.Parameter(torch.zeros(len(seeds), 1, units, **options))
+        self.decoder_bias = nn.Parameter(torch.zeros(len(seeds), 1, decoder.shape[-1], **options))
         self.register_buffer("idle_steps", torch.zeros(len(seeds), latents, dtype=torch.int64, device=device))
 
     def preactivations(self, x: torch.Tensor) -> torch.Tensor:
-        """x E + c, `(P, stimuli, F)`."""
-        return torch.baddbmm(self.encoder_bias, x, self.encoder)
+        """x E + c, or (x - d) E + c with `pre_bias`; `(P, stimuli, F)`."""
+        return torch.baddbmm(self.encoder_bias, x - self.decoder_bias if self.pre_bias else x, self.encoder)
 
     @torch.no_grad()
+    def encode(self, x: torch.Tensor) -> torch.Tensor:
+        """The codes TopK(x E + c) of responses `(P, stimuli, N)`; `(P, stimuli, F)`."""
+        return keep_largest(self.preactivations(x), self.k)
+
     def latents(self, x: torch.Tensor) -> torch.Tensor:
-        """The codes that are scored: TopK, then ReLU; `(P, stimuli, F)`. [A, section 4.1]"""
-        z = self.preactivations(x)
-        return torch.where(z >= kth_largest(z, self.k), z, 0).relu_()
+        """The codes as [A, section 4.1] scores them: TopK, then ReLU; `(P, stimuli, F)`."""
+        return self.encode(x).relu_()
 
     def dead_latents(self) -> torch.Tensor:
         """Latents that have been 0 for `dead_after` steps or more; boolean `(P, F)`."""
@@ -87,13 +101,101 @@ class TopKSAE(nn.Module):
             self.decoder.grad += scale * self.aux_weight * (code_dead.mT @ missed)
             gradient += self.aux_weight * (missed @ self.decoder.mT).mul_(dead[:, None])
         gradient *= scale
-        self.encoder.grad = x.mT @ gradient
         self.encoder_bias.grad = gradient.sum(1, keepdim=True)
+        if self.pre_bias:
+            self.encoder.grad = (x - self.decoder_bias).mT @ gradient
+            self.decoder_bias.grad -= self.encoder_bias.grad @ self.encoder.mT
+        else:
+            self.encoder.grad = x.mT @ gradient
 
         self.idle_steps += 1
         self.idle_steps[code.norm(dim=1) > 0] = 0
         variance = (x - x.mean(1, keepdim=True)).square().sum((1, 2))
         return {"loss": loss, "explained_variance": 1 - squared / variance, "dead_latents": dead.mean(1)}
+
+    @torch.no_grad()
+    def constrain(self) -> None:
+        """Bring the rows of D back to length 1 after a step, if `unit_norm` asks for it."""
+        if self.unit_norm:
+            self.decoder.copy_(normalize(self.decoder, dim=-1))
+
+
+class SupervisedSAE(Trainable):
+    """P systems that learn their own superposition of n features, each with the encoder that undoes it.
+
+        y = z W,   z^ = TopK(y V + b),   L = mean over stimuli of |z - z^|^2
+
+    with W `(P, n, m)`, V `(P, m, n)`, b `(P, 1, n)`. TopK has no gradient where it drops a latent. `gradient` says what
+    takes its place: `identity` passes it on to all latents, `selected` only to those kept. (To pass it on to those kept
+    and to the truly active ones is the same as `identity`, since z^ - z is 0 at all others.)
+
+    `start`: `tied`, W at N(0, 1/m) and V its transpose; `gaussian`, W, V and b at N(0, 1). Units that differ between
+    models are padded as in `TopKSAE`. Raises ValueError on bad sizes and unknown words. [B, section 5, appendix E]
+    """
+
+    def __init__(
+        self, units: int | list[int], n: int, k: int, seeds: list[int], gradient: str = "identity",
+        start: str = "tied", device="cpu", dtype=None,
+    ):  # fmt: skip
+        super().__init__()
+        check_sparsity(n, k)
+        if gradient not in ("identity", "selected"):
+            raise ValueError(f"gradient {gradient!r} is unknown: choose identity or selected")
+        if start not in ("tied", "gaussian"):
+            raise ValueError(f"start {start!r} is unknown: choose tied or gaussian")
+        self.k, self.gradient = k, gradient
+        options = {"device": device, "dtype": dtype or torch.float32}
+        weight, other = random_rows(units, n, seeds, draws=2)
+        bias = torch.zeros(len(seeds), 1, n)
+        if start == "tied":
+            sizes = torch.tensor([units] * len(seeds) if isinstance(units, int) else units)
+            weight = other = weight / sizes[:, None, None] ** 0.5
+        else:
+            bias = torch.stack([torch.randn(1, n, generator=seeded(2**30 + seed)) for seed in seeds])
+        self.weight = nn.Parameter(weight.to(**options))
+        self.encoder = nn.Parameter(other.mT.to(**options).clone(memory_format=torch.contiguous_format))
+        self.encoder_bias = nn.Parameter(bias.to(**options))
+
+    @torch.no_grad()
+    def responses(self, z: torch.Tensor) -> torch.Tensor:
+        """The systems' responses y `(P, stimuli, m)` to features `z: (stimuli, n)`."""
+        return z @ self.weight
+
+    @torch.no_grad()
+    def encode(self, y: torch.Tensor) -> torch.Tensor:
+        """The reconstructed features z^ `(P, stimuli, n)` from responses `(P, stimuli, m)`."""
+        return keep_largest(torch.baddbmm(self.encoder_bias, y, self.encoder), self.k)
+
+    @torch.no_grad()
+    def backward(self, z: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Set the gradients for a batch `z: (stimuli, n)` and return loss and explained variance `(P,)`."""
+        y = self.responses(z)
+        code = self.encode(y)
+        gradient = code - z
+        squared = gradient.square().sum((1, 2))
+        gradient *= 2 / len(z)
+        if self.gradient == "selected":
+            gradient *= code != 0
+        self.encoder.grad = y.mT @ gradient
+        self.encoder_bias.grad = gradient.sum(1, keepdim=True)
+        self.weight.grad = z.mT @ (gradient @ self.encoder.mT)
+        variance = (z - z.mean(0)).square().sum()
+        return {"loss": squared / len(z), "explained_variance": 1 - squared / variance}
+
+
+def random_rows(units: int | list[int], rows: int, seeds: list[int], draws: int) -> torch.Tensor:
+    """Gaussian matrices `(draws, P, rows, largest units)` in double precision, one generator for each seed.
+
+    Smaller models are padded with zeros on the right. Raises ValueError unless there are as many sizes as seeds.
+    """
+    sizes = [units] * len(seeds) if isinstance(units, int) else units
+    if len(sizes) != len(seeds):
+        raise ValueError(f"{len(sizes)} numbers of units and {len(seeds)} seeds: give one of each for a model")
+    models = []
+    for size, seed in zip(sizes, seeds, strict=True):
+        drawn = torch.randn(draws, rows, size, generator=seeded(seed), dtype=torch.float64)
+        models.append(nn.functional.pad(drawn, (0, max(sizes) - size)))
+    return torch.stack(models, 1)
 
 
 def train_saes(
@@ -109,12 +211,6 @@ def train_saes(
     return train(model, draw, steps, f"saes-{units}-{latents}-{k}", {"draw": about, "k": k}, seed=STREAM)
 
 
-def kth_largest(z: torch.Tensor, k: int) -> torch.Tensor:
-    """The k-th largest entry of each row, `(..., 1)`: TopK keeps what is at least as large, all of a tie.
-
-    On a CPU NumPy's vectorised partition takes a ninth of the time of `torch.topk`.
-    """
-    if z.device.type != "cpu":
-        return z.topk(k, sorted=True).values[..., -1:]
-    place = z.shape[-1] - k
-    return torch.from_numpy(np.partition(z.detach().numpy(), place, axis=-1)[..., place : place + 1])
+def keep_largest(z: torch.Tensor, k: int) -> torch.Tensor:
+    """TopK: the k largest entries of each row stay, the others become 0."""
+    return torch.where(z >= kth_largest(z, k), z, 0)

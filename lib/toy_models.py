@@ -10,7 +10,7 @@ from torch import nn
 
 from lib.correlation import unit_correlations
 from lib.features import bernoulli_uniform, seeded
-from lib.training import Training, train
+from lib.training import Trainable, Training, train
 
 # Which of the two layers is rectified: (hidden, output). The paper prints the second.
 VARIANTS = {"output_relu": (True, True), "printed": (True, False), "linear_hidden": (False, True)}
@@ -27,7 +27,7 @@ def importance(n: int) -> torch.Tensor:
     return torch.linspace(1, 3 - 2 / n, n, dtype=torch.float64) ** -2
 
 
-class ToyModels(nn.Module):
+class ToyModels(Trainable):
     """P tied autoencoders of n features with m neurons.
 
         h = g_hidden(W' z),   z^ = g_output(W h + b)

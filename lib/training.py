@@ -3,6 +3,7 @@
 import fcntl
 import hashlib
 import json
+import math
 import sys
 import time
 from collections.abc import Callable
@@ -19,11 +20,22 @@ SECONDS_BETWEEN_CHECKPOINTS = 60
 HISTORY_POINTS = 100  # about; the last step is always among them
 
 
+class Trainable(nn.Module):
+    """What `Training` trains: P models as one module."""
+
+    def backward(self, batch: torch.Tensor) -> dict[str, torch.Tensor]:
+        """Fill in the gradients for a batch and return measurements `{name: (models,)}`."""
+        raise NotImplementedError
+
+    def constrain(self) -> None:
+        """Called after each step: bring the parameters back to where they may be."""
+
+
 class Training:
     """Adam on batches drawn one after the other; a run that was stopped goes on from its last checkpoint.
 
-    `model.backward(batch)` fills in the gradients and returns measurements `{name: (models,)}`. `draw(generator)`
-    returns the next batch, from a generator with this `seed` on the model's device, and must draw from nothing else.
+    `draw(generator)` returns the next batch, from a generator with this `seed` on the model's device, and must draw
+    from nothing else. The learning rate is `lr` throughout, or falls to 0 in `cosine_steps` steps along a half cosine.
     On one device the resumed run and the uninterrupted one agree bit for bit. `history` holds the measurements and
     the step of each, `(points, models)` and `(points,)`.
 
@@ -31,9 +43,16 @@ class Training:
     """
 
     def __init__(
-        self, model: nn.Module, draw: Callable, seed: int = 0, lr: float = 1e-3, checkpoint: Path | None = None
+        self,
+        model: Trainable,
+        draw: Callable,
+        seed: int = 0,
+        lr: float = 1e-3,
+        cosine_steps: int | None = None,
+        checkpoint: Path | None = None,
     ):
         self.model, self.draw, self.checkpoint = model, draw, checkpoint
+        self.lr, self.cosine_steps = lr, cosine_steps
         self.optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
         self.generator = seeded(seed, next(model.parameters()).device)
         self.step, self.history = 0, {}
@@ -48,7 +67,9 @@ class Training:
         with tqdm(initial=self.step, total=steps, desc=name, unit="step", leave=False, disable=None) as bar:
             while self.step < steps:
                 measured = self.model.backward(self.draw(self.generator))
+                self.optimizer.param_groups[0]["lr"] = self._rate()
                 self.optimizer.step()
+                self.model.constrain()
                 self.step += 1
                 bar.update()
                 if self.step % every == 0 or self.step == steps:
@@ -59,6 +80,9 @@ class Training:
         if self.checkpoint and self.step > loaded:
             self._save()
         return self
+
+    def _rate(self):
+        return self.lr * (1 + math.cos(math.pi * self.step / self.cosine_steps)) / 2 if self.cosine_steps else self.lr
 
     def _note(self, measured):
         for name, value in {"step": torch.tensor(self.step), **measured}.items():
@@ -101,18 +125,18 @@ def _prepare_cpu():
 
 
 def train(
-    model: nn.Module, draw: Callable, steps: int, name: str, about: dict, seed: int = 0, lr: float = 1e-3
+    model: Trainable, draw: Callable, steps: int, name: str, about: dict, seed: int = 0, lr: float = 1e-3, cosine=False
 ) -> Training:  # fmt: skip
     """Train `model` unless build/trained holds it already: chapters that need the same models share them.
 
-    The file is called `name` with a hash of the model's start, of `about`, which must say what `draw` draws, of the
-    other arguments and of the code, so that a change of any of them starts anew. A second process that asks for the
+    The file is called `name` with a hash of the model's start and options, of `about`, which must say what `draw`
+    draws, of the other arguments and of the code, so that a change of any of them starts anew. A second process that asks for the
     same models waits for the first. One that was killed goes on where it was, see `Training`.
     """
-    settings = json.dumps(
-        {"about": about, "steps": steps, "seed": seed, "lr": lr, "device": str(next(model.parameters()).device)}
-    )
-    digest = hashlib.sha256(settings.encode())
+    options = {key: value for key, value in vars(model).items() if isinstance(value, int | float | str)}
+    device = next(model.parameters()).device.type
+    settings = [about, options, steps, seed, lr, cosine, device]
+    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for module in (__name__, type(model).__module__, "lib.features"):
         digest.update(Path(sys.modules[module].__file__).read_bytes())
     for key, value in model.state_dict().items():
@@ -121,4 +145,4 @@ def train(
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path.with_suffix(".lock"), "w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
-        return Training(model, draw, seed, lr, path).run(steps, name)
+        return Training(model, draw, seed, lr, steps if cosine else None, path).run(steps, name)
