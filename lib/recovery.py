@@ -61,6 +61,7 @@ def nonnegative_basis_pursuit(y: torch.Tensor, a: torch.Tensor) -> torch.Tensor:
     return torch.as_tensor(codes)
 
 
+@torch.no_grad()
 def nonnegative_lasso(y: torch.Tensor, a: torch.Tensor, penalty: float = 1e-3, steps: int = 1000) -> torch.Tensor:
     """Recovery by non-negative least squares with a small price on the sum of the code; basis pursuit in the limit.
 
@@ -68,9 +69,11 @@ def nonnegative_lasso(y: torch.Tensor, a: torch.Tensor, penalty: float = 1e-3, s
 
     by `steps` accelerated proximal gradient steps, all stimuli and systems at once: `y: (..., stimuli, units)`,
     `a: (..., units, n)`; returns `(..., stimuli, n)`. The price is in the units of y squared over z. Raises ValueError
-    on bad input. Source: Beck and Teboulle 2009 (FISTA).
+    on bad input and on a penalty below 0. Source: Beck and Teboulle 2009 (FISTA).
     """
     _check_system(y, a)
+    if not penalty >= 0:
+        raise ValueError(f"penalty = {penalty} rewards large codes: choose penalty >= 0")
     gram, fit = a.mT @ a, y @ a
     rate = 1 / torch.linalg.matrix_norm(gram, 2)[..., None, None]
     z = ahead = torch.zeros_like(fit)

@@ -49,7 +49,7 @@ class TopKSAE(Trainable):
             drawn = normalize(drawn, dim=-1)
         decoder, other = drawn.to(**options)
         encoder = decoder if start == "tied" else other
-        self.decoder = nn.Parameter(decoder)
+        self.decoder = nn.Parameter(decoder.clone())  # a view would keep both draws, in checkpoints too
         self.encoder = nn.Parameter(encoder.mT.clone(memory_format=torch.contiguous_format))
         self.encoder_bias = nn.Parameter(torch.zeros(len(seeds), 1, latents, **options))
         self.decoder_bias = nn.Parameter(torch.zeros(len(seeds), 1, decoder.shape[-1], **options))
@@ -186,11 +186,14 @@ class SupervisedSAE(Trainable):
 def random_rows(units: int | list[int], rows: int, seeds: list[int], draws: int) -> torch.Tensor:
     """Gaussian matrices `(draws, P, rows, largest units)` in double precision, one generator for each seed.
 
-    Smaller models are padded with zeros on the right. Raises ValueError unless there are as many sizes as seeds.
+    Smaller models are padded with zeros on the right. Raises ValueError unless there are as many sizes as seeds, all
+    of them 1 or more.
     """
     sizes = [units] * len(seeds) if isinstance(units, int) else units
     if len(sizes) != len(seeds):
         raise ValueError(f"{len(sizes)} numbers of units and {len(seeds)} seeds: give one of each for a model")
+    if min(sizes, default=0) < 1:
+        raise ValueError(f"units {sizes}: give one model or more, each with at least one unit")
     models = []
     for size, seed in zip(sizes, seeds, strict=True):
         drawn = torch.randn(draws, rows, size, generator=seeded(seed), dtype=torch.float64)

@@ -82,7 +82,9 @@ class Training:
         return self
 
     def _rate(self):
-        return self.lr * (1 + math.cos(math.pi * self.step / self.cosine_steps)) / 2 if self.cosine_steps else self.lr
+        if not self.cosine_steps:
+            return self.lr
+        return self.lr * (1 + math.cos(math.pi * min(self.step / self.cosine_steps, 1))) / 2
 
     def _note(self, measured):
         for name, value in {"step": torch.tensor(self.step), **measured}.items():

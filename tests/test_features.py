@@ -3,12 +3,12 @@ from functools import partial
 import numpy as np
 import pytest
 import torch
-from helpers import DEVICES, DTYPES, close, refuses
+from helpers import DEVICES, DTYPES, close, normal, refuses
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kstest
 
-from lib.features import bernoulli_uniform, k_sparse, seeded, topk_uniform, white
+from lib.features import bernoulli_uniform, k_sparse, kth_largest, seeded, topk_uniform, white
 
 GENERATORS = [
     pytest.param(partial(topk_uniform, 40, 7, 3), id="topk_uniform"),
@@ -43,6 +43,16 @@ def test_topk_keeps_the_k_largest_of_the_uniform_draw(n, data):
     u = torch.rand(20, n, generator=seeded(n), dtype=torch.float64).numpy()
     kept = np.argsort(np.argsort(u)) >= n - k
     np.testing.assert_array_equal(z, u * kept)
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("k", [1, 5, 29, 30])
+def test_topk_has_exactly_k_entries_those_of_torch(k, dtype, device):
+    z = topk_uniform(500, 30, k, seeded(2, device), dtype)
+    largest = torch.rand(500, 30, generator=seeded(2, device), dtype=dtype, device=device).topk(k)
+    assert ((z != 0).sum(1) == k).all()
+    assert torch.equal(z, torch.zeros_like(z).scatter(1, largest.indices, largest.values))
 
 
 @given(n=st.integers(1, 12), data=st.data())
@@ -108,6 +118,37 @@ def test_white_has_mean_0_and_identity_covariance(stimuli, n):
 @pytest.mark.parametrize("k", [0, 6])
 def test_k_out_of_range_is_refused(draw, k):
     refuses(f"k = {k} active", "choose 1 <= k <= n", draw, 10, 5, k, seeded(0))
+
+
+# The threshold of TopK
+
+
+@given(seed=st.integers(0, 1000), n=st.integers(1, 12), data=st.data())
+def test_kth_largest_agrees_with_sorting(seed, n, data):
+    k = data.draw(st.integers(1, n))
+    z = normal(2, 3, n, seed=seed)
+    close(kth_largest(z, k)[..., 0], np.sort(z.numpy(), axis=-1)[..., ::-1][..., k - 1].copy(), 0)
+    assert ((z >= kth_largest(z, k)).sum(-1) == k).all()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("k", [1, 2, 17, 64])
+def test_kth_largest_agrees_with_torch(k, dtype, device):
+    z = normal(3, 50, 64).to(device, dtype)
+    z[0, :, ::2] = 0.5  # many ties
+    kth = kth_largest(z, k)
+    assert torch.equal(kth, z.topk(k).values[..., -1:])
+    assert (kth.dtype, kth.device.type) == (dtype, device)
+
+
+def test_kth_largest_leaves_its_argument_alone():
+    z = normal(4, 9)
+    before = z.clone()
+    kth_largest(z, 3)
+    kth_largest(z.mT, 2)
+    kth_largest(z.requires_grad_(), 2)
+    assert torch.equal(z, before)
 
 
 @pytest.mark.parametrize("p", [0, -0.1, 1.01, float("nan")])

@@ -6,12 +6,17 @@ import torch
 from helpers import DEVICES, DTYPES, close, normal, refuses, rotation
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.optimize import linprog
-from sklearn.linear_model import orthogonal_mp
+from scipy.optimize import linprog, nnls
+from sklearn.linear_model import Lasso, orthogonal_mp
 
 from lib.features import k_sparse, seeded
 from lib.projections import coherence, gaussian
-from lib.recovery import nonnegative_basis_pursuit, orthogonal_matching_pursuit, support_recovered
+from lib.recovery import (
+    nonnegative_basis_pursuit,
+    nonnegative_lasso,
+    orthogonal_matching_pursuit,
+    support_recovered,
+)
 
 
 def unit_columns(units, n, seed=0):
@@ -156,6 +161,106 @@ def test_basis_pursuit_answers_in_double_precision_on_the_cpu(dtype, device):
     close(found, z, 1e-4)
 
 
+# Lasso
+
+
+def fista(y, a, penalty, steps):
+    """Beck and Teboulle's iteration for one stimulus, written out."""
+    largest = np.linalg.eigvalsh(a.T @ a)[-1]
+    x = ahead = np.zeros(a.shape[1])
+    t = 1
+    for _ in range(steps):
+        before, x = x, np.maximum(0, ahead - (a.T @ (a @ ahead - y) + penalty) / largest)
+        t, t_before = (1 + np.sqrt(1 + 4 * t**2)) / 2, t
+        ahead = x + (t_before - 1) / t * (x - before)
+    return x
+
+
+@pytest.mark.parametrize("scale", [0.5, 1.0, 3.0])
+@pytest.mark.parametrize("steps", [1, 100])
+def test_lasso_with_orthogonal_columns_shrinks_and_clips(steps, scale):
+    y, a = normal(20, 8), scale * rotation(8)
+    close(nonnegative_lasso(y, a, 0.3, steps), (scale * y @ rotation(8) - 0.3).clamp(min=0) / scale**2)
+
+
+@pytest.mark.parametrize("penalty", [1e-2, 0.1, 1.0])
+@pytest.mark.parametrize("units, n", [(10, 25), (20, 8)])
+def test_lasso_agrees_with_scikit_learn(units, n, penalty):
+    y, a = normal(12, units), normal(units, n, seed=1)
+    # Scikit-learn takes the mean over units of the squared error where we take the sum.
+    model = Lasso(alpha=penalty / units, positive=True, fit_intercept=False, max_iter=10**6, tol=1e-12)
+    wanted = np.stack([model.fit(a.numpy(), response.numpy()).coef_ for response in y])
+    assert 0.1 < (wanted > 0).mean() < 0.9
+    close(nonnegative_lasso(y, a, penalty, 30_000), wanted, 1e-4)
+
+
+def test_lasso_without_a_penalty_is_nonnegative_least_squares():
+    y, a = normal(12, 20), normal(20, 8, seed=1)
+    close(nonnegative_lasso(y, a, 0), np.stack([nnls(a.numpy(), response.numpy())[0] for response in y]), 1e-9)
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 10])
+def test_lasso_takes_the_accelerated_steps_written_out(steps):
+    y, a = normal(12, 6), normal(6, 10, seed=1)
+    wanted = [fista(response.numpy(), a.numpy(), 0.1, steps) for response in y]
+    close(nonnegative_lasso(y, a, 0.1, steps), np.stack(wanted))
+
+
+def test_lasso_comes_as_near_as_the_theorem_says():
+    y, a = normal(12, 6), normal(6, 10, seed=1)
+
+    def price(z):
+        return (y - z @ a.mT).square().sum(1) / 2 + 0.1 * z.sum(1)
+
+    best = nonnegative_lasso(y, a, 0.1, 30_000)
+    for steps in (1, 10, 100):  # theorem 4.4 of Beck and Teboulle
+        bound = 2 * torch.linalg.matrix_norm(a, 2) ** 2 * best.square().sum(1) / (steps + 1) ** 2
+        assert (price(nonnegative_lasso(y, a, 0.1, steps)) - price(best) <= bound + 1e-9).all()
+
+
+@given(seed=st.integers(0, 1000), penalty=st.floats(0.05, 2))
+def test_lasso_meets_the_conditions_of_the_minimum(seed, penalty):
+    y, a = normal(6, 7, seed=seed), normal(7, 5, seed=seed + 1)
+    z = nonnegative_lasso(y, a, penalty, 5000)
+    slope = (z @ a.mT - y) @ a + penalty
+    assert (z >= 0).all()
+    assert (slope > -1e-7).all()
+    close(slope * (z > 0), torch.zeros(6, 5), 1e-7)
+
+
+def test_lasso_comes_to_basis_pursuit_as_the_penalty_goes_down():
+    z, a = k_sparse(40, 40, 3, seeded(0)), gaussian(20, 40, seeded(1))
+    exact = nonnegative_basis_pursuit(z @ a.mT, a)
+    close(exact, z, 1e-7)
+    distance = [float((nonnegative_lasso(z @ a.mT, a, p, 5000) - exact).abs().max()) for p in (0.1, 0.01, 1e-3)]
+    assert distance[0] < 0.05
+    assert distance[1] == pytest.approx(distance[0] / 10, rel=0.01)  # in proportion to the penalty
+    assert distance[2] == pytest.approx(distance[1] / 10, rel=0.05)
+    assert support_recovered(nonnegative_lasso(z @ a.mT, a), z, 1e-2).all()
+
+
+def test_lasso_ignores_units_and_features_of_zeros():
+    y, a = normal(12, 6), normal(6, 10, seed=1)
+    wanted = nonnegative_lasso(y, a, 0.1, 50)
+    padded_y, padded_a = torch.zeros(12, 9).double(), torch.zeros(9, 13).double()
+    padded_y[:, :6], padded_a[:6, :10] = y, a
+    given = nonnegative_lasso(padded_y, padded_a, 0.1, 50)
+    close(given[:, :10], wanted)
+    assert (given[:, 10:] == 0).all()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_batch_of_lassos_gives_what_each_gives(dtype, device):
+    y, a = normal(3, 15, 8), normal(3, 8, 12, seed=1) * torch.tensor([0.5, 1, 4]).double()[:, None, None]
+    one_by_one = torch.stack([nonnegative_lasso(x, b, 0.1, 100) for x, b in zip(y, a, strict=True)])
+    batched = nonnegative_lasso(y.to(device, dtype), a.to(device, dtype).requires_grad_(), 0.1, 100)
+    assert (batched.dtype, batched.device.type, batched.requires_grad) == (dtype, device, False)
+    close(batched, one_by_one, 1e-9 if dtype == torch.float64 else 1e-3)
+    close(nonnegative_lasso(y, a[0], 0.1, 100)[1], nonnegative_lasso(y[1], a[0], 0.1, 100))
+    close(nonnegative_lasso(y[0], a, 0.1, 100)[1], nonnegative_lasso(y[0], a[1], 0.1, 100))
+
+
 # Support
 
 
@@ -192,7 +297,7 @@ def pursuit(y, a):
     return orthogonal_matching_pursuit(y, a, 2)
 
 
-@pytest.mark.parametrize("call", [pursuit, nonnegative_basis_pursuit])
+@pytest.mark.parametrize("call", [pursuit, nonnegative_basis_pursuit, nonnegative_lasso])
 def test_bad_system_is_refused(call):
     y, a = normal(5, 3), normal(3, 6)
     refuses("y has 4 units and a has 3 rows", "must agree", call, normal(5, 4), a)
@@ -216,5 +321,11 @@ def test_k_out_of_range_is_refused(k, limit):
 def test_batches_that_do_not_fit_are_refused():
     y, a = normal(2, 5, 3), normal(3, 3, 6)
     refuses("y has shape (2, 5, 3) and a (3, 3, 6)", "leading dimensions must be equal", pursuit, y, a)
+    refuses("y has shape (2, 5, 3) and a (3, 3, 6)", "leading dimensions must be equal", nonnegative_lasso, y, a)
     refuses("y (2, 5, 3) and a (3, 6)", "give one system", nonnegative_basis_pursuit, y, a[0])
     refuses("y (5, 3) and a (3, 3, 6)", "give one system", nonnegative_basis_pursuit, y[0], a)
+
+
+@pytest.mark.parametrize("penalty", [-1e-9, float("nan")])
+def test_a_penalty_below_0_is_refused(penalty):
+    refuses(f"penalty = {penalty}", "choose penalty >= 0", nonnegative_lasso, normal(5, 3), normal(3, 6), penalty)

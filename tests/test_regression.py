@@ -12,6 +12,7 @@ from lib.features import seeded
 from lib.moments import Covariances, pair_moments
 from lib.regression import (
     ALPHAS,
+    held_out_correlations,
     ols_fit,
     ols_score,
     prediction_correlations,
@@ -227,6 +228,84 @@ def test_bad_prediction_is_named():
     refuses("prediction has 27 NaN", "remove", prediction_score, y * torch.nan, y)
     refuses("target has dtype torch.int64", "target.double()", prediction_score, y, y.long())
     refuses("prediction has 8 stimuli and target has 9", "same stimuli", prediction_score, y[:8], y)
+
+
+# Fitted on one half, read on the other
+
+
+def by_halves(y_a, y_b):
+    """Correlation on the second half with the prediction fitted on the first, by numpy and a column of ones."""
+    half = len(y_a) // 2
+    x, y = np.column_stack([y_a.numpy(), np.ones(len(y_a))]), y_b.numpy()
+    prediction = x[half:] @ np.linalg.lstsq(x[:half], y[:half], rcond=None)[0]
+    return np.array([np.corrcoef(p, t)[0, 1] for p, t in zip(prediction.T, y[half:].T, strict=True)])
+
+
+@pytest.mark.parametrize("stimuli", [12, 13, 60, 61])
+def test_held_out_correlations_agree_with_numpy(stimuli):
+    y_a, y_b = related(stimuli)
+    wanted = by_halves(y_a, y_b)
+    close(held_out_correlations(y_a, y_b), wanted)
+    assert np.abs(wanted - by_halves(y_a.flip(0), y_b.flip(0))).max() > 1e-3  # which half comes first matters
+    assert np.abs(wanted - ols_score(y_a, y_b).r.numpy()).max() > 1e-3
+
+
+def test_held_out_correlations_of_linear_relations_are_1_and_of_noise_0():
+    y_a = 7 + normal(60, 5)
+    close(held_out_correlations(y_a, y_a @ normal(5, 3, seed=1) - 4), torch.ones(3))
+    r = held_out_correlations(normal(2_000, 40, 15), normal(2_000, 40, 1, seed=1))
+    assert abs(r.mean()) < 5 * r.std() / 2_000**0.5
+    assert r.min() < -0.3  # no sign is lost
+    assert ols_score(normal(2_000, 40, 15), normal(2_000, 40, 1, seed=1)).r.mean() > 0.5
+
+
+def test_a_relation_that_turns_round_between_the_halves_scores_minus_1():
+    y_a = normal(40, 3)
+    close(held_out_correlations(y_a, torch.cat([y_a[:20], 5 - y_a[20:]])), -torch.ones(3))
+
+
+@pytest.mark.parametrize("where", [slice(None), slice(30), slice(30, None)], ids=["always", "first", "second"])
+def test_a_unit_constant_in_either_half_scores_0_alone(where):
+    y_a, y_b = related()
+    wanted = held_out_correlations(y_a, y_b)
+    y_b[where, 1] = 0.1
+    r = held_out_correlations(y_a, y_b)
+    assert r[1] == 0
+    close(r[[0, 2]], wanted[[0, 2]])
+
+
+@pytest.mark.parametrize("value", [0.0, 0.1])
+def test_padded_and_constant_predictors_change_nothing(value):
+    y_a, y_b = related()
+    wanted = held_out_correlations(y_a, y_b)
+    close(held_out_correlations(torch.nn.functional.pad(y_a, (0, 2), value=value), y_b), wanted)
+    r = held_out_correlations(y_a, torch.nn.functional.pad(y_b, (0, 2), value=value))
+    close(r, [*wanted, 0, 0])
+    assert (r[3:] == 0).all()
+    assert (held_out_correlations(torch.full((60, 2), value).double(), y_b) == 0).all()
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_a_batch_of_held_out_correlations_gives_what_each_gives(dtype, device):
+    y_a, y_b = normal(3, 31, 4), normal(3, 31, 5, seed=1)
+    y_b[..., :4] += y_a
+    batched = held_out_correlations(y_a.to(device, dtype), y_b.to(device, dtype))
+    assert (batched.dtype, batched.device.type) == (dtype, device)
+    close(batched, np.stack([by_halves(a, b) for a, b in zip(y_a, y_b, strict=True)]), TOLERANCE[dtype])
+    close(held_out_correlations(y_a, y_b[0]), np.stack([by_halves(a, y_b[0]) for a in y_a]))
+    close(held_out_correlations(y_a[0], y_b), np.stack([by_halves(y_a[0], b) for b in y_b]))
+
+
+@bad_pairs(held_out_correlations)
+def test_bad_input_is_refused_by_held_out_correlations(call, y_a, y_b, thing, mend):
+    refuses(thing, mend, call, y_a, y_b)
+
+
+def test_two_halves_of_two_stimuli_are_needed():
+    y_a, y_b = related(4, 2, 3)
+    assert held_out_correlations(y_a, y_b).shape == (3,)
+    refuses("y_a has 3 stimuli", "at least 4 are needed", held_out_correlations, y_a[:3], y_b[:3])
 
 
 # Ridge

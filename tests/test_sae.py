@@ -1,14 +1,18 @@
+from functools import partial
+
 import numpy as np
 import pytest
 import torch
-from helpers import DEVICES, DTYPES, close, normal, refuses
+from helpers import DEVICES, close, normal, refuses
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import kstest
 from torch.nn.functional import normalize
 
 import lib.training
-from lib.features import k_sparse, seeded
-from lib.sae import STREAM, TopKSAE, kth_largest, train_saes
+from lib.features import k_sparse, seeded, topk_uniform
+from lib.recovery import support_recovered
+from lib.sae import STREAM, SupervisedSAE, TopKSAE, keep_largest, train_saes
 from lib.training import Training
 
 P, UNITS, LATENTS = 3, 5, 8
@@ -32,11 +36,11 @@ def make_dead(some, *latents):
     return some
 
 
-def by_definition(x, encoder, decoder, encoder_bias, decoder_bias, k, dead, aux_weight):
+def by_definition(x, encoder, decoder, encoder_bias, decoder_bias, k, dead, aux_weight, pre_bias=False):
     """Loss of one SAE, TopK by `torch.topk`, stimulus by stimulus."""
     loss = 0
     for stimulus in x:
-        z = stimulus @ encoder + encoder_bias
+        z = (stimulus - decoder_bias if pre_bias else stimulus) @ encoder + encoder_bias
         places = z.topk(k).indices
         error = stimulus - decoder_bias - sum(z[i] * decoder[i] for i in places)
         loss = loss + (error**2).sum()
@@ -59,7 +63,7 @@ def check_gradients(some, x, dead):
     loss = some.backward(x)["loss"]
     for p in range(len(x)):
         mine = {name: value.requires_grad_() for name, value in of_model(some, p).items()}
-        wanted = by_definition(x[p], **mine, k=some.k, dead=dead, aux_weight=some.aux_weight)
+        wanted = by_definition(x[p], **mine, k=some.k, dead=dead, aux_weight=some.aux_weight, pre_bias=some.pre_bias)
         wanted.backward()
         close(loss[p], wanted.detach())
         for name, parameter in names_and_parameters(some):
@@ -71,15 +75,17 @@ def check_gradients(some, x, dead):
 
 @pytest.mark.parametrize("dead", [(), (2,), (0, 3, 7), tuple(range(LATENTS))], ids=["none", "one", "some", "all"])
 @pytest.mark.parametrize("k", [1, 3, LATENTS])
-def test_loss_and_gradients_are_those_of_the_definition(k, dead):
-    check_gradients(make_dead(saes(k, aux_weight=0.3), *dead), responses(), dead)
+@pytest.mark.parametrize("pre_bias", [False, True], ids=["x", "x - d"])
+def test_loss_and_gradients_are_those_of_the_definition(pre_bias, k, dead):
+    check_gradients(make_dead(saes(k, aux_weight=0.3, pre_bias=pre_bias), *dead), responses(), dead)
 
 
 @given(seed=st.integers(0, 1000), data=st.data())
 def test_gradients_agree_with_automatic_differentiation(seed, data):
     latents, units, stimuli = (data.draw(st.integers(1, 5)) for _ in range(3))
     dead = data.draw(st.lists(st.integers(0, latents - 1), unique=True))
-    some = saes(data.draw(st.integers(1, latents)), [seed], units, latents, aux_weight=0.5)
+    options = {"aux_weight": 0.5, "pre_bias": data.draw(st.booleans())}
+    some = saes(data.draw(st.integers(1, latents)), [seed], units, latents, **options)
     check_gradients(make_dead(some, *dead), responses(stimuli, units, 1, seed), dead)
 
 
@@ -123,8 +129,10 @@ def test_a_dead_latent_that_is_not_chosen_learns_through_the_auxiliary_loss_alon
 
 
 @pytest.mark.parametrize("device", DEVICES)
-def test_single_precision_and_gpu_agree_with_double_precision(device):
-    double, single = make_dead(saes(), 2, 4), make_dead(saes(dtype=torch.float32, device=device), 2, 4)
+@pytest.mark.parametrize("pre_bias", [False, True], ids=["x", "x - d"])
+def test_single_precision_and_gpu_agree_with_double_precision(pre_bias, device):
+    double = make_dead(saes(pre_bias=pre_bias), 2, 4)
+    single = make_dead(saes(pre_bias=pre_bias, dtype=torch.float32, device=device), 2, 4)
     wanted, given = double.backward(responses()), single.backward(responses().to(device, torch.float32))
     for name in wanted:
         close(given[name], wanted[name], 1e-4)
@@ -158,33 +166,6 @@ def test_a_complete_dictionary_explains_everything():
 # TopK
 
 
-@given(seed=st.integers(0, 1000), n=st.integers(1, 12), data=st.data())
-def test_kth_largest_agrees_with_sorting(seed, n, data):
-    k = data.draw(st.integers(1, n))
-    z = normal(2, 3, n, seed=seed)
-    close(kth_largest(z, k)[..., 0], np.sort(z.numpy(), axis=-1)[..., ::-1][..., k - 1].copy(), 0)
-    assert ((z >= kth_largest(z, k)).sum(-1) == k).all()
-
-
-@pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("k", [1, 2, 17, 64])
-def test_kth_largest_agrees_with_torch(k, dtype, device):
-    z = normal(3, 50, 64).to(device, dtype)
-    z[0, :, ::2] = 0.5  # many ties
-    kth = kth_largest(z, k)
-    assert torch.equal(kth, z.topk(k).values[..., -1:])
-    assert (kth.dtype, kth.device.type) == (dtype, device)
-
-
-def test_kth_largest_leaves_its_argument_alone():
-    z = normal(4, 9)
-    before = z.clone()
-    kth_largest(z, 3)
-    kth_largest(z.mT, 2)
-    assert torch.equal(z, before)
-
-
 @given(seed=st.integers(0, 1000), k=st.integers(1, LATENTS))
 def test_latents_are_the_k_largest_then_rectified(seed, k):
     some, x = saes(k, [seed]), responses(9, models=1, seed=seed)
@@ -195,6 +176,20 @@ def test_latents_are_the_k_largest_then_rectified(seed, k):
             kept[place] = max(row[place], 0)
     close(some.latents(x)[0], wanted)
     close(some.preactivations(x)[0].detach(), z)
+
+
+@given(seed=st.integers(0, 1000), k=st.integers(1, LATENTS))
+def test_codes_are_the_k_largest_whatever_their_sign(seed, k):
+    some, x = saes(k, [seed], pre_bias=True), responses(9, models=1, seed=seed)
+    with torch.no_grad():
+        some.encoder_bias -= 2
+    z = ((x[0] - some.decoder_bias[0]) @ some.encoder[0] + some.encoder_bias[0]).detach()
+    wanted = torch.zeros_like(z).scatter(1, z.topk(k).indices, z.topk(k).values)
+    close(some.encode(x)[0], wanted)
+    assert (wanted < 0).any()
+    assert not some.encode(x).requires_grad
+    close(some.latents(x)[0], wanted.clamp(min=0))
+    close(keep_largest(z, k), wanted)
 
 
 def test_all_of_a_tie_are_kept():
@@ -266,13 +261,136 @@ def test_start_is_random_directions_their_transpose_and_no_bias():
     assert not some.decoder_bias.any()
     assert not some.dead_latents().any()
     for p, seed in enumerate([3, 4]):
-        drawn = torch.randn(9, 6, generator=seeded(seed), dtype=torch.float64)
-        close(some.decoder[p].detach(), normalize(drawn, dim=1))
+        drawn = torch.randn(2, 9, 6, generator=seeded(seed), dtype=torch.float64)
+        close(some.decoder[p].detach(), normalize(drawn[0], dim=1))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("start", ["untied", "gaussian"])
+def test_the_other_starts_draw_the_encoder_too(start, device):
+    some = TopKSAE(6, 9, 2, [3, 4], start=start, dtype=torch.float64, device=device)
+    assert not some.encoder_bias.any()
+    assert not some.decoder_bias.any()
+    for p, seed in enumerate([3, 4]):
+        decoder, encoder = torch.randn(2, 9, 6, generator=seeded(seed), dtype=torch.float64)
+        if start == "untied":
+            decoder, encoder = (drawn / drawn.norm(dim=1, keepdim=True) for drawn in (decoder, encoder))
+        close(some.decoder[p].detach(), decoder)
+        close(some.encoder[p].detach(), encoder.mT)
+
+
+def test_lengths_and_angles_at_each_start():
+    def some(start):
+        return [v.detach() for v in (TopKSAE(60, 90, 2, [0], start=start)).parameters()][:2]
+
+    decoder, encoder = some("untied")
+    close(decoder.norm(dim=2), torch.ones(1, 90), 1e-6)
+    close(encoder.norm(dim=1), torch.ones(1, 90), 1e-6)
+    assert ((decoder * encoder.mT).sum(2).abs() < 5 / 60**0.5).all()  # unrelated directions
+    decoder, encoder = some("gaussian")
+    for weights in (decoder, encoder):
+        assert kstest(weights.flatten().numpy(), "norm").pvalue > 1e-3
+    assert abs((decoder * encoder.mT).mean()) < 5 / (60 * 90) ** 0.5
+
+
+@pytest.mark.parametrize("start", ["tied", "untied", "gaussian"])
+def test_a_parameter_keeps_no_other_draw_in_memory(start):
+    for parameter in TopKSAE(6, 9, 2, [3, 4], start=start).parameters():
+        assert parameter.untyped_storage().nbytes() == 4 * parameter.numel()
 
 
 @pytest.mark.parametrize("k", [0, 9, -1])
 def test_k_out_of_range_is_refused(k):
-    refuses(f"k = {k} of 8 latents", "choose 1 <= k <= latents", TopKSAE, 5, 8, k, [0])
+    refuses(f"k = {k} active features of n = 8", "choose 1 <= k <= n", TopKSAE, 5, 8, k, [0])
+    refuses(f"k = {k} active features of n = 8", "choose 1 <= k <= n", SupervisedSAE, 5, 8, k, [0])
+
+
+@pytest.mark.parametrize("build", [TopKSAE, SupervisedSAE])
+def test_unknown_words_and_bad_sizes_are_refused(build):
+    refuses("start 'random' is unknown", "choose tied", build, 5, 8, 2, [0], start="random")
+    refuses("2 numbers of units and 3 seeds", "give one of each", build, [5, 4], 8, 2, [0, 1, 2])
+    refuses("2 numbers of units and 1 seeds", "give one of each", build, [5, 4], 8, 2, [0])
+    for units in (0, -1, [5, 0]):
+        refuses("units [", "at least one unit", build, units, 8, 2, [0, 1])
+    refuses("units []", "one model or more", build, 5, 8, 2, [])
+
+
+def test_words_of_the_other_class_are_refused():
+    refuses("gradient 'union' is unknown", "identity or selected", SupervisedSAE, 5, 8, 2, [0], gradient="union")
+    refuses("start 'untied' is unknown", "tied or gaussian", SupervisedSAE, 5, 8, 2, [0], start="untied")
+
+
+# Systems of different sizes
+
+
+SIZES = [3, 5, 4]
+
+
+def padded_stream(generator):
+    """Responses of systems of 3, 5 and 4 units, padded with zeros."""
+    x = torch.randn(P, 32, max(SIZES), generator=generator, dtype=torch.float64) + 0.3
+    return torch.stack([x[p] * (torch.arange(max(SIZES)) < size) for p, size in enumerate(SIZES)])
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"start": "untied", "unit_norm": True}, {"start": "gaussian", "pre_bias": True, "unit_norm": True}],
+    ids=["plain", "untied", "gaussian"],
+)
+def test_padding_changes_nothing_and_stays_0(options):
+    def build(units, seeds):
+        return TopKSAE(units, LATENTS, 2, seeds, dtype=torch.float64, **options)
+
+    batch = Training(build(SIZES, [7, 8, 9]), padded_stream, lr=0.01).run(40)
+    assert batch.history["dead_latents"].max() > 0
+    encoder, decoder, _, decoder_bias = [v.detach() for _, v in names_and_parameters(batch.model)]
+    for p, size in enumerate(SIZES):
+        for padding in (encoder[p, size:], decoder[p, :, size:], decoder_bias[p, :, size:]):
+            assert (padding == 0).all()
+
+        def draw(generator, p=p, size=size):
+            return padded_stream(generator)[p : p + 1, :, :size]
+
+        alone = Training(build(size, [7 + p]), draw, lr=0.01).run(40)
+        mine = alone.model
+        close(encoder[p, :size], mine.encoder[0].detach(), 1e-9)
+        close(decoder[p, :, :size], mine.decoder[0].detach(), 1e-9)
+        close(decoder_bias[p, :, :size], mine.decoder_bias[0].detach(), 1e-9)
+        close(batch.model.encoder_bias[p].detach(), mine.encoder_bias[0].detach(), 1e-9)
+        for name in ("loss", "explained_variance", "dead_latents"):
+            close(batch.history[name][:, p], alone.history[name][:, 0], 1e-9)
+        x = padded_stream(seeded(1))
+        close(batch.model.encode(x)[p], mine.encode(x[p : p + 1, :, :size])[0], 1e-9)
+
+
+# Rows of length 1
+
+
+def test_training_keeps_the_rows_at_length_1_if_asked():
+    def lengths(unit_norm):
+        some = TopKSAE(UNITS, LATENTS, 2, [0, 1], unit_norm=unit_norm, dtype=torch.float64)
+        seen = []
+
+        def draw(generator):
+            seen.append(some.decoder.detach().norm(dim=-1))
+            return torch.randn(2, 32, UNITS, generator=generator, dtype=torch.float64)
+
+        Training(some, draw, lr=0.01).run(20)
+        return torch.stack([*seen, some.decoder.detach().norm(dim=-1)])
+
+    close(lengths(True), torch.ones(21, 2, LATENTS))
+    free = (lengths(False)[1:] - 1).abs()
+    assert (free.amax((0, 1)) > 1e-3).all()
+
+
+def test_unit_norm_is_the_plain_step_then_divided_by_the_length():
+    plain, kept = saes(), saes(unit_norm=True)
+    for some in (plain, kept):
+        Training(some, lambda generator: responses(), lr=0.05).run(1)
+    wanted = {name: v.detach().clone() for name, v in names_and_parameters(plain)}
+    wanted["decoder"] = torch.stack([torch.stack([row / row.norm() for row in d]) for d in wanted["decoder"]])
+    for name, parameter in names_and_parameters(kept):
+        close(parameter.detach(), wanted[name])
 
 
 # Training
@@ -375,3 +493,207 @@ def test_trained_saes_are_found_again_and_differ_by_what_is_drawn(store):
         draws.clear()
         train_saes(draw, **same | {"steps": 2} | change)
         assert len(draws) == 2
+
+
+# Supervised SAEs
+
+
+FEATURES, KEPT = 8, 3
+
+
+def supervised(gradient="identity", units=(4, 2, 5), seeds=(0, 1, 2), k=KEPT, n=FEATURES, **options):
+    """Systems whose encoder is not their transpose and whose bias is not 0; padding stays padding."""
+    options = {"dtype": torch.float64} | options
+    some = SupervisedSAE(list(units), n, k, list(seeds), gradient, **options)
+    with torch.no_grad():
+        for number, parameter in enumerate([some.weight.mT, some.encoder]):
+            parameter += 0.3 * normal(*parameter.shape, seed=20 + number).to(parameter) * (parameter != 0)
+        some.encoder_bias += 0.3 * normal(*some.encoder_bias.shape, seed=22).to(some.encoder_bias)
+    return some
+
+
+def straight_through(z, weight, encoder, bias, k, gradient):
+    """Reconstruction by one system whose values are TopK and whose gradient passes where `gradient` says."""
+    x = z @ weight @ encoder + bias
+    kept = torch.zeros_like(x, dtype=torch.bool).scatter(1, x.topk(k).indices, True)
+    code = torch.where(kept, x, 0)
+    if gradient == "selected":
+        return code
+    passed = x if gradient == "identity" else torch.where(kept | (z != 0), x, 0)
+    return passed + (code - passed).detach()
+
+
+def supervised_reference(some, p, z, gradient, units):
+    """Loss of system p without its padding, and the gradients of its three parameters, by automatic differentiation."""
+    mine = [some.weight[p, :, :units], some.encoder[p, :units], some.encoder_bias[p]]
+    mine = [v.detach().clone().requires_grad_() for v in mine]
+    loss = (z - straight_through(z, *mine, some.k, gradient)).square().sum(1).mean()
+    return loss.detach(), torch.autograd.grad(loss, mine)
+
+
+@pytest.mark.parametrize("k", [1, KEPT, FEATURES])
+@pytest.mark.parametrize("gradient", ["identity", "selected"])
+def test_supervised_gradients_are_those_of_the_straight_through_estimator(gradient, k):
+    some, z = supervised(gradient, k=k), topk_uniform(20, FEATURES, KEPT, seeded(3))
+    measured = some.backward(z)
+    for p, units in enumerate([4, 2, 5]):
+        loss, (weight, encoder, bias) = supervised_reference(some, p, z, gradient, units)
+        close(measured["loss"][p], loss)
+        close(some.weight.grad[p, :, :units], weight)
+        close(some.encoder.grad[p, :units], encoder)
+        close(some.encoder_bias.grad[p], bias)
+        assert (some.weight.grad[p, :, units:] == 0).all()
+        assert (some.encoder.grad[p, units:] == 0).all()
+
+
+@given(seed=st.integers(0, 1000), data=st.data())
+def test_supervised_gradients_agree_with_automatic_differentiation(seed, data):
+    n, units, stimuli = (data.draw(st.integers(1, 6)) for _ in range(3))
+    k, gradient = data.draw(st.integers(1, n)), data.draw(st.sampled_from(["identity", "selected"]))
+    some = supervised(gradient, [units], [seed], k, n, start=data.draw(st.sampled_from(["tied", "gaussian"])))
+    z = topk_uniform(stimuli, n, data.draw(st.integers(1, n)), seeded(seed))
+    loss, gradients = supervised_reference(some, 0, z, gradient, units)
+    close(some.backward(z)["loss"][0], loss)
+    for parameter, wanted in zip((some.weight, some.encoder, some.encoder_bias), gradients, strict=True):
+        close(parameter.grad[0], wanted)
+
+
+def test_to_pass_the_gradient_to_the_kept_and_the_active_is_to_pass_it_to_all():
+    some, z = supervised(), topk_uniform(20, FEATURES, KEPT, seeded(3))
+    for p, units in enumerate([4, 2, 5]):
+        union, identity, selected = (
+            supervised_reference(some, p, z, word, units)[1] for word in ("union", "identity", "selected")
+        )
+        for one, other, third in zip(union, identity, selected, strict=True):
+            close(one, other)
+            assert (one - third).abs().max() > 1e-3
+
+
+def test_a_supervised_step_worked_by_hand():
+    z = torch.eye(2).double()
+    for gradient, second in (("identity", -1.0), ("selected", 0.0)):
+        some = SupervisedSAE(1, 2, 1, [0], gradient, dtype=torch.float64)
+        with torch.no_grad():
+            some.weight.copy_(torch.tensor([[1.0], [2]]))
+            some.encoder.copy_(torch.tensor([[1.0, 0.5]]))
+        # y = 1, 2; before TopK (1, 1/2), (2, 1); kept (1, 0), (2, 0); errors (0, 0), (2, -1)
+        close(some.responses(z), [[[1.0], [2]]])
+        close(some.encode(some.responses(z)), [[[1.0, 0], [2, 0]]])
+        measured = some.backward(z)
+        close(measured["loss"], [5 / 2])
+        close(measured["explained_variance"], [1 - 5 / 1])
+        close(some.encoder_bias.grad, [[[2.0, second]]])
+        close(some.encoder.grad, [[[4.0, 2 * second]]])
+        close(some.weight.grad, [[[0.0], [2 + second / 2]]])
+
+
+def test_supervised_loss_and_explained_variance_by_definition():
+    some, z = supervised(), 3 + topk_uniform(20, FEATURES, KEPT, seeded(3))
+    measured = some.backward(z)
+    for p, (weight, encoder, bias) in enumerate(zip(some.weight, some.encoder, some.encoder_bias, strict=True)):
+        error = 0.0
+        for stimulus in z:
+            x = ((stimulus @ weight) @ encoder + bias[0]).detach()
+            code = torch.zeros(FEATURES).double()
+            for i in x.argsort(descending=True)[:KEPT]:
+                code[i] = x[i]
+            error += float((stimulus - code).square().sum())
+        close(measured["loss"][p], error / 20)
+        close(measured["explained_variance"][p], 1 - error / 20 / z.var(0, correction=0).sum())
+
+
+def test_systems_that_undo_themselves_explain_everything():
+    some, z = SupervisedSAE(FEATURES, FEATURES, KEPT, [0], dtype=torch.float64), topk_uniform(9, FEATURES, 3, seeded(0))
+    with torch.no_grad():
+        some.weight.copy_(torch.linalg.qr(some.weight)[0])
+        some.encoder.copy_(some.weight.mT)
+    measured = some.backward(z)
+    close(measured["loss"], [0.0])
+    close(measured["explained_variance"], [1.0])
+    close(some.encode(some.responses(z))[0], z)
+    for parameter in some.parameters():
+        close(parameter.grad, torch.zeros_like(parameter))
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("gradient", ["identity", "selected"])
+def test_supervised_single_precision_and_gpu_agree_with_double_precision(gradient, device):
+    double, single = supervised(gradient), supervised(gradient, dtype=torch.float32, device=device)
+    z = topk_uniform(20, FEATURES, KEPT, seeded(3))
+    wanted, given = double.backward(z), single.backward(z.to(device, torch.float32))
+    assert given.keys() == wanted.keys() == {"loss", "explained_variance"}
+    for name in wanted:
+        close(given[name], wanted[name], 1e-4)
+    for one, other in zip(single.parameters(), double.parameters(), strict=True):
+        assert (one.grad.dtype, one.grad.device.type) == (torch.float32, device)
+        close(one.grad, other.grad, 1e-4)
+
+
+@pytest.mark.parametrize("units", [6, [6, 6]])
+def test_tied_systems_start_with_their_transpose_at_variance_1_over_m(units):
+    some = SupervisedSAE(units, 9, 2, [3, 4], dtype=torch.float64)
+    assert torch.equal(some.encoder, some.weight.mT)
+    assert some.encoder.is_contiguous()
+    assert some.encoder.data_ptr() != some.weight.data_ptr()
+    assert not some.encoder_bias.any()
+    for p, seed in enumerate([3, 4]):
+        drawn = torch.randn(2, 9, 6, generator=seeded(seed), dtype=torch.float64)[0]
+        close(some.weight[p].detach(), drawn / 6**0.5, 1e-6)
+
+
+def test_weights_of_tied_systems_are_gaussian_with_the_variance_of_their_own_size():
+    sizes = [40, 160]
+    some = SupervisedSAE(sizes, 100, 2, [0, 1])
+    for weight, size in zip(some.weight.detach(), sizes, strict=True):
+        assert kstest(weight[:, :size].flatten().numpy() * size**0.5, "norm").pvalue > 1e-3
+    assert (some.weight[0, :, 40:] == 0).all()
+    assert (some.encoder[0, 40:] == 0).all()
+
+
+def test_gaussian_systems_start_at_standard_normal_and_untied():
+    some = SupervisedSAE([100, 50], 100, 2, [0, 1], start="gaussian")
+    for p, units in enumerate([100, 50]):
+        weight, encoder = some.weight[p, :, :units].detach(), some.encoder[p, :units].detach()
+        assert kstest(weight.flatten().numpy(), "norm").pvalue > 1e-3
+        assert kstest(encoder.flatten().numpy(), "norm").pvalue > 1e-3
+        assert abs((weight * encoder.mT).mean()) < 5 / (100 * units) ** 0.5
+        assert kstest(some.encoder_bias[p].detach().flatten().numpy(), "norm").pvalue > 1e-3
+    assert not torch.equal(some.encoder_bias[0], some.encoder_bias[1])
+
+
+@pytest.mark.parametrize("start", ["tied", "gaussian"])
+@pytest.mark.parametrize("gradient", ["identity", "selected"])
+def test_systems_of_different_sizes_train_as_each_alone(gradient, start):
+    def run(units, seeds):
+        some = SupervisedSAE(units, FEATURES, 2, seeds, gradient, start, dtype=torch.float64)
+        return Training(some, partial(topk_uniform, 32, FEATURES, 2), seed=5, lr=0.01).run(40)
+
+    batch = run(SIZES, [7, 8, 9])
+    z = topk_uniform(10, FEATURES, 2, seeded(1))
+    for p, size in enumerate(SIZES):
+        alone = run(size, [7 + p])
+        assert (batch.model.weight[p, :, size:] == 0).all()
+        assert (batch.model.encoder[p, size:] == 0).all()
+        close(batch.model.weight[p, :, :size].detach(), alone.model.weight[0].detach(), 1e-9)
+        close(batch.model.encoder[p, :size].detach(), alone.model.encoder[0].detach(), 1e-9)
+        close(batch.model.encoder_bias[p].detach(), alone.model.encoder_bias[0].detach(), 1e-9)
+        for name in ("loss", "explained_variance"):
+            close(batch.history[name][:, p], alone.history[name][:, 0], 1e-9)
+        y, mine = batch.model.responses(z), alone.model.responses(z)
+        assert (y[p, :, size:] == 0).all()
+        close(batch.model.encode(y)[p], alone.model.encode(mine)[0], 1e-9)
+
+
+@pytest.mark.parametrize("gradient", ["identity", "selected"])
+def test_training_finds_the_support_when_units_are_nearly_as_many_as_features(gradient):
+    n, k, z = 8, 2, topk_uniform(500, 8, 2, seeded(99))
+    some = SupervisedSAE(7, n, k, [0, 1], gradient, dtype=torch.float64)
+
+    def recovered():
+        return support_recovered(some.encode(some.responses(z)), z.expand(2, -1, -1)).double().mean(1)
+
+    assert (recovered() < 0.6).all()
+    training = Training(some, partial(topk_uniform, 128, n, k), seed=1, lr=0.01, cosine_steps=600).run(600)
+    assert (recovered() > 0.95).all()
+    assert (training.history["loss"][-1] < 0.1 * training.history["loss"][0]).all()
+    assert (training.history["explained_variance"][-1] > 0.95).all()

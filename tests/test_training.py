@@ -1,3 +1,4 @@
+import math
 import threading
 import time
 from fcntl import LOCK_EX, flock
@@ -9,11 +10,12 @@ from torch import nn
 
 import lib.training
 from lib.features import bernoulli_uniform, seeded
+from lib.sae import SupervisedSAE, TopKSAE
 from lib.toy_models import ToyModels
-from lib.training import Training, train
+from lib.training import Trainable, Training, train
 
 
-class Line(nn.Module):
+class Line(Trainable):
     """Two weights of the loss (w - mean of the batch)^2."""
 
     def __init__(self, start=0.0):
@@ -25,6 +27,24 @@ class Line(nn.Module):
         error = self.w - z.mean()
         self.w.grad = 2 * error
         return {"loss": error.square()}
+
+
+class Slope(Trainable):
+    """One weight whose gradient is always 1, so that Adam moves it by the learning rate; notes where it was."""
+
+    def __init__(self):
+        super().__init__()
+        self.w = nn.Parameter(torch.zeros(1).double())
+        self.places = []
+
+    def backward(self, z):
+        self.places.append(self.w.item())
+        self.w.grad = torch.ones_like(self.w)
+        return {}
+
+    def rates(self):
+        places = torch.tensor([*self.places, self.w.item()], dtype=torch.float64)
+        return places[:-1] - places[1:]
 
 
 class Counted:
@@ -78,6 +98,53 @@ def test_adam_by_its_definition():
     close(Training(Line(), lambda generator: next(queue), lr=0.05).run(20).model.w, w)
 
 
+def nothing(generator):
+    return torch.zeros(1, 1).double()
+
+
+@pytest.mark.parametrize("steps", [1, 2, 3, 50])
+def test_rate_falls_along_a_half_cosine(steps):
+    rates = Training(Slope(), nothing, lr=0.1, cosine_steps=steps).run(steps).model.rates()
+    wanted = [0.1 * math.cos(math.pi * t / (2 * steps)) ** 2 for t in range(steps)]
+    close(rates, wanted, 1e-8)  # Adam divides by 1 + 1e-8
+    assert ((0 < rates) & (rates < 0.1)).all()
+    assert (rates.diff() < 0).all()
+    if steps == 50:
+        assert rates[-1] < 1e-3 * rates[0]
+
+
+def test_rate_stays_at_0_after_the_half_cosine():
+    rates = Training(Slope(), nothing, lr=0.1, cosine_steps=4).run(11).model.rates()
+    assert (rates[:4] > 0).all()
+    assert (rates[4:] == 0).all()
+
+
+def test_rate_is_constant_without_a_cosine():
+    close(Training(Slope(), nothing, lr=0.1).run(30).model.rates(), torch.full((30,), 0.1), 1e-8)
+
+
+def test_the_rate_is_that_of_the_step_after_going_on(tmp_path):
+    Training(Slope(), nothing, lr=0.1, cosine_steps=9, checkpoint=tmp_path / "a.pt").run(4)
+    rest = Training(Slope(), nothing, lr=0.1, cosine_steps=9, checkpoint=tmp_path / "a.pt").run(9).model.rates()
+    close(rest, [0.1 * math.cos(math.pi * t / 18) ** 2 for t in range(4, 9)], 1e-8)
+
+
+def test_parameters_are_constrained_after_each_step():
+    class Clipped(Slope):
+        def constrain(self):
+            with torch.no_grad():
+                self.w.clamp_(min=-0.25)
+
+    model = Training(Clipped(), nothing, lr=0.1).run(5).model
+    close([*model.places, model.w.item()], [0, -0.1, -0.2, -0.25, -0.25, -0.25], 1e-8)
+
+
+def test_a_model_may_leave_its_parameters_free():
+    assert Trainable().constrain() is None
+    with pytest.raises(NotImplementedError):
+        Trainable().backward(torch.zeros(1, 1))
+
+
 def test_the_generator_has_the_seed_and_draws_every_batch():
     seen = []
 
@@ -119,19 +186,21 @@ def test_without_a_checkpoint_nothing_is_written(tmp_path, monkeypatch):
 # Stopping and going on
 
 
+@pytest.mark.parametrize("cosine_steps", [None, 60], ids=["constant", "cosine"])
 @pytest.mark.parametrize("stopped", [1, 29, 30, 60])
-def test_a_run_in_two_parts_equals_one_run_bit_for_bit(stopped, tmp_path, monkeypatch):
+def test_a_run_in_two_parts_equals_one_run_bit_for_bit(stopped, cosine_steps, tmp_path, monkeypatch):
     monkeypatch.setattr(lib.training, "SECONDS_BETWEEN_CHECKPOINTS", -1)
-    whole = Training(toys(), Counted(), seed=5).run(60)
+    options = {"cosine_steps": cosine_steps, "checkpoint": tmp_path / "deep" / "a.pt"}
+    whole = Training(toys(), Counted(), seed=5, cosine_steps=cosine_steps).run(60)
     first = Counted(stop=stopped)
     if stopped < 60:
         with pytest.raises(KeyboardInterrupt):
-            Training(toys(), first, 5, checkpoint=tmp_path / "deep" / "a.pt").run(60)
+            Training(toys(), first, 5, **options).run(60)
     else:
-        Training(toys(), first, 5, checkpoint=tmp_path / "deep" / "a.pt").run(60)
+        Training(toys(), first, 5, **options).run(60)
     second = Counted()
     # What differs in the new process is overwritten by the checkpoint.
-    resumed = Training(toys([8, 9]), second, seed=99, checkpoint=tmp_path / "deep" / "a.pt").run(60)
+    resumed = Training(toys([8, 9]), second, seed=99, **options).run(60)
     assert (first.count, second.count) == (stopped, 60 - stopped)
     assert_same(resumed, whole)
     assert [path.name for path in (tmp_path / "deep").iterdir()] == ["a.pt"]
@@ -226,6 +295,7 @@ CHANGES = {
     "fewer steps": {"steps": 11},
     "seed": {"seed": 1},
     "rate": {"lr": 2e-3},
+    "cosine": {"cosine": True},
     "name": {"name": "others"},
     "about": {"about": {"p": 0.4}},
     "more about": {"about": {"p": 0.3, "batch": 16}},
@@ -247,6 +317,44 @@ def test_any_change_trains_anew(change, store):
 def test_seed_and_rate_are_passed_on(store):
     training, _ = trained(seed=5, lr=0.02)
     assert_same(training, Training(toys(), Counted(), seed=5, lr=0.02).run(12))
+    training, _ = trained(seed=5, lr=0.02, cosine=True)
+    assert_same(training, Training(toys(), Counted(), seed=5, lr=0.02, cosine_steps=12).run(12))
+
+
+def autoencoder(**options):
+    return TopKSAE(**{"units": 4, "latents": 6, "k": 2, "seeds": [0]} | options)
+
+
+def supervised(**options):
+    return SupervisedSAE(**{"units": 4, "n": 6, "k": 2, "seeds": [0]} | options)
+
+
+OPTIONS = {
+    "k": (autoencoder, {"k": 3}),
+    "aux_weight": (autoencoder, {"aux_weight": 0.2}),
+    "dead_after": (autoencoder, {"dead_after": 2}),
+    "unit_norm": (autoencoder, {"unit_norm": True}),
+    "pre_bias": (autoencoder, {"pre_bias": True}),
+    "k supervised": (supervised, {"k": 3}),
+    "gradient": (supervised, {"gradient": "selected"}),
+}
+
+
+@pytest.mark.parametrize(("build", "option"), OPTIONS.values(), ids=OPTIONS)
+def test_any_change_of_the_options_of_a_model_trains_anew(build, option, store):
+    plain, changed = build().state_dict(), build(**option).state_dict()
+    assert all(torch.equal(plain[name], changed[name]) for name in plain)  # the start does not tell them apart
+    draws = []
+
+    def ask(model):
+        def draw(generator):
+            draws.append(torch.randn(1, 8, 4, generator=generator) if build is autoencoder else torch.rand(8, 6))
+            return draws[-1]
+
+        train(model, draw, 2, "some", {})
+        return len(draws)
+
+    assert [ask(build()), ask(build(**option)), ask(build()), ask(build(**option))] == [2, 4, 4, 4]
 
 
 def test_what_about_says_never_hides_an_argument(store):
@@ -263,12 +371,13 @@ def test_changed_code_trains_anew(module, store, tmp_path, monkeypatch):
     assert trained()[1] == 12
 
 
-def test_a_killed_training_goes_on_to_identical_numbers(store, monkeypatch):
+@pytest.mark.parametrize("cosine", [False, True])
+def test_a_killed_training_goes_on_to_identical_numbers(cosine, store, monkeypatch):
     monkeypatch.setattr(lib.training, "SECONDS_BETWEEN_CHECKPOINTS", -1)
-    whole = Training(toys(), Counted()).run(12)
+    whole = Training(toys(), Counted(), cosine_steps=12 if cosine else None).run(12)
     with pytest.raises(KeyboardInterrupt):
-        trained(Counted(stop=8))
-    resumed, drawn = trained()
+        trained(Counted(stop=8), cosine=cosine)
+    resumed, drawn = trained(cosine=cosine)
     assert drawn == 4
     assert_same(resumed, whole)
 
