@@ -12,6 +12,7 @@ from collections.abc import Callable, Sequence
 from itertools import product
 
 import matplotlib as mpl
+import numpy as np
 import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -75,6 +76,13 @@ def k_styles(values: Sequence) -> list[dict]:
     return [{"color": colours[i % len(colours)], "marker": MARKERS[i % len(MARKERS)]} for i in range(len(values))]
 
 
+def strokes(x, y, foot_x=0.0, foot_y=0.0) -> tuple[np.ndarray, np.ndarray]:
+    """One broken line that goes from a foot to each point `(x, y)`: rays from the origin, or stems with `foot_x=x`."""
+    x, y, foot_x, foot_y = np.broadcast_arrays(x, y, foot_x, foot_y)
+    gaps = np.full(len(x), np.nan)
+    return np.stack([foot_x, x, gaps], 1).ravel(), np.stack([foot_y, y, gaps], 1).ravel()
+
+
 class FigureHTML:
     """Panels as one accessible piece of HTML; notebooks and the book show it as it is."""
 
@@ -91,9 +99,9 @@ class SliderFigure(FigureHTML):
     """A panel whose lines and texts follow sliders, without a server: every position is computed beforehand.
 
     `draw(**values)` returns `{gid: (x, y)}` or `{gid: text}` for one position of the sliders. Lines of `ax`, without
-    markers, carry these ids by `artist.set_gid`; texts stand in paragraphs below the panel. `sliders` maps each
-    argument of `draw` to its positions. The picture first shown, and the one printed, is the one drawn on `ax`, at
-    position `start` of each slider.
+    markers, carry these ids by `artist.set_gid` and break at NaN; texts stand in paragraphs below the panel.
+    `sliders` maps each argument of `draw` to its positions. The picture first shown, and the one printed, is the one
+    drawn on `ax`, at position `start` of each slider.
     """
 
     def __init__(
@@ -143,12 +151,15 @@ show();
 
 
 def _place(ax, value):
-    """A line in the coordinates of the SVG (points, y down), or a text."""
+    """A line in the coordinates of the SVG (points, y down), broken where a coordinate is NaN, or a text."""
     if isinstance(value, str):
         return {"text": value}
     points = ax.transData.transform(list(zip(*value, strict=True))) * 72 / ax.figure.dpi
     height = ax.figure.get_figheight() * 72
-    return {"d": "M" + "L".join(f"{x:.1f} {height - y:.1f}" for x, y in points)}
+    seen = ~np.isnan(points).any(1)
+    pens = np.where(np.append(False, seen[:-1]), "L", "M")
+    steps = zip(pens[seen], points[seen], strict=True)
+    return {"d": "".join(f"{pen}{x:.1f} {height - y:.1f}" for pen, (x, y) in steps)}
 
 
 def _svg(figure, name):

@@ -92,7 +92,7 @@ def ridge_score(y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, seed: int 
     folds. Raises ValueError on bad input. [A, section 6]
     """
     check_pair(y_a, y_b, min_stimuli=4)
-    constant = torch.cat([constant_units(y_a), constant_units(y_b)], -1).double().mean()
+    constant = torch.cat([constant_units(y).flatten() for y in (y_a, y_b)]).double().mean()
     if y_a.ndim == 2 and y_a.shape[1] > y_a.shape[0]:
         # Ridge does not notice a rotation of the units, and the stimuli span no more dimensions than there are.
         u, values, _ = torch.linalg.svd(y_a.double() - y_a.double().mean(0), full_matrices=False)
@@ -117,8 +117,10 @@ def ridge_weights(train: Covariances, alphas: tuple = ALPHAS) -> tuple[torch.Ten
         GCV(alpha) = |residual|^2 / (1 - df / M)^2,   df = 1 + sum_j s_j / (s_j + alpha),   M stimuli
     """
     values, vectors = torch.linalg.eigh(train.aa)
-    values = values.clamp(min=0)
-    rotated = vectors.mT @ train.ab
+    # Directions without variance have no covariance either; their rounding would be divided by a small alpha.
+    varies = values > len(values) * torch.finfo(values.dtype).eps * values[-1]
+    values = values * varies
+    rotated = (vectors.mT @ train.ab) * varies[:, None]
     alpha = torch.as_tensor(alphas, dtype=values.dtype, device=values.device)
     shrink = 1 / (values + alpha[:, None])
     residual = train.bb - (shrink * (2 - values * shrink)) @ rotated.square()

@@ -6,6 +6,7 @@ import torch
 from helpers import DEVICES, DTYPES, close, refuses
 from hypothesis import given
 from hypothesis import strategies as st
+from scipy.stats import kstest
 
 from lib.features import bernoulli_uniform, k_sparse, seeded, topk_uniform, white
 
@@ -73,6 +74,23 @@ def test_bernoulli_is_active_with_probability_p_and_then_uniform():
     assert values.max() < 1
     pair = ((z[:, 0] != 0) & (z[:, 1] != 0)).double().mean()
     assert abs(pair - p**2) < 5 * (p**2 / stimuli) ** 0.5
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_bernoulli_is_decided_by_one_uniform_draw(dtype):
+    z = bernoulli_uniform(50, 4, 0.3, seeded(5), dtype)
+    drawn = torch.rand(50, 4, generator=seeded(5), dtype=dtype)
+    for value, u in zip(z.flatten().tolist(), drawn.flatten().tolist(), strict=True):
+        assert value == pytest.approx(u / 0.3 if u < 0.3 else 0, abs=1e-6)
+
+
+@pytest.mark.parametrize("p", [0.01, 0.1, 0.7])
+def test_active_values_are_uniform_in_single_precision_too(p):
+    z = bernoulli_uniform(50_000, 4, p, seeded(0), torch.float32)
+    values = z[z > 0].double().numpy()
+    assert kstest(values, "uniform").pvalue > 1e-3
+    assert (z >= 0).all()
+    assert (z <= 1).all()
 
 
 def test_bernoulli_with_p_of_1_is_always_active():

@@ -14,11 +14,15 @@ from lib.crossval import k_folds
 from lib.features import seeded
 from lib.matching import (
     best_permutation,
+    held_out_best,
     permutation_score,
+    semi_matching_folds,
     semi_matching_score,
+    soft_matching_folds,
     soft_matching_plan,
     soft_matching_score,
 )
+from lib.moments import FoldMoments
 
 SCORES = [soft_matching_score, semi_matching_score]
 SHAPES = [(4, 4), (3, 7), (7, 3), (1, 5), (6, 4), (1, 1)]
@@ -205,6 +209,47 @@ def test_scores_agree_over_dtypes_and_devices(score, dtype, device):
     y_a, y_b = related(noise=0.5)
     given = score(y_a.to(device, dtype), y_b.to(device, dtype)).folds
     assert given == pytest.approx(score(y_a, y_b).folds, abs=TOLERANCE[dtype])
+
+
+# From correlations of folds
+
+
+def test_partners_of_training_are_read_held_out():
+    train = torch.tensor([[0.1, 0.9, 0.3], [-0.2, -0.9, -0.8]])
+    test = torch.tensor([[0.5, 0.4, 0.3], [-0.1, 0.7, 0.6]])
+    close(held_out_best(train, test), [0.4, -0.1], 1e-7)
+    scores = semi_matching_folds([(train, test), (test, train)], 0.25)
+    close(scores.folds, [(0.4 - 0.1) / 2, (0.1 - 0.9) / 2], 1e-7)
+    close(scores.mean, (0.15 - 0.4) / 2, 1e-7)
+    close(scores.standard_error, 0.55 / 2, 1e-7)
+    assert scores.constant_units == 0.25
+
+
+def test_the_plan_of_training_is_read_held_out():
+    train = torch.tensor([[0.9, 0.0], [0.8, 0.5]])
+    test = torch.tensor([[0.3, 1.0], [1.0, -0.1]])
+    scores = soft_matching_folds([(train, test), (test, train)], 0.25)
+    close(scores.folds, [(0.3 - 0.1) / 2, (0.0 + 0.8) / 2], 1e-7)
+    assert scores.constant_units == 0.25
+    third = torch.tensor([[0.9, 0.0, 0.0]])  # one unit against three
+    close(soft_matching_folds([(third, third.flip(1))] * 2).folds, [0.3, 0.3], 1e-7)
+
+
+@pytest.mark.parametrize("units_b", [5, 7, 3])
+def test_scores_from_moments_are_those_from_the_stimuli(units_b):
+    y_a, y_b = related(units_b=units_b)
+    moments = FoldMoments({"b": units_b, "a": 5}, 4)
+    for fold, (_, test) in enumerate(k_folds(60, 4, seed=3)):
+        for at in test.split(6):
+            moments.add(fold, a=y_a[at], b=y_b[at])
+    forth, back = (
+        [(train.correlations(), test.correlations()) for train, test in moments.splits(*names)]
+        for names in (("a", "b"), ("b", "a"))
+    )
+    close(soft_matching_folds(forth).folds, soft_matching_score(y_a, y_b, 4, 3).folds)
+    close(soft_matching_folds(back).folds, soft_matching_score(y_a, y_b, 4, 3).folds)
+    close(semi_matching_folds(forth).folds, semi_matching_score(y_a, y_b, 4, 3).folds)
+    close(semi_matching_folds(back).folds, semi_matching_score(y_b, y_a, 4, 3).folds)
 
 
 @pytest.mark.parametrize("score", SCORES)

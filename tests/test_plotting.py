@@ -3,9 +3,10 @@
 import json
 import re
 
+import numpy as np
 import pytest
 
-from lib.plotting import COLOURS, INK, MARKERS, FigureHTML, SliderFigure, k_styles, panels
+from lib.plotting import COLOURS, INK, MARKERS, FigureHTML, SliderFigure, k_styles, panels, strokes
 
 BACKGROUNDS = {"light": "#ffffff", "dark": "#14181e"}
 
@@ -80,3 +81,27 @@ def test_slider_states_cover_every_position_and_lie_where_the_axes_put_them():
     numbers = [float(number) for number in re.findall(r"[\d.]+", shown)]
     computed = [float(number) for number in re.findall(r"[\d.]+", states["0,0"]["curve"]["d"])]
     assert computed == pytest.approx(numbers, abs=0.06)
+
+
+def test_strokes_go_from_foot_to_point_and_break_in_between():
+    x, y = strokes([1, 2], [5, 6], foot_x=[1, 2])
+    np.testing.assert_array_equal(x, [1, 1, np.nan, 2, 2, np.nan])
+    np.testing.assert_array_equal(y, [0, 5, np.nan, 0, 6, np.nan])
+
+
+def test_sliders_move_several_lines_and_break_them_where_matplotlib_does():
+    (ax,) = panels(1)
+    ax.set(xlim=(0, 3), ylim=(0, 3))
+    lines = {"rays": strokes([1, 2, 1], [2, 1, 1]), "gap": ([np.nan, 1, 2, np.nan, 2, 1], [0, 1, 1, 2, 2, 0])}
+    for gid, line in lines.items():
+        ax.plot(*line)[0].set_gid(gid)
+    drawn = SliderFigure(
+        ax, "fig-s", "rays", {"size": [1]}, lambda size: lines, start={"size": 0}, labels={"size": "size"}
+    )._repr_html_()
+    states = json.loads(re.search(r"states = (\{.*\});", drawn)[1])["0"]
+    for gid in lines:
+        shown = re.search(rf'id="fig-s-0-{gid}">\s*<path d="([^"]+)"', drawn)[1]
+        found, expected = (re.findall(r"([ML])\s*([\d.]+) ([\d.]+)", path) for path in (states[gid]["d"], shown))
+        assert [pen for pen, _, _ in found] == [pen for pen, _, _ in expected]
+        places = [[float(x) for step in path for x in step[1:]] for path in (found, expected)]
+        assert places[0] == pytest.approx(places[1], abs=0.06)

@@ -4,11 +4,22 @@ import torch
 from helpers import DEVICES, DTYPES, TOLERANCE, bad_pairs, close, normal, refuses, rotation
 from hypothesis import given
 from hypothesis import strategies as st
-from sklearn.linear_model import LinearRegression
+from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import r2_score
 
+from lib.crossval import k_folds
 from lib.features import seeded
-from lib.regression import ols_fit, ols_score, prediction_score
+from lib.moments import Covariances, pair_moments
+from lib.regression import (
+    ALPHAS,
+    ols_fit,
+    ols_score,
+    prediction_correlations,
+    prediction_score,
+    ridge_folds,
+    ridge_score,
+    ridge_weights,
+)
 
 
 def related(stimuli=60, units_a=4, units_b=3):
@@ -216,3 +227,228 @@ def test_bad_prediction_is_named():
     refuses("prediction has 27 NaN", "remove", prediction_score, y * torch.nan, y)
     refuses("target has dtype torch.int64", "target.double()", prediction_score, y, y.long())
     refuses("prediction has 8 stimuli and target has 9", "same stimuli", prediction_score, y[:8], y)
+
+
+# Ridge
+
+
+def covariances(y_a, y_b):
+    """All that ridge regression needs, from the stimuli."""
+    x, y = y_a - y_a.mean(0), y_b - y_b.mean(0)
+    return Covariances(float(len(x)), x.mT @ x, x.mT @ y, y.square().sum(0))
+
+
+def explicit_gcv(y_a, y_b, alpha):
+    """Generalised cross-validation error of each unit of b, by the hat matrix with a column for the intercept.
+
+    Infinite if no degree of freedom is left.
+    """
+    m = len(y_a)
+    x = y_a.numpy() - y_a.numpy().mean(0)
+    hat = np.full((m, m), 1 / m) + x @ np.linalg.solve(x.T @ x + alpha * np.eye(x.shape[1]), x.T)
+    residual = y_b.numpy() - hat @ y_b.numpy()
+    free = 1 - np.trace(hat) / m
+    return (residual**2).sum(0) / free**2 if free > 1e-6 else np.full(y_b.shape[1], np.inf)
+
+
+def explicit_choice(y_a, y_b):
+    errors = np.array([explicit_gcv(y_a, y_b, alpha) for alpha in ALPHAS])
+    return np.array(ALPHAS)[errors.argmin(0)]
+
+
+def graded(stimuli=60, units=8, seed=0):
+    """Targets from clean to pure noise, of units of which only some matter, so that many alphas are the best."""
+    y_a = 3 + normal(stimuli, units, seed=seed) @ torch.diag(torch.logspace(1, -2, units).double())
+    y_b = y_a @ normal(units, 7, seed=seed + 1) + normal(stimuli, 7, seed=seed + 2) * torch.logspace(-4, 3, 7).double()
+    return y_a, y_b - 5
+
+
+def by_scikit_learn(y_a, y_b, train, test, alphas):
+    """Held-out correlation of each unit of b, each with its own alpha, one regression after the other."""
+    scores = []
+    for j, alpha in enumerate(alphas):
+        model = Ridge(alpha=float(alpha), solver="svd").fit(y_a[train].numpy(), y_b[train, j].numpy())
+        scores.append(np.corrcoef(model.predict(y_a[test].numpy()), y_b[test, j].numpy())[0, 1])
+    return np.array(scores)
+
+
+@pytest.mark.parametrize("shape", ["tall", "wide", "ill-conditioned", "constant unit", "duplicate unit"])
+@pytest.mark.parametrize("alpha", ALPHAS)
+def test_ridge_weights_agree_with_scikit_learn(alpha, shape):
+    y_a, y_b = {
+        "tall": graded(),
+        "wide": (normal(20, 30), normal(20, 3, seed=1)),
+        "ill-conditioned": (ill_conditioned(60, 8), graded()[1]),
+        "constant unit": (torch.cat([graded()[0], torch.full((60, 1), 0.1)], 1), graded()[1]),
+        "duplicate unit": (torch.cat([graded()[0], graded()[0][:, :1]], 1), graded()[1]),
+    }[shape]
+    weights, chosen = ridge_weights(covariances(y_a, y_b), (alpha,))
+    wanted = Ridge(alpha=alpha, solver="svd").fit(y_a.numpy(), y_b.numpy()).coef_.T
+    close(weights / np.abs(wanted).max(), wanted / np.abs(wanted).max(), 1e-6)
+    assert chosen.tolist() == [alpha] * y_b.shape[1]
+
+
+@pytest.mark.parametrize("alpha", ALPHAS[::4])
+def test_ridge_predictions_of_low_rank_units_agree_with_scikit_learn(alpha):
+    y_a, y_b = 1000 * normal(60, 4) @ normal(4, 30, seed=1), normal(60, 3, seed=2)
+    weights, _ = ridge_weights(covariances(y_a, y_b), (alpha,))
+    model = Ridge(alpha=alpha, solver="svd").fit(y_a.numpy(), y_b.numpy())
+    close((y_a - y_a.mean(0)) @ weights, model.predict(y_a.numpy()) - y_b.numpy().mean(0), 1e-8)
+    # In directions without variance the weights are 0, not rounding divided by alpha.
+    close(weights, torch.linalg.pinv(y_a - y_a.mean(0), rtol=1e-10) @ ((y_a - y_a.mean(0)) @ weights), 1e-12)
+
+
+def test_ridge_of_one_unit_worked_by_hand():
+    y_a, y_b = torch.tensor([[1.0], [2], [3]]).double(), torch.tensor([[2.0], [2], [5]]).double()
+    close(ridge_weights(covariances(y_a, y_b), (1.0,))[0], [[1.0]])  # 3 / (2 + 1)
+    close(ridge_weights(covariances(y_a, y_b), (4.0,))[0], [[0.5]])
+    # GCV: alpha 1: residuals 0, -1, 1 and df 1 + 2/3: 2 / (4/9)^2; alpha 4: -.5, -1, 1.5 and 1 + 1/3: 3.5 / (5/9)^2
+    assert ridge_weights(covariances(y_a, y_b), (1.0, 4.0))[1] == (1 if 2 / (4 / 9) ** 2 < 3.5 / (5 / 9) ** 2 else 4)
+    # alpha 1/2: residuals .2, -1, .8 and df 1 + .8: 1.68 / .4^2
+    assert ridge_weights(covariances(y_a, y_b), (0.5, 4.0))[1] == (0.5 if 1.68 / 0.4**2 < 3.5 / (5 / 9) ** 2 else 4)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_alpha_has_the_least_generalised_cross_validation_error(seed):
+    y_a, y_b = graded(seed=seed)
+    chosen = ridge_weights(covariances(y_a, y_b))[1]
+    assert chosen.tolist() == explicit_choice(y_a, y_b).tolist()
+    assert len(chosen.unique()) >= 4  # the test would not see a choice that is always the same
+
+
+def test_alpha_of_nearly_as_many_units_as_stimuli_has_the_least_error():
+    y_a, y_b = graded(12, 9)
+    assert ridge_weights(covariances(y_a, y_b))[1].tolist() == explicit_choice(y_a, y_b).tolist()
+
+
+def test_each_target_has_the_weights_of_its_own_alpha():
+    y_a, y_b = graded()
+    weights, chosen = ridge_weights(covariances(y_a, y_b))
+    for j, alpha in enumerate(chosen.tolist()):
+        close(weights[:, j], ridge_weights(covariances(y_a, y_b), (alpha,))[0][:, j])
+        close(weights[:, j], ridge_weights(covariances(y_a, y_b[:, j : j + 1]))[0][:, 0])
+
+
+def test_a_fit_without_degrees_of_freedom_left_is_not_chosen():
+    y_a, y_b = normal(20, 30), normal(20, 5, seed=1)
+    train = covariances(y_a, y_b)
+    assert ridge_weights(train, (1e-8, 1e-7, 1e6))[1].tolist() == [1e6] * 5
+    assert ridge_weights(train, (1e-8,))[1].tolist() == [1e-8] * 5  # unless there is no other
+
+
+def test_directions_without_variance_spend_no_degree_of_freedom():
+    y_a = 1000 * normal(30, 4) @ normal(4, 60, seed=1)
+    y_b = y_a[:, :3] + normal(30, 3, seed=2)
+    assert ridge_weights(covariances(y_a, y_b), (1e-8, 1e12))[1].tolist() == [1e-8] * 3
+
+
+@pytest.mark.parametrize("folds, seed, units", [(5, 0, 8), (4, 3, 8), (3, 1, 70)])
+def test_ridge_score_agrees_with_a_loop_over_scikit_learn(folds, seed, units):
+    y_a, y_b = graded(units=units)
+    given = ridge_score(y_a, y_b, folds, seed)
+    means = []
+    for train, test in k_folds(60, folds, seed):
+        means.append(by_scikit_learn(y_a, y_b, train, test, explicit_choice(y_a[train], y_b[train])).mean())
+    close(given.folds, means, 1e-6)
+    close(given.mean, np.mean(means), 1e-6)
+    close(given.standard_error, np.std(means, ddof=1) / folds**0.5, 1e-6)
+    assert 0.2 < given.mean < 0.9
+
+
+@pytest.mark.parametrize("scale", [1, 1000])
+@pytest.mark.parametrize("stimuli, units", [(60, 8), (60, 59), (60, 61), (30, 200)])
+@pytest.mark.parametrize("alpha", [1e-8, 1e-2, 1.0, 1e4])
+def test_held_out_predictions_for_one_alpha_agree_with_scikit_learn(alpha, stimuli, units, scale):
+    y_a, y_b = scale * (2 + normal(stimuli, units)), normal(stimuli, 3, seed=1)
+    y_b += y_a[:, :3] / scale
+    given = ridge_score(y_a, y_b, 3, 1, (alpha,)).folds
+    wanted = [by_scikit_learn(y_a, y_b, *fold, [alpha] * 3).mean() for fold in k_folds(stimuli, 3, 1)]
+    close(given, wanted, 1e-6)
+
+
+def test_linear_relations_score_1_in_both_directions_of_an_invertible_map():
+    y_a = 7 + normal(60, 5)
+    for y_b in (y_a @ normal(5, 3, seed=1) - 4, y_a @ rotation(5), y_a.flip(1) * 100):
+        assert ridge_score(y_a, y_b).mean == pytest.approx(1, abs=1e-9)
+    assert ridge_score(y_a @ rotation(5), y_a).mean == pytest.approx(1, abs=1e-9)
+    assert ridge_score(y_a[:, :2], y_a).mean < 0.7  # but nothing predicts what it does not hold
+
+
+@pytest.mark.parametrize("units", [4, 100])
+def test_independent_noise_scores_0(units):
+    scores = torch.tensor([ridge_score(normal(40, units, seed=s), normal(40, 3, seed=99 + s)).mean for s in range(60)])
+    assert abs(scores.mean()) < 5 * scores.std() / 60**0.5
+
+
+def test_constant_units_score_0_and_are_counted_by_ridge():
+    y_a, y_b = graded()
+    target = torch.cat([y_b[:, :3], torch.full((60, 1), 0.1)], 1)
+    score = ridge_score(y_a, target)
+    close(np.array(score.folds) * 4 / 3, ridge_score(y_a, y_b[:, :3]).folds)
+    assert score.constant_units == 1 / 12
+    nothing = ridge_score(torch.full((60, 2), 0.1).double(), y_b)
+    assert nothing == (0, 0, [0] * 5, 2 / 9)
+    padded = torch.cat([y_a, torch.full((60, 1), 0.1)], 1)
+    close(ridge_score(padded, y_b).folds, ridge_score(y_a, y_b).folds)
+
+
+@given(seed=st.integers(0, 1000), scale=st.floats(1e-2, 1e2), shift=st.floats(-10, 10), units=st.sampled_from([4, 30]))
+def test_ridge_ignores_rotation_shift_and_order(seed, scale, shift, units):
+    y_a, y_b = normal(24, units, seed=seed), normal(24, 3, seed=seed + 1)
+    y_b += y_a[:, :3]
+    alphas = (1e-2, 1e0, 1e2)
+    wanted = ridge_score(y_a, y_b, 4, seed, alphas).folds
+    assert max(map(abs, wanted)) <= 1 + 1e-9
+    close(ridge_score(y_a @ rotation(units, seed) + shift, y_b, 4, seed, alphas).folds, wanted, 1e-7)
+    close(ridge_score(y_a.flip(1), scale * y_b.flip(1) + shift, 4, seed, alphas).folds, wanted, 1e-7)
+    scaled = tuple(alpha * scale**2 for alpha in alphas)  # the penalty is in squared units of a
+    close(ridge_score(scale * y_a, y_b, 4, seed, scaled).folds, wanted, 1e-7)
+
+
+@pytest.mark.parametrize("shape", [(60, 8), (30, 70)])
+def test_one_eigendecomposition_a_fold_serves_everything(shape, monkeypatch):
+    sizes, eigh = [], torch.linalg.eigh
+    monkeypatch.setattr(torch.linalg, "eigh", lambda x: (sizes.append(x.shape), eigh(x))[1])
+    ridge_score(normal(*shape), normal(shape[0], 9, seed=1), folds=4)
+    assert sizes == [(min(shape), min(shape))] * 4
+
+
+def test_ridge_from_covariances_is_ridge_from_responses():
+    y_a, y_b = graded()
+    score = ridge_score(y_a, y_b, 4, 2)
+    assert ridge_folds(pair_moments(y_a, y_b, 4, 2).splits("a", "b"), score.constant_units) == score
+    alphas = (1e-1, 1e1)
+    given = ridge_folds(pair_moments(y_a, y_b, 4, 2).splits("a", "b"), score.constant_units, alphas)
+    assert given == ridge_score(y_a, y_b, 4, 2, alphas) != score
+
+
+def test_correlation_with_a_prediction_is_that_of_the_prediction():
+    y_a, y_b = graded()
+    weights = normal(8, 7, seed=9)
+    close(prediction_correlations(weights, covariances(y_a, y_b)), prediction_score(y_a @ weights, y_b).r)
+    close(prediction_correlations(-weights, covariances(y_a, y_b)), -prediction_score(y_a @ weights, y_b).r)
+    weights[:, 2] = 0
+    assert prediction_correlations(weights, covariances(y_a, y_b))[2] == 0
+
+
+@pytest.mark.parametrize("device", DEVICES)
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("units", [8, 80])
+def test_ridge_agrees_over_dtypes_and_devices(units, dtype, device):
+    y_a, y_b = normal(60, units), normal(60, 5, seed=1)
+    y_b += y_a[:, :5]
+    given = ridge_score(y_a.to(device, dtype), y_b.to(device, dtype)).folds
+    close(given, ridge_score(y_a, y_b).folds, TOLERANCE[dtype])
+
+
+@bad_pairs(ridge_score)
+def test_bad_input_is_refused_by_ridge(call, y_a, y_b, thing, mend):
+    refuses(thing, mend, call, y_a, y_b)
+
+
+def test_batches_and_impossible_folds_are_refused_by_ridge():
+    y = normal(12, 3)
+    refuses("y_a (2, 12, 3)", "give one pair", ridge_score, y.expand(2, 12, 3), y)
+    refuses("y_b (2, 12, 3)", "give one pair", ridge_score, y, y.expand(2, 12, 3))
+    refuses("7 folds of 12 stimuli", "choose from 2 to 6", ridge_score, y, y, 7)
+    refuses("y_a has 3 stimuli", "at least 4 are needed", ridge_score, y[:3], y[:3])

@@ -1,0 +1,866 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# (ch-toy-models)=
+# # Toy models
+#
+# So far we chose the projections. Here a network learns its own: does it squeeze more features into its neurons than it
+# has neurons, and do two networks that differ only in their random start squeeze them in the same way?
+#
+# ## What the paper claims
+#
+# Sections 4.1 and 4.2 and the left half of figure 2 of {cite:t}`longon2025`:
+#
+# | claim | in our words |
+# |---|---|
+# | A5 | the features that both of two models represent become more with more neurons, nearly all of 64 at 32 neurons |
+# | A6 | almost no neuron of one model has a neuron in the other that arranges these features alike |
+#
+# Both can be found again, but not with the formula that the paper prints for its model. We prove that this formula
+# leaves no room for superposition ({prf:ref}`thm-toys-printed`), train it, and train the one that we think was meant.
+
+# %% [markdown]
+# ## The idea
+#
+# A stimulus is a vector $z$ of $n$ features. Each is active with probability $p$, independently of the others, and then
+# uniform on $(0, 1)$; else it is 0. A *toy model* is an autoencoder with $m < n$ neurons [the paper writes $F$ for $n$
+# and $N$ for $m$] and a single matrix of weights $W$, with $n$ rows, used twice: to write features into neurons, and
+# to read them out again.
+#
+# $$
+# \begin{aligned}
+# h &= g_{\mathrm{hidden}}(W^\top z) , \\
+# \hat z &= g_{\mathrm{output}}(W h + b) .
+# \end{aligned}
+# $$ (eq-toys-model)
+#
+# Row $W_i$ holds the weights of feature $i$ on all neurons, column $j$ those of neuron $j$ for all features. The model
+# is trained to return its input. An error counts more for some features than for others:
+#
+# $$
+# L = \mathrm E \sum_{i=1}^n T_i\, (z_i - \hat z_i)^2 , \qquad T_i = 1 / x_i^2 ,
+# $$ (eq-toys-loss)
+#
+# with $x_i$ evenly spaced from $1$ to $3 - 2/n$. So importance $T_i$ falls from 1 to about one ninth, and we number the
+# features by it: feature 1 is the most important.
+#
+# Why should such a model superpose? There are more features than neurons, and they are sparse: most of the time a
+# feature's partners on the same neuron are silent, and sharing does no harm. The smallest example can be solved by
+# hand.
+#
+# ```{prf:proposition} Two features on one neuron
+# :label: prop-toys-pair
+#
+# Let $n = 2$, $m = 1$, equal importance, no hidden rectifier, an output ReLU and $b = 0$. The weights
+# $W = (1, -1)^\top$ have the loss $p^2/3$. Storing one feature perfectly and returning the mean of the other costs
+# $p/3 - p^2/4$. Superposition is the better choice of the two exactly if $p < 4/7$.
+# ```
+#
+# ```{prf:proof}
+# With $h = z_1 - z_2$ the outputs are $\mathrm{ReLU}(h)$ and $\mathrm{ReLU}(-h)$: both right unless both features are
+# active, and then both wrong by $\min(z_1, z_2)$. The minimum of two uniform numbers has mean square $1/6$, so the loss
+# is $2 p^2 / 6$. The other loss is the variance of a feature, $\mathrm E z^2 - (\mathrm E z)^2 = p/3 - p^2/4$.
+# ```
+#
+# The output ReLU is what makes the pair work: it silences the wrong one of the two. Keep an eye on it.
+
+# %% [markdown]
+# ## One model, three formulas
+#
+# The two functions $g$ in {eq}`eq-toys-model` can each be the identity or a ReLU. Three choices matter here.
+#
+# | name | hidden | output | where it comes from |
+# |---|---|---|---|
+# | printed | ReLU | none | the formula in section 4.1 of {cite:t}`longon2025` |
+# | linear hidden | none | ReLU | the toy models of {cite:t}`elhage2022`, whose method the paper follows |
+# | both rectified | ReLU | ReLU | the printed formula with the output ReLU put back |
+#
+# These are not three shades of one model. The printed one cannot profit from superposition at all.
+#
+# ````{prf:theorem} Without an output ReLU no superposition
+# :label: thm-toys-printed
+#
+# Let the features be uncorrelated with equal variance $v$, and $T_1 > \dots > T_n > 0$.
+#
+# 1. For every encoder $h$ into $m$ numbers, however nonlinear, and every $W$ and $b$, the reading $\hat z = W h(z) + b$
+#    has a loss of at least $v \sum_{i > m} T_i$.
+# 2. For independent features whose values fill $[0, 1]$, the printed model reaches this bound, and does so *only* if
+#    each neuron has weight 1 for one of the features $1, \dots, m$, a different one for each neuron, and no other
+#    weights.
+# ````
+#
+# ````{prf:proof}
+# *1.* Let $D$ be diagonal with $D_{ii} = \sqrt{T_i}$. The loss is $\mathrm E |D z - D \hat z|^2$, and $D \hat z$ stays
+# in an affine subspace of dimension $m$ at most. No such subspace comes closer to $D z$, in the mean square, than the
+# sum of the $n - m$ smallest eigenvalues of its covariance: that is principal component analysis. The covariance is
+# $v D^2$, its eigenvalues are $v T_i$.
+#
+# *2.* Weights as described return $\mathrm{ReLU}(z_i) = z_i$ for $i \le m$, since features are never negative, and with
+# a suitable $b$ the mean of every other. That is the bound.
+#
+# Conversely, since $T_m > T_{m+1}$ the best subspace is unique, and a model at the bound returns $\hat z_i = z_i$ for
+# $i \le m$ and constants for the rest. Its first $m$ outputs fill a set of dimension $m$, so $h$ must too, and constant
+# outputs then have zero rows in $W$. Call the first $m$ rows $V$. What is left is $V\,\mathrm{ReLU}(V^\top x) + c = x$
+# for all $x$ in $[0, 1]^m$.
+#
+# At $x = 0$ we get $c = 0$; at the unit vectors, $V P = I$ with $P = \mathrm{ReLU}(V^\top)$. So $V$ is invertible and
+# $\mathrm{ReLU}(V^\top x) = P x$. If a row of $V^\top$ had entries $a > 0$ and $-d < 0$, some $x$ with only these two
+# coordinates, in the ratio $d : a$, would make the left side 0 and the right side positive. So no row has both signs. A
+# row without positive entries would be a zero row of $P$, which is invertible. Hence $V \ge 0$, so $P = V^\top$ and
+# $V V^\top = I$: an orthogonal matrix without negative entries, which is a permutation.
+# ````
+#
+# The theorem is ours. Notice what it does not contain: the sparsity. However rare the features, a linear read-out of
+# $m$ numbers does best by serving the $m$ most important features and giving up the others. Interference from other
+# features enters a linear output in full, and a ReLU on the hidden side cannot take it away again.
+#
+# For the paper this means: two printed models trained to their optimum represent the same $m$ features, with norm 1,
+# one on each neuron, and are equal up to the order of the neurons. Claims A5 and A6 would fail as badly as they can.
+
+# %%
+import pandas as pd
+import torch
+
+from lib.correlation import unit_correlations
+from lib.features import bernoulli_uniform, seeded
+from lib.plotting import COLOURS, INK, SliderFigure, k_styles, panels, strokes
+from lib.run import Run
+from lib.toy_models import STREAM, arrangement_match, feature_norms, importance, shared_features, train_toy_models
+
+# %% [markdown]
+# The settings are the paper's: 64 features, $p = 0.1$, batches of 1024 fresh stimuli, three sizes. The paper does not
+# tell optimiser, learning rate or starting weights; ours are Adam at a rate of one thousandth and normal weights with
+# variance $1/m$. It trains one pair of models a size, we several.
+
+# %% tags=["parameters"]
+profile: str = "quick"  # name of the settings and folder of the results
+device: str = "auto"  # auto, cpu or cuda
+seed: int = 0  # random seed, an integer
+sizes: list[int] = [8, 16, 32]  # neurons of the toy models, rising; the text quotes the three of the paper
+pairs: int = 3  # pairs of models of each size with both layers rectified
+steps: int = 3000  # training steps, of 1024 stimuli each
+variant_pairs: int = 1  # pairs of models of each size for the two other formulas
+represented: float = 0.7  # norm from which on a model counts as representing a feature
+test_stimuli: int = 20000  # fresh stimuli for the losses
+shuffles: int = 30  # shuffles for each pair, for the level of unrelated arrangements
+plane_models: int = 6  # models with two neurons
+plane_steps: int = 4000  # their training steps, of 256 stimuli each
+plane_p: float = 0.05  # probability that one of their features is active
+slider_features: list[int] = [1, 4, 8, 16, 24, 32, 40, 48, 56, 64]  # features of the interactive figure, by importance
+
+# %%
+run = Run("06_toy_models", globals())
+generator = seeded(seed)
+n, p = 64, 0.1  # what train_toy_models takes if not told otherwise
+variance = p / 3 - p**2 / 4
+variants = {"output_relu": "both rectified", "printed": "printed", "linear_hidden": "linear hidden"}
+
+run.record(pairs=pairs, steps=steps, variant_models=2 * variant_pairs, represented=represented)
+
+# %% [markdown]
+# Before any result, what the words of the claims shall mean.
+#
+# - A model **represents** a feature if its norm $|W_i|$ is at least {glue:text}`represented`. The paper asks for norms
+#   near 1 and names no number; we look below at whether the number matters.
+# - A feature is **shared** by two models if the product of its two norms is at least 1. This is the paper's rule.
+# - **Nearly all** means at least $0.85$ of the features; **more** means more from each size to the next, in the mean
+#   over pairs.
+# - **Almost all** neurons means at least nine in ten, and the arrangement match of a neuron, defined further down, is
+#   low if it is below one half. The latter is the paper's number.
+#
+# ## Training
+#
+# All models of one size see the same stream of stimuli and differ in their start only. Models 1 and 2 form the first
+# pair, 3 and 4 the second, and so on. Finished models are kept on disk, so the next chapter finds them there.
+
+
+# %%
+def trained(m, count, variant="output_relu"):
+    """Toy models with m neurons, `count` pairs of seeds."""
+    seeds = [1000 * seed + i for i in range(2 * count)]
+    return train_toy_models(m, seeds, steps, variant, device=run.device)
+
+
+# %% [markdown]
+# This is the long cell of the chapter. Weights and norms are kept by formula and size.
+
+# %%
+counts = {"output_relu": pairs, "printed": variant_pairs, "linear_hidden": variant_pairs}
+trainings = {v: {m: trained(m, counts[v], v) for m in sizes} for v in variants}
+weights = {v: {m: trainings[v][m].model.weight.detach().cpu().double() for m in sizes} for v in variants}
+norms = {v: {m: feature_norms(w) for m, w in weights[v].items()} for v in variants}
+
+# %% [markdown]
+# The loss in the training history is that of one batch. For the comparison of formulas we want a steadier figure, the
+# loss on fresh stimuli that are the same for all.
+
+# %%
+fresh = bernoulli_uniform(test_stimuli, n, p, seeded(STREAM + 1 + seed), torch.float32)
+
+
+# %%
+@torch.no_grad()
+def fresh_loss(model):
+    """Loss of each model on stimuli that none was trained on."""
+    z = fresh.to(run.device)
+    error = model.reconstruct(model.responses(z)) - z
+    return (error.square() * model.importance).sum(-1).mean(-1).cpu().double()
+
+
+# %% [markdown]
+# The least loss of a linear read-out on the *same* stimuli is that of the model which {prf:ref}`thm-toys-printed`
+# describes: no error for the first $m$ features, the variance for all others.
+
+
+# %%
+def record(name, values):
+    """Record one number for each model or pair, also where there is only one."""
+    run.record(**{name: values if len(values) > 1 else values[0]})
+
+
+# %%
+losses = {v: {m: fresh_loss(trainings[v][m].model) for m in sizes} for v in variants}
+bound = {m: float((fresh.double().var(0, correction=0) * importance(n))[m:].sum()) for m in sizes}
+run.record(**{f"bound_{m}": bound[m] for m in sizes})
+
+# %%
+prefix = {"output_relu": "", "printed": "printed_", "linear_hidden": "linear_hidden_"}
+for v in variants:
+    for m in sizes:
+        record(f"{prefix[v]}loss_{m}", losses[v][m])
+        record(f"{prefix[v]}loss_ratio_{m}", losses[v][m] / bound[m])
+        record(f"{prefix[v]}represented_{m}", (norms[v][m] >= represented).sum(1))
+
+# %% [markdown]
+# What to expect: the bound below the printed model at every size, and above a model that superposes.
+
+# %% tags=["hide-input"]
+keys = ("represented", "loss", "loss_ratio")
+rows = {f"{variants[v]}, {m} neurons": [run.values[f"{prefix[v]}{key}_{m}"] for key in keys]
+        for m in sizes for v in variants}  # fmt: skip
+pd.DataFrame(rows, index=["features represented", "loss", "loss / bound"]).map(lambda x: x["mean"]).T.round(3)
+
+# %% [markdown]
+# With 32 neurons the printed model ends up with {glue:text}`printed_represented_32:.1f` features (mean over
+# {glue:text}`variant_models` models), about one for each neuron, and its loss is {glue:text}`printed_loss_ratio_32:.3f`
+# times the bound. With the output ReLU it is {glue:text}`represented_32:.1f` features and
+# {glue:text}`loss_ratio_32:.3f` times the bound, and without the hidden ReLU
+# {glue:text}`linear_hidden_represented_32:.1f` features and {glue:text}`linear_hidden_loss_ratio_32:.3f`. A loss below
+# the bound is proof of superposition: no model that stores one feature on each neuron, and no linear read-out of
+# whatever kind, can have it.
+#
+# The number of features hangs little on where we cut. Norms come in two clusters, one near or above 1, one small. Here
+# is the share of norms, over all sizes, that lie in the gap between one half and nine tenths.
+
+# %%
+for v in variants:
+    every = torch.cat([norms[v][m].flatten() for m in sizes])
+    run.record(**{f"{v}_gap": ((every > 0.5) & (every < 0.9)).double().mean()})
+
+# %% [markdown]
+# Both rectified: {glue:text}`output_relu_gap:.3f`. Printed: {glue:text}`printed_gap:.3f`. Linear hidden:
+# {glue:text}`linear_hidden_gap:.3f`. The picture shows all norms, sorted.
+
+# %% tags=["hide-input", "remove-output"]
+axes = panels(len(sizes))
+for ax, m in zip(axes, sizes, strict=True):
+    for v, style in zip(variants, k_styles(list(variants)), strict=True):
+        line = norms[v][m].sort(1, descending=True).values.mean(0)
+        ax.plot(range(1, n + 1), line, label=variants[v], markevery=7, **style)
+    ax.axvline(m + 0.5, ls=":", color=INK, lw=1)
+    ax.axhline(represented, ls="--", color=COLOURS["grey"], lw=1)
+    ax.set(xlabel="features, sorted by norm", ylabel="norm $|W_i|$", ylim=(0, 1.7))
+    ax.set_title(f"{m} neurons", fontsize=9)
+axes[0].legend(loc="upper right")
+run.figure(
+    axes,
+    "fig-toys-norms",
+    alt="One panel per size: the norms of all features, sorted, for three formulas. The printed formula's norms fall "
+    "from one to near zero at the number of neurons, marked by a dotted line. The other two stay high well beyond it.",
+    title="Simulated: how many features each formula represents",
+)
+
+# %% [markdown]
+# :::{glue:figure} fig-toys-norms
+# :name: fig-toys-norms
+#
+# The printed formula represents about one feature for each neuron (dotted), here
+# {glue:text}`printed_represented_8:.1f`, {glue:text}`printed_represented_16:.1f` and
+# {glue:text}`printed_represented_32:.1f` with 8, 16 and 32 neurons; the two with an output ReLU represent more,
+# {glue:text}`represented_8:.1f`, {glue:text}`represented_16:.1f` and {glue:text}`represented_32:.1f` with both layers
+# rectified. Means over models; dashed: the norm from which on we count.
+# :::
+#
+# So what did the authors train? We cannot know, but their own figures speak against the formula as printed. They report
+# that both models represent nearly all 64 features with 32 neurons; a printed model at its optimum represents 32. They
+# report that neurons match poorly between seeds and, with 16 and 32 neurons, less well than the latents of sparse
+# autoencoders; printed models at their optimum match perfectly. All this fits a model with an output ReLU, as
+# {cite:t}`elhage2022` have it. Whether the hidden ReLU was there is harder to tell. It stands in the formula, so we
+# keep it: **from here on a toy model has both layers rectified**, unless we say otherwise.
+#
+# Why are its norms above 1? The hidden ReLU passes a feature on only through its positive weights. A feature that is
+# active alone comes back as $z_i |W_i^+|^2 + b_i$, with $W_i^+$ the positive part of the row, and it is this part that
+# has to be about 1, or a bit more where $b_i$ is negative. Negative weights serve to silence neurons, and add to the
+# norm.
+
+# %% [markdown]
+# ## Two neurons, seen from above
+#
+# With two neurons each feature is an arrow in the plane. {cite:t}`elhage2022` made this picture famous. We train models
+# with two neurons and six features that are active with probability {glue:text}`plane_p`.
+
+# %%
+plane = {
+    v: train_toy_models(2, list(range(plane_models)), plane_steps, v, n=6, p=plane_p, batch=256, device=run.device)
+    for v in variants
+}
+
+# %%
+arrows = {v: plane[v].model.weight.detach().cpu().double() for v in variants}
+run.record(plane_p=plane_p, **{f"plane_{v}": float((feature_norms(arrows[v]) >= represented).sum() / plane_models)
+                              for v in variants})  # fmt: skip
+
+
+# %%
+def plane_state(formula, model):
+    """Arrows of one model, thick if represented, and a sentence that counts them."""
+    w = arrows[{name: v for v, name in variants.items()}[formula]][model - 1]
+    kept = feature_norms(w) >= represented
+    names = ", ".join(str(i + 1) for i in kept.nonzero()[:, 0].tolist())
+    shown = torch.where(kept[:, None], w, 0)
+    said = f"{int(kept.sum())} features represented by 2 neurons: {names or 'none'} (1 is the most important)."
+    return {"all": strokes(*w.T), "kept": strokes(*shown.T), "plane": said}
+
+
+# %% [markdown]
+# Before you move the sliders, guess which formula keeps a right angle, and which ones use the whole plane.
+
+# %% tags=["hide-input", "remove-output"]
+first = plane_state("both rectified", 1)
+(ax,) = panels(1, width=3.5, height=3.4)
+ax.axhline(0, color=COLOURS["grey"], lw=0.6)
+ax.axvline(0, color=COLOURS["grey"], lw=0.6)
+ax.plot(*first["all"], color=COLOURS["grey"], lw=1.2, gid="all")
+ax.plot(*first["kept"], color=COLOURS["blue"], lw=2.6, gid="kept")
+reach = 1.1 * max(float(w.abs().max()) for w in arrows.values())
+ax.set(xlim=(-reach, reach), ylim=(-reach, reach), aspect="equal", xlabel="weight on neuron 1")
+ax.set_ylabel("weight on neuron 2")
+
+# %% tags=["hide-input", "remove-output"]
+name = "fig-toys-plane"
+figure = SliderFigure(
+    ax,
+    name,
+    alt="Six arrows from the origin, one per feature, in the plane of two neurons; features that are represented are "
+    "drawn thick. A sentence below counts them.",
+    sliders={"formula": list(variants.values()), "model": list(range(1, plane_models + 1))},
+    draw=plane_state,
+    start={"formula": 0, "model": 0},
+    labels={"formula": "formula", "model": "model, each from its own start"},
+    title="Simulated: features as arrows",
+)
+run.figure(figure, name, alt="")
+
+# %% [markdown]
+# :::{glue:figure} fig-toys-plane
+# :name: fig-toys-plane
+#
+# Two neurons hold {glue:text}`plane_output_relu:.2f` features in the mean over seeds with both layers rectified,
+# {glue:text}`plane_linear_hidden:.2f` with a linear hidden layer, and {glue:text}`plane_printed:.2f` by the printed
+# formula. (On paper, and without JavaScript: both rectified, the first model.)
+# :::
+#
+# Three things to see. The printed formula puts its features on the axes, as the theorem demands. A linear hidden layer
+# may point anywhere: rotate all arrows and the model computes the same, so the directions of the axes, which are the
+# neurons, mean nothing to it. A rectified hidden layer does not have this freedom. A feature in the quarter where both
+# weights are negative would never be heard, so each feature needs a positive weight, and the plane is used less fully:
+# typically two opposite features and one between the axes. The price of the hidden ReLU is fewer features, and what it
+# buys is neurons that mean something. This will matter when we compare arrangements.
+
+# %% [markdown]
+# ## Training curves
+#
+# Is the training done? The paper takes 10,000 steps, this run {glue:text}`steps`. The curves show every seed, with the
+# bound of {prf:ref}`thm-toys-printed` for the same number of neurons beside them.
+
+
+# %%
+def draw_losses(ax, variant):
+    """Batch loss of every model over the steps; dashed, the bound for linear read-outs."""
+    for m, style in zip(sizes, k_styles(sizes), strict=True):
+        history = trainings[variant][m].history
+        ax.plot(history["step"], history["loss"], color=style["color"], lw=0.8)
+        ax.axhline(variance * importance(n)[m:].sum(), ls="--", color=style["color"], lw=1.2)
+        ax.plot([], [], color=style["color"], label=f"{m} neurons")
+    ax.set(xlabel="training step", ylabel="loss", yscale="log")
+    ax.set_yticks([0.1, 0.2, 0.4, 0.8], [0.1, 0.2, 0.4, 0.8])
+    ax.minorticks_off()
+
+
+# %% tags=["hide-input", "remove-output"]
+left, right = panels(2)
+draw_losses(left, "output_relu")
+draw_losses(right, "printed")
+left.set_title("both rectified", fontsize=9)
+right.set_title("printed", fontsize=9)
+left.legend(loc="upper right")
+right.set_ylim(left.get_ylim())
+run.figure(
+    [left, right],
+    "fig-toys-loss",
+    alt="Loss over training steps on a logarithmic axis, one bundle of curves per size and a dashed line for its "
+    "bound. With both layers rectified the curves fall below their dashed lines; with the printed formula they come to "
+    "lie on them or slightly above.",
+    title="Simulated: training curves of all seeds",
+)
+
+# %% [markdown]
+# :::{glue:figure} fig-toys-loss
+# :name: fig-toys-loss
+#
+# With an output ReLU (a) the loss passes below what any linear read-out can reach (dashed), with the printed formula
+# (b) it stops there. Final losses in a: {glue:text}`loss_8:.3f`, {glue:text}`loss_16:.3f`, {glue:text}`loss_32:.3f` for
+# 8, 16 and 32 neurons, standard errors over seeds {glue:text}`loss_8_error:.4f`, {glue:text}`loss_16_error:.4f` and
+# {glue:text}`loss_32_error:.4f`. In b: {glue:text}`printed_loss_8:.3f`, {glue:text}`printed_loss_16:.3f`,
+# {glue:text}`printed_loss_32:.3f`, bounds {glue:text}`bound_8:.3f`, {glue:text}`bound_16:.3f`,
+# {glue:text}`bound_32:.3f`.
+# :::
+#
+# The bundles are narrow: seeds differ little in how *well* they do. The wiggles are the luck of single batches, which
+# all models share. That the printed models stop slightly above the bound is what gradient descent does with a problem
+# whose optimum is a permutation: some neurons start between two features, some features take a neuron from a more
+# important one, and these knots are slow to untie.
+
+# %% [markdown]
+# ## Which features are represented
+#
+# Take the pairs as the paper does. For each feature multiply its norms in the two models; the feature is shared if the
+# product is at least 1.
+
+
+# %%
+def in_pairs(w):
+    """The two models of each pair: (pairs, n, m) each."""
+    return w[0::2], w[1::2]
+
+
+# %%
+for v in variants:
+    for m in sizes:
+        shared = shared_features(*in_pairs(weights[v][m])).double().sum(1)
+        record(f"{prefix[v]}shared_{m}", shared)
+        run.record(**{f"{prefix[v]}shared_share_{m}": shared.mean() / n})
+
+means = [float(shared_features(*in_pairs(weights["output_relu"][m])).double().sum(1).mean()) for m in sizes]
+run.record(shared_smallest_growth=min(b - a for a, b in zip(means[:-1], means[1:], strict=True)))
+
+# %% tags=["hide-input", "remove-output"]
+axes = panels(len(sizes))
+for ax, m, style in zip(axes, sizes, k_styles(sizes), strict=True):
+    a, b = in_pairs(norms["output_relu"][m])
+    ax.fill_between(range(1, n + 1), (a * b).amin(0), (a * b).amax(0), color=COLOURS["grey"], alpha=0.35, lw=0)
+    ax.plot(range(1, n + 1), (a * b)[0], ls="", ms=3.5, **style)
+    ax.axhline(1, ls="--", color=INK, lw=1)
+    ax.set(xlabel="feature, by importance", ylabel="product of the norms", ylim=(0, 2.6))
+    ax.set_title(f"{m} neurons", fontsize=9)
+run.figure(
+    axes,
+    "fig-toys-shared",
+    alt="One panel per size: the product of a feature's norms in two models against its importance rank, with a dashed "
+    "line at one. The products lie above the line for the most important features and drop to near zero at a rank "
+    "that moves to the right with the number of neurons.",
+    title="Simulated: features that two models share",
+)
+
+# %% [markdown]
+# :::{glue:figure} fig-toys-shared
+# :name: fig-toys-shared
+#
+# More neurons share more features (claim A5, top row on the left of figure 2 in {cite:t}`longon2025`). A feature counts
+# above the dashed line: {glue:text}`shared_8:.1f`, {glue:text}`shared_16:.1f` and {glue:text}`shared_32:.1f` of 64 with
+# 8, 16 and 32 neurons, standard errors {glue:text}`shared_8_error:.1f`, {glue:text}`shared_16_error:.1f` and
+# {glue:text}`shared_32_error:.1f` over {glue:text}`pairs` pairs. Markers: the first pair; grey: the range over pairs.
+# :::
+#
+# Three observations.
+#
+# - **Importance decides.** The models keep the most important features, so two models keep nearly the same ones. Where
+#   they differ is at the edge of their capacity: the grey band is widest there.
+# - **The growth is claim A5.** From one size to the next the mean rises by at least
+#   {glue:text}`shared_smallest_growth:.1f` features, and with 32 neurons the share of all features is
+#   {glue:text}`shared_share_32:.3f`; we asked for $0.85$. Of the printed formula,
+#   {glue:text}`printed_shared_share_32:.3f` are shared at that size, and could be no more than one half at the optimum.
+# - **The rule of the product is rough.** It asks for norms of at least 1, and where a formula gives norms of *about* 1
+#   it cuts through the cluster. With a linear hidden layer and 32 neurons each model represents
+#   {glue:text}`linear_hidden_represented_32:.1f` features and the rule finds {glue:text}`linear_hidden_shared_32:.1f`
+#   shared. For the models with both layers rectified, whose norms lie higher, it does no harm.
+
+# %% [markdown]
+# ## The same features, arranged differently?
+#
+# Two models share features. Do they also spread them over their neurons in the same way? The paper compares columns of
+# $W$ restricted to the shared features: how neuron $j$ weighs all of them.
+#
+# ```{prf:definition} Arrangement match
+# :label: def-toys-arrangement
+#
+# Let $S$ be the features that models a and b share, and $w^a_j$ the weights of neuron $j$ of a for the features in $S$.
+# The arrangement match of this neuron is
+#
+# $$ \max_{k} \operatorname{corr}\bigl(w^a_j, w^b_k\bigr) , $$
+#
+# the largest Pearson correlation, over the features in $S$, with a neuron of b.
+# ```
+#
+# It is {prf:ref}`def-matching-semi`, with features in the place of stimuli. We compute it in both directions and for
+# all pairs. Two controls tell us how to read it.
+#
+# - **The same model with its neurons in another order** must have a match of 1 for every neuron.
+# - **An unrelated arrangement.** We keep all the weights of the partner and only shuffle which shared feature they
+#   belong to. What matches then is luck: a maximum over $m$ correlations of unrelated vectors is well above 0. The
+#   paper does not show this level, and without it "below one half" is hard to read.
+
+
+# %%
+def unrelated_match(a, b):
+    """Matches of a with a partner whose shared features are shuffled."""
+    rows = shared_features(a, b)
+    shuffle = torch.randperm(int(rows.sum()), generator=generator)
+    return unit_correlations(a[rows], b[rows][shuffle]).amax(1)
+
+
+# %%
+def both_ways(match, m, variant="output_relu"):
+    """Matches of all neurons of all pairs, in both directions: (pairs, 2m)."""
+    couples = zip(*in_pairs(weights[variant][m]), strict=True)
+    return torch.stack([torch.cat([match(a, b), match(b, a)]) for a, b in couples])
+
+
+# %%
+matches = {m: both_ways(arrangement_match, m) for m in sizes}
+chance = {m: torch.stack([both_ways(unrelated_match, m) for _ in range(shuffles)]) for m in sizes}
+
+# %%
+model = weights["output_relu"][sizes[-1]][0]
+own = arrangement_match(model, model[:, torch.randperm(sizes[-1], generator=generator)])
+run.record(arrangement_own=own.min())
+
+# %%
+for m in sizes:
+    record(f"arrangement_mean_{m}", matches[m].mean(1))
+    record(f"arrangement_below_half_{m}", (matches[m] < 0.5).double().mean(1))
+    run.record(**{f"arrangement_chance_{m}": chance[m].mean()})
+    run.record(**{f"arrangement_chance_below_half_{m}": (chance[m] < 0.5).double().mean()})
+
+# %% [markdown]
+# The smallest match of the model with its own shuffled neurons is {glue:text}`arrangement_own:.3f`, as it should be.
+# Now the printed formula, of which the theorem says that neurons should find a partner. We ask it at the largest size
+# only; at the smallest the rule of the product can leave it two shared features, and over two features every
+# correlation is 1 or $-1$.
+
+# %%
+largest = sizes[-1]
+printed_matches = both_ways(arrangement_match, largest, "printed")
+record(f"printed_arrangement_mean_{largest}", printed_matches.mean(1))
+record(f"printed_arrangement_below_half_{largest}", (printed_matches < 0.5).double().mean(1))
+
+# %% tags=["hide-input", "remove-output"]
+axes, bins = panels(len(sizes)), torch.linspace(-0.1, 1.0, 23, dtype=torch.float64)
+for ax, m, style in zip(axes, sizes, k_styles(sizes), strict=True):
+    shares = [torch.histogram(x.flatten(), bins).hist / x.numel() for x in (matches[m], chance[m])]
+    ax.stairs(shares[0], bins, fill=True, color=style["color"], alpha=0.6, label="trained pair")
+    ax.stairs(shares[1], bins, color=INK, lw=1.4, label="unrelated")
+    ax.axvline(0.5, ls="--", color=INK, lw=1)
+    ax.set(xlabel="arrangement match", ylabel="share of neurons", xlim=(0, 1))
+    ax.set_title(f"{m} neurons", fontsize=9)
+axes[0].legend(loc="upper right")
+run.figure(
+    axes,
+    "fig-toys-arrangement",
+    alt="One panel per size: the distribution of the neurons' arrangement matches as filled bars, and as an outline "
+    "that of unrelated arrangements. The two nearly coincide and lie mostly to the left of a dashed line at one half.",
+    title="Simulated: how well neurons of two seeds match",
+)
+
+# %% [markdown]
+# :::{glue:figure} fig-toys-arrangement
+# :name: fig-toys-arrangement
+#
+# Neurons of two seeds match about as well as unrelated neurons do: on average {glue:text}`arrangement_mean_32:.3f`
+# against {glue:text}`arrangement_chance_32:.3f` with 32 neurons (claim A6, bottom row on the left of figure 2 in
+# {cite:t}`longon2025`). Filled: all neurons of {glue:text}`pairs` pairs, both directions; outline: the partner's
+# features shuffled; dashed: one half.
+# :::
+
+# %% tags=["hide-input"]
+rows = {}
+for name, x in {"trained pairs": matches, "unrelated": chance}.items():
+    rows["mean match", name] = [float(x[m].mean()) for m in sizes]
+    rows["share below one half", name] = [float((x[m] < 0.5).double().mean()) for m in sizes]
+pd.DataFrame(rows, index=[f"{m} neurons" for m in sizes]).sort_index(axis=1).T.round(3)
+
+# %% [markdown]
+# **What we see.** The arrangements are different, and the control makes the statement stronger than the paper's: a
+# neuron's best partner in the other model is hardly better than luck. Knowing how one model arranges the features tells
+# next to nothing about the other.
+#
+# The control also shows that one half is not one and the same hurdle at every size. With few neurons few features are
+# shared, correlations over few features scatter widely, and even unrelated arrangements can exceed one half: the last
+# row of the table says how many stay below. So a share under nine in ten at 8 neurons would not mean that small models
+# agree, but that the measure is coarse there.
+#
+# The printed formula behaves as the theorem says it should: with 32 neurons its mean match is
+# {glue:text}`printed_arrangement_mean_32:.3f`, and {glue:text}`printed_arrangement_below_half_32:.3f` of its neurons
+# lie below one half. With that formula claim A6 would be false.
+#
+# Is "differently arranged" perhaps only "rotated"? For a linear hidden layer it could be, since rotations cost nothing
+# there, and low matches would be no news. For rectified neurons a rotation is not free. The last exercise measures
+# both.
+
+# %% [markdown]
+# ## How a model answers
+#
+# How can a model return more features than it has neurons? Let a single feature be active, with the value 1, and look
+# at all outputs. What the neurons send to them, $W h$ without the bias, is interference everywhere except at the
+# feature itself: the neurons that carry this feature also carry others. The negative bias pushes what is small below 0,
+# and the output ReLU cuts it off. A bias without a ReLU could only move the interference; this is what the printed
+# formula lacks.
+
+
+# %%
+def answers(m, model):
+    """What outputs receive and what they return, one column for each feature active alone with the value 1."""
+    w = weights["output_relu"][m][model - 1]
+    bias = trainings["output_relu"][m].model.bias[model - 1, 0].detach().cpu().double()
+    received = w @ w.clamp(min=0).T
+    return received, (received + bias[:, None]).clamp(min=0)
+
+
+# %% [markdown]
+# How much is removed? For the largest size and its first model we count, in the mean over represented features, how
+# many of the other outputs receive more than one tenth, positive or negative, and how many return more than one tenth.
+
+
+# %%
+def others_above(x, held):
+    """Mean number of other outputs beyond one tenth, over the represented features."""
+    large = (x.abs() > 0.1).double()
+    return (large.sum(0) - large.diagonal())[held].mean()
+
+
+# %%
+held = norms["output_relu"][sizes[-1]][0] >= represented
+received, returned = answers(sizes[-1], 1)
+run.record(answer_own=returned.diagonal()[held].mean())
+run.record(answer_received=others_above(received, held), answer_returned=others_above(returned, held))
+
+# %% [markdown]
+# A feature of value 1 comes back with {glue:text}`answer_own:.2f` on average. Of the 63 other outputs
+# {glue:text}`answer_received:.1f` receive more than one tenth, and {glue:text}`answer_returned:.1f` return it.
+
+
+# %%
+def answer_state(m, model, feature):
+    """What outputs receive and return when one feature is active, and a sentence."""
+    received, returned = (x[:, feature - 1] for x in answers(m, model))
+    rank, back = torch.arange(1, n + 1), float(returned[feature - 1])
+    top = (weights["output_relu"][m][model - 1][feature - 1].topk(3).indices + 1).tolist()
+    others = int((returned > 0.1).sum()) - int(back > 0.1)
+    said = f"Feature {feature} comes back as {back:.2f}, {others} other outputs exceed one tenth. "
+    lines = {"received": strokes(rank, received, foot_x=rank), "returned": strokes(rank, returned, foot_x=rank)}
+    return lines | {"answer": said + f"Its largest weights: neurons {', '.join(map(str, top))}."}
+
+
+# %% [markdown]
+# Move the model slider to see the same feature in the other model of the pair: it comes back about as well, by way of
+# other neurons. Then choose an unimportant feature and few neurons to see one that is not represented.
+
+# %% tags=["hide-input", "remove-output"]
+middle = sizes[len(sizes) // 2]
+first = answer_state(middle, 1, slider_features[2])
+(ax,) = panels(1, width=4.2, height=3.0)
+ax.plot(*first["received"], color=COLOURS["grey"], lw=1, gid="received", label="received")
+ax.plot(*first["returned"], color=COLOURS["blue"], lw=2.6, solid_capstyle="butt", gid="returned", label="returned")
+ax.set(xlabel="output, by importance", ylabel="output", xlim=(0, n + 1), ylim=(-1.3, 1.9))
+ax.legend(loc="upper right", ncols=2)
+
+# %% tags=["hide-input", "remove-output"]
+name = "fig-toys-answer"
+figure = SliderFigure(
+    ax,
+    name,
+    alt="Stems for all outputs of one model when a single feature is active. Many thin stems for what the outputs "
+    "receive; thick ones for what they return, one tall stem at the active feature and few others. A sentence below "
+    "gives the numbers.",
+    sliders={"m": sizes, "model": [1, 2], "feature": slider_features},
+    draw=answer_state,
+    start={"m": len(sizes) // 2, "model": 0, "feature": 2},
+    labels={"m": "neurons", "model": "model of the first pair", "feature": "active feature, by importance"},
+    title="Simulated: one feature active, all outputs",
+)
+run.figure(figure, name, alt="")
+
+# %% [markdown]
+# :::{glue:figure} fig-toys-answer
+# :name: fig-toys-answer
+#
+# A negative bias and the output ReLU remove most of the interference that superposition causes: thin, what each output
+# receives; thick, what it returns. (On paper, and without
+# JavaScript: the middle size, the first model, the third position of the feature slider.)
+# :::
+#
+# The figure tells half the story: when several features are active their interference adds up and some of it passes.
+# This is the price of superposition, and the reason why less sparse features are superposed less.
+
+# %% [markdown]
+# ## Where this departs from the paper
+#
+# - **The formula.** We add the output ReLU, and show what happens without it. Both claims need it.
+# - **Number of models.** The paper shows one pair at each size, we {glue:text}`pairs`; the text quotes means.
+# - **Length.** The quick profile trains for fewer steps than the paper's 10,000. The profile `paper` takes all of them,
+#   which is 10,240,000 stimuli as in the paper.
+# - **What the paper leaves open**: optimiser, learning rate, starting weights. A larger start could lead elsewhere.
+# - **Controls.** The level of unrelated arrangements is ours. It supports the paper's reading and weakens its number:
+#   one half is a low hurdle for large models and a high one for small ones.
+# - **Representation.** We count represented features for each model as well, with a norm of {glue:text}`represented`.
+
+# %% [markdown]
+# ## Exercises
+#
+# Solutions are folded below each exercise; they were run with the chapter.
+#
+# :::{exercise} Two features on one neuron, checked
+# :label: ex-toys-pair
+#
+# (Recall, easy, 10 minutes.) {prf:ref}`prop-toys-pair` gives two losses and the probability at which they cross. Check
+# them by drawing stimuli, at the crossing and on both sides of it. Then put the hidden ReLU back. What happens to the
+# second feature, and what would the model need to represent both?
+# :::
+#
+# :::{solution-start} ex-toys-pair
+# :label: sol-toys-pair
+# :class: dropdown
+# :::
+
+# %%
+for active in (0.2, 4 / 7, 0.9):
+    z = bernoulli_uniform(400000, 2, active, generator)
+    h = z[:, :1] - z[:, 1:]
+    superposed = (torch.cat([h, -h], 1).relu() - z).square().sum(1).mean()
+    print(f"p = {active:.2f}: superposed {superposed:.4f}, formula {active**2 / 3:.4f}, one only {z[:, 1].var():.4f}")
+
+# %% [markdown]
+# With a hidden ReLU, $h = \mathrm{ReLU}(z_1 - z_2)$ is 0 whenever only feature 2 is active: it is never heard, and its
+# output never moves. A feature needs at least one positive weight. So an opposite pair does not fit on one rectified
+# neuron, and the models of this chapter hold fewer features than those with a linear hidden layer.
+#
+# :::{solution-end}
+# :::
+#
+# :::{exercise} Does sparsity rescue the printed formula?
+# :label: ex-toys-sparsity
+#
+# (Rerun, easy, 15 minutes.) Train the models with two neurons and six features for several probabilities $p$, by the
+# printed formula and with both layers rectified. What does {prf:ref}`thm-toys-printed` predict for the first?
+# :::
+#
+# :::{solution-start} ex-toys-sparsity
+# :label: sol-toys-sparsity
+# :class: dropdown
+# :::
+
+# %%
+for active in (0.02, 0.2, 0.8):
+    for v in ("printed", "output_relu"):
+        small = train_toy_models(2, [0, 1, 2], 2000, v, n=6, p=active, batch=256, device=run.device)
+        held = (feature_norms(small.model.weight) >= represented).sum(1).tolist()
+        print(f"p = {active}: {variants[v]:15} features represented by three models {held}")
+
+# %% [markdown]
+# The theorem says two features, whatever $p$: sparsity is not in it. The trained models should show about that, give or
+# take one that training has not finished with, which happens for rare features, since most of the stimuli are then
+# empty and teach nothing. With the output ReLU the number can depend on $p$.
+#
+# :::{solution-end}
+# :::
+#
+# :::{exercise} Only rotated?
+# :label: ex-toys-rotation
+#
+# (Extend, medium, 25 minutes.) Multiply the weights $W$ of a trained model by a random rotation of the neurons. What
+# happens to the loss, and to the arrangement match with the model before the rotation? Do it with a linear and with a
+# rectified hidden layer. Then compare the Gram matrices $W W^\top$ of two seeds, which no rotation changes: correlate
+# their entries off the diagonal, over the shared features.
+# :::
+#
+# :::{solution-start} ex-toys-rotation
+# :label: sol-toys-rotation
+# :class: dropdown
+# :::
+
+
+# %%
+def turned(model, rotation):
+    """Loss of the models with rotated neurons; the models are left as they were."""
+    kept = model.weight.detach().clone()
+    model.weight.data = kept @ rotation.to(kept)
+    loss = fresh_loss(model).mean()
+    model.weight.data = kept
+    return loss
+
+
+# %%
+rotation = torch.linalg.qr(torch.randn(largest, largest, generator=generator, dtype=torch.float64)).Q
+for v in ("linear_hidden", "output_relu"):
+    w, model = weights[v][largest][0], trainings[v][largest].model
+    print(f"{variants[v]}: loss {losses[v][largest].mean():.4f}, rotated {turned(model, rotation):.4f}", end=", ")
+    print(f"match with itself rotated {arrangement_match(w, w @ rotation).mean():.3f}")
+
+
+# %%
+def gram_correlation(a, b):
+    """Correlation of the entries above the diagonal of W W' over shared features."""
+    rows = shared_features(a, b)
+    upper = torch.triu_indices(*[int(rows.sum())] * 2, offset=1)
+    entries = [(w[rows] @ w[rows].T)[upper[0], upper[1], None] for w in (a, b)]
+    return float(unit_correlations(*entries))
+
+
+# %%
+for v in ("linear_hidden", "output_relu"):
+    print(f"{variants[v]}: Gram matrices of two seeds correlate by {gram_correlation(*weights[v][largest][:2]):.3f}")
+
+# %% [markdown]
+# With a linear hidden layer the rotated model has the same loss to rounding and yet a low match with itself: there, a
+# low match alone says nothing about the features' geometry. With a rectified layer the rotation ruins the loss, so the
+# neurons are not arbitrary axes. The Gram matrices answer the question itself. If two seeds differed by a rotation,
+# theirs would be equal and correlate by 1; which features interfere with which is itself a matter of the start.
+#
+# :::{solution-end}
+# :::
+#
+# ## Change and rerun
+#
+# A longer training, as long as the paper's, or more pairs of seeds:
+#
+# ```
+# make chapter NAME=06_toy_models ARGS="-p steps 10000"
+# make chapter NAME=06_toy_models ARGS="-p pairs 6 -p variant_pairs 2"
+# ```
+#
+# Models already trained with the same settings are found again. The profile `paper` takes both steps at once and needs
+# some minutes. The next chapter goes on with these models and asks whether sparse autoencoders can undo the
+# arrangement.
+
+# %%
+run.save(data="simulated: features active with probability 0.1, toy models trained on them")

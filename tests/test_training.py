@@ -1,0 +1,307 @@
+import threading
+import time
+from fcntl import LOCK_EX, flock
+
+import pytest
+import torch
+from helpers import close, normal, refuses
+from torch import nn
+
+import lib.training
+from lib.features import bernoulli_uniform, seeded
+from lib.toy_models import ToyModels
+from lib.training import Training, train
+
+
+class Line(nn.Module):
+    """Two weights of the loss (w - mean of the batch)^2."""
+
+    def __init__(self, start=0.0):
+        super().__init__()
+        self.w = nn.Parameter(torch.full((2,), start).double())
+
+    @torch.no_grad()
+    def backward(self, z):
+        error = self.w - z.mean()
+        self.w.grad = 2 * error
+        return {"loss": error.square()}
+
+
+class Counted:
+    """Batches of features, counted; the draw after `stop` raises as Ctrl-C does."""
+
+    def __init__(self, stop=None, pause=0.0, dtype=torch.float32):
+        self.count, self.stop, self.pause, self.dtype = 0, stop, pause, dtype
+
+    def __call__(self, generator):
+        if self.count == self.stop:
+            raise KeyboardInterrupt
+        self.count += 1
+        time.sleep(self.pause)
+        return bernoulli_uniform(16, 6, 0.3, generator, self.dtype)
+
+
+def toys(seeds=(0, 1)):
+    return ToyModels(6, 2, list(seeds))
+
+
+def state(training):
+    """All that a later step depends on, and what was measured."""
+    adam = training.optimizer.state_dict()["state"]
+    return {
+        **training.model.state_dict(),
+        **{f"{p} {name}": value for p, of in adam.items() for name, value in of.items()},
+        **{f"history of {name}": value for name, value in training.history.items()},
+        "generator": training.generator.get_state(),
+        "steps": torch.tensor(training.step),
+    }
+
+
+def assert_same(one, other):
+    one, other = state(one), state(other)
+    assert one.keys() == other.keys()
+    for name in one:
+        assert torch.equal(one[name], other[name]), name
+
+
+# The loop
+
+
+def test_adam_by_its_definition():
+    batches = [normal(3, 2, seed=s) for s in range(20)]
+    w, m, v = torch.zeros(2).double(), 0, 0
+    for t, z in enumerate(batches, start=1):
+        g = 2 * (w - z.mean())
+        m, v = 0.9 * m + 0.1 * g, 0.999 * v + 0.001 * g**2
+        w = w - 0.05 * (m / (1 - 0.9**t)) / ((v / (1 - 0.999**t)) ** 0.5 + 1e-8)
+    queue = iter(batches)
+    close(Training(Line(), lambda generator: next(queue), lr=0.05).run(20).model.w, w)
+
+
+def test_the_generator_has_the_seed_and_draws_every_batch():
+    seen = []
+
+    def draw(generator):
+        seen.append(torch.rand(4, 1, generator=generator, dtype=torch.float64))
+        return seen[-1]
+
+    Training(Line(), draw, seed=7).run(3)
+    wanted = seeded(7)
+    for batch in seen:
+        assert torch.equal(batch, torch.rand(4, 1, generator=wanted, dtype=torch.float64))
+    assert len(seen) == 3
+
+
+@pytest.mark.parametrize(
+    ("steps", "noted"),
+    [(1, [1]), (7, range(1, 8)), (250, range(2, 251, 2)), (301, [*range(3, 301, 3), 301])],
+)
+def test_history_has_about_100_points_and_the_last_step(steps, noted):
+    losses = []
+
+    def draw(generator):
+        losses.append(training.model.w.detach().square())  # the batch has mean 0
+        return torch.zeros(1, 1).double()
+
+    training = Training(Line(3.0), draw, lr=0.01)
+    training.run(steps)
+    assert training.history["step"].tolist() == list(noted)
+    assert torch.equal(training.history["loss"], torch.stack([losses[step - 1] for step in noted]))
+    assert not training.history["loss"].requires_grad
+
+
+def test_without_a_checkpoint_nothing_is_written(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    Training(Line(), lambda generator: torch.ones(1, 1).double()).run(3)
+    assert not list(tmp_path.iterdir())
+
+
+# Stopping and going on
+
+
+@pytest.mark.parametrize("stopped", [1, 29, 30, 60])
+def test_a_run_in_two_parts_equals_one_run_bit_for_bit(stopped, tmp_path, monkeypatch):
+    monkeypatch.setattr(lib.training, "SECONDS_BETWEEN_CHECKPOINTS", -1)
+    whole = Training(toys(), Counted(), seed=5).run(60)
+    first = Counted(stop=stopped)
+    if stopped < 60:
+        with pytest.raises(KeyboardInterrupt):
+            Training(toys(), first, 5, checkpoint=tmp_path / "deep" / "a.pt").run(60)
+    else:
+        Training(toys(), first, 5, checkpoint=tmp_path / "deep" / "a.pt").run(60)
+    second = Counted()
+    # What differs in the new process is overwritten by the checkpoint.
+    resumed = Training(toys([8, 9]), second, seed=99, checkpoint=tmp_path / "deep" / "a.pt").run(60)
+    assert (first.count, second.count) == (stopped, 60 - stopped)
+    assert_same(resumed, whole)
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["a.pt"]
+
+
+def test_a_killed_run_without_a_checkpoint_starts_anew(tmp_path):
+    with pytest.raises(KeyboardInterrupt):
+        Training(toys(), Counted(stop=5), checkpoint=tmp_path / "a.pt").run(10)
+    assert not list(tmp_path.iterdir())
+
+
+def test_more_steps_may_follow(tmp_path):
+    Training(toys(), Counted(), checkpoint=tmp_path / "a.pt").run(4)
+    more = Training(toys(), Counted(), checkpoint=tmp_path / "a.pt").run(10)
+    assert_same(more, Training(toys(), Counted()).run(10))
+
+
+def test_a_checkpoint_is_whole_or_absent(tmp_path, monkeypatch):
+    path, save = tmp_path / "a.pt", torch.save
+    Training(toys(), Counted(), checkpoint=path).run(4)
+    before = path.read_bytes()
+
+    def break_off(what, where):
+        save(what, where)
+        where.write_bytes(where.read_bytes()[:100])
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(torch, "save", break_off)
+    with pytest.raises(OSError, match="no space"):
+        Training(toys(), Counted(), checkpoint=path).run(10)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("share", [0, 0.001, 0.5, 0.99])
+def test_a_truncated_checkpoint_is_refused(share, tmp_path):
+    path = tmp_path / "a.pt"
+    Training(toys(), Counted(), checkpoint=path).run(4)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    refuses(f"checkpoint {path} cannot be used", "delete it", Training, toys(), Counted(), checkpoint=path)
+
+
+@pytest.mark.parametrize("what", [{}, {"step": 3}, [1, 2], "text"])
+def test_another_file_in_its_place_is_refused(what, tmp_path):
+    path = tmp_path / "a.pt"
+    torch.save(what, path)
+    refuses(f"checkpoint {path} cannot be used", "delete it", Training, toys(), Counted(), checkpoint=path)
+
+
+@pytest.mark.parametrize("part", ["step", "model", "optimizer", "generator", "history"])
+def test_a_checkpoint_without_a_part_is_refused(part, tmp_path):
+    path = tmp_path / "a.pt"
+    Training(toys(), Counted(), checkpoint=path).run(4)
+    rest = {name: value for name, value in torch.load(path).items() if name != part}
+    torch.save(rest, path)
+    refuses(f"checkpoint {path} cannot be used ('{part}')", "delete it", Training, toys(), Counted(), checkpoint=path)
+
+
+@pytest.mark.parametrize(
+    "other", [ToyModels(6, 3, [0, 1]), ToyModels(6, 2, [0]), Line()], ids=["units", "seeds", "kind"]
+)
+def test_the_checkpoint_of_another_model_is_refused(other, tmp_path):
+    path = tmp_path / "a.pt"
+    Training(toys(), Counted(), checkpoint=path).run(4)
+    refuses(f"checkpoint {path} cannot be used", "delete it", Training, other, Counted(), checkpoint=path)
+
+
+# The store of trained models
+
+
+def trained(draw=None, model=None, steps=12, name="toys", about=None, **options):
+    """What `train` returns, and how many batches it drew for it."""
+    draw = draw or Counted()
+    training = train(model or toys(), draw, steps, name, about or {"p": 0.3}, **options)
+    return training, draw.count
+
+
+def test_a_second_call_finds_the_models_and_does_no_step(store):
+    first, drawn = trained()
+    assert drawn == 12
+    assert_same(first, Training(toys(), Counted()).run(12))
+    written = {path: (path.stat().st_mtime_ns, path.suffix) for path in store.iterdir()}
+    second, drawn = trained()
+    assert drawn == 0
+    assert_same(first, second)
+    assert sorted(suffix for _, suffix in written.values()) == [".lock", ".pt"]
+    assert all(path.stat().st_mtime_ns == at for path, (at, suffix) in written.items() if suffix == ".pt")
+
+
+CHANGES = {
+    "more steps": {"steps": 13},
+    "fewer steps": {"steps": 11},
+    "seed": {"seed": 1},
+    "rate": {"lr": 2e-3},
+    "name": {"name": "others"},
+    "about": {"about": {"p": 0.4}},
+    "more about": {"about": {"p": 0.3, "batch": 16}},
+    "about with the name of an argument": {"about": {"p": 0.3, "steps": 12}},
+    "start": {"model": ToyModels(6, 2, [0, 2])},
+    "dtype": {"model": ToyModels(6, 2, [0, 1]).double()},
+    "units": {"model": ToyModels(6, 3, [0, 1])},
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_any_change_trains_anew(change, store):
+    trained()
+    draw = Counted(dtype=change["model"].weight.dtype) if "model" in change else Counted()
+    assert trained(draw, **change)[1] == change.get("steps", 12)
+    assert trained()[1] == 0  # and what was there stays
+
+
+def test_seed_and_rate_are_passed_on(store):
+    training, _ = trained(seed=5, lr=0.02)
+    assert_same(training, Training(toys(), Counted(), seed=5, lr=0.02).run(12))
+
+
+def test_what_about_says_never_hides_an_argument(store):
+    assert trained(about={"steps": 1})[1] == 12
+    assert trained(about={"steps": 2})[1] == 12
+
+
+@pytest.mark.parametrize("module", ["lib.training", "lib.toy_models", "lib.features"])
+def test_changed_code_trains_anew(module, store, tmp_path, monkeypatch):
+    trained()
+    changed = tmp_path / "changed.py"
+    changed.write_bytes(b"# changed\n")
+    monkeypatch.setattr(f"{module}.__file__", str(changed))
+    assert trained()[1] == 12
+
+
+def test_a_killed_training_goes_on_to_identical_numbers(store, monkeypatch):
+    monkeypatch.setattr(lib.training, "SECONDS_BETWEEN_CHECKPOINTS", -1)
+    whole = Training(toys(), Counted()).run(12)
+    with pytest.raises(KeyboardInterrupt):
+        trained(Counted(stop=8))
+    resumed, drawn = trained()
+    assert drawn == 4
+    assert_same(resumed, whole)
+
+
+def test_a_damaged_file_in_the_store_is_named(store):
+    trained()
+    (path,) = store.glob("toys-*.pt")
+    path.write_bytes(path.read_bytes()[:1000])
+    refuses(f"checkpoint {path} cannot be used", "delete it to start anew", trained)
+    path.unlink()
+    assert trained()[1] == 12
+
+
+def test_two_that_ask_at_once_train_once(store):
+    draws = [Counted(pause=0.002), Counted(pause=0.002)]
+    found = []
+    threads = [threading.Thread(target=lambda draw=draw: found.append(trained(draw)[0])) for draw in draws]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(draw.count for draw in draws) == [0, 12]
+    assert_same(*found)
+
+
+def test_it_waits_for_whoever_holds_the_lock(store):
+    trained()
+    (path,) = store.glob("*.lock")
+    done = threading.Event()
+    with open(path) as lock:
+        flock(lock, LOCK_EX)
+        thread = threading.Thread(target=lambda: (trained(), done.set()))
+        thread.start()
+        assert not done.wait(0.3)
+    assert done.wait(30)
+    thread.join()
