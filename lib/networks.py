@@ -6,7 +6,6 @@ import torch
 from torch import nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from lib.features import seeded
 from lib.training import Trainable
 
 SIDE, PATCH, LABELS = 24, 8, 90
