@@ -1,5 +1,8 @@
 """Refuse bad input in one line that names the thing and the mend."""
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 import torch
 
 
@@ -99,3 +102,15 @@ def check_sparsity(n: int, k: int) -> None:
     """Raise ValueError unless `1 <= k <= n`."""
     if not 1 <= k <= n:
         raise ValueError(f"k = {k} active features of n = {n}: choose 1 <= k <= n")
+
+
+def unknown(what: str, given: str, known: Iterable[str]) -> ValueError:
+    """The error for a name that is not among the `known` ones: it offers those most like it."""
+    known = sorted(known)
+    near = get_close_matches(given, known, n=3, cutoff=0.5) or known[:6]
+    return ValueError(f"{what} {given!r} is unknown: did you mean {' or '.join(near)}?")
+
+
+def first_line(error: Exception) -> str:
+    """What an error says, in one line."""
+    return (str(error) or type(error).__name__).splitlines()[0]

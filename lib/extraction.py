@@ -1,0 +1,125 @@
+"""Activations of many images as memory-mapped files; an extraction that was stopped goes on where it was."""
+
+import fcntl
+import hashlib
+import json
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset, Subset
+from tqdm import tqdm
+
+from lib.checks import first_line
+from lib.results import write_whole
+from lib.vision import Network, activations, check_sites
+
+NOTE = "extraction.json"
+
+
+def extract(
+    network: Network, images: Dataset, sites: dict, folder: Path, batch: int = 64, workers: int = 0
+) -> dict[str, np.memmap]:
+    """The activations of all `images` as files `folder/SITE.npy`, read where needed: `{site: (stimuli, units)}`.
+
+    `images` gives tensors or `(tensor, label)`; `sites` is as in `activations`. What is finished is only opened; an
+    extraction that was stopped goes on at its next batch and ends with the same bytes. `workers` processes prepare the
+    images. A second process that wants the same folder waits.
+
+    Raises ValueError if the folder holds another extraction or damaged files, else as `activations`.
+    """
+    check_sites(network, sites)
+    if len(images) == 0:
+        raise ValueError("there are no images: give at least one")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        about = _about(network, images, sites)
+        rows = _rows_done(folder, about)
+        if rows < len(images):
+            _fill_files(
+                network,
+                images,
+                sites,
+                folder,
+                about,
+                rows,
+                DataLoader(Subset(images, range(rows, len(images))), batch, collate_fn=_stack, num_workers=workers),
+            )
+        for site in sites:
+            if _partial(folder, site).exists():
+                _partial(folder, site).rename(folder / f"{site}.npy")
+        return {site: _open(folder / f"{site}.npy", "r", len(images)) for site in sites}
+
+
+def _fill_files(network, images, sites, folder, about, rows, loader):
+    """Write the rows that are still missing, and after each batch how many there are."""
+    files = {}
+    for site, y in activations(network, _stack([images[0]]), sites).items():
+        if not rows:
+            np.lib.format.open_memmap(_partial(folder, site), "w+", np.float32, (len(images), y.shape[1]))
+        files[site] = _open(_partial(folder, site), "r+", len(images), y.shape[1])
+    with tqdm(initial=rows, total=len(images), desc=network.name, unit="image", leave=False, disable=None) as bar:
+        for piece in loader:
+            for site, y in activations(network, piece, sites).items():
+                files[site][rows : rows + len(piece)] = y.cpu().numpy()
+                files[site].flush()
+            rows += len(piece)
+            write_whole(folder / NOTE, json.dumps({**about, "rows": rows}, indent=1))
+            bar.update(len(piece))
+
+
+def _about(network, images, sites):
+    """What tells one extraction from another: the network and its weights, the sites, the images as prepared."""
+    weights, pictures = hashlib.sha256(), hashlib.sha256(json.dumps(getattr(images, "names", None)).encode())
+    for key, value in network.module.state_dict().items():
+        weights.update(key.encode() + _bytes(value))
+    for end in (0, len(images) - 1):
+        pictures.update(_bytes(_stack([images[end]])))
+    places = {site: list(place) for site, place in sites.items()}
+    digests = {"weights": weights.hexdigest(), "pictures": pictures.hexdigest()}
+    return {"network": network.name, "sites": places, "images": len(images), **digests}
+
+
+def _bytes(x):
+    return x.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+
+
+def _stack(items):
+    items = [item[0] if isinstance(item, tuple | list) else item for item in items]
+    if not isinstance(items[0], torch.Tensor):
+        raise ValueError(f"the images are of type {type(items[0]).__name__}: open them with network.transform")
+    return torch.stack(items)
+
+
+def _rows_done(folder, about):
+    """How many rows an earlier call has written; 0 where there was none."""
+    note = folder / NOTE
+    if not note.exists():
+        if any(folder.glob("*.npy")):
+            raise ValueError(f"{folder} holds .npy files of unknown origin: choose another folder")
+        return 0
+    try:
+        found = json.loads(note.read_text(encoding="utf-8"))
+        rows = int(found["rows"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{note} is damaged ({first_line(error)}): delete {folder} to start anew") from None
+    differing = [key for key in about if found.get(key) != about[key]]
+    if differing:
+        raise ValueError(f"{folder} holds an extraction with other {', '.join(differing)}: choose another folder")
+    return rows
+
+
+def _partial(folder, site):
+    return folder / f"{site}.npy.part"
+
+
+def _open(path, mode, rows, units=None):
+    try:
+        file = np.load(path, mmap_mode="r")  # never at once for writing: that would lengthen a file that was cut
+        if file.dtype != np.float32 or file.ndim != 2 or file.shape != (rows, units or file.shape[1]):
+            raise ValueError(f"it holds {file.dtype} {file.shape}")
+        return np.load(path, mmap_mode=mode)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"{path} is damaged ({first_line(error)}): delete {path.parent} to start anew") from None

@@ -1,0 +1,127 @@
+"""Sets of images by one kind of name, as `(image, label)` pairs."""
+
+import io
+import os
+from collections.abc import Callable
+from functools import cache, partial
+from pathlib import Path, PurePosixPath
+from zipfile import BadZipFile, ZipFile
+
+from PIL import Image
+from torch.utils.data import Dataset
+from torchvision import datasets
+
+from lib.checks import first_line, unknown
+
+SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+
+
+class Images(Dataset):
+    """Images in a fixed order: entry i is `(transform(image), label)`, the image in RGB.
+
+    `read(i)` opens image i with Pillow. `names` and `labels` are lists in the same order. An image that cannot be read
+    raises ValueError with its name.
+    """
+
+    def __init__(self, names: list[str], labels: list[int], read: Callable, transform: Callable | None = None):
+        self.names, self.labels, self.read, self.transform = names, labels, read, transform
+
+    def __len__(self) -> int:
+        return len(self.names)
+
+    def __getitem__(self, i: int) -> tuple:
+        label = self.labels[i]  # an IndexError here ends a loop over the set
+        try:
+            image = self.read(i).convert("RGB")
+        except Exception as error:
+            reason = first_line(error)
+            raise ValueError(f"image {self.names[i]} cannot be read ({reason}): replace it or take it out") from None
+        return (self.transform(image) if self.transform else image), label
+
+
+def open_images(name: str, transform: Callable | None = None) -> Images:
+    """The images called `name`: a kind, a colon and a path. `transform` is what a network wants done with each.
+
+    - `folder:PATH` and `zip:PATH`: every image below, sorted by path. Label: its folder's place among the sorted
+      folders, as ImageNet's classes; where all lie at the top, each image is a class of its own.
+    - `cifar10:ROOT`, `fashion-mnist:ROOT`: the test images as torchvision stores them; `cifar10-train:ROOT` and
+      `fashion-mnist-train:ROOT` the training images.
+
+    Raises ValueError for an unknown kind, where there are no images, and for what is missing or damaged.
+    """
+    kind, _, path = name.partition(":")
+    if kind not in KINDS:
+        raise unknown("kind of images", kind, KINDS)
+    if not path:
+        raise ValueError(f"images {name!r} lack their place: write {kind}:PATH")
+    return KINDS[kind](Path(path).expanduser(), transform)
+
+
+def _folder(path, transform):
+    if not path.is_dir():
+        raise ValueError(f"folder {path} does not exist: check the path of the images")
+    names = _image_names(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
+    return Images(names, _labels(names, f"folder {path}"), partial(_read_file, path, names), transform)
+
+
+def _zip(path, transform):
+    try:
+        names = _image_names(_archive(path, os.getpid()).namelist())
+    except (OSError, BadZipFile) as error:
+        raise ValueError(f"zip {path} cannot be opened ({first_line(error)}): check the path or copy it anew") from None
+    return Images(names, _labels(names, f"zip {path}"), partial(_read_zipped, path, names), transform)
+
+
+def _image_names(names):
+    paths = map(PurePosixPath, names)
+    return sorted(str(path) for path in paths if path.suffix.lower() in SUFFIXES and not path.name.startswith("."))
+
+
+def _labels(names, where):
+    if not names:
+        raise ValueError(f"{where} holds no image: files should end in {', '.join(sorted(SUFFIXES))}")
+    parents = [str(PurePosixPath(name).parent) for name in names]
+    classes = {parent: label for label, parent in enumerate(sorted(set(parents)))}
+    return list(range(len(names))) if set(parents) == {"."} else [classes[parent] for parent in parents]
+
+
+def _read_file(path, names, i):
+    return Image.open(path / names[i])
+
+
+def _read_zipped(path, names, i):
+    return Image.open(io.BytesIO(_archive(path, os.getpid()).read(names[i])))
+
+
+@cache
+def _archive(path, process):
+    """An open zip file for each process: loaders that share one would move each other's place in it."""
+    return ZipFile(path)
+
+
+def _torchvision(dataset, train, needed, path, transform):
+    try:
+        found = dataset(path, train=train, download=False)
+    except Exception as error:
+        call = f"torchvision.datasets.{dataset.__name__}({str(path)!r}, download=True)"
+        reason = first_line(error)
+        raise ValueError(f"{path} lacks sound {needed} ({reason}): put them there or run {call}") from None
+    part = "train" if train else "test"
+    names = [f"{dataset.__name__}/{part}/{i}" for i in range(len(found))]
+    return Images(names, [int(label) for label in found.targets], partial(_read_stored, found), transform)
+
+
+def _read_stored(dataset, i):
+    return dataset[i][0]
+
+
+CIFAR = "cifar-10-batches-py (163 MB)"
+FASHION = "FashionMNIST/raw/*-ubyte (30 MB; also in Debian's dataset-fashion-mnist, to be unpacked with gunzip)"
+KINDS = {
+    "folder": _folder,
+    "zip": _zip,
+    "cifar10": partial(_torchvision, datasets.CIFAR10, False, CIFAR),
+    "cifar10-train": partial(_torchvision, datasets.CIFAR10, True, CIFAR),
+    "fashion-mnist": partial(_torchvision, datasets.FashionMNIST, False, FASHION),
+    "fashion-mnist-train": partial(_torchvision, datasets.FashionMNIST, True, FASHION),
+}

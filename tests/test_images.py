@@ -1,0 +1,156 @@
+import io
+import os
+import pickle
+import struct
+from pathlib import Path
+from zipfile import ZipFile
+
+import numpy as np
+import pytest
+import torch
+from helpers import close, refuses
+from PIL import Image
+from torch.utils.data import DataLoader
+from torchvision.transforms.functional import pil_to_tensor
+
+from lib.images import open_images
+from lib.parameters import ROOT
+
+PHOTOS = Path(os.environ.get("PHOTOS_ZIP", ROOT.parent / "shared" / "data" / "photos" / "photos_160px.zip"))
+NEEDS_PHOTOS = pytest.mark.skipif(not PHOTOS.exists(), reason="no photographs: set PHOTOS_ZIP to photos_160px.zip")
+CLASSES = {"n02/b.png": 20, "n02/a.JPEG": 10, "n01/deep/z.png": 30, "n01/y.png": 40}
+
+
+def png(value, mode="RGB"):
+    file = io.BytesIO()
+    Image.new(mode, (4, 3), value if mode == "L" else (value, 0, 0)).save(file, "png")
+    return file.getvalue()
+
+
+def folder(tmp_path, values):
+    for name, value in values.items():
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(png(value))
+    return f"folder:{tmp_path}"
+
+
+def zipped(tmp_path, values):
+    with ZipFile(tmp_path / "set.zip", "w") as archive:
+        for name, value in values.items():
+            archive.writestr(name, png(value))
+    return f"zip:{tmp_path / 'set.zip'}"
+
+
+@pytest.mark.parametrize("make", [folder, zipped])
+def test_class_folders_give_labels_and_paths_the_order(make, tmp_path):
+    name = make(tmp_path, CLASSES)
+    images = open_images(name, lambda image: image.getpixel((0, 0)))
+    assert images.names == ["n01/deep/z.png", "n01/y.png", "n02/a.JPEG", "n02/b.png"]
+    assert list(images) == [((30, 0, 0), 1), ((40, 0, 0), 0), ((10, 0, 0), 2), ((20, 0, 0), 2)]
+
+
+@pytest.mark.parametrize("make", [folder, zipped])
+def test_without_folders_each_image_is_its_own_class(make, tmp_path):
+    assert open_images(make(tmp_path, {"c.png": 1, "a.png": 2, "b.png": 3})).labels == [0, 1, 2]
+
+
+@pytest.mark.parametrize("make", [folder, zipped])
+def test_hidden_files_and_other_files_are_no_images(make, tmp_path):
+    name = make(tmp_path, {"a.png": 1, "__MACOSX/._a.png": 2, "notes.txt": 3})
+    assert open_images(name).names == ["a.png"]
+
+
+def test_grey_images_come_in_colour(tmp_path):
+    (tmp_path / "a.png").write_bytes(png(7, "L"))
+    image, _ = open_images(f"folder:{tmp_path}")[0]
+    assert image.mode == "RGB" and image.getpixel((0, 0)) == (7, 7, 7)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_loaders_with_and_without_workers_read_a_zip_alike(workers, tmp_path):
+    images = open_images(zipped(tmp_path, {f"{i:03}.png": i for i in range(40)}), pil_to_tensor)
+    images[0]  # opens the file before the workers start
+    batches = list(DataLoader(images, 5, num_workers=workers))
+    close(torch.cat([x for x, _ in batches])[:, 0, 0, 0], torch.arange(40))
+    close(torch.cat([y for _, y in batches]), torch.arange(40))
+
+
+def test_each_process_opens_a_zip_for_itself(tmp_path, monkeypatch):
+    opened = []
+    monkeypatch.setattr("lib.images.ZipFile", lambda path: opened.append(path) or ZipFile(path))
+    images = open_images(zipped(tmp_path, {"a.png": 1, "b.png": 2}))
+    assert len(list(images)) == 2 and len(opened) == 1
+    monkeypatch.setattr(os, "getpid", lambda: -1)  # as after a fork
+    assert len(list(images)) == 2 and len(opened) == 2
+
+
+@pytest.mark.parametrize("spoil", [lambda whole: whole[:40], lambda whole: b"", lambda whole: b"no image" * 9])
+@pytest.mark.parametrize("kind", ["folder", "zip"])
+def test_an_unreadable_image_is_named(kind, spoil, tmp_path):
+    bad = spoil(png(1))
+    (tmp_path / "good.png").write_bytes(png(1))
+    (tmp_path / "bad.png").write_bytes(bad)
+    with ZipFile(tmp_path / "set.zip", "w") as archive:
+        archive.writestr("good.png", png(1))
+        archive.writestr("bad.png", bad)
+    images = open_images(f"folder:{tmp_path}" if kind == "folder" else f"zip:{tmp_path / 'set.zip'}")
+    refuses("image bad.png cannot be read", "replace it", images.__getitem__, images.names.index("bad.png"))
+    assert images[images.names.index("good.png")][1] == images.names.index("good.png")
+
+
+def test_bad_names_and_places_are_refused(tmp_path):
+    (tmp_path / "cut.zip").write_bytes(b"PK\3\4 no more")
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    for name, thing, mend in [
+        ("foldr:x", "kind of images 'foldr'", "folder"),
+        ("x.zip", "kind of images 'x.zip'", "zip"),
+        ("zip:", "'zip:' lack their place", "zip:PATH"),
+        (f"folder:{tmp_path / 'none'}", "none does not exist", "check the path"),
+        (f"folder:{empty}", "empty holds no image", ".png"),
+        (f"zip:{tmp_path / 'none.zip'}", "none.zip cannot be opened", "check the path"),
+        (f"zip:{tmp_path / 'cut.zip'}", "cut.zip cannot be opened", "copy it anew"),
+        (f"cifar10:{empty}", "lacks sound cifar-10-batches-py", "CIFAR10"),
+        (f"fashion-mnist:{empty}", "lacks sound FashionMNIST/raw", "download=True"),
+    ]:
+        refuses(thing, mend, open_images, name)
+
+
+@NEEDS_PHOTOS
+def test_the_photographs_are_one_a_class():
+    photos = open_images(f"zip:{PHOTOS}")
+    assert photos.labels == list(range(1000))
+    assert photos.names[0].startswith("n01440764") and photos.names[2].endswith("great_white_shark.jpg")
+    assert photos[0][0].size == (160, 160)
+
+
+def idx(array):
+    return struct.pack(f">HBB{array.ndim}I", 0, 8, array.ndim, *array.shape) + array.tobytes()
+
+
+def test_fashion_mnist_as_torchvision_stores_it(tmp_path):
+    raw = tmp_path / "FashionMNIST" / "raw"
+    raw.mkdir(parents=True)
+    for part, count in {"train": 3, "t10k": 2}.items():
+        pictures = np.arange(count, dtype=np.uint8)[:, None, None] + np.zeros((1, 28, 28), np.uint8) + 10 * count
+        (raw / f"{part}-images-idx3-ubyte").write_bytes(idx(pictures.astype(np.uint8)))
+        (raw / f"{part}-labels-idx1-ubyte").write_bytes(idx(np.arange(count, dtype=np.uint8) + 4))
+    test, train = (
+        open_images(f"{kind}:{tmp_path}", pil_to_tensor) for kind in ("fashion-mnist", "fashion-mnist-train")
+    )
+    assert [(int(x.max()), y) for x, y in test] == [(20, 4), (21, 5)] and test.labels == [4, 5]
+    assert [(x.shape, int(x.min()), y) for x, y in train] == [((3, 28, 28), 30 + i, 4 + i) for i in range(3)]
+    (raw / "t10k-images-idx3-ubyte").write_bytes(b"\0\0\10\3\0")
+    refuses("lacks sound FashionMNIST/raw", "gunzip", open_images, f"fashion-mnist:{tmp_path}")
+
+
+def test_cifar10_as_torchvision_stores_it(tmp_path, monkeypatch):
+    monkeypatch.setattr("torchvision.datasets.cifar.check_integrity", lambda path, md5=None: os.path.exists(path))
+    base = tmp_path / "cifar-10-batches-py"
+    base.mkdir()
+    for value, name in enumerate([*(f"data_batch_{i}" for i in range(1, 6)), "test_batch"]):
+        (base / name).write_bytes(pickle.dumps({"data": np.full((2, 3072), value, np.uint8), "labels": [value, 9]}))
+    (base / "batches.meta").write_bytes(pickle.dumps({"label_names": [str(i) for i in range(10)]}))
+    test, train = (open_images(f"{kind}:{tmp_path}", pil_to_tensor) for kind in ("cifar10", "cifar10-train"))
+    assert [(x.shape, int(x.max()), y) for x, y in test] == [((3, 32, 32), 5, 5), ((3, 32, 32), 5, 9)]
+    assert train.labels == [0, 9, 1, 9, 2, 9, 3, 9, 4, 9] and len(set(train.names + test.names)) == 12
