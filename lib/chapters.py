@@ -124,11 +124,12 @@ def _read_run(path):
 
 
 def fingerprint(name: str, settings: dict, label: str) -> str:
-    """Hash of all that decides a chapter's output: its text, its settings, lib, and for the ledger the results."""
+    """Hash of all that decides a chapter's output: its text, its settings, lib, and the results that it shows."""
     parts = [notebook_path(name), *sorted((ROOT / "lib").glob("*.py")), ROOT / "constraints.txt"]
+    recorded = (ROOT / "book" / "results").glob("*/*.json")
+    parts += sorted(path for path in recorded if name in (LEDGER, path.stem))
     if name == LEDGER:
-        recorded = (ROOT / "book" / "results").glob("*/*.json")
-        parts += [ROOT / "book" / "claims.yml", *sorted(recorded)]
+        parts.append(ROOT / "book" / "claims.yml")
         parts += sorted(path for path in output_path(name, label).parent.glob("[0-9]*.json") if path.stem != LEDGER)
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     for part in parts:

@@ -8,12 +8,13 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import pandas as pd
 import torch
 
 from lib.checks import choose_device
 from lib.parameters import ROOT, scope_values
 from lib.plotting import FigureHTML, use_theme
-from lib.results import write_whole
+from lib.results import recorded_results, write_whole
 
 PACKAGES = ("torch", "numpy", "scipy", "pot", "scikit-learn")
 
@@ -68,6 +69,18 @@ class Run:
         shown = axes if isinstance(axes, FigureHTML) else FigureHTML(axes, name, alt, title)
         self._glue(name, shown, display=True)
 
+    def beside_recorded(self, rows: dict[str, str], profile: str = "paper") -> pd.DataFrame:
+        """A table of some results of this run beside those recorded with the book for a longer profile.
+
+        `rows` maps the words of a row to the name of a result; one with a spread reads "mean ± standard error".
+        Without recorded results the table has this run alone.
+        """
+        columns = {"this run": self.values}
+        if self.chapter in (recorded := recorded_results(profile)):
+            columns[f"profile {profile}, recorded"] = recorded[self.chapter]["values"]
+        shown = {head: [_shown(column.get(name)) for name in rows.values()] for head, column in columns.items()}
+        return pd.DataFrame(shown, index=list(rows))
+
     def save(self, data: str) -> Path:
         """Write build/<profile>/<chapter>.json, whole or not at all; `data` names the data and says if simulated."""
         content = {
@@ -88,6 +101,12 @@ class Run:
         from myst_nb import glue
 
         glue(name, value, display=display)
+
+
+def _shown(value):
+    if isinstance(value, dict):
+        return f"{value['mean']:.3f} ± {value['standard_error']:.3f}"
+    return "not recorded" if value is None else f"{value:.3f}"
 
 
 def provenance(device: torch.device) -> dict:

@@ -723,6 +723,24 @@ run.figure(figure, name, alt="")
 # This is the price of superposition, and the reason why less sparse features are superposed less.
 
 # %% [markdown]
+# ## At the paper's full length
+#
+# The profile `paper` trains on as many stimuli as the paper does, and more pairs of seeds than this run. Its results
+# were recorded with the book. Beside this run, means and standard errors over pairs, or over models for the features
+# represented:
+
+# %% tags=["hide-input"]
+rows = {f"features represented, {m} neurons": f"represented_{m}" for m in sizes}
+rows |= {f"the same, formula as printed, {m} neurons": f"printed_represented_{m}" for m in sizes}
+rows |= {f"features shared, {m} neurons (A5)": f"shared_{m}" for m in sizes}
+rows |= {f"matches below one half, {m} neurons (A6)": f"arrangement_below_half_{m}" for m in sizes}
+run.beside_recorded(rows)
+
+# %% [markdown]
+# Where the two columns differ by more than their errors, longer training matters. Where they agree, a reader on a
+# laptop sees what the long run sees.
+
+# %% [markdown]
 # ## Where this departs from the paper
 #
 # - **The formula.** We add the output ReLU, and show what happens without it. Both claims need it.

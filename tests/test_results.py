@@ -53,6 +53,19 @@ def test_number_recorded_twice_or_not_finite_is_refused(run):
             run.record(other=bad)
 
 
+def test_a_run_is_shown_beside_the_recorded_one(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "ROOT", tmp_path)
+    run.record(rms=0.25, score=[1.0, 2.0, 3.0])
+    rows = {"error": "rms", "a score": "score"}
+    alone = run.beside_recorded(rows)
+    assert list(alone.columns) == ["this run"] and list(alone["this run"]) == ["0.250", "2.000 ± 0.577"]
+    content = {"chapter": "01_tiny", "provenance": {}, "values": {"rms": 0.125}}
+    write_whole(tmp_path / "book" / "results" / "paper" / "01_tiny.json", json.dumps(content))
+    both = run.beside_recorded(rows)
+    assert list(both.index) == ["error", "a score"]
+    assert list(both["profile paper, recorded"]) == ["0.125", "not recorded"]
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"values": {}}', "null"])
 def test_broken_results_file_is_named_with_the_mend(tmp_path, text):
     path = tmp_path / "01_tiny.json"
