@@ -10,6 +10,7 @@ from torch import nn
 from torch.nn.functional import normalize
 
 from lib.checks import check_sparsity
+from lib.codes import topk_code
 from lib.features import kth_largest, seeded
 from lib.training import Trainable, Training, train
 
@@ -83,35 +84,38 @@ class TopKSAE(Trainable):
         already, so it is left out, as by Gao et al.
         """
         z = self.preactivations(x)
-        selected = torch.ge(z, kth_largest(z, self.k), out=torch.empty_like(z))
-        code = z * selected
-        error = x - torch.baddbmm(self.decoder_bias, code, self.decoder)
-        scale = -2 / x.shape[1]
-        self.decoder.grad = scale * (code.mT @ error)
+        code = topk_code(z, self.k)
+        error = x - (code.decode(self.decoder) + self.decoder_bias)
+        scale, seen = -2 / x.shape[1], x - self.decoder_bias if self.pre_bias else x
+        gradient = scale * code.sampled_product(error, self.decoder)
+        self.decoder.grad = scale * code.decoder_gradient(error)
         self.decoder_bias.grad = scale * error.sum(1, keepdim=True)
-        gradient = (error @ self.decoder.mT).mul_(selected)  # of z, scaled at the end
+        self.encoder.grad = code.encoder_gradient(seen, gradient)
+        self.encoder_bias.grad = code.sums(gradient)[:, None]
 
         squared = error.square().sum((1, 2))
         loss = squared / x.shape[1]
-        dead = self.dead_latents().to(z.dtype)
-        if dead.any():
-            code_dead = z * dead[:, None]
-            missed = error - code_dead @ self.decoder
-            loss = loss + self.aux_weight * missed.square().sum((1, 2)) / x.shape[1] * dead.any(1)
-            self.decoder.grad += scale * self.aux_weight * (code_dead.mT @ missed)
-            gradient += self.aux_weight * (missed @ self.decoder.mT).mul_(dead[:, None])
-        gradient *= scale
-        self.encoder_bias.grad = gradient.sum(1, keepdim=True)
+        dead = self.dead_latents()
+        for p in dead.any(1).nonzero()[:, 0]:
+            loss[p] += self._revive(p, dead[p], z[p], seen[p], error[p])
         if self.pre_bias:
-            self.encoder.grad = (x - self.decoder_bias).mT @ gradient
             self.decoder_bias.grad -= self.encoder_bias.grad @ self.encoder.mT
-        else:
-            self.encoder.grad = x.mT @ gradient
 
         self.idle_steps += 1
-        self.idle_steps[code.norm(dim=1) > 0] = 0
+        self.idle_steps[code.used()] = 0
         variance = (x - x.mean(1, keepdim=True)).square().sum((1, 2))
-        return {"loss": loss, "explained_variance": 1 - squared / variance, "dead_latents": dead.mean(1)}
+        return {"loss": loss, "explained_variance": 1 - squared / variance, "dead_latents": dead.double().mean(1)}
+
+    def _revive(self, p, dead, z, seen, error):
+        """Add the gradients of the auxiliary loss of model p, whose dead latents alone they move; return that loss."""
+        code, decoder = z[:, dead], self.decoder[p, dead]
+        missed = error - code @ decoder
+        gradient = -2 * self.aux_weight / len(z) * missed
+        self.decoder.grad[p, dead] += code.mT @ gradient
+        gradient = gradient @ decoder.mT
+        self.encoder.grad[p, :, dead] += seen.mT @ gradient
+        self.encoder_bias.grad[p, 0, dead] += gradient.sum(0)
+        return self.aux_weight * missed.square().sum() / len(z)
 
     @torch.no_grad()
     def constrain(self) -> None:

@@ -17,6 +17,7 @@ from lib.features import seeded
 from lib.parameters import ROOT
 
 SECONDS_BETWEEN_CHECKPOINTS = 60
+SHARED = ("training.py", "features.py", "codes.py")  # code that decides what every model becomes
 HISTORY_POINTS = 100  # about; the last step is always among them
 
 
@@ -140,8 +141,8 @@ def train(
     device = next(model.parameters()).device.type
     settings = [about, options, steps, seed, lr, cosine, device]
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for module in (__name__, type(model).__module__, "lib.features"):
-        digest.update(Path(sys.modules[module].__file__).read_bytes())
+    for source in (sys.modules[type(model).__module__].__file__, *map(Path(__file__).with_name, SHARED)):
+        digest.update(Path(source).read_bytes())
     for key, value in model.state_dict().items():
         digest.update(key.encode() + value.cpu().numpy().tobytes())
     path = ROOT / "build" / "trained" / f"{name}-{digest.hexdigest()[:12]}.pt"

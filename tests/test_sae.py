@@ -18,6 +18,14 @@ from lib.training import Training
 P, UNITS, LATENTS = 3, 5, 8
 
 
+@pytest.fixture(params=["dense", "compressed"], autouse=True)
+def form(request, monkeypatch):
+    """Every test of this file runs with both forms of the codes."""
+    if request.param == "compressed":
+        monkeypatch.setattr("lib.codes.COMPRESS_FROM", 1)
+        monkeypatch.setattr("lib.codes.COMPRESS_SHARE", 1)
+
+
 def saes(k=3, seeds=(0, 1, 2), units=UNITS, latents=LATENTS, dtype=torch.float64, **options):
     """SAEs whose encoder is not the decoder's transpose and whose biases are not 0: every term counts."""
     some = TopKSAE(units, latents, k, list(seeds), dtype=dtype, **options)
