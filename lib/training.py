@@ -13,11 +13,11 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
+from lib import codes, features
 from lib.features import seeded
 from lib.parameters import ROOT
 
 SECONDS_BETWEEN_CHECKPOINTS = 60
-SHARED = ("training.py", "features.py", "codes.py")  # code that decides what every model becomes
 HISTORY_POINTS = 100  # about; the last step is always among them
 
 
@@ -141,7 +141,8 @@ def train(
     device = next(model.parameters()).device.type
     settings = [about, options, steps, seed, lr, cosine, device]
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    for source in (sys.modules[type(model).__module__].__file__, *map(Path(__file__).with_name, SHARED)):
+    of_model = sys.modules[type(model).__module__].__file__
+    for source in (of_model, __file__, features.__file__, codes.__file__):
         digest.update(Path(source).read_bytes())
     for key, value in model.state_dict().items():
         digest.update(key.encode() + value.cpu().numpy().tobytes())

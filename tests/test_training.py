@@ -362,7 +362,7 @@ def test_what_about_says_never_hides_an_argument(store):
     assert trained(about={"steps": 2})[1] == 12
 
 
-@pytest.mark.parametrize("module", ["lib.training", "lib.toy_models", "lib.features"])
+@pytest.mark.parametrize("module", ["lib.training", "lib.toy_models", "lib.features", "lib.codes"])
 def test_changed_code_trains_anew(module, store, tmp_path, monkeypatch):
     trained()
     changed = tmp_path / "changed.py"
