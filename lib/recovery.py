@@ -68,8 +68,9 @@ def nonnegative_lasso(y: torch.Tensor, a: torch.Tensor, penalty: float = 1e-3, s
         min |y - A z|^2 / 2 + penalty 1'z  subject to  z >= 0
 
     by `steps` accelerated proximal gradient steps, all stimuli and systems at once: `y: (..., stimuli, units)`,
-    `a: (..., units, n)`; returns `(..., stimuli, n)`. The price is in the units of y squared over z. Raises ValueError
-    on bad input and on a penalty below 0. Source: Beck and Teboulle 2009 (FISTA).
+    `a: (..., units, n)`; returns `(..., stimuli, n)`. The price is in the units of y squared over z; a lower one needs
+    more steps, and nothing warns if they do not suffice. Raises ValueError on bad input and on a penalty below 0.
+    Source: Beck and Teboulle 2009 (FISTA).
     """
     _check_system(y, a)
     if not penalty >= 0:
