@@ -129,7 +129,7 @@ def stream_moments(batches: Iterable[dict[str, torch.Tensor]], folds: int = 5) -
     return moments
 
 
-def pair_moments(y_a: torch.Tensor, y_b: torch.Tensor, folds: int, seed: int) -> FoldMoments:
+def random_fold_moments(y_a: torch.Tensor, y_b: torch.Tensor, folds: int, seed: int) -> FoldMoments:
     """Moments of two systems' responses `(stimuli, units)`, named a and b, over random folds.
 
     Raises ValueError on bad input.

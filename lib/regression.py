@@ -10,7 +10,7 @@ import torch
 from lib.checks import check_pair
 from lib.correlation import centred, constant_units, paired_correlations
 from lib.crossval import Scores, summarise
-from lib.moments import Covariances, pair_moments
+from lib.moments import Covariances, random_fold_moments
 
 ALPHAS = tuple(10.0**i for i in range(-8, 9))  # [A, section 6]
 
@@ -63,8 +63,8 @@ def held_out_correlations(y_a: torch.Tensor, y_b: torch.Tensor) -> torch.Tensor:
     """
     check_pair(y_a, y_b, min_stimuli=4)
     half = y_a.shape[-2] // 2
-    weights, intercept = ols_fit(y_a[..., :half, :], y_b[..., :half, :])
-    return paired_correlations(y_a[..., half:, :] @ weights + intercept, y_b[..., half:, :])
+    weights, _ = ols_fit(y_a[..., :half, :], y_b[..., :half, :])  # a correlation does not notice the intercept
+    return paired_correlations(y_a[..., half:, :] @ weights, y_b[..., half:, :])
 
 
 def prediction_score(prediction: torch.Tensor, target: torch.Tensor) -> Fit:
@@ -97,7 +97,7 @@ def ridge_score(y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, seed: int 
         # Ridge does not notice a rotation of the units, and the stimuli span no more dimensions than there are.
         u, values, _ = torch.linalg.svd(y_a.double() - y_a.double().mean(0), full_matrices=False)
         y_a = (u * values).to(y_a.dtype)
-    return ridge_folds(pair_moments(y_a, y_b, folds, seed).splits("a", "b"), float(constant), alphas)
+    return ridge_folds(random_fold_moments(y_a, y_b, folds, seed).splits("a", "b"), float(constant), alphas)
 
 
 def ridge_folds(splits: list[tuple[Covariances, Covariances]], constant: float = 0.0, alphas: tuple = ALPHAS) -> Scores:

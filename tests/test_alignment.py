@@ -8,7 +8,7 @@ from lib.correlation import paired_correlations, unit_correlations
 from lib.crossval import k_folds
 from lib.features import bernoulli_uniform, seeded
 from lib.matching import semi_matching_score, soft_matching_score
-from lib.moments import FoldMoments, pair_moments
+from lib.moments import FoldMoments, random_fold_moments
 from lib.regression import ridge_score
 
 
@@ -37,7 +37,7 @@ def separately(y_a, y_b, folds, seed):
 def test_all_scores_at_once_are_the_scores_one_by_one(units_b, folds, seed):
     y_a, y_b = related(units_b=units_b)
     y_b[:, 1] = 0.1
-    scores = align(pair_moments(y_a, y_b, folds, seed), "a", "b")
+    scores = align(random_fold_moments(y_a, y_b, folds, seed), "a", "b")
     for one, other in zip(scores, separately(y_a, y_b, folds, seed), strict=True):
         assert_equal(one, other)
     assert scores.soft.constant_units == 1 / (5 + units_b)
@@ -47,13 +47,13 @@ def test_a_unit_that_varies_in_one_fold_alone_is_not_constant():
     y_a, y_b = related()
     train, _ = k_folds(80, 5, 0)[0]
     y_b[train, 1] = 0.1
-    scores = align(pair_moments(y_a, y_b, 5, 0), "a", "b")
+    scores = align(random_fold_moments(y_a, y_b, 5, 0), "a", "b")
     assert all(score.constant_units == 0 for score in scores)
 
 
 def test_swapped_systems_swap_the_directions():
     y_a, y_b = related()
-    moments = pair_moments(y_a, y_b, 5, 0)
+    moments = random_fold_moments(y_a, y_b, 5, 0)
     forth, back = align(moments, "a", "b"), align(moments, "b", "a")
     for one, other in zip(forth, [back[i] for i in (0, 2, 1, 4, 3)], strict=True):
         assert_equal(one, other)
@@ -63,15 +63,15 @@ def test_swapped_systems_swap_the_directions():
 
 def test_permuted_copies_align_wholly_and_rotated_ones_only_linearly():
     y = normal(200, 6)
-    scores = align(pair_moments(y, y.flip(1) * 3 + 1, 5, 0), "a", "b")
+    scores = align(random_fold_moments(y, y.flip(1) * 3 + 1, 5, 0), "a", "b")
     close([score.mean for score in scores], [1] * 5, 1e-6)
-    means = [score.mean for score in align(pair_moments(y, y @ rotation(6), 5, 0), "a", "b")]
+    means = [score.mean for score in align(random_fold_moments(y, y @ rotation(6), 5, 0), "a", "b")]
     assert max(means[:3]) < 0.9
     close(means[3:], [1, 1], 1e-6)
 
 
 def test_pairs_are_scored_one_by_one_and_keep_their_order():
-    pairs = [pair_moments(*related(seed=10 * p), 5, 0) for p in range(3)]
+    pairs = [random_fold_moments(*related(seed=10 * p), 5, 0) for p in range(3)]
     scores = align_pairs(pairs, "a", "b")
     assert all(score.shape == (3,) and score.dtype == torch.float64 for score in scores)
     for p, moments in enumerate(pairs):
@@ -94,8 +94,8 @@ def streamed(models, folds=5, stimuli=500, n=6, units=4):
 def test_planted_features_are_found():
     z = bernoulli_uniform(300, 5, 0.3, seeded(0))
     y = torch.cat([normal(300, 2), 2 * z.flip(1) + 1], 1)  # permuted, scaled, beside noise
-    close(feature_correlations(pair_moments(z, y, 5, 0), "a", "b"), torch.ones(5))
-    noise = feature_correlations(pair_moments(z, normal(300, 7), 5, 0), "a", "b")
+    close(feature_correlations(random_fold_moments(z, y, 5, 0), "a", "b"), torch.ones(5))
+    noise = feature_correlations(random_fold_moments(z, normal(300, 7), 5, 0), "a", "b")
     assert abs(noise.mean()) < 5 / (300 * 5) ** 0.5
 
 
@@ -115,7 +115,7 @@ def test_features_agree_with_a_loop():
 def test_the_partner_is_chosen_in_training_and_judged_held_out():
     z, y = normal(60, 1), normal(60, 40, seed=1)
     in_sample = unit_correlations(z, y).amax(1)
-    assert feature_correlations(pair_moments(z, y, 5, 0), "a", "b") < in_sample - 0.1
+    assert feature_correlations(random_fold_moments(z, y, 5, 0), "a", "b") < in_sample - 0.1
     assert paired_correlations(z, z) == pytest.approx(1)
 
 

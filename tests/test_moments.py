@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from lib.correlation import centred, constant_units, unit_correlations
 from lib.crossval import k_folds, silent_units
 from lib.features import seeded
-from lib.moments import FoldMoments, pair_moments, stream_moments
+from lib.moments import FoldMoments, random_fold_moments, stream_moments
 
 
 def related(stimuli=50, units_a=4, units_b=3, mean=2.0):
@@ -298,7 +298,7 @@ def test_fewer_batches_than_folds_are_refused(batches):
 def test_pair_moments_have_the_folds_of_the_matching_scores(dtype, device):
     y_a, y_b = (y.to(device, dtype) for y in related(mean=1e4))
     y_a[:, 0] = 0.1
-    splits = pair_moments(y_a, y_b, 4, 7).splits("a", "b")
+    splits = random_fold_moments(y_a, y_b, 4, 7).splits("a", "b")
     for (train, test), (c, held) in zip(k_folds(50, 4, 7), splits, strict=True):
         for places, part in ((train, c), (test, held)):
             wanted = unit_correlations(y_a[places].double(), y_b[places].double())
@@ -308,9 +308,9 @@ def test_pair_moments_have_the_folds_of_the_matching_scores(dtype, device):
 
 
 def test_pairs_of_batches_are_refused():
-    refuses("y_a (2, 9, 3)", "give one pair", pair_moments, normal(2, 9, 3), normal(9, 2), 3, 0)
-    refuses("y_b (2, 9, 2)", "give one pair", pair_moments, normal(9, 3), normal(2, 9, 2), 3, 0)
-    refuses("y_a has 3 stimuli", "at least 4", pair_moments, normal(3, 3), normal(3, 2), 2, 0)
+    refuses("y_a (2, 9, 3)", "give one pair", random_fold_moments, normal(2, 9, 3), normal(9, 2), 3, 0)
+    refuses("y_b (2, 9, 2)", "give one pair", random_fold_moments, normal(9, 3), normal(2, 9, 2), 3, 0)
+    refuses("y_a has 3 stimuli", "at least 4", random_fold_moments, normal(3, 3), normal(3, 2), 2, 0)
 
 
 # Bad input

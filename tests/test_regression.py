@@ -9,7 +9,7 @@ from sklearn.metrics import r2_score
 
 from lib.crossval import k_folds
 from lib.features import seeded
-from lib.moments import Covariances, pair_moments
+from lib.moments import Covariances, random_fold_moments
 from lib.regression import (
     ALPHAS,
     held_out_correlations,
@@ -495,9 +495,9 @@ def test_one_eigendecomposition_a_fold_serves_everything(shape, monkeypatch):
 def test_ridge_from_covariances_is_ridge_from_responses():
     y_a, y_b = graded()
     score = ridge_score(y_a, y_b, 4, 2)
-    assert ridge_folds(pair_moments(y_a, y_b, 4, 2).splits("a", "b"), score.constant_units) == score
+    assert ridge_folds(random_fold_moments(y_a, y_b, 4, 2).splits("a", "b"), score.constant_units) == score
     alphas = (1e-1, 1e1)
-    given = ridge_folds(pair_moments(y_a, y_b, 4, 2).splits("a", "b"), score.constant_units, alphas)
+    given = ridge_folds(random_fold_moments(y_a, y_b, 4, 2).splits("a", "b"), score.constant_units, alphas)
     assert given == ridge_score(y_a, y_b, 4, 2, alphas) != score
 
 
