@@ -42,6 +42,11 @@ def align_pairs(pairs: list[FoldMoments], a: str, b: str) -> Alignment:
     return Alignment(*means.T)
 
 
+def gain(scores: dict[str, Alignment], metric: str, better: str, worse: str) -> torch.Tensor:
+    """How much one pairing of populations scores above another by a metric, for each pair of models; `(pairs,)`."""
+    return getattr(scores[better], metric) - getattr(scores[worse], metric)
+
+
 def feature_correlations(moments: FoldMoments, features: str, population: str) -> torch.Tensor:
     """For each feature, the held-out correlation with the unit it correlates with best in training; `(features,)`.
 

@@ -12,6 +12,7 @@ from torch.utils.data import Dataset
 from torchvision import datasets
 
 from lib.checks import first_line, unknown
+from lib.digits import digit_grid, single_digits
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 
@@ -40,12 +41,14 @@ class Images(Dataset):
 
 
 def open_images(name: str, transform: Callable | None = None) -> Images:
-    """The images called `name`: a kind, a colon and a path. `transform` is what a network wants done with each.
+    """The images called `name`: a kind, a colon and a path or number. `transform` is what a network wants of each.
 
     - `folder:PATH` and `zip:PATH`: every image below, sorted by path. Label: its folder's place among the sorted
       folders, as ImageNet's classes; where all lie at the top, each image is a class of its own.
     - `cifar10:ROOT`, `fashion-mnist:ROOT`: the test images as torchvision stores them; `cifar10-train:ROOT` and
       `fashion-mnist-train:ROOT` the training images.
+    - `grid:COUNT`, `single:COUNT`: so many scenes of written digits, see `lib.digits`, in 256 levels of grey; from the
+      written digits of the test split, or of the training split with `grid-train:COUNT`, `single-train:COUNT`.
 
     Raises ValueError for an unknown kind, where there are no images, and for what is missing or damaged.
     """
@@ -53,7 +56,7 @@ def open_images(name: str, transform: Callable | None = None) -> Images:
     if kind not in KINDS:
         raise unknown("kind of images", kind, KINDS)
     if not path:
-        raise ValueError(f"images {name!r} lack their place: write {kind}:PATH")
+        raise ValueError(f"images {name!r} lack their place or number: write folder:PATH or grid:10000")
     return KINDS[kind](Path(path).expanduser(), transform)
 
 
@@ -115,6 +118,18 @@ def _read_stored(dataset, i):
     return dataset[i][0]
 
 
+def _scenes(draw, split, count, transform):
+    if not str(count).isdecimal():
+        raise ValueError(f"number of scenes {str(count)!r} is no number: write grid:10000")
+    pictures = (255 * draw(int(str(count)), 0, split)[0]).round().byte().numpy()
+    names = [f"{draw.__name__}/{split}/{i}" for i in range(len(pictures))]
+    return Images(names, list(range(len(names))), partial(_read_scene, pictures), transform)
+
+
+def _read_scene(pictures, i):
+    return Image.fromarray(pictures[i])
+
+
 CIFAR = "cifar-10-batches-py (163 MB)"
 FASHION = "FashionMNIST/raw/*-ubyte (30 MB; also in Debian's dataset-fashion-mnist, to be unpacked with gunzip)"
 KINDS = {
@@ -124,4 +139,8 @@ KINDS = {
     "cifar10-train": partial(_torchvision, datasets.CIFAR10, True, CIFAR),
     "fashion-mnist": partial(_torchvision, datasets.FashionMNIST, False, FASHION),
     "fashion-mnist-train": partial(_torchvision, datasets.FashionMNIST, True, FASHION),
+    "grid": partial(_scenes, digit_grid, "test"),
+    "grid-train": partial(_scenes, digit_grid, "train"),
+    "single": partial(_scenes, single_digits, "test"),
+    "single-train": partial(_scenes, single_digits, "train"),
 }

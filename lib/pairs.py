@@ -23,16 +23,6 @@ PAIRINGS = ("nn", "ss", "rs", "sn", "rn")  # of a and b: n neurons, s latents of
 PART = 2500  # stimuli held as codes at a time
 
 
-def random_batches(*data: torch.Tensor, size: int) -> Callable:
-    """What draws `size` entries of all `data`, the same ones of each, along the first dimension."""
-
-    def draw(generator):
-        chosen = torch.randint(len(data[0]), (size,), generator=generator, device=generator.device)
-        return tuple(x[chosen] for x in data)
-
-    return draw
-
-
 def responses(
     networks: Iterable[nn.Module], images: torch.Tensor, sites: dict[str, tuple[str, str]]
 ) -> dict[str, torch.Tensor]:

@@ -76,6 +76,19 @@ def k_styles(values: Sequence) -> list[dict]:
     return [{"color": colours[i % len(colours)], "marker": MARKERS[i % len(MARKERS)]} for i in range(len(values))]
 
 
+def draw_spreads(ax: Axes, groups: Sequence[str], series: dict, styles: dict[str, dict]) -> None:
+    """A group of marks side by side for each of `groups`: all values as points, beside them mean and standard error.
+
+    `series` maps a label to a tensor `(groups, values)` and `styles` the label to what `ax.plot` takes.
+    """
+    for i, (label, values) in enumerate(series.items()):
+        places = np.arange(len(groups)) + 0.2 * (i - (len(series) - 1) / 2)
+        ax.plot(places - 0.04, values, ls="", marker=".", ms=3, color=styles[label]["color"])
+        error = values.std(1) / values.shape[1] ** 0.5
+        ax.errorbar(places + 0.04, values.mean(1), error, ls="", label=label, **styles[label])
+    ax.set_xticks(range(len(groups)), groups)
+
+
 def strokes(x, y, foot_x=0.0, foot_y=0.0) -> tuple[np.ndarray, np.ndarray]:
     """One broken line that goes from a foot to each point `(x, y)`: rays from the origin, or stems with `foot_x=x`."""
     x, y, foot_x, foot_y = np.broadcast_arrays(x, y, foot_x, foot_y)

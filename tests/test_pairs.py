@@ -17,7 +17,6 @@ from lib.pairs import (
     pair_moments,
     pairing_scores,
     participation_ratio,
-    random_batches,
     responses,
     stacked,
     stored_batches,
@@ -28,12 +27,6 @@ from lib.sae import TopKSAE
 
 def saes(units=6, latents=8, k=2, models=4):
     return TopKSAE(units, latents, k, list(range(models))), TopKSAE(units, latents, k, list(range(10, 10 + models)))
-
-
-def test_random_batches_keep_entries_together():
-    x = torch.arange(50)
-    a, b = random_batches(x, 10 * x, size=20)(seeded(0))
-    assert len(a) == 20 and torch.equal(b, 10 * a) and len(a.unique()) > 5
 
 
 def test_responses_are_each_networks_own():

@@ -12,7 +12,7 @@ import lib.training
 from lib.features import bernoulli_uniform, seeded
 from lib.sae import SupervisedSAE, TopKSAE
 from lib.toy_models import ToyModels
-from lib.training import Trainable, Training, train
+from lib.training import Trainable, Training, random_batches, train
 
 
 class Line(Trainable):
@@ -414,3 +414,9 @@ def test_it_waits_for_whoever_holds_the_lock(store):
         assert not done.wait(0.3)
     assert done.wait(30)
     thread.join()
+
+
+def test_random_batches_keep_entries_together():
+    x = torch.arange(50)
+    a, b = random_batches(x, 10 * x, size=20)(seeded(0))
+    assert len(a) == 20 and torch.equal(b, 10 * a) and len(a.unique()) > 5
