@@ -56,7 +56,7 @@ def open_images(name: str, transform: Callable | None = None) -> Images:
     if kind not in KINDS:
         raise unknown("kind of images", kind, KINDS)
     if not path:
-        raise ValueError(f"images {name!r} lack their place or number: write folder:PATH or grid:10000")
+        raise ValueError(f"images {name!r} lack their place: write {kind}:PATH, or grid:10000 for so many scenes")
     return KINDS[kind](Path(path).expanduser(), transform)
 
 

@@ -3,7 +3,7 @@ import pytest
 import torch
 from helpers import close, normal, rotation
 
-from lib.alignment import Alignment, align, align_pairs, feature_correlations, seed_pairs
+from lib.alignment import Alignment, align, align_pairs, feature_correlations, gain, seed_pairs
 from lib.correlation import paired_correlations, unit_correlations
 from lib.crossval import k_folds
 from lib.features import bernoulli_uniform, seeded
@@ -127,3 +127,9 @@ def test_seed_pairs_split_even_and_odd_models():
     assert torch.equal(pairs["neurons_b"], y[[1, 3, 5]])
     assert torch.equal(pairs["latents_a"], z[[0, 2, 4]])
     assert torch.equal(pairs["latents_b"], z[[1, 3, 5]])
+
+
+def test_a_gain_is_the_better_less_the_worse_of_each_pair():
+    better, worse = (Alignment(*(normal(3, seed=10 * pairing + i) for i in range(5))) for pairing in range(2))
+    found = gain({"ss": better, "nn": worse}, "semi_ba", "ss", "nn")
+    assert torch.equal(found, better[2] - worse[2])

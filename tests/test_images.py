@@ -13,6 +13,7 @@ from PIL import Image
 from torch.utils.data import DataLoader
 from torchvision.transforms.functional import pil_to_tensor
 
+from lib.digits import digit_grid, single_digits
 from lib.images import open_images
 from lib.parameters import ROOT
 
@@ -154,3 +155,24 @@ def test_cifar10_as_torchvision_stores_it(tmp_path, monkeypatch):
     test, train = (open_images(f"{kind}:{tmp_path}", pil_to_tensor) for kind in ("cifar10", "cifar10-train"))
     assert [(x.shape, int(x.max()), y) for x, y in test] == [((3, 32, 32), 5, 5), ((3, 32, 32), 5, 9)]
     assert train.labels == [0, 9, 1, 9, 2, 9, 3, 9, 4, 9] and len(set(train.names + test.names)) == 12
+
+
+@pytest.mark.parametrize(("kind", "draw"), [("grid", digit_grid), ("single", single_digits)])
+@pytest.mark.parametrize(("ending", "split"), [("", "test"), ("-train", "train")])
+def test_scenes_are_those_of_the_generator_to_half_a_level_of_grey(kind, draw, ending, split):
+    found = open_images(f"{kind}{ending}:30", pil_to_tensor)
+    wanted = draw(30, 0, split)[0]
+    assert len(found) == len(found.names) == len(set(found.names)) == 30
+    for i in range(30):
+        image = found[i][0]
+        assert image.shape == (3, 24, 24) and torch.equal(image[0], image[2])
+        close(image[1].double() / 255, wanted[i].double(), 0.5 / 255 + 1e-9)
+
+
+@pytest.mark.parametrize("name", ["grid:many", "grid:-3", "single:1.5"])
+def test_a_number_of_scenes_that_is_none_is_refused(name):
+    refuses(f"number of scenes '{name.split(':')[1]}'", "write grid:10000", open_images, name)
+
+
+def test_no_scenes_are_refused():
+    refuses("count = 0 images", "choose at least 1", open_images, "grid:0")

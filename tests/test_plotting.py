@@ -5,8 +5,9 @@ import re
 
 import numpy as np
 import pytest
+import torch
 
-from lib.plotting import COLOURS, INK, MARKERS, FigureHTML, SliderFigure, k_styles, panels, strokes
+from lib.plotting import COLOURS, INK, MARKERS, FigureHTML, SliderFigure, draw_spreads, k_styles, panels, strokes
 
 BACKGROUNDS = {"light": "#ffffff", "dark": "#14181e"}
 
@@ -105,3 +106,18 @@ def test_sliders_move_several_lines_and_break_them_where_matplotlib_does():
         assert [pen for pen, _, _ in found] == [pen for pen, _, _ in expected]
         places = [[float(x) for step in path for x in step[1:]] for path in (found, expected)]
         assert places[0] == pytest.approx(places[1], abs=0.06)
+
+
+def test_spreads_show_every_value_its_mean_and_standard_error():
+    (ax,) = panels(1)
+    series = {"neurons": torch.tensor([[1.0, 2.0, 3.0], [4.0, 4.0, 4.0]]), "latents": torch.ones(2, 3)}
+    draw_spreads(ax, ["middle", "deep"], series, dict(zip(series, k_styles(series), strict=True)))
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["middle", "deep"]
+    points = [line.get_ydata().tolist() for line in ax.get_lines() if line.get_marker() == "."]
+    assert points == [[1, 4], [2, 4], [3, 4]] + [[1, 1]] * 3
+    assert [container.get_label() for container in ax.containers] == ["neurons", "latents"]
+    mark, _, (bars,) = ax.containers[0].lines
+    assert mark.get_ydata().tolist() == [2, 4]
+    low, high = bars.get_segments()[0][:, 1]
+    assert (high - low) / 2 == pytest.approx(1 / 3**0.5)
+    assert ax.containers[0].lines[0].get_color() != ax.containers[1].lines[0].get_color()

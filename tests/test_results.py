@@ -66,6 +66,13 @@ def test_a_run_is_shown_beside_the_recorded_one(run, tmp_path, monkeypatch):
     assert list(both["profile paper, recorded"]) == ["0.125", "not recorded"]
 
 
+def test_a_table_has_a_column_for_each_ending_and_means_of_spreads(run):
+    run.record(soft_8=[1.0, 2.0, 3.0], soft_16=0.5, all_8=1, all_16=2)
+    table = run.table({8: "N = 8", 16: "N = 16"}, {"soft-matching": "soft_*", "everything": "all_*"})
+    assert list(table.columns) == ["N = 8", "N = 16"] and list(table.index) == ["soft-matching", "everything"]
+    assert table.to_numpy().tolist() == [["2.000", "0.500"], ["1.000", "2.000"]]
+
+
 @pytest.mark.parametrize("text", ["", "{", "[]", '{"values": {}}', "null"])
 def test_broken_results_file_is_named_with_the_mend(tmp_path, text):
     path = tmp_path / "01_tiny.json"
