@@ -6,7 +6,6 @@ python -m lib.book record [--profile paper]    keep a long run's results with th
 """
 
 import argparse
-import re
 import shutil
 import subprocess
 import sys
@@ -16,9 +15,10 @@ import nbformat
 import yaml
 
 from lib.chapters import LEDGER, output_path, run_seconds
-from lib.claims import ledger, summary_table
-from lib.parameters import ROOT, chapter_names
-from lib.results import read_results, results_of, write_whole
+from lib.pages import chapter_card, landing_picture, landing_verdicts, run_times, with_card
+from lib.parameters import ROOT, chapter_names, notebook_path
+from lib.reference import reference
+from lib.results import read_results, write_whole
 
 BOOK = ROOT / "book"
 STRICT = ["-W", "-n", "--keep-going", "-q"]  # a warning is an error, missing references too, and all of them are shown
@@ -27,9 +27,11 @@ STRICT = ["-W", "-n", "--keep-going", "-q"]  # a warning is an error, missing re
 def build(profile: str) -> int:
     """Copy the executed chapters of a profile into the book, write its generated pages, build; the exit status."""
     for name in chapter_names():
-        _write_if_changed(BOOK / "chapters" / f"{name}.ipynb", _published(name, profile))
-    _write_if_changed(BOOK / "chapters" / "_verdicts.md", summary_table(ledger(results_of(profile))))
+        text_notebook = f"../../notebooks/{name}.py"
+        _write_if_changed(BOOK / "chapters" / f"{name}.ipynb", _published(name, profile, text_notebook))
+    _write_if_changed(BOOK / "chapters" / "_verdicts.md", landing_verdicts(profile))
     _write_if_changed(BOOK / "chapters" / "_run_times.md", run_times(profile))
+    _write_if_changed(BOOK / "chapters" / "_reference.md", reference())
     write_whole(ROOT / "build" / profile / "landing.svg", landing_picture(profile))
     status = _jupyter_book(ROOT, ROOT, *STRICT)
     if status == 0:
@@ -48,7 +50,8 @@ def page(name: str, label: str) -> int:
     shutil.copyfile(BOOK / "references.bib", source / "references.bib")
     write_whole(source / "_config.yml", yaml.safe_dump(config))
     write_whole(source / "_toc.yml", yaml.safe_dump({"format": "jb-book", "root": name}))
-    write_whole(source / f"{name}.ipynb", _published(name, label))
+    shutil.copyfile(notebook_path(name), source / f"{name}.py")
+    write_whole(source / f"{name}.ipynb", _published(name, label, f"{name}.py"))
     # Links to other chapters lead nowhere in a page of its own, so warnings do not stop this build.
     status = _jupyter_book(source, source, "-q")
     if status == 0:
@@ -69,45 +72,13 @@ def record(profile: str) -> int:
     return 0
 
 
-def run_times(profile: str) -> str:
-    """The table of run times and what each chapter ran on, as Markdown."""
-    lines = ["| chapter | seconds | device | versions | date | revision |", "|---|---:|---|---|---|---|"]
-    results = results_of(profile)
-    for name in chapter_names():
-        if name not in results:
-            raise ValueError(f"build/{profile}/{name}.json is missing: run `make book` again")
-        source = results[name]["provenance"]
-        versions = ", ".join(f"{package} {number}" for package, number in source["versions"].items())
-        seconds = f"{run_seconds(name, profile):.1f}"
-        cells = (f"[](#{chapter_label(name)})", seconds, source["device"], versions, source["date"], source["revision"])
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
-
-
-def chapter_label(name: str) -> str:
-    """The label of a chapter's title, as written in its first cell."""
-    text = (ROOT / "notebooks" / f"{name}.py").read_text(encoding="utf-8")
-    return re.search(r"^# \((ch-[\w-]+)\)=$", text, flags=re.M)[1]
-
-
-def landing_picture(profile: str) -> str:
-    """The landing page's figure as an SVG file that follows the reader's colour scheme."""
-    notebook = nbformat.read(output_path("04_gaussian_projections", profile), as_version=4)
-    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
-    shown = next(o for o in outputs if o.get("metadata", {}).get("scrapbook", {}).get("name") == "fig-landing")
-    html = shown["data"]["text/html"]
-    svg = re.search(r"<svg.*?</svg>", html, flags=re.S)[0]
-    light, dark = "svg{color:#222;background:#fff}", "svg{color:#ddd;background:#14181e}"
-    style = f"<style>{light}@media(prefers-color-scheme:dark){{{dark}}}</style>"
-    return re.sub(r"(<svg[^>]*>)", rf"\1{style}", svg, count=1) + "\n"
-
-
-def _published(name, label):
-    """An executed chapter without what differs from run to run."""
+def _published(name, label, text_notebook):
+    """An executed chapter as its page shows it: with its card, and without what differs from run to run."""
     path = output_path(name, label)
     if not path.exists():
         raise ValueError(f"{name} has no successful run in build/{label}: run `make chapter NAME={name}` first")
     notebook = nbformat.read(path, as_version=4)
+    notebook.cells[0].source = with_card(notebook.cells[0].source, chapter_card(name, label, text_notebook))
     profile = notebook.metadata.pop("run")["profile"]
     if profile == "quick":  # the defaults, which the parameters cell already shows
         notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]

@@ -110,6 +110,13 @@ def summary_table(verdicts: list[Verdict]) -> str:
     return "\n".join(lines) + "\n"
 
 
+def verdict_table(verdicts: list[Verdict]) -> str:
+    """Every claim in one line, its verdict linked to the figure or statement behind it, as a MyST Markdown table."""
+    lines = ["```{div} verdicts", "", "| claim | what is claimed | verdict |", "|---|---|---|"]
+    lines += [f"| {entry.id} | {entry.claim} | {_badge(entry)} |" for entry in verdicts]
+    return "\n".join([*lines, "```"]) + "\n"
+
+
 def verdict_in_words(verdict: str) -> str:
     """A verdict as the pages print it."""
     return {"reproduced-with-condition": "reproduced, with a condition"}.get(verdict, verdict.replace("-", " "))

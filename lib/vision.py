@@ -254,7 +254,8 @@ def activations(network: Network, images: torch.Tensor, sites: dict[str, tuple[s
     return {site: taken[site][0] for site in sites}
 
 
-def check_sites(network, sites):
+def check_sites(network: Network, sites: dict[str, tuple[str, str]]) -> None:
+    """Raise ValueError unless every site names a layer of the network and a position it can be read at."""
     if not sites:
         raise ValueError("sites is empty: give at least one, {name: (layer, position)}")
     known, own = layers(network), dict(network.module.named_parameters(recurse=False))

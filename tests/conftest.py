@@ -18,6 +18,18 @@ def store(tmp_path, monkeypatch):
     return tmp_path / "build" / "trained"
 
 
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """An empty project with room for notebooks, runs and pages."""
+    from lib import book, chapters, pages, parameters
+
+    for module in (book, chapters, parameters):
+        monkeypatch.setattr(module, "ROOT", tmp_path)
+    monkeypatch.setattr(parameters, "NOTEBOOKS", tmp_path / "notebooks")
+    monkeypatch.setattr(pages, "load_claims", lambda: [{"id": "A1", "chapter": "01_first"}])
+    return tmp_path
+
+
 @pytest.fixture(autouse=True)
 def subnormal_numbers():
     """Training flushes them to zero for the whole process, and then Hypothesis refuses to draw floats."""

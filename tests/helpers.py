@@ -2,10 +2,12 @@
 
 import re
 
+import nbformat
 import pytest
 import torch
 
 from lib.features import seeded
+from lib.results import write_whole
 
 NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
 DEVICES = ["cpu", pytest.param("cuda", marks=NO_GPU)]
@@ -82,3 +84,26 @@ def bad_pairs(*calls):
         for name, (spoil, thing, mend) in BAD_PAIRS.items()
     ]
     return pytest.mark.parametrize("call, y_a, y_b, thing, mend", cases)
+
+
+TEXT_CHAPTER = """# %% [markdown]
+# (ch-first)=
+# # First
+#
+# What is asked?
+#
+# ## The idea
+#
+# It is explained in eight words, no more.
+"""
+
+
+def executed(project, name, profile, outputs=()):
+    """Write a chapter and its notebook as a run of this profile leaves it."""
+    write_whole(project / "notebooks" / f"{name}.py", TEXT_CHAPTER)
+    text = nbformat.v4.new_markdown_cell(re.sub("^# ?", "", TEXT_CHAPTER, flags=re.M).split("\n", 1)[1], id="t")
+    cell = nbformat.v4.new_code_cell("draws = 3", outputs=list(outputs), id="a")
+    injected = nbformat.v4.new_code_cell("draws = 5", metadata={"tags": ["injected-parameters"]}, id="b")
+    notebook = nbformat.v4.new_notebook(cells=[text, cell, injected])
+    notebook.metadata["run"] = {"fingerprint": "x", "seconds": 62.5, "profile": profile}
+    write_whole(project / "build" / profile / f"{name}.ipynb", nbformat.writes(notebook))

@@ -4,60 +4,25 @@ import json
 
 import nbformat
 import pytest
+from helpers import executed
 
-from lib import book, chapters, parameters
-from lib.plotting import FigureHTML, panels
+from lib import book
 from lib.results import write_whole
-
-
-@pytest.fixture
-def project(tmp_path, monkeypatch):
-    for module in (book, chapters, parameters):
-        monkeypatch.setattr(module, "ROOT", tmp_path)
-    return tmp_path
-
-
-def executed(project, name, profile, outputs=()):
-    cell = nbformat.v4.new_code_cell("draws = 3", outputs=list(outputs), id="a")
-    injected = nbformat.v4.new_code_cell("draws = 5", metadata={"tags": ["injected-parameters"]}, id="b")
-    notebook = nbformat.v4.new_notebook(cells=[cell, injected])
-    notebook.metadata["run"] = {"fingerprint": "x", "seconds": 12.5, "profile": profile}
-    write_whole(project / "build" / profile / f"{name}.ipynb", nbformat.writes(notebook))
 
 
 def test_published_chapter_has_no_duration_and_shows_only_changed_parameters(project):
     executed(project, "01_first", "quick")
     executed(project, "01_first", "long")
-    quick, long = (nbformat.reads(book._published("01_first", name), 4) for name in ("quick", "long"))
-    assert "run" not in quick.metadata and "run" not in long.metadata
-    assert [cell.source for cell in quick.cells] == ["draws = 3"]
-    assert [cell.source for cell in long.cells] == ["draws = 3", "draws = 5"]
+    quick, long = (nbformat.reads(book._published("01_first", name, "01_first.py"), 4) for name in ("quick", "long"))
+    assert "run" not in quick.metadata and "run" not in long.metadata and "62.5" not in nbformat.writes(quick)
+    assert [cell.source for cell in quick.cells[1:]] == ["draws = 3"]
+    assert [cell.source for cell in long.cells[1:]] == ["draws = 3", "draws = 5"]
+    assert "chapter-card" in quick.cells[0].source and "make chapter NAME=01_first" in quick.cells[0].source
 
 
 def test_chapter_without_a_successful_run_is_refused(project):
     with pytest.raises(ValueError, match="01_first has no successful run in build/quick: run `make chapter"):
-        book._published("01_first", "quick")
-
-
-def test_run_times_name_device_versions_date_and_revision(project, monkeypatch):
-    executed(project, "01_first", "quick")
-    write_whole(project / "notebooks" / "01_first.py", "# %% [markdown]\n# (ch-first)=\n# # First\n")
-    source = {"device": "CPU, 1 threads", "versions": {"torch": "2"}, "date": "2026-01-01", "revision": "abc"}
-    content = {"chapter": "01_first", "values": {}, "provenance": source}
-    monkeypatch.setattr(book, "results_of", lambda profile: {"01_first": json.loads(json.dumps(content))})
-    monkeypatch.setattr(book, "chapter_names", lambda: ["01_first"])
-    row = book.run_times("quick").splitlines()[-1]
-    assert row == "| [](#ch-first) | 12.5 | CPU, 1 threads | torch 2 | 2026-01-01 | abc |"
-
-
-def test_landing_picture_is_one_svg_that_follows_the_readers_colours(project):
-    shown = FigureHTML(panels(1), "fig-landing", "a picture")._repr_html_()
-    metadata = {"scrapbook": {"name": "fig-landing", "mime_prefix": ""}}
-    output = nbformat.v4.new_output("display_data", data={"text/html": shown}, metadata=metadata)
-    executed(project, "04_gaussian_projections", "quick", [output])
-    picture = book.landing_picture("quick")
-    assert picture.startswith("<svg") and picture.count("<svg") == 1
-    assert "prefers-color-scheme:dark" in picture and "currentColor" in picture
+        book._published("01_first", "quick", "01_first.py")
 
 
 def test_unchanged_page_keeps_its_time_so_that_sphinx_does_not_read_it_again(tmp_path):
@@ -83,10 +48,3 @@ def test_long_run_is_recorded_whole_and_only_if_there_is_one(project, monkeypatc
     write_whole(project / "build" / "paper" / "01_first.json", content[:20])
     with pytest.raises(ValueError, match="is no results file"):
         book.record("paper")
-
-
-def test_missing_results_of_a_finished_chapter_are_named(project, monkeypatch):
-    monkeypatch.setattr(book, "results_of", lambda profile: {})
-    monkeypatch.setattr(book, "chapter_names", lambda: ["01_first"])
-    with pytest.raises(ValueError, match="build/quick/01_first.json is missing: run `make book` again"):
-        book.run_times("quick")

@@ -4,6 +4,7 @@ import re
 import shutil
 
 import pytest
+from axe_playwright_python.sync_playwright import Axe
 
 from lib.claims import ledger, load_claims
 from lib.parameters import ROOT, chapter_names
@@ -12,7 +13,7 @@ from lib.results import results_of
 HTML = ROOT / "_build" / "html"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PAGES = [f"book/chapters/{name}" for name in chapter_names()] + [
-    f"book/{name}" for name in ("intro", "rerun", "glossary", "run_times", "bibliography")
+    f"book/{name}" for name in ("intro", "rerun", "glossary", "reference", "run_times", "bibliography")
 ]
 
 pytestmark = [
@@ -105,6 +106,18 @@ def test_text_and_figures_stand_out_from_the_page(browser, path, scheme):
     with Visit(browser, path, scheme=scheme) as visit:
         assert visit.page.evaluate("document.documentElement.dataset.theme") == scheme
         assert min(visit.page.evaluate(contrast)) >= 4.5
+        assert serious_findings(visit.page) == []
+
+
+def serious_findings(page):
+    """What axe-core, the accessibility checker, calls serious or critical: rule, place, and what is wrong."""
+    violations = Axe().run(page).response["violations"]
+    return [
+        (violation["id"], node["html"][:90], node["failureSummary"][:200])
+        for violation in violations
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
 
 
 def test_phone_never_scrolls_sideways(browser, path):

@@ -2,7 +2,6 @@ import pytest
 import torch
 from helpers import close, refuses
 
-import lib.training
 from lib.digits import digit_grid, single_digits
 from lib.images import open_images
 from lib.networks import GridMLP
@@ -10,12 +9,8 @@ from lib.stand_ins import STAND_INS, WORLDS, StandIn, scenes, train_stand_in
 from lib.vision import activations, layers, load_network
 
 CPU = torch.device("cpu")
+pytestmark = pytest.mark.usefixtures("store")
 SHORT = StandIn(lambda: GridMLP((16, 8)), "grid", 20, 0.002)
-
-
-@pytest.fixture(autouse=True)
-def elsewhere(tmp_path, monkeypatch):
-    monkeypatch.setattr(lib.training, "ROOT", tmp_path)
 
 
 @pytest.mark.parametrize(("world", "draw"), [("grid", digit_grid), ("single", single_digits)])
