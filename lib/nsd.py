@@ -149,7 +149,7 @@ def stimuli(root: Path, subject: int, rows: list[int], transform=None) -> Images
     Raises ValueError where a row lies outside imgBrick and for a file that is missing, damaged or no uint8 RGB.
     """
     path = nsd_files(root, subject).stimuli
-    with _hdf5(path, "imgBrick") as brick:
+    with open_hdf5(path, "imgBrick") as brick:
         shape, dtype = brick.shape, brick.dtype
     if dtype != np.uint8 or len(shape) != 4 or shape[3] != 3:
         raise ValueError(f"{path} has imgBrick as {dtype} {shape}, not uint8 (images, height, width, 3): fetch it anew")
@@ -160,7 +160,7 @@ def stimuli(root: Path, subject: int, rows: list[int], transform=None) -> Images
 
 
 def _read_image(path, rows, i):
-    with _hdf5(path, "imgBrick") as brick:
+    with open_hdf5(path, "imgBrick") as brick:
         return Image.fromarray(brick[rows[i]])
 
 
@@ -214,7 +214,7 @@ def _from_hdf5(path, mask):
     """The file's integers `(750, voxels)`. Blocks are whole chunks, for each chunk is unpacked when it is touched."""
     x, y, z = mask.nonzero()
     found = np.empty((TRIALS, len(x)), np.int16)
-    with _hdf5(path, "betas") as betas:
+    with open_hdf5(path, "betas") as betas:
         _check_betas(path, betas.dtype, betas.shape[::-1], mask)
         trials, depth = (betas.chunks or (1, mask.shape[2]))[:2]
         trials *= -(-AT_ONCE // trials)
@@ -269,7 +269,7 @@ def _read_volume(path):
 
 
 @contextmanager
-def _hdf5(path, key):
+def open_hdf5(path, key):
     """The data set `key` of an HDF5 file, open."""
     with _reading(path):
         file = h5py.File(path, "r")

@@ -12,7 +12,7 @@ from scipy.io import savemat
 
 from lib.checks import check_finite, check_responses, unknown
 from lib.features import seeded
-from lib.nsd import SCALE, SESSIONS, SHOWN, STREAMS, TRIALS, nsd_files, read_design, trial_images, z_scores
+from lib.nsd import SCALE, SESSIONS, SHOWN, STREAMS, TRIALS, nsd_files, open_hdf5, read_design, trial_images, z_scores
 
 MOST_SESSIONS = 40
 STORED = 73_000  # images in the real imgBrick
@@ -47,8 +47,9 @@ def simulate_nsd(
     """
     Path(root).mkdir(parents=True, exist_ok=True)
     files = nsd_files(root, subject)
-    if files.betas.exists():
-        raise ValueError(f"{files.betas} exists already: choose another root, or delete it if it is simulated")
+    for path in (files.betas, files.streams):
+        if path.exists():
+            raise ValueError(f"{path} exists already: choose another root, or delete what was simulated there")
     _check_arguments(subject, images, planted, sessions, suffix)
     _write_experiment(files, images.numpy(), seed)
     rows = trial_images(root, subject, sessions)
@@ -128,14 +129,9 @@ def _signals(planted, labels, count):
 def _write_experiment(files, images, seed):
     """Stimuli, table and design, unless another subject's are there; they must then be the same."""
     order, shown = _design(len(images), seed)
-    if files.design.exists():
-        there = read_design(files.design)
-        with h5py.File(files.stimuli) as file:
-            same = np.array_equal(file["imgBrick"], images)
-        if not (same and np.array_equal(there[0], order) and np.array_equal(there[1], shown)):
-            raise ValueError(
-                f"{files.design} is of other images or another seed: give the same, or choose another root"
-            )
+    if files.design.exists() or files.stimuli.exists():
+        if not (_same_design(files.design, order, shown) and _same_images(files.stimuli, images)):
+            raise ValueError(f"{files.design} is of other images or another seed: give the same or another root")
         return
     with _whole(files.stimuli) as path, h5py.File(path, "w") as file:
         file["imgBrick"] = images
@@ -143,6 +139,16 @@ def _write_experiment(files, images, seed):
         _stimulus_table(order, shown).to_csv(path)
     with _whole(files.design) as path:
         savemat(path, _as_stored(order, shown))
+
+
+def _same_design(path, order, shown):
+    there = read_design(path)
+    return np.array_equal(there[0], order) and np.array_equal(there[1], shown)
+
+
+def _same_images(path, images):
+    with open_hdf5(path, "imgBrick") as brick:
+        return brick.shape == images.shape and np.array_equal(brick, images)
 
 
 def _design(count, seed):

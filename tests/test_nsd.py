@@ -184,6 +184,16 @@ def test_the_other_voxels_are_noise_and_outside_the_brain_is_zero(root):
     assert (early**2 < 5 * error.item() / (1 - 5 * error.item())).all()
 
 
+def test_each_session_has_offsets_and_scales_of_its_own(root):
+    brain = nibabel.load(root / STREAMS).get_fdata() >= 0
+    first, second = (stored(root, session)[brain] / 300 for session in (1, 2))
+    for moment in (first.mean(1), second.mean(1)):
+        assert abs(moment.std() - 1) < 5 / (2 * len(moment)) ** 0.5 + 0.05  # 0.05: of the noise in a mean of 750
+    assert 0.45 < first.std(1).min() < 0.7 and 1.8 < first.std(1).max() < 2.25
+    for a, b in ((first.mean(1), second.mean(1)), (first.std(1), second.std(1))):
+        assert abs(np.corrcoef(a, b)[0, 1]) < 5 / len(a) ** 0.5
+
+
 def test_ncsnr_is_the_recipe_by_hand(root):
     _, responses = by_hand(root, 5, SESSIONS)
     repeated = [np.array(rows) for rows in responses.values() if len(rows) > 1]
@@ -548,6 +558,16 @@ def spoilt_simulation(**changes):
 def test_a_simulation_that_does_not_fit_is_refused(changes, thing, mend, plain):
     refuses(thing, mend, simulate_nsd, plain, **spoilt_simulation(**changes))
     assert not nsd_files(plain, 3).betas.exists()
+
+
+@pytest.mark.parametrize("name", [DESIGN, STIMULI, STREAMS, f"{BETAS}/betas_session07.hdf5"])
+def test_a_simulation_overwrites_nothing(name, tmp_path):
+    path = tmp_path / name
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"real data")
+    with pytest.raises(ValueError, match="another root|nsd_expdesign.mat"):
+        simulate_nsd(tmp_path, SUBJECT, pictures(), planted(), 1)
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path] and path.read_bytes() == b"real data"
 
 
 # --- a session of subject 1 at its full size
