@@ -6,11 +6,11 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help book test chapter lab claims clean
+.PHONY: help book test chapter classroom slides pdf lab claims clean
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: $(INSTALLED)  ## run every chapter that is out of date and build the book (PROFILE=quick)
 	$(RUN) lib.chapters run --profile $(PROFILE) --jobs $(JOBS)
@@ -25,6 +25,16 @@ chapter: $(INSTALLED)  ## run one chapter with other parameters and build its pa
 	@test -n "$(NAME)" || { $(RUN) lib.chapters list; echo 'say which: make chapter NAME=...'; exit 2; }
 	$(RUN) lib.chapters run $(NAME) --profile $(PROFILE) --label custom $(ARGS)
 	$(RUN) lib.book page $(NAME) --label custom
+
+classroom: $(INSTALLED)  ## write notebooks for teachers and, without solutions, for students (NAME=..., or all)
+	$(RUN) lib.classroom $(NAME)
+
+slides: $(INSTALLED)  ## make slides of a built chapter (NAME=...)
+	@test -n "$(NAME)" || { echo 'say which: make slides NAME=04_gaussian_projections'; exit 2; }
+	$(RUN) lib.slides $(NAME)
+
+pdf: $(INSTALLED)  ## print the built book, or one page of it, with Chromium (NAME=..., or all)
+	$(RUN) lib.pdf $(NAME)
 
 lab: $(INSTALLED)  ## open JupyterLab, where a chapter's .py opens as a notebook
 	mkdir -p $(VENV)/share/jupyter/lab/settings

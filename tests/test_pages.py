@@ -9,6 +9,7 @@ from axe_playwright_python.sync_playwright import Axe
 from lib.claims import ledger, load_claims
 from lib.parameters import ROOT, chapter_names
 from lib.results import results_of
+from lib.slides import main
 
 HTML = ROOT / "_build" / "html"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -163,10 +164,44 @@ def test_sliders_move_the_curve_and_tell_it(browser):
         assert root.locator("output").first.inner_text() != told
 
 
-def test_search_finds_a_word(browser):
-    with Visit(browser, "search.html?q=coherence") as visit:
+@pytest.mark.parametrize(
+    ("word", "page"),
+    [
+        ("coherence", "superposition"),
+        ("soft_matching_score", "reference"),
+        ("A8", "disentangling"),
+        ("ridge", "glossary"),
+    ],
+)
+def test_search_finds_words_functions_claims_and_terms(browser, word, page):
+    with Visit(browser, f"search.html?q={word}") as visit:
         visit.page.wait_for_selector("#search-results li a", timeout=10_000)
-        assert "superposition" in " ".join(visit.page.locator("#search-results li a").all_inner_texts()).lower()
+        visit.page.wait_for_timeout(500)
+        found = visit.page.eval_on_selector_all("#search-results li a", "all => all.map(a => a.href)")
+        assert any(page in link for link in found), found
+
+
+def test_printed_page_is_whole(browser):
+    with Visit(browser, "book/chapters/03_linear_theory.html", width=718) as visit:  # A4 less its margins
+        visit.page.emulate_media(media="print")
+        wide = visit.page.evaluate(
+            "[...document.querySelectorAll('article pre, article svg, article table, article mjx-container')]"
+            ".filter(e => e.getBoundingClientRect().right > 719).map(e => e.outerHTML.slice(0, 60))"
+        )
+        assert wide == []
+        assert all(solution.is_visible() for solution in visit.page.locator(".solution p").all())
+
+
+def test_slides_show_one_at_a_time_and_move_by_key(browser):
+    main(["05_partial_overlap"])
+    with Visit(browser, "book/chapters/05_partial_overlap.slides.html") as visit:
+        shown = visit.page.locator(".slide.shown")
+        assert shown.count() == 1 and "Partial overlap" in shown.inner_text()
+        visit.page.keyboard.press("End")
+        last = shown.inner_text()
+        visit.page.keyboard.press("ArrowLeft")
+        assert shown.count() == 1 and shown.inner_text() != last
+        assert visit.errors == [] and dead_links(visit.page) == []
 
 
 def test_every_claim_that_can_be_judged_is_judged():
