@@ -1,16 +1,19 @@
 """The parts of the book's pages that are made from runs: cards, verdicts, run times, the landing picture."""
 
+import json
 import math
 import re
 
 import jupytext
 import nbformat
+import yaml
 
 from lib.chapters import output_path, run_seconds
 from lib.claims import ledger, load_claims, summary_table, verdict_table
-from lib.parameters import chapter_names, notebook_path
+from lib.parameters import ROOT, chapter_names, notebook_path
 from lib.results import results_of
 
+LIVE_TIMES = ROOT / "book" / "results" / "live.json"
 WORDS_A_MINUTE = 180  # of prose with formulas
 
 
@@ -70,6 +73,26 @@ def run_times(profile: str) -> str:
         seconds = f"{run_seconds(name, profile):.1f}"
         cells = (f"[](#{chapter_label(name)})", seconds, source["device"], versions, source["date"], source["revision"])
         lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def live_changes() -> list[dict]:
+    """Parameter changes for a class: `chapter`, `arguments`, and what to `watch`."""
+    return yaml.safe_load((ROOT / "book" / "live.yml").read_text(encoding="utf-8"))
+
+
+def live_table() -> str:
+    """The table of these changes with how long each took where the book was recorded, as Markdown."""
+    found = json.loads(LIVE_TIMES.read_text(encoding="utf-8")) if LIVE_TIMES.exists() else {"times": {}}
+    lines = ["| chapter | `ARGS` | what to watch | seconds |", "|---|---|---|---:|"]
+    for change in live_changes():
+        timed = found["times"].get(change["chapter"], {})
+        # A time belongs to the arguments it was taken with.
+        took = timed["seconds"] if timed.get("arguments") == change["arguments"] else "not timed"
+        arguments = change["arguments"].replace("|", "\\|")
+        lines.append(f"| [](#{chapter_label(change['chapter'])}) | `{arguments}` | {change['watch']} | {took} |")
+    if times := found.get("provenance"):
+        lines += ["", f"*Timed {times['date']} on {times['device']}, one chapter at a time.*"]
     return "\n".join(lines) + "\n"
 
 

@@ -3,15 +3,26 @@
 import inspect
 import json
 import re
+import shlex
 
 import nbformat
 import pytest
+import yaml
 from helpers import executed
 
 from lib import pages
 from lib.geometry import linear_cka
-from lib.pages import chapter_card, landing_picture, landing_verdicts, reading_minutes, run_times, with_card
-from lib.parameters import ROOT, chapter_names, notebook_path
+from lib.pages import (
+    chapter_card,
+    landing_picture,
+    landing_verdicts,
+    live_changes,
+    live_table,
+    reading_minutes,
+    run_times,
+    with_card,
+)
+from lib.parameters import ROOT, chapter_names, checked, notebook_path
 from lib.plotting import FigureHTML, panels
 from lib.reference import reference, users
 
@@ -109,3 +120,21 @@ def test_chapters_named_by_the_reference_are_those_that_import():
     texts = {name: notebook_path(name).read_text() for name in chapter_names()}
     naming = [name for name, text in texts.items() if "participation_ratio" in text]
     assert users()["lib.pairs", "participation_ratio"] == naming
+
+
+def test_changes_for_a_class_fit_their_chapters_and_show_only_their_own_times(tmp_path, monkeypatch):
+    for change in live_changes():
+        words = shlex.split(change["arguments"])
+        assert words[::3] == ["-p"] * (len(words) // 3)
+        checked(
+            change["chapter"],
+            {name: yaml.safe_load(value) for name, value in zip(words[1::3], words[2::3], strict=True)},
+        )
+    first, second = live_changes()[:2]
+    times = {first["chapter"]: {"arguments": first["arguments"], "seconds": 12.5}}
+    times[second["chapter"]] = {"arguments": "-p other 1", "seconds": 77}
+    monkeypatch.setattr(pages, "LIVE_TIMES", tmp_path / "live.json")
+    assert live_table().count("not timed") == len(live_changes())
+    pages.LIVE_TIMES.write_text(json.dumps({"times": times, "provenance": SOURCE}))
+    found = live_table()
+    assert "| 12.5 |" in found and "77" not in found and "Timed 2026-01-01 on CPU, 1 threads" in found

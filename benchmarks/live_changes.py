@@ -1,0 +1,36 @@
+"""Times the parameter changes that the classroom page suggests, one after the other, and keeps the times with the book.
+
+python benchmarks/live_changes.py     reads book/live.yml, writes book/results/live.json
+"""
+
+import json
+import shlex
+import subprocess
+import sys
+from time import perf_counter
+
+import torch
+
+from lib.pages import LIVE_TIMES, live_changes
+from lib.results import write_whole
+from lib.run import provenance
+
+
+def seconds(change: dict) -> float:
+    """How long a chapter takes with these arguments, models trained before included."""
+    command = [sys.executable, "-m", "lib.chapters", "run", change["chapter"], "--label", "live", "--jobs", "1"]
+    started = perf_counter()
+    subprocess.run([*command, *shlex.split(change["arguments"])], check=True)
+    return round(perf_counter() - started, 1)
+
+
+def main():
+    times = {
+        change["chapter"]: {"arguments": change["arguments"], "seconds": seconds(change)} for change in live_changes()
+    }
+    content = {"times": times, "provenance": provenance(torch.device("cpu"))}
+    write_whole(LIVE_TIMES, json.dumps(content, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()
