@@ -19,7 +19,7 @@ from torchvision import models
 
 from lib.checks import first_line
 from lib.images import SUFFIXES, open_images
-from lib.nsd import SESSIONS, nsd_files, read_ncsnr, roi_mask, stimuli, trial_images
+from lib.nsd import SESSIONS, TRIALS, nsd_files, read_ncsnr, roi_mask, stimuli, trial_images
 from lib.parameters import ROOT
 from lib.v4 import read_v4, sessions
 from lib.vision import HUB_FILE
@@ -37,7 +37,7 @@ class Missing(ValueError):
 
 def check_v4(folder: Path) -> str:
     """Every session of macaque V4 is read whole."""
-    found = [read_v4(_there(folder), session) for session in sessions(folder)]
+    found = [read_v4(folder, session) for session in sessions(_there(folder))]
     return "; ".join(f"{one.name}, {one.responses.shape[1]} neurons, {len(one.responses)} images" for one in found)
 
 
@@ -70,10 +70,8 @@ def _nsd_subject(root, subject):
             f"{files.betas} lacks {len(missing)} of {len(names)} sessions, the first {missing[0]}: fetch them"
         )
     shape = _beta_shape(found[0])
-    if shape[:3] != mask.shape:
-        raise ValueError(
-            f"{found[0]} is a volume of {shape[:3]}, streams.nii.gz of {mask.shape}: take both from one subject"
-        )
+    if shape != (*mask.shape, TRIALS):
+        raise ValueError(f"{found[0]} holds {shape}, streams.nii.gz is of {mask.shape}: take both from one subject")
     return f"{len(names)} sessions, {int(mask.sum())} ventral voxels"
 
 
