@@ -18,7 +18,7 @@ import yaml
 from lib.chapters import LEDGER, output_path, run_seconds
 from lib.claims import ledger, summary_table
 from lib.parameters import ROOT, chapter_names
-from lib.results import read_results, results_of, write_whole
+from lib.results import read_results, recorded_results, results_of, write_whole
 
 BOOK = ROOT / "book"
 STRICT = ["-W", "-n", "--keep-going", "-q"]  # a warning is an error, missing references too, and all of them are shown
@@ -30,6 +30,7 @@ def build(profile: str) -> int:
         _write_if_changed(BOOK / "chapters" / f"{name}.ipynb", _published(name, profile))
     _write_if_changed(BOOK / "chapters" / "_verdicts.md", summary_table(ledger(results_of(profile))))
     _write_if_changed(BOOK / "chapters" / "_run_times.md", run_times(profile))
+    _write_if_changed(BOOK / "chapters" / "_recorded_times.md", recorded_times())
     write_whole(ROOT / "build" / profile / "landing.svg", landing_picture(profile))
     status = _jupyter_book(ROOT, ROOT, *STRICT)
     if status == 0:
@@ -81,6 +82,17 @@ def run_times(profile: str) -> str:
         seconds = f"{run_seconds(name, profile):.1f}"
         cells = (f"[](#{chapter_label(name)})", seconds, source["device"], versions, source["date"], source["revision"])
         lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def recorded_times() -> str:
+    """The table of how long the recorded runs took, as Markdown."""
+    lines = ["| chapter | profile | minutes | device | date |", "|---|---|---:|---|---|"]
+    for folder in sorted(path for path in (BOOK / "results").glob("*") if path.is_dir()):
+        for name, content in recorded_results(folder.name).items():
+            made, minutes = content["provenance"], f"{content['seconds'] / 60:.0f}"
+            cells = (f"[](#{chapter_label(name)})", folder.name, minutes, made["device"], made["date"])
+            lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 
