@@ -5,7 +5,7 @@ import json
 import nbformat
 import pytest
 
-from lib import book, chapters, parameters
+from lib import book, chapters, parameters, results
 from lib.plotting import FigureHTML, panels
 from lib.results import write_whole
 
@@ -48,6 +48,21 @@ def test_run_times_name_device_versions_date_and_revision(project, monkeypatch):
     monkeypatch.setattr(book, "chapter_names", lambda: ["01_first"])
     row = book.run_times("quick").splitlines()[-1]
     assert row == "| [](#ch-first) | 12.5 | CPU, 1 threads | torch 2 | 2026-01-01 | abc |"
+
+
+def test_recorded_times_have_a_row_for_each_recorded_run(project, monkeypatch):
+    monkeypatch.setattr(book, "BOOK", project / "book")
+    monkeypatch.setattr(results, "ROOT", project)
+    write_whole(project / "notebooks" / "01_first.py", "# %% [markdown]\n# (ch-first)=\n# # First\n")
+    for profile, seconds in (("long", 119), ("paper", 600)):
+        made = {"device": "CPU, 1 threads", "date": "2026-01-01"}
+        content = {"chapter": "01_first", "values": {}, "seconds": seconds, "provenance": made}
+        write_whole(project / "book" / "results" / profile / "01_first.json", json.dumps(content))
+    rows = book.recorded_times().splitlines()[2:]
+    assert rows == [
+        "| [](#ch-first) | long | 2 | CPU, 1 threads | 2026-01-01 |",
+        "| [](#ch-first) | paper | 10 | CPU, 1 threads | 2026-01-01 |",
+    ]
 
 
 def test_landing_picture_is_one_svg_that_follows_the_readers_colours(project):

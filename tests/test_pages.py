@@ -12,7 +12,7 @@ from lib.results import results_of
 HTML = ROOT / "_build" / "html"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PAGES = [f"book/chapters/{name}" for name in chapter_names()] + [
-    f"book/{name}" for name in ("intro", "rerun", "glossary", "run_times", "bibliography")
+    f"book/{name}" for name in ("intro", "rerun", "data", "glossary", "run_times", "bibliography")
 ]
 
 pytestmark = [
