@@ -899,17 +899,19 @@ pd.DataFrame(rows).T
 # ```
 
 # %%
-SHORT = {"torchvision:resnet50": "resnet50", "torchvision:vit_b_16": "vit"}
-judged = {SHORT[name]: found for (name, _), found in own.items() if name in SHORT}
-for name, found in judged.items():
-    gains = {s: percent(found, s)[0] for s in found}
-    over_random = {s: percent(found, s, "random")[0] for s in found}
-    rest = [gains[s] for s in found if s != 1]
-    run.record(**{f"a16_{name}_subjects": len(rest), f"a16_{name}_min": min(rest, default=0)})
-    run.record(**{f"a15_{name}": gains.get(1, 0.0), f"a15_{name}_over_random": over_random.get(1, 0.0)})
 if own:
     run.record(nsd_least_images=min(len(person.responses) for person in people.values()))
     run.record(nsd_pixels=min(person.images.read(0).size[0] for person in people.values()))
+real = bool(own) and run.values["nsd_least_images"] >= 10000 and run.values["nsd_pixels"] == 425
+
+# %%
+SHORT = {"torchvision:resnet50": "resnet50", "torchvision:vit_b_16": "vit"}
+for name, found in {SHORT[name]: found for (name, _), found in own.items() if name in SHORT and real}.items():
+    if 1 in found:
+        run.record(**{f"a15_{name}": percent(found, 1)[0], f"a15_{name}_over_random": percent(found, 1, "random")[0]})
+    rest = [percent(found, s)[0] for s in found if s != 1]
+    if len(rest) >= 3:
+        run.record(**{f"a16_{name}_subjects": len(rest), f"a16_{name}_min": min(rest)})
 
 # %% [markdown]
 # ## What to take away
