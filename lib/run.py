@@ -87,15 +87,15 @@ class Run:
         recorded = recorded_results(profile)
         return (recorded[self.chapter]["values"] if self.chapter in recorded else {}) | self.values
 
-    def quote(self, profile: str, *names: str) -> None:
+    def quote(self, profile: str, *names: str, **aliases: str) -> None:
         """Offer numbers that a longer profile measures to the prose as {glue:text}`name_quoted`, with their spread.
 
-        They are this run's, else those recorded with the book, else "not recorded". Where they come from is offered as
-        {glue:text}`<profile>_source`.
+        They are this run's, else those recorded with the book, else "not recorded". `aliases` offer a number under
+        another name. Where the first comes from is offered as {glue:text}`<profile>_source`.
         """
         known, recorded = self.known(profile), recorded_results(profile)
-        for name in names:
-            self._glue(f"{name}_quoted", _shown(known.get(name)))
+        for alias, name in {**dict(zip(names, names, strict=True)), **aliases}.items():
+            self._glue(f"{alias}_quoted", _shown(known.get(name)))
         source = f"nothing is recorded for profile {profile}"
         if names[0] in self.values:
             source = "measured in this run"

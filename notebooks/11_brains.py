@@ -101,7 +101,7 @@
 # 1. If the voxel's signal is linear in the units, $s = v^\top y$, then linear regression from the units has score 1 in
 #    units of the ceiling, and no code of the units has more.
 # 2. If the signal mixes features, $s = w^\top z$ with $w$ independent of $A$, then linear regression from the units has
-#    the score $\sqrt{w^\top P_A w / w^\top w}$ on average about $\sqrt{m/n}$, and from a code that recovers $z$ it has
+#    the score $\sqrt{w^\top P_A w / w^\top w}$, on average about $\sqrt{m/n}$, and from a code that recovers $z$ it has
 #    the score 1.
 # ```
 #
@@ -142,8 +142,8 @@ from lib.features import k_sparse, seeded
 from lib.matching import soft_matching_score
 from lib.nsd import read_nsd
 from lib.nsd_simulation import simulate_nsd
-from lib.pairs import centre_and_scale, explained_variance, stored_batches, stored_responses
-from lib.plotting import COLOURS, k_styles, panels
+from lib.pairs import centre_and_scale, explained_variance, stacked, stored_batches, stored_responses
+from lib.plotting import COLOURS, k_styles, log_ticks, panels
 from lib.projections import gaussian
 from lib.regression import ridge_correlations, ridge_score
 from lib.run import Run
@@ -324,7 +324,7 @@ def planted_ceiling(subject, roi):
 
 # %%
 ceilings = {key: (planted_ceiling(*key), recording.ceiling) for key, recording in recordings.items()}
-run.record(ceiling_error=[float((read - true).abs().mean()) for true, read in ceilings.values()])
+run.record(ceiling_distance=[float((read - true).abs().mean()) for true, read in ceilings.values()])
 run.record(ceiling=[float(read.mean()) for _, read in ceilings.values()])
 
 # %% tags=["hide-input", "remove-output"]
@@ -349,7 +349,7 @@ run.figure(
 # :name: fig-brains-files
 #
 # The reader finds the planted ceilings. (a) One board. (b) Voxels of the first subject; over all subjects and regions
-# the mean distance from the diagonal is {glue:text}`ceiling_error:.4f`, and the mean ceiling {glue:text}`ceiling:.3f`.
+# the mean distance from the diagonal is {glue:text}`ceiling_distance:.3f`, the mean ceiling {glue:text}`ceiling:.3f`.
 # :::
 
 # %% [markdown]
@@ -510,7 +510,8 @@ for kind, style in zip(KINDS.values(), k_styles(KINDS), strict=True):
         values = torch.stack(values)
         ax.errorbar(at, values.mean(1), values.std(1) / values.shape[1] ** 0.5, label=kind, **style)
         ax.axhline(0, color=COLOURS["grey"], lw=1)
-        ax.set(xscale="log", ylabel="latents minus neurons")
+        ax.set(ylabel="latents minus neurons")
+        log_ticks(ax, at)
 left.set_xlabel("images of the subject")
 right.set_xlabel("images for the SAE")
 right.legend(loc="lower right")
@@ -735,11 +736,15 @@ if v4:
 COUNTS = ("cells_1", "stimuli_1", "cells_2", "stimuli_2", "repetitions", "ceiling", "best_block", "best_k", "shared")
 COUNTS += ("largest_gap_first", "largest_gap_second")
 MATCHES = [f"{metric}_{name}" for metric in ("soft", "ridge") for name in ("populations", "half", "itself", "shuffled")]
-run.quote("v4", *[f"v4_{name}" for name in (*COUNTS, "shuffled", *MATCHES)])
+ends = {}
+for curve, pattern in {"images": "v4_gap_images_*", "sae": "v4_over_neurons_sae_*"}.items():
+    at, _, _ = run.series("v4", pattern)
+    ends |= {f"{end}_{curve}": pattern.replace("*", str(at[i]) if at else "") for end, i in (("few", 0), ("most", -1))}
+run.quote("v4", *[f"v4_{name}" for name in (*COUNTS, "shuffled", *MATCHES)], **ends)
 best_k = run.known("v4").get("v4_best_k")
 
 # %% tags=["hide-input", "remove-output"]
-axes = panels(3, width=3.3)
+axes = panels(3, width=2.8)
 PANELS = {f"v4_{name}_first_b*_k{best_k}": (axes[0], name) for name in ("neurons", "latents", "random")}
 PANELS |= {"v4_gap_images_*": (axes[1], "images"), "v4_over_neurons_sae_*": (axes[2], "SAE images")}
 for (pattern, (ax, name)), style in zip(PANELS.items(), k_styles(PANELS), strict=True):
@@ -747,7 +752,9 @@ for (pattern, (ax, name)), style in zip(PANELS.items(), k_styles(PANELS), strict
     ax.errorbar(at, means, errors, label=name, **style)
 for ax, name in zip(axes[1:], ("stimuli", "images for the SAE"), strict=True):
     ax.axhline(0, color=COLOURS["grey"], lw=1)
-    ax.set(xlabel=name, xscale="log" if best_k else "linear", ylabel="latents minus neurons")
+    ax.set(xlabel=name, ylabel="latents minus neurons")
+    if best_k:
+        log_ticks(ax, ax.lines[0].get_xdata())
 axes[0].set(xlabel="block", ylabel="correlation")
 axes[0].legend(loc="best")
 run.figure(
@@ -793,12 +800,17 @@ run.table("v4", {name: f"v4_{name}_share_*" for name in ("neurons", "latents", "
 # {glue:text}`v4_largest_gap_second_quoted` in the second, as means over V4 neurons. If both are below 0, no choice of
 # block and $k$ among these would have given the paper's sign, and no choice after the fact can be at work.
 #
-# How to read the tables: a gap above 0 by more than its errors, in both sessions, would be a small-scale yes to the
-# paper's question. A gap below 0 says that for these neurons and this network disentangling costs more than it brings.
-# It does not contradict the paper, which asks about other networks, other layers and the ventral stream of humans.
-# Whether it would close with more data is what panels b and c of {numref}`fig-brains-v4` are about: look at their
-# slope, and at where the curves of {numref}`fig-brains-size` were at such sizes, with SAEs that explained far
-# more of the variance.
+# Now the curves. With the fewest stimuli of panel b the gap is {glue:text}`few_images_quoted`, with all of them
+# {glue:text}`most_images_quoted`; with the fewest SAE training images of panel c {glue:text}`few_sae_quoted`, with the
+# most {glue:text}`most_sae_quoted`.
+#
+# How to read all this: a gap above 0 by more than its errors, in both sessions, would be a small-scale yes to the
+# paper's question. A gap below 0 says that for these neurons, this network and *these SAEs* disentangling costs more
+# than it brings. It does not contradict the paper, which asks about other networks, other layers and the ventral stream
+# of humans. How much of a loss is the SAEs' own doing? Compare the explained variance in the table with that of the
+# SAEs in {numref}`fig-brains-size`, where codes of poorly trained SAEs lost even in the positive control. A loss with
+# SAEs that explain half of the variance of new photographs leaves the question open. If the gap closes along panel c
+# and not along panel b, more SAE training images are the thing to ask for, not more stimuli.
 #
 # How alike are two populations of real neurons? Soft-matching on {glue:text}`v4_shared_quoted` shared images:
 #
@@ -826,7 +838,8 @@ run.table("v4", {name: f"v4_{name}_share_*" for name in ("neurons", "latents", "
 # %%
 def own_sae(files, about):
     """An SAE trained on stored responses as in the paper, and what centres and scales them."""
-    middle, size = (x.to(run.device) for x in centre_and_scale(torch.from_numpy(files[0][:50000].copy())[None]))
+    step = max(1, len(files[0]) // 50000)
+    middle, size = centre_and_scale(stacked(files, step).to(run.device))
     width = files[0].shape[1]
     sae = TopKSAE(width, expansion * width, own_k, [seed], 1e-4, 32, device=run.device)
     steps = max(1, round(epochs * len(files[0]) / 1024))
@@ -848,10 +861,10 @@ def own_scores(name, layer):
 
 
 # %% [markdown]
-# Training images for the centre are the first 50,000 as they lie on disk. A subject takes about 360 MB in memory for
-# 10,000 images and 9,000 voxels, and its regression from 8,192 latents some gigabytes more. Sessions are read one after
-# the other and only the region's voxels are kept. Activations go to `build/activations` and trained SAEs to
-# `build/trained`; a run that was stopped goes on from there.
+# Centre and scale come from up to 50,000 training images, spread evenly over the set. A subject takes about 360 MB in
+# memory for 10,000 images and 9,000 voxels, and its regression from 8,192 latents some gigabytes more. Sessions are
+# read one after the other and only the region's voxels are kept. Activations go to `build/activations` and trained SAEs
+# to `build/trained`; a run that was stopped goes on from there.
 
 # %%
 own, people = {}, {}
@@ -861,7 +874,7 @@ if nsd:
 
 # %% [markdown]
 # The table has a row for each network and subject: scores in units of the mean ceiling, the gain as the paper states
-# it, in percent of the neurons' score, and its standard error over voxels. By default it is empty.
+# it, in percent of the neurons' score, and its standard error over voxels.
 
 
 # %%
@@ -878,11 +891,11 @@ for (name, _), found in own.items():
         row = {key: f"{float(value.mean()):.3f}" for key, value in of.items()}
         row |= {"gain in percent": "{:.1f} ± {:.1f}".format(*percent(found, s)), "voxels": len(of["neurons"])}
         rows[name, s] = row | {"images": len(people[s].responses), "ceiling": f"{people[s].ceiling.mean():.3f}"}
-pd.DataFrame(rows).T
+pd.DataFrame(rows).T if rows else "Not run: nsd is empty."
 
 # %% [markdown]
 # What would it take to fill it? NSD's betas of one subject at this resolution are some tens of gigabytes, the stimuli
-# 39 GB; {ref}`page-data` lists what is needed and where to put it. Before that, try the path with simulated files.
+# 40 GB; {ref}`page-data` lists what is needed and where to put it. Before that, try the path with simulated files.
 # Write a subject with `simulate_nsd` as above and give its folder as `nsd`, with `torchvision:resnet18:random`, which
 # needs no download, and any folder of pictures as `train_images`.
 #
@@ -923,7 +936,10 @@ for name, found in {SHORT[name]: found for (name, _), found in own.items() if na
 # - **Compare with neurons and with random latents.** The first asks about the brain, the second about the SAE.
 # - **Count images before reading a loss.** With few of them, for the regression or for the SAE, a planted gain
 #   shrinks or turns into a loss.
-# - **On real V4 neurons** the tables above say what was found. On NSD, nothing is known from this book.
+# - **On real V4 neurons** the gap of latents over neurons is at most {glue:text}`v4_largest_gap_first_quoted` and
+#   {glue:text}`v4_largest_gap_second_quoted` in the two sessions, over all blocks and $k$, with SAEs trained on a few
+#   thousand images.
+# - **On NSD** nothing is known from this book.
 #
 # ## Where this departs from the paper
 #
@@ -991,6 +1007,34 @@ run.record(low_of_quotients=own_ratio[low])
 # {glue:text}`low_of_quotients:.3f` with {glue:text}`low_of_quotients_error:.3f`. The ceilings here are all well above
 # 0, so the two ways are close. In a real region some voxels have an estimated ceiling of exactly 0, and a quotient
 # of two small noisy numbers has no mean to speak of.
+#
+# :::{solution-end}
+# :::
+#
+# :::{exercise} As many units as features
+# :label: ex-brains-units
+#
+# (Rerun, easy, 10 minutes.) Run the chapter with `-p units 128`. Before you do: what should neurons score in the
+# positive control, and what is then left for an SAE to gain? And what does {prf:ref}`prop-brains-two` say about
+# $m = n$? The solution takes a short cut past the files.
+# :::
+#
+# :::{solution-start} ex-brains-units
+# :label: sol-brains-units
+# :class: dropdown
+# :::
+
+# %%
+wide = seen @ gaussian(features, features, generator(1, 5)).mT.float()
+recording = recordings[1, "ventral"]
+run.record(wide_neurons=score(wide, recording), wide_features=score(seen, recording))
+
+# %% [markdown]
+# With as many units as features the units score {glue:text}`wide_neurons:.3f` and the true features
+# {glue:text}`wide_features:.3f`: an invertible map of the features is as good as the features for a regression that may
+# mix them back, up to what the penalty makes of the new axes. Nobody needs an SAE then. Not because the units show one
+# feature each, which they do not, but because a linear map can undo the mixing. Superposition in the sense of this book
+# is what no linear map can undo.
 #
 # :::{solution-end}
 # :::

@@ -6,7 +6,7 @@ import re
 import numpy as np
 import pytest
 
-from lib.plotting import COLOURS, INK, MARKERS, FigureHTML, SliderFigure, k_styles, panels, strokes
+from lib.plotting import COLOURS, INK, MARKERS, FigureHTML, SliderFigure, k_styles, log_ticks, panels, strokes
 
 BACKGROUNDS = {"light": "#ffffff", "dark": "#14181e"}
 
@@ -105,3 +105,12 @@ def test_sliders_move_several_lines_and_break_them_where_matplotlib_does():
         assert [pen for pen, _, _ in found] == [pen for pen, _, _ in expected]
         places = [[float(x) for step in path for x in step[1:]] for path in (found, expected)]
         assert places[0] == pytest.approx(places[1], abs=0.06)
+
+
+def test_log_ticks_stand_at_the_values_and_nowhere_else():
+    (ax,) = panels(1)
+    ax.plot([250, 500, 6000, 20000], [1, 2, 3, 4])
+    log_ticks(ax, [250, 500, 6000, 20000])
+    ax.figure.canvas.draw()
+    assert ax.get_xscale() == "log" and not ax.get_xticks(minor=True).size
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["250", "500", "6000", "20k"]

@@ -110,7 +110,8 @@ def test_recorded_numbers_are_quoted_with_their_source_and_own_ones_come_first(r
     assert run.glued["gap_quoted"] == run.glued["count_quoted"] == "not recorded"
     assert run.glued["long_source"] == "nothing is recorded for profile long"
     keep(tmp_path, "long", {"gap": spread(-0.5), "count": 7})
-    run.quote("long", "gap", "count", "other")
+    run.quote("long", "gap", "count", "other", same="count")
+    assert run.glued["same_quoted"] == "7"
     assert run.glued["gap_quoted"] == "-0.500 ± 0.250" and run.glued["count_quoted"] == "7"
     assert run.glued["other_quoted"] == "not recorded"
     assert run.glued["long_source"] == (
