@@ -535,8 +535,8 @@ run.figure(
 #
 # The right panel is the more serious one. An SAE with few training images learns them by heart: on the subject's images
 # the one with {glue:text}`curve_sae_first` explains a share of {glue:text}`few_explained:.3f` of the variance, the one
-# with {glue:text}`curve_sae_second` {glue:text}`more_explained:.3f`, against {glue:text}`explained:.3f` with
-# {glue:text}`sae_images`. Wherever the curve of the positive control lies below 0, one would conclude that
+# with {glue:text}`curve_sae_second` a share of {glue:text}`more_explained:.3f`, and those with {glue:text}`sae_images`
+# a share of {glue:text}`explained:.3f`. Wherever the curve of the positive control lies below 0, one would conclude that
 # disentangling hurts, about voxels that were *made* of the features.
 # So explained variance on images that the SAE has not seen is the number to ask for before a loss is believed.
 #
@@ -755,7 +755,7 @@ for ax, name in zip(axes[1:], ("stimuli", "images for the SAE"), strict=True):
     ax.set(xlabel=name, ylabel="latents minus neurons")
     if best_k:
         log_ticks(ax, ax.lines[0].get_xdata())
-axes[0].set(xlabel="block", ylabel="correlation")
+axes[0].set(xlabel="block", ylabel="correlation", xticks=run.series("v4", f"v4_neurons_first_b*_k{best_k}")[0])
 axes[0].legend(loc="best")
 run.figure(
     axes,
