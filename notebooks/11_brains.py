@@ -537,7 +537,8 @@ run.figure(
 # the one with {glue:text}`curve_sae_first` explains a share of {glue:text}`few_explained:.3f` of the variance, the one
 # with {glue:text}`curve_sae_second` a share of {glue:text}`more_explained:.3f`, and those with {glue:text}`sae_images`
 # a share of {glue:text}`explained:.3f`. Wherever the curve of the positive control lies below 0, one would conclude
-# that disentangling hurts, about voxels that were *made* of the features. So explained variance on images that the SAE has not seen is the number to ask for before a loss is believed.
+# that disentangling hurts, about voxels that were *made* of the features. So explained variance on images that the SAE
+# has not seen is the number to ask for before a loss is believed.
 #
 # Keep the shapes in mind. A negative result with few images is weak; a gap that closes as images are added asks for
 # more of them; a gap that stays is a result.
