@@ -1,16 +1,17 @@
-# `make help` lists what there is. Variables: PROFILE, NAME, ARGS, JOBS, PYTHON.
+# `make help` lists what there is. Variables: PROFILE, NAME, ARGS, JOBS, DATA, PYTHON.
 PYTHON ?= python3
 PROFILE ?= quick
 JOBS ?= 2
+DATA ?= data
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help book test chapter classroom slides pdf lab claims clean
+.PHONY: help book test chapter classroom slides pdf lab claims check-data clean
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-9s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: $(INSTALLED)  ## run every chapter that is out of date and build the book (PROFILE=quick)
 	$(RUN) lib.chapters run --profile $(PROFILE) --jobs $(JOBS)
@@ -43,6 +44,9 @@ lab: $(INSTALLED)  ## open JupyterLab, where a chapter's .py opens as a notebook
 
 claims: $(INSTALLED)  ## print the verdict on every claim (PROFILE=quick)
 	@$(RUN) lib.claims --profile $(PROFILE)
+
+check-data: $(INSTALLED)  ## say which data sets of the larger runs are there, missing or damaged (DATA=data)
+	@$(RUN) lib.check_data --root $(DATA)
 
 clean:  ## delete the runs of PROFILE and the built pages, keep the installation
 	rm -rf build/$(PROFILE) build/custom _build book/chapters

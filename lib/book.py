@@ -15,7 +15,15 @@ import nbformat
 import yaml
 
 from lib.chapters import LEDGER, output_path, run_seconds
-from lib.pages import chapter_card, landing_picture, landing_verdicts, live_table, run_times, with_card
+from lib.pages import (
+    chapter_card,
+    landing_picture,
+    landing_verdicts,
+    live_table,
+    recorded_times,
+    run_times,
+    with_card,
+)
 from lib.parameters import ROOT, chapter_names, notebook_path
 from lib.reference import reference
 from lib.results import read_results, write_whole
@@ -31,6 +39,7 @@ def build(profile: str) -> int:
         _write_if_changed(BOOK / "chapters" / f"{name}.ipynb", _published(name, profile, text_notebook))
     _write_if_changed(BOOK / "chapters" / "_verdicts.md", landing_verdicts(profile))
     _write_if_changed(BOOK / "chapters" / "_run_times.md", run_times(profile))
+    _write_if_changed(BOOK / "chapters" / "_recorded_times.md", recorded_times())
     _write_if_changed(BOOK / "chapters" / "_live.md", live_table())
     _write_if_changed(BOOK / "chapters" / "_reference.md", reference())
     write_whole(ROOT / "build" / profile / "landing.svg", landing_picture(profile))

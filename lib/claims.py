@@ -38,7 +38,7 @@ class Verdict(NamedTuple):
 def load_claims(path: Path = ROOT / "book" / "claims.yml") -> list[dict]:
     """The ledger's entries; raises ValueError naming the claim and the field that is missing or unknown."""
     claims = yaml.safe_load(path.read_text(encoding="utf-8"))
-    required, optional = {"id", "paper", "place", "claim", "chapter"}, {"reports", "figure", "condition"}
+    required, optional = {"id", "paper", "place", "claim", "chapter"}, {"reports", "figure", "condition", "needs"}
     for claim in claims:
         need = required | ({"holds", "measured"} if "holds" in claim else {"needs"})
         if missing := need - set(claim):
@@ -55,7 +55,7 @@ def judge(claim: dict, results: dict[str, dict]) -> Verdict:
     numbers = _numbers(values) if values is not None else {}
     missing = sorted(_names(claim) - set(numbers)) if "holds" in claim else []
     if values is not None and missing:
-        measured = f"a rerun of {claim['chapter']}, whose results lack {', '.join(missing)}"
+        measured = claim.get("needs", f"a rerun of {claim['chapter']}, whose results lack {', '.join(missing)}")
     elif values is not None and "holds" in claim:
         verdict = "not-reproduced"
         if _all_true(claim, claim["holds"], numbers):

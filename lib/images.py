@@ -10,6 +10,7 @@ from zipfile import BadZipFile, ZipFile
 from PIL import Image
 from torch.utils.data import Dataset
 from torchvision import datasets
+from torchvision.transforms.functional import five_crop
 
 from lib.checks import first_line, unknown
 from lib.digits import digit_grid, single_digits
@@ -45,6 +46,8 @@ def open_images(name: str, transform: Callable | None = None) -> Images:
 
     - `folder:PATH` and `zip:PATH`: every image below, sorted by path. Label: its folder's place among the sorted
       folders, as ImageNet's classes; where all lie at the top, each image is a class of its own.
+    - `crops:` before one of the above: of each image five square crops, the corners and the middle, seven tenths as
+      wide as the image's shorter side. Crop c of image i is entry 5 i + c.
     - `cifar10:ROOT`, `fashion-mnist:ROOT`: the test images as torchvision stores them; `cifar10-train:ROOT` and
       `fashion-mnist-train:ROOT` the training images.
     - `grid:COUNT`, `single:COUNT`: so many scenes of written digits, see `lib.digits`, in 256 levels of grey; from the
@@ -102,6 +105,18 @@ def _archive(path, process):
     return ZipFile(path)
 
 
+def _crops(path, transform):
+    whole = open_images(str(path))
+    names = [f"{name}, crop {place}" for name in whole.names for place in CROPS]
+    labels = [label for label in whole.labels for _ in CROPS]
+    return Images(names, labels, partial(_read_crop, whole), transform)
+
+
+def _read_crop(whole, i):
+    image = whole.read(i // len(CROPS)).convert("RGB")
+    return five_crop(image, round(0.7 * min(image.size)))[i % len(CROPS)]
+
+
 def _torchvision(dataset, train, needed, path, transform):
     try:
         found = dataset(path, train=train, download=False)
@@ -130,11 +145,13 @@ def _read_scene(pictures, i):
     return Image.fromarray(pictures[i])
 
 
+CROPS = ("top left", "top right", "bottom left", "bottom right", "middle")  # in torchvision's order
 CIFAR = "cifar-10-batches-py (163 MB)"
 FASHION = "FashionMNIST/raw/*-ubyte (30 MB; also in Debian's dataset-fashion-mnist, to be unpacked with gunzip)"
 KINDS = {
     "folder": _folder,
     "zip": _zip,
+    "crops": _crops,
     "cifar10": partial(_torchvision, datasets.CIFAR10, False, CIFAR),
     "cifar10-train": partial(_torchvision, datasets.CIFAR10, True, CIFAR),
     "fashion-mnist": partial(_torchvision, datasets.FashionMNIST, False, FASHION),

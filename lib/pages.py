@@ -11,7 +11,7 @@ import yaml
 from lib.chapters import output_path, run_seconds
 from lib.claims import ledger, load_claims, summary_table, verdict_table
 from lib.parameters import ROOT, chapter_names, notebook_path
-from lib.results import results_of
+from lib.results import recorded_results, results_of
 
 LIVE_TIMES = ROOT / "book" / "results" / "live.json"
 WORDS_A_MINUTE = 180  # of prose with formulas
@@ -73,6 +73,17 @@ def run_times(profile: str) -> str:
         seconds = f"{run_seconds(name, profile):.1f}"
         cells = (f"[](#{chapter_label(name)})", seconds, source["device"], versions, source["date"], source["revision"])
         lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def recorded_times() -> str:
+    """The table of how long the recorded runs took, as Markdown."""
+    lines = ["| chapter | profile | minutes | device | date |", "|---|---|---:|---|---|"]
+    for folder in sorted(path for path in (ROOT / "book" / "results").glob("*") if path.is_dir()):
+        for name, content in recorded_results(folder.name).items():
+            made, minutes = content["provenance"], f"{content['seconds'] / 60:.0f}"
+            cells = (f"[](#{chapter_label(name)})", folder.name, minutes, made["device"], made["date"])
+            lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines) + "\n"
 
 

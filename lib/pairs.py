@@ -13,7 +13,7 @@ from torch import nn
 
 from lib.alignment import Alignment, align_pairs, seed_pairs
 from lib.extraction import extract
-from lib.images import open_images
+from lib.images import Images, open_images
 from lib.moments import FoldMoments, stream_moments
 from lib.parameters import ROOT
 from lib.sae import TopKSAE
@@ -91,19 +91,26 @@ def pairing_scores(y: torch.Tensor, sae: TopKSAE, control: TopKSAE) -> dict[str,
     return {ab: align_pairs(pair_moments(y, sae, control, ab), f"{ab[0]}_a", f"{ab[1]}_b") for ab in PAIRINGS}
 
 
-def stored_responses(name: str, layers: list[str], images: str, device: str, seed: int) -> list[np.memmap]:
+def stored_responses(name: str, layers: list[str], images: str | Images, device: str, seed: int) -> list[np.memmap]:
     """Responses of the network called `name` to all `images` at `layers`, written `layer:position`; one file each.
 
-    They are kept in build/activations. Raises ValueError as `lib.vision`, `lib.images` and `lib.extraction` do.
+    `images` are opened, or a name as `open_images` takes it. The responses are kept in build/activations. Raises
+    ValueError as `lib.vision`, `lib.images` and `lib.extraction` do.
     """
     for layer in layers:
         if ":" not in layer:
             raise ValueError(f"layer {layer!r} lacks its position: write {layer}:cls, :centre, :pool or :flat")
     sites = {f"site{i}": tuple(layer.rsplit(":", 1)) for i, layer in enumerate(layers)}
     network = load_network(name, device, seed)
-    digest = sha256(repr((name, seed, layers, images)).encode()).hexdigest()[:12]
+    about, opened = images, images
+    if isinstance(images, str):
+        opened = open_images(images, network.transform)
+    else:
+        about = images.names, sha256(images.read(0).tobytes()).hexdigest()
+        opened = Images(images.names, images.labels, images.read, network.transform)
+    digest = sha256(repr((name, seed, layers, about)).encode()).hexdigest()[:12]
     folder = Path(ROOT, "build", "activations", digest)
-    return list(extract(network, open_images(images, network.transform), sites, folder).values())
+    return list(extract(network, opened, sites, folder).values())
 
 
 def stacked(files: list[np.memmap], step: int = 1) -> torch.Tensor:

@@ -89,6 +89,13 @@ def draw_spreads(ax: Axes, groups: Sequence[str], series: dict, styles: dict[str
     ax.set_xticks(range(len(groups)), groups)
 
 
+def log_ticks(ax: Axes, values: Sequence) -> None:
+    """Make the horizontal axis logarithmic, with a tick at each of these few values and nowhere else."""
+    ax.set_xscale("log")
+    ax.set_xticks(values, labels=[f"{value:g}" if value < 10_000 else f"{value // 1000:g}k" for value in values])
+    ax.minorticks_off()
+
+
 def strokes(x, y, foot_x=0.0, foot_y=0.0) -> tuple[np.ndarray, np.ndarray]:
     """One broken line that goes from a foot to each point `(x, y)`: rays from the origin, or stems with `foot_x=x`."""
     x, y, foot_x, foot_y = np.broadcast_arrays(x, y, foot_x, foot_y)

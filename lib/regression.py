@@ -9,7 +9,7 @@ import torch
 
 from lib.checks import check_pair
 from lib.correlation import centred, constant_units, paired_correlations
-from lib.crossval import Scores, summarise
+from lib.crossval import Scores, k_folds, summarise
 from lib.moments import Covariances, random_fold_moments
 
 ALPHAS = tuple(10.0**i for i in range(-8, 9))  # [A, section 6]
@@ -93,11 +93,35 @@ def ridge_score(y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, seed: int 
     """
     check_pair(y_a, y_b, min_stimuli=4)
     constant = torch.cat([constant_units(y).flatten() for y in (y_a, y_b)]).double().mean()
-    if y_a.ndim == 2 and y_a.shape[1] > y_a.shape[0]:
-        # Ridge does not notice a rotation of the units, and the stimuli span no more dimensions than there are.
-        u, values, _ = torch.linalg.svd(y_a.double() - y_a.double().mean(0), full_matrices=False)
-        y_a = (u * values).to(y_a.dtype)
-    return ridge_folds(random_fold_moments(y_a, y_b, folds, seed).splits("a", "b"), float(constant), alphas)
+    splits = random_fold_moments(_rotated(y_a), y_b, folds, seed).splits("a", "b")
+    return ridge_folds(splits, float(constant), alphas)
+
+
+def ridge_correlations(
+    y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, seed: int = 0, alphas: tuple = ALPHAS
+) -> torch.Tensor:
+    """Correlation of each unit of b with its ridge prediction from a, on each held-out fold; `(folds, units_b)`.
+
+    As `ridge_score`, whose folds are the means over units of b. Products of units of b with each other are never
+    formed, so there may be many of them.
+    """
+    check_pair(y_a, y_b, min_stimuli=4)
+    y_a, y_b = _rotated(y_a).double(), y_b.double()
+    return torch.stack([_held_out(y_a, y_b, *fold, alphas) for fold in k_folds(len(y_a), folds, seed)])
+
+
+def _held_out(y_a, y_b, train, test, alphas):
+    x, y = centred(y_a[train]), centred(y_b[train])
+    weights, _ = ridge_weights(Covariances(len(x), x.mT @ x, x.mT @ y, y.square().sum(0)), alphas)
+    return paired_correlations(y_a[test] @ weights, y_b[test])
+
+
+def _rotated(y):
+    """Responses in as many dimensions as there are stimuli, if there are more units: ridge does not notice."""
+    if y.ndim != 2 or y.shape[1] <= y.shape[0]:
+        return y
+    u, values, _ = torch.linalg.svd(y.double() - y.double().mean(0), full_matrices=False)
+    return (u * values).to(y.dtype)
 
 
 def ridge_folds(splits: list[tuple[Covariances, Covariances]], constant: float = 0.0, alphas: tuple = ALPHAS) -> Scores:

@@ -2,6 +2,7 @@
 
 import json
 import platform
+import re
 import subprocess
 import time
 from datetime import UTC, datetime
@@ -91,6 +92,47 @@ class Run:
         means = [[value["mean"] if isinstance(value, dict) else value for value in row] for row in values]
         return pd.DataFrame(means, list(rows), list(columns.values())).map("{:.3f}".format)
 
+    def known(self, profile: str) -> dict:
+        """The numbers recorded with the book for a longer profile, with those of this run in their place and added."""
+        recorded = recorded_results(profile)
+        return (recorded[self.chapter]["values"] if self.chapter in recorded else {}) | self.values
+
+    def quote(self, profile: str, *names: str, **aliases: str) -> None:
+        """Offer numbers that a longer profile measures to the prose as {glue:text}`name_quoted`, with their spread.
+
+        They are this run's, else those recorded with the book, else "not recorded". `aliases` offer a number under
+        another name. Where the first comes from is offered as {glue:text}`<profile>_source`.
+        """
+        known, recorded = self.known(profile), recorded_results(profile)
+        for alias, name in {**dict(zip(names, names, strict=True)), **aliases}.items():
+            self._glue(f"{alias}_quoted", _shown(known.get(name)))
+        source = f"nothing is recorded for profile {profile}"
+        if names[0] in self.values:
+            source = "measured in this run"
+        elif self.chapter in recorded:
+            content = recorded[self.chapter]
+            made = content["provenance"]
+            source = (
+                f"recorded on {made['date']} with profile {profile} at revision {made['revision']} "
+                f"({made['device']}, {content['seconds']:.0f} seconds)"
+            )
+        self._glue(f"{profile}_source", source)
+
+    def series(self, profile: str, pattern: str) -> list[tuple]:
+        """Of all known spreads of that name, with a whole number for the star: numbers, means, standard errors."""
+        known = self.known(profile)
+        rows = sorted(
+            (int(at), *known[pattern.replace("*", at)].values()) for at in _stars(known, pattern) if at.isdigit()
+        )
+        return list(zip(*rows, strict=True))[:3] or [(), (), ()]
+
+    def recorded_table(self, profile: str, columns: dict[str, str]) -> pd.DataFrame:
+        """A table of known numbers: a row for each word that the star of the first column's name stands for."""
+        known = self.known(profile)
+        stars = _stars(known, next(iter(columns.values())))
+        rows = {star: [_shown(known.get(name.replace("*", star))) for name in columns.values()] for star in stars}
+        return pd.DataFrame.from_dict(rows, "index", columns=list(columns))
+
     def save(self, data: str) -> Path:
         """Write build/<profile>/<chapter>.json, whole or not at all; `data` names the data and says if simulated."""
         content = {
@@ -113,10 +155,16 @@ class Run:
         glue(name, value, display=display)
 
 
+def _stars(values, pattern):
+    """The words that the star of `pattern` stands for among the names of `values`."""
+    found = (re.fullmatch(re.escape(pattern).replace(r"\*", "(.+)"), name) for name in values)
+    return [match[1] for match in found if match]
+
+
 def _shown(value):
     if isinstance(value, dict):
         return f"{value['mean']:.3f} ± {value['standard_error']:.3f}"
-    return "not recorded" if value is None else f"{value:.3f}"
+    return "not recorded" if value is None else f"{value}" if isinstance(value, int) else f"{value:.3f}"
 
 
 def provenance(device: torch.device) -> dict:

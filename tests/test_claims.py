@@ -95,6 +95,15 @@ def test_claim_whose_results_lack_a_number_is_not_run_and_says_so():
     assert entry.measured == "a rerun of 05_partial_overlap, whose results lack b7_margin"
 
 
+def test_claim_that_says_what_it_needs_says_so_until_the_numbers_are_there():
+    claim = next(claim for claim in JUDGED if claim["id"] == "A15")
+    values = values_for(claim, claim["holds"])
+    assert verdict(claim, values) == "reproduced"
+    del values["nsd_pixels"]
+    entry = judge(claim, {claim["chapter"]: {"values": values}})
+    assert entry.verdict == "not-run" and entry.measured == claim["needs"]
+
+
 def test_malformed_predicate_is_named():
     claim = {key: value for key, value in JUDGED[1].items() if key != "condition"}
     name = claim["holds"][0].split()[0]

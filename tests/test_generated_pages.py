@@ -11,6 +11,7 @@ import yaml
 from helpers import executed
 
 from lib import pages
+from lib import results as results_module
 from lib.geometry import linear_cka
 from lib.pages import (
     chapter_card,
@@ -19,12 +20,14 @@ from lib.pages import (
     live_changes,
     live_table,
     reading_minutes,
+    recorded_times,
     run_times,
     with_card,
 )
 from lib.parameters import ROOT, chapter_names, checked, notebook_path
 from lib.plotting import FigureHTML, panels
 from lib.reference import reference, users
+from lib.results import write_whole
 
 SOURCE = {"device": "CPU, 1 threads", "versions": {"torch": "2"}, "date": "2026-01-01", "revision": "abc"}
 
@@ -76,6 +79,19 @@ def test_missing_results_of_a_finished_chapter_are_named(project, results):
     results.clear()
     with pytest.raises(ValueError, match="build/quick/01_first.json is missing: run `make book` again"):
         run_times("quick")
+
+
+def test_recorded_times_have_a_row_for_each_recorded_run(project, monkeypatch):
+    executed(project, "01_first", "quick")
+    for module in (pages, results_module):
+        monkeypatch.setattr(module, "ROOT", project)
+    for profile, seconds in (("long", 119), ("paper", 600)):
+        content = {"chapter": "01_first", "values": {}, "seconds": seconds, "provenance": SOURCE}
+        write_whole(project / "book" / "results" / profile / "01_first.json", json.dumps(content))
+    assert recorded_times().splitlines()[2:] == [
+        "| [](#ch-first) | long | 2 | CPU, 1 threads | 2026-01-01 |",
+        "| [](#ch-first) | paper | 10 | CPU, 1 threads | 2026-01-01 |",
+    ]
 
 
 def test_landing_page_has_every_claim_and_the_run_behind_them(project, results):

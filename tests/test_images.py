@@ -176,3 +176,35 @@ def test_a_number_of_scenes_that_is_none_is_refused(name):
 
 def test_no_scenes_are_refused():
     refuses("count = 0 images", "choose at least 1", open_images, "grid:0")
+
+
+# Crops
+
+
+def test_crops_are_the_corners_and_the_middle_of_each_image(tmp_path):
+    quarters = np.zeros((10, 20, 3), np.uint8)
+    quarters[:5, :10], quarters[:5, 10:], quarters[5:, :10], quarters[5:, 10:] = 10, 20, 30, 40
+    for name in ("a.png", "b.png"):
+        Image.fromarray(quarters + (name == "b.png")).save(tmp_path / name)
+    crops = open_images(f"crops:folder:{tmp_path}")
+    assert len(crops) == 10 and crops.names[6] == "b.png, crop top right" and crops.labels == [0] * 5 + [1] * 5
+    seen = [np.asarray(crops[i][0])[..., 0] for i in range(10)]
+    assert all(crop.shape == (7, 7) for crop in seen)
+    assert [crop[0, 0] for crop in seen[:4]] == [10, 20, 10, 20] and [crop[6, 6] for crop in seen[:4]] == [
+        30,
+        40,
+        30,
+        40,
+    ]
+    assert set(seen[4].ravel()) == {10, 20, 30, 40} and (seen[7] == seen[2] + 1).all()
+
+
+def test_crops_of_nothing_and_damaged_ones_are_refused(tmp_path):
+    refuses("kind of images 'nowhere' is unknown", "did you mean", open_images, "crops:nowhere:x")
+    (tmp_path / "a.png").write_bytes(b"no picture")
+    refuses(
+        "image a.png, crop top left cannot be read",
+        "replace it",
+        open_images(f"crops:folder:{tmp_path}").__getitem__,
+        0,
+    )

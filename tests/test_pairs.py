@@ -7,6 +7,7 @@ import lib.pairs
 from lib.alignment import align_pairs, feature_correlations
 from lib.digits import digit_grid
 from lib.features import bernoulli_uniform, seeded
+from lib.images import open_images
 from lib.matching import soft_matching_score
 from lib.moments import stream_moments
 from lib.networks import GridMLP
@@ -137,3 +138,21 @@ def test_stored_responses_are_kept_and_found(tmp_path, monkeypatch):
     close(stacked(first[:1], step=2), torch.tensor(first[0][[0, 2]])[None])
     assert all((a == b).all() for a, b in zip(first, second, strict=True)) and not np.allclose(first[1], other[1])
     assert len(list((tmp_path / "build" / "activations").iterdir())) == 2
+
+
+def test_responses_to_opened_images_are_those_to_images_by_name_and_are_told_apart(tmp_path, monkeypatch):
+    from PIL import Image
+
+    monkeypatch.setattr(lib.pairs, "ROOT", tmp_path)
+    for folder, value in (("a", 80), ("b", 160)):
+        (tmp_path / folder).mkdir()
+        for i in range(2):
+            Image.new("RGB", (40, 40), (value * i, 20, value)).save(tmp_path / folder / f"{i}.png")
+
+    def stored(images):
+        return stored_responses("torchvision:resnet18:random", ["avgpool:flat"], images, "cpu", 0)[0]
+
+    opened = [open_images(f"folder:{tmp_path / folder}") for folder in "ab"]
+    assert (stored(opened[0]) == stored(f"folder:{tmp_path / 'a'}")).all()
+    assert not np.allclose(stored(opened[0]), stored(opened[1]))  # same names, other pictures
+    assert opened[0].transform is None  # left as it was

@@ -7,7 +7,18 @@ import numpy as np
 import pytest
 import torch
 
-from lib.plotting import COLOURS, INK, MARKERS, FigureHTML, SliderFigure, draw_spreads, k_styles, panels, strokes
+from lib.plotting import (
+    COLOURS,
+    INK,
+    MARKERS,
+    FigureHTML,
+    SliderFigure,
+    draw_spreads,
+    k_styles,
+    log_ticks,
+    panels,
+    strokes,
+)
 
 BACKGROUNDS = {"light": "#ffffff", "dark": "#14181e"}
 
@@ -121,3 +132,12 @@ def test_spreads_show_every_value_its_mean_and_standard_error():
     low, high = bars.get_segments()[0][:, 1]
     assert (high - low) / 2 == pytest.approx(1 / 3**0.5)
     assert ax.containers[0].lines[0].get_color() != ax.containers[1].lines[0].get_color()
+
+
+def test_log_ticks_stand_at_the_values_and_nowhere_else():
+    (ax,) = panels(1)
+    ax.plot([250, 500, 6000, 20000], [1, 2, 3, 4])
+    log_ticks(ax, [250, 500, 6000, 20000])
+    ax.figure.canvas.draw()
+    assert ax.get_xscale() == "log" and not ax.get_xticks(minor=True).size
+    assert [label.get_text() for label in ax.get_xticklabels()] == ["250", "500", "6000", "20k"]

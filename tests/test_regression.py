@@ -17,6 +17,7 @@ from lib.regression import (
     ols_score,
     prediction_correlations,
     prediction_score,
+    ridge_correlations,
     ridge_folds,
     ridge_score,
     ridge_weights,
@@ -457,6 +458,19 @@ def test_linear_relations_score_1_in_both_directions_of_an_invertible_map():
 def test_independent_noise_scores_0(units):
     scores = torch.tensor([ridge_score(normal(40, units, seed=s), normal(40, 3, seed=99 + s)).mean for s in range(60)])
     assert abs(scores.mean()) < 5 * scores.std() / 60**0.5
+
+
+@pytest.mark.parametrize("units", [4, 80])  # fewer and more than stimuli
+def test_ridge_correlations_have_the_folds_of_ridge_score_as_their_means(units):
+    y_a, y_b = related(60, units, 7)
+    each = ridge_correlations(y_a, y_b, 4, seed=3)
+    assert each.shape == (4, 7)
+    close(each.mean(1), ridge_score(y_a, y_b, 4, seed=3).folds, 1e-5)
+    close(each[:, 2:3], ridge_correlations(y_a, y_b[:, 2:3], 4, seed=3))  # each unit of b on its own
+
+
+def test_ridge_correlations_refuse_a_target_of_other_stimuli():
+    refuses("y_a has 12 stimuli and y_b has 11", "same stimuli", ridge_correlations, normal(12, 3), normal(11, 3))
 
 
 def test_constant_units_score_0_and_are_counted_by_ridge():

@@ -99,3 +99,52 @@ def test_own_runs_take_precedence_over_recorded_ones(tmp_path, monkeypatch):
     assert results_of("paper")["01_tiny"]["values"]["from"] == "own"
     assert results_of("quick") == {}
     assert recorded_results("paper")["01_tiny"]["values"]["from"] == "recorded"
+
+
+def keep(tmp_path, profile, values):
+    made = {"date": "2026-01-02", "revision": "abc", "device": "CPU, 2 threads"}
+    content = {"chapter": "01_tiny", "provenance": made, "seconds": 12.3, "values": values}
+    write_whole(tmp_path / "book" / "results" / profile / "01_tiny.json", json.dumps(content))
+
+
+def spread(mean):
+    return {"mean": mean, "standard_error": 0.25, "count": 3}
+
+
+def test_recorded_numbers_are_quoted_with_their_source_and_own_ones_come_first(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "ROOT", tmp_path)
+    run.quote("long", "gap", "count")
+    assert run.glued["gap_quoted"] == run.glued["count_quoted"] == "not recorded"
+    assert run.glued["long_source"] == "nothing is recorded for profile long"
+    keep(tmp_path, "long", {"gap": spread(-0.5), "count": 7})
+    run.quote("long", "gap", "count", "other", same="count")
+    assert run.glued["same_quoted"] == "7"
+    assert run.glued["gap_quoted"] == "-0.500 ± 0.250" and run.glued["count_quoted"] == "7"
+    assert run.glued["other_quoted"] == "not recorded"
+    assert run.glued["long_source"] == (
+        "recorded on 2026-01-02 with profile long at revision abc (CPU, 2 threads, 12 seconds)"
+    )
+    run.record(gap=[1.0, 2.0, 3.0])
+    run.quote("long", "gap")
+    assert run.glued["gap_quoted"] == "2.000 ± 0.577" and run.glued["long_source"] == "measured in this run"
+    assert "count" not in run.values
+
+
+def test_series_of_recorded_numbers_rise_and_others_are_left_out(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "ROOT", tmp_path)
+    assert run.series("long", "gap_*_k2") == [(), (), ()]
+    names = {"gap_10_k2": 3.0, "gap_9_k2": 2.0, "gap_all_k2": 5.0, "gap_8_k3": 7.0, "the_gap_1_k2": 8.0}
+    keep(tmp_path, "long", {name: spread(value) for name, value in names.items()})
+    assert run.series("long", "gap_*_k2") == [(9, 10), (2.0, 3.0), (0.25, 0.25)]
+
+
+def test_table_has_a_row_for_each_star_of_its_first_column(run, tmp_path, monkeypatch):
+    monkeypatch.setattr(results, "ROOT", tmp_path)
+    assert run.recorded_table("long", {"gap": "gap_*", "share": "share_*"}).empty
+    keep(tmp_path, "long", {"gap_a": spread(1.0), "gap_b": spread(2.0), "share_b": 0.5, "share_c": 0.25})
+    table = run.recorded_table("long", {"gap": "gap_*", "share": "share_*"})
+    assert list(table.index) == ["a", "b"] and list(table.columns) == ["gap", "share"]
+    assert list(table["gap"]) == ["1.000 ± 0.250", "2.000 ± 0.250"] and list(table["share"]) == [
+        "not recorded",
+        "0.500",
+    ]

@@ -1,0 +1,144 @@
+import pytest
+import torch
+from helpers import close, normal, refuses
+from PIL import Image
+
+from lib.brain import Recording, ceiling_share, random_halves, shared_images, split_half_ceiling
+from lib.correlation import paired_correlations
+from lib.features import seeded
+from lib.images import Images
+
+
+def noisy(images=400, neurons=6, repetitions=8, noise=1.0, seed=0):
+    """A signal and trials that repeat it with noise."""
+    signal = normal(images, neurons, seed=seed)
+    return signal, signal[:, :, None] + noise * normal(images, neurons, repetitions, seed=seed + 1)
+
+
+def shown_less(trials, seed=9):
+    """The same trials, of which images lack up to four repetitions at random places."""
+    images, _, repetitions = trials.shape
+    place = torch.rand(images, 1, repetitions, generator=seeded(seed)).argsort(2).argsort(2)
+    lacking = torch.arange(images)[:, None, None] % 5
+    return trials.masked_fill(place < lacking, torch.nan)
+
+
+def coloured(*values):
+    pictures = [Image.new("RGB", (4, 3), (value, 0, 0)) for value in values]
+    return Images([str(v) for v in values], list(values), pictures.__getitem__)
+
+
+def recorded(*values):
+    count = len(values)
+    return Recording("x", torch.zeros(count, 2), coloured(*values), torch.ones(count), torch.ones(2))
+
+
+# Halves
+
+
+def test_halves_share_no_trial_and_leave_none_out():
+    trials = shown_less(noisy(images=30, neurons=2)[1])
+    first, second = random_halves(trials, seeded(0))
+    count = (~trials[:, 0].isnan()).sum(1)
+    close((first * (count // 2)[:, None] + second * (count - count // 2)[:, None]), trials.nansum(2))
+
+
+def test_halves_are_means_of_the_same_trials_for_all_neurons():
+    trials = shown_less(noisy(images=30, neurons=1)[1]).expand(-1, 3, -1)
+    for half in random_halves(trials, seeded(0)):
+        close(half[:, 0], half[:, 2])
+
+
+def test_each_trial_is_as_often_in_the_first_half_as_in_the_second():
+    trials = torch.zeros(20000, 1, 4, dtype=torch.float64)
+    trials[:, :, 2] = 1
+    first, _ = random_halves(trials, seeded(0))
+    close(first.mean(), 0.25, 0.005)  # in the first half of two trials in half of the cases
+    assert set(first.unique().tolist()) == {0, 0.5}
+
+
+def test_two_trials_make_halves_of_one_each():
+    trials = torch.tensor([[[1.0, torch.nan, 2.0]], [[torch.nan, 5.0, 3.0]]])
+    first, second = random_halves(trials, seeded(3))
+    assert {(float(a), float(b)) for a, b in zip(first, second, strict=True)} <= {(1, 2), (2, 1), (5, 3), (3, 5)}
+
+
+# Ceilings
+
+
+@pytest.mark.parametrize("noise", [0.5, 1.0, 3.0])
+def test_ceiling_is_the_correlation_of_the_true_signal(noise):
+    signal, trials = noisy(images=4000, noise=noise)
+    close(split_half_ceiling(trials), paired_correlations(signal, trials.mean(2)), 0.02)
+    close(split_half_ceiling(trials).mean(), (1 / (1 + noise**2 / 8)) ** 0.5, 0.01)
+
+
+def test_ceiling_allows_for_images_shown_less_often():
+    signal, trials = noisy(images=4000, noise=2.0)
+    fewer = shown_less(trials)
+    close(split_half_ceiling(fewer), paired_correlations(signal, fewer.nanmean(2)), 0.02)
+    assert (split_half_ceiling(fewer) < split_half_ceiling(trials)).all()
+
+
+def test_ceiling_without_noise_is_1_and_without_signal_near_0():
+    signal, trials = noisy(noise=0.0)
+    close(split_half_ceiling(trials), torch.ones(6))
+    nothing = split_half_ceiling(noisy(images=20000)[1] - noisy(images=20000)[0][:, :, None])
+    assert (nothing < 0.25).all() and (nothing >= 0).all()
+
+
+def test_ceiling_of_anticorrelated_halves_is_0_and_of_a_silent_neuron_too():
+    trials = torch.stack([normal(50, 1), -normal(50, 1)], 2)
+    close(split_half_ceiling(trials), [0.0])
+    close(split_half_ceiling(torch.zeros(50, 1, 4, dtype=torch.float64)), [0.0])
+
+
+def test_ceiling_is_the_same_for_the_same_seed_and_hardly_depends_on_it():
+    trials = noisy()[1]
+    close(split_half_ceiling(trials, seed=1), split_half_ceiling(trials, seed=1), 0)
+    close(split_half_ceiling(trials, seed=1), split_half_ceiling(trials, seed=2), 0.02)
+
+
+@pytest.mark.parametrize(
+    ("trials", "thing", "mend"),
+    [
+        (torch.zeros(5, 4), "trials have shape (5, 4)", "give (images, neurons, repetitions)"),
+        (torch.zeros(0, 4, 3), "trials have shape (0, 4, 3)", "give (images, neurons, repetitions)"),
+        (torch.tensor([[[1.0, 2, 3]], [[4, torch.nan, torch.nan]]]), "image 1 was shown 1 times", "twice or more"),
+        (torch.tensor([[[1.0, 2], [torch.nan, 4]]]), "trials lack a repetition for some neurons only", "take these"),
+    ],
+)
+def test_bad_trials_are_refused(trials, thing, mend):
+    refuses(thing, mend, split_half_ceiling, trials)
+
+
+def test_share_of_the_ceiling_is_a_quotient_of_means():
+    scores = torch.tensor([[0.1, 0.5], [0.3, 0.3]])
+    close(ceiling_share(scores, torch.tensor([0.2, 1.0])), [0.5, 0.5], 1e-6)  # not (0.5 + 0.5) / 2 and (1.5 + 0.3) / 2
+    close(ceiling_share(scores[0], torch.tensor([0.0, 1.0])), 0.6, 1e-6)
+
+
+@pytest.mark.parametrize("ceiling", [torch.tensor([torch.nan, torch.nan]), torch.zeros(2)])
+def test_share_of_an_unknown_ceiling_is_refused(ceiling):
+    refuses("the mean ceiling is", "must be known and above 0", ceiling_share, torch.ones(2), ceiling)
+
+
+# Images in common
+
+
+def test_shared_images_are_found_by_their_pixels_in_any_order():
+    a, b = recorded(5, 9, 7, 1), recorded(7, 2, 5, 3, 1)
+    first, second = shared_images(a, b)
+    assert (first.tolist(), second.tolist()) == ([0, 2, 3], [2, 0, 4])
+
+
+def test_an_image_that_occurs_twice_is_paired_once():
+    first, second = shared_images(recorded(5, 5, 6), recorded(6, 5, 5))
+    assert (first.tolist(), second.tolist()) == ([0, 2], [1, 0])
+
+
+def test_images_of_another_shape_are_not_shared_and_none_is_no_error():
+    a, b = recorded(0), recorded(0)
+    b.images.read = lambda row: Image.new("RGB", (3, 4))
+    first, second = shared_images(a, b)
+    assert len(first) == len(second) == 0 and first.dtype == torch.int64
