@@ -42,11 +42,12 @@ class Run:
         Raises ValueError if a name is taken or a number is not finite.
         """
         for name, value in values.items():
-            if name in self.values:
-                raise ValueError(f"{name} is recorded already: give the second number a name of its own")
             number = torch.as_tensor(value, dtype=torch.float64).cpu()
             if not torch.isfinite(number).all():
                 raise ValueError(f"{name} = {value} is not finite: record what was measured, or how many runs failed")
+            names = {name, f"{name}_error"} if number.ndim else {name}
+            if taken := names & self._taken():
+                raise ValueError(f"{min(taken)} is recorded already: give the second number a name of its own")
             if number.ndim == 0:
                 self.values[name] = value if isinstance(value, int) else float(number)
                 self._glue(name, self.values[name])
@@ -54,6 +55,10 @@ class Run:
                 self._record_spread(name, number)
             else:
                 raise ValueError(f"{name} has shape {tuple(number.shape)}: give a number, or a list of at least two")
+
+    def _taken(self):
+        """Names of numbers and of the standard errors of spreads."""
+        return self.values.keys() | {f"{name}_error" for name, value in self.values.items() if isinstance(value, dict)}
 
     def _record_spread(self, name, numbers):
         mean, error = float(numbers.mean()), float(numbers.std() / len(numbers) ** 0.5)

@@ -45,6 +45,11 @@ def test_number_recorded_twice_or_not_finite_is_refused(run):
     run.record(rms=0.1)
     with pytest.raises(ValueError, match="rms is recorded already"):
         run.record(rms=0.2)
+    run.record(score=[1.0, 2.0], late_error=0.5)
+    with pytest.raises(ValueError, match="score_error is recorded already"):
+        run.record(score_error=0.2)
+    with pytest.raises(ValueError, match="late_error is recorded already"):
+        run.record(late=[1.0, 2.0])
     for bad in ([0.1], [[0.1, 0.2]]):
         with pytest.raises(ValueError, match="other has shape .*: give a number, or a list of at least two"):
             run.record(other=bad)
