@@ -7,12 +7,15 @@ from functools import cache, partial
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile
 
+import torch
 from PIL import Image
+from PIL.ImageOps import mirror
 from torch.utils.data import Dataset
 from torchvision import datasets
 
 from lib.checks import first_line, unknown
 from lib.digits import digit_grid, single_digits
+from lib.features import seeded
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 
@@ -49,6 +52,8 @@ def open_images(name: str, transform: Callable | None = None) -> Images:
       `fashion-mnist-train:ROOT` the training images.
     - `grid:COUNT`, `single:COUNT`: so many scenes of written digits, see `lib.digits`, in 256 levels of grey; from the
       written digits of the test split, or of the training split with `grid-train:COUNT`, `single-train:COUNT`.
+    - `crops:COUNT:` and one of the above: so many random crops of each image, one after the other, each a square with
+      half to all of the area of the largest, every second mirrored on average; the same at every call.
 
     Raises ValueError for an unknown kind, where there are no images, and for what is missing or damaged.
     """
@@ -130,6 +135,25 @@ def _read_scene(pictures, i):
     return Image.fromarray(pictures[i])
 
 
+def _crops(rest, transform):
+    count, _, name = str(rest).partition(":")
+    if not count.isdecimal() or not int(count):
+        raise ValueError(f"number of crops {count!r} is no number above 0: write crops:4:folder:PATH")
+    whole = open_images(name)
+    names = [f"{image}, crop {i}" for image in whole.names for i in range(int(count))]
+    labels = [label for label in whole.labels for _ in range(int(count))]
+    return Images(names, labels, partial(_read_crop, whole, int(count)), transform)
+
+
+def _read_crop(images, count, i):
+    image = images.read(i // count)
+    area, x, y, flip = torch.rand(4, generator=seeded(i), dtype=torch.float64).tolist()
+    side = round(min(image.size) * (0.5 + 0.5 * area) ** 0.5)
+    left, top = round(x * (image.width - side)), round(y * (image.height - side))
+    image = image.crop((left, top, left + side, top + side))
+    return mirror(image) if flip < 0.5 else image
+
+
 CIFAR = "cifar-10-batches-py (163 MB)"
 FASHION = "FashionMNIST/raw/*-ubyte (30 MB; also in Debian's dataset-fashion-mnist, to be unpacked with gunzip)"
 KINDS = {
@@ -143,4 +167,5 @@ KINDS = {
     "grid-train": partial(_scenes, digit_grid, "train"),
     "single": partial(_scenes, single_digits, "test"),
     "single-train": partial(_scenes, single_digits, "train"),
+    "crops": _crops,
 }
