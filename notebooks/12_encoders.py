@@ -144,7 +144,7 @@ from itertools import combinations
 import torch
 
 from lib.correlation import constant_units
-from lib.features import k_sparse, seeded
+from lib.features import bernoulli_uniform, seeded
 from lib.pairs import centre_and_scale, joint_batches, joint_codes, ols_both_ways, padded, stored_responses
 from lib.plotting import COLOURS, draw_spreads, k_styles, panels
 from lib.regression import prediction_score
@@ -163,7 +163,12 @@ from lib.training import train
 profile: str = "quick"  # name of the settings and folder of the results
 device: str = "auto"  # auto, cpu or cuda
 seed: int = 0  # random seed, an integer
-networks: list[str] = ["book:grid-mlp:0", "book:grid-mlp:1", "book:grid-vit:0", "book:grid-vit:1"]  # as lib.vision has it
+networks: list[str] = [
+    "book:grid-mlp:0",
+    "book:grid-mlp:1",
+    "book:grid-vit:0",
+    "book:grid-vit:1",
+]  # as lib.vision has it
 layers: list[str] = ["body.3:flat body.5:flat", "blocks.0:cls blocks.1:cls"]  # read in each equal share of the networks
 images: str = "grid-train:10000"  # images that SAEs and regressions are fitted on, as lib.images names them
 test_images: str = "grid:4000"  # other images for the scores, none to hold out a fifth of the first
@@ -507,9 +512,9 @@ run.figure(
 #
 # With the other reading, the reconstructions encoded anew, the share above the diagonal is
 # {glue:text}`recoded_above_unit:.3f` by units and {glue:text}`recoded_above_pooled:.3f` pooled; those codes align at
-# {glue:text}`recoded_unit:.3f` and {glue:text}`recoded_pooled:.3f`. An encoder does not undo its decoder: a code and
-# the code of its reconstruction correlate at {glue:text}`survives_joint:.3f`. A one-pass encoder was trained on
-# responses, and reconstructions are not responses.
+# {glue:text}`recoded_unit:.3f` and {glue:text}`recoded_pooled:.3f`. The encoder does not undo the decoder: a code and
+# the code of its reconstruction correlate at {glue:text}`survives_joint:.3f`, pooled, and each system loses something
+# of its own on the way. The encoders were trained on responses, and reconstructions are not responses.
 #
 # The paper calls this panel a positive control that must come out above the diagonal. By
 # {prf:ref}`prop-encoders-control` it must if both encoders give one code. How far they do so is an empirical matter,
@@ -552,15 +557,15 @@ run.table(AVERAGE_NAMES, rows)
 # Read the table from below. *Shuffled throughout*: {glue:text}`shuffled_unit:.3f` and {glue:text}`shuffled_pooled:.3f`.
 # A joint loss on unrelated stimuli makes no codes that agree on new ones, so the held-out score is not something that
 # the training can write itself. *Shuffled training, matched test*: SAEs that were told that unrelated responses belong
-# together, asked about stimuli that do; here the mixed terms of the loss did harm and no good. *Independent*: nothing
-# was asked of the pair, and the codes still align, since both systems were taken apart into the features they have in
-# common.
+# together, asked about stimuli that do; here the mixed terms of the loss could only do harm. *Independent*: nothing was
+# asked of the pair, and the codes align as far as both systems were taken apart into the same features.
 #
 # The difference from independent to joint is what the mixed terms add. Joint codes score above independent ones in a
 # share of {glue:text}`joint_above_alone_unit:.3f` of directed pairs by units and
 # {glue:text}`joint_above_alone_pooled:.3f` pooled; independent ones score above raw in
 # {glue:text}`alone_above_raw_unit:.3f` and {glue:text}`alone_above_raw_pooled:.3f`. Only this last pair of numbers is
-# free of agreement that was asked for.
+# free of agreement that was asked for. Where joint codes lie above raw responses and independent ones below, the gain
+# over raw is owed to the joint loss, and not to disentangling each system.
 #
 # What can a joint code then show? That there *is* a sparse code which can be read from either system, carries over to
 # new stimuli, and explains {glue:text}`explained_joint:.3f` of their variance. That is worth knowing. It does not show
@@ -568,53 +573,58 @@ run.table(AVERAGE_NAMES, rows)
 # those that both have. For that question independent SAEs are the better witness.
 
 # %% [markdown]
-# ## Training decides here too
+# ## How long to train
 #
-# The same for every {glue:text}`every`th pair, with SAEs trained for different lengths. Dashed lines: raw responses of
-# these pairs.
+# The same for every {glue:text}`every`th pair, with SAEs trained for different lengths, joint and independent, each
+# with a rate that falls to 0 by its own end.
 
 # %%
+lengths = {"joint": [], "independent": []}
+for steps in curve_steps:
+    sae, single = fit_joint(some, steps), fit_alone(steps)
+    found = [code_scores(sae, (2 * q, 2 * q + 1), pair) for q, pair in enumerate(some)]
+    lengths["joint"].append(stack(found, "codes").mean((0, 1)))
+    lengths["independent"].append(stack([code_scores(single, pair, pair) for pair in some], "codes").mean((0, 1)))
+curve = {name: torch.stack(values) for name, values in lengths.items()}
 raw_some = scores["raw"][::every].mean((0, 1))
-curve = torch.zeros(len(curve_steps), 2)
-for row, steps in enumerate(curve_steps):
-    sae = fit_joint(some, steps)
-    one = stack([code_scores(sae, (2 * q, 2 * q + 1), pair) for q, pair in enumerate(some)], "codes")
-    curve[row] = one.mean((0, 1))
 
 # %%
 run.record(curve_first=curve_steps[0], curve_last=curve_steps[-1])
 for at, average in enumerate(AVERAGES):
-    run.record(**{f"curve_first_{average}": curve[0, at], f"curve_last_{average}": curve[-1, at]})
     run.record(**{f"curve_raw_{average}": raw_some[at]})
+    for name, values in curve.items():
+        run.record(**{f"first_{name}_{average}": values[0, at], f"last_{name}_{average}": values[-1, at]})
 
 # %% tags=["hide-input", "remove-output"]
-(ax,) = panels(1)
-for at, (average, style) in enumerate(zip(AVERAGES, k_styles(AVERAGES), strict=True)):
-    ax.plot(curve_steps, curve[:, at], label=AVERAGE_NAMES[average], **style)
-    ax.axhline(float(raw_some[at]), color=style["color"], ls="--", lw=1)
-ax.set(xscale="log", xlabel="SAE steps", ylabel="latent r", ylim=(0, 1))
-ax.legend(loc="lower right")
+axes = panels(2)
+for at, (ax, average) in enumerate(zip(axes, AVERAGES, strict=True)):
+    for name, values in curve.items():
+        ax.plot(curve_steps, values[:, at], label=name, **LOOKS[name])
+    ax.axhline(float(raw_some[at]), color=LOOKS["raw"]["color"], ls="--", lw=1, label="raw")
+    ax.set(xscale="log", xlabel="SAE steps", ylabel="held-out r", ylim=(0, 1), title=AVERAGE_NAMES[average])
+axes[0].legend(loc="lower right")
 run.figure(
-    [ax],
+    axes,
     "fig-encoders-curve",
-    alt="Latent correlation against the number of training steps, logarithmic, for both averages, with dashed lines at "
-    "the raw correlations. Both curves rise.",
-    title=heading("Stand-in, simulated scenes of real digits: longer training of joint SAEs"),
+    alt="Correlation of joint and of independent codes against the number of training steps, logarithmic, one panel for "
+    "each average, with dashed lines at the raw correlations.",
+    title=heading("Stand-in, simulated scenes of real digits: longer training of SAEs"),
 )
 
 # %% [markdown]
 # :::{glue:figure} fig-encoders-curve
 # :name: fig-encoders-curve
 #
-# The two averages cross the raw score at different lengths of training. After {glue:text}`curve_first` and
-# {glue:text}`curve_last` steps: {glue:text}`curve_first_unit:.3f` and {glue:text}`curve_last_unit:.3f` by units, raw
-# {glue:text}`curve_raw_unit:.3f`; {glue:text}`curve_first_pooled:.3f` and {glue:text}`curve_last_pooled:.3f` pooled,
-# raw {glue:text}`curve_raw_pooled:.3f`.
+# Alignment of codes moves with the length of training while raw alignment stays where it is. Joint codes after
+# {glue:text}`curve_first` and {glue:text}`curve_last` steps: {glue:text}`first_joint_unit:.3f` and
+# {glue:text}`last_joint_unit:.3f` by units (raw {glue:text}`curve_raw_unit:.3f`), {glue:text}`first_joint_pooled:.3f`
+# and {glue:text}`last_joint_pooled:.3f` pooled (raw {glue:text}`curve_raw_pooled:.3f`). Independent codes end at
+# {glue:text}`last_independent_unit:.3f` and {glue:text}`last_independent_pooled:.3f`.
 # :::
 #
-# First the code of what is common and strong is learned, which is all that the pooled score sees. The weak and rare
-# latents settle later, and the mean over units waits for them. A verdict per unit at a fixed length is therefore partly
-# a verdict on the length.
+# Compare how far each average has come, in the share of its last value, when training starts to level off. Strong and
+# frequent latents are learned first, and the pooled score sees little else. Weak and rare ones settle later, and the
+# mean over units waits for them. A verdict per unit at a fixed length is in part a verdict on the length.
 
 # %% [markdown]
 # ## Photographs
@@ -765,8 +775,10 @@ run.record(wide_unit=found[0], wide_pooled=found[1], base_unit=base[0], base_poo
 # %% [markdown]
 # With twice as many active latents the codes explain {glue:text}`wide_explained:.3f` and align at
 # {glue:text}`wide_unit:.3f` by units and {glue:text}`wide_pooled:.3f` pooled; with {glue:text}`k` active ones the same
-# pairs have {glue:text}`base_unit:.3f` and {glue:text}`base_pooled:.3f`. What is special to one system cannot be
-# predicted from the other, whichever latent holds it. More variance explained is not more alignment.
+# pairs have {glue:text}`base_unit:.3f` and {glue:text}`base_pooled:.3f`. If the additional latents held what is special
+# to one system, alignment should fall, and by units first, for such latents tend to be weak. If it rises, $k$ was too
+# short for what the systems share. Either way $k$ belongs beside the score, and the copy of the paper that we have
+# lacks it.
 #
 # :::{solution-end}
 # :::
@@ -774,9 +786,9 @@ run.record(wide_unit=found[0], wide_pooled=found[1], base_unit=base[0], base_poo
 # :::{exercise} Two systems that share half
 # :label: ex-encoders-half
 #
-# (Extend, hard, 30 minutes.) Simulate two systems with 32 features each, 16 of them shared, seen through random
-# projections into 24 units. The score of the features themselves is known: by units one half. Do joint codes report
-# more than is shared?
+# (Extend, hard, 30 minutes.) Simulate two systems with 32 features each, 16 of them shared, each active one time in
+# ten, seen through random projections into 24 units. The score of the features themselves is known: by units one half,
+# pooled the root of one half. Do joint codes report more than is shared?
 # :::
 #
 # :::{solution-start} ex-encoders-half
@@ -785,7 +797,7 @@ run.record(wide_unit=found[0], wide_pooled=found[1], base_unit=base[0], base_poo
 # :::
 
 # %%
-z = k_sparse(24000, 48, 6, seeded(seed + 3)).float()
+z = bernoulli_uniform(24000, 48, 0.1, seeded(seed + 3), torch.float32)
 truth = [z[:, :32], z[:, 16:]]
 maps = torch.randn(2, 32, 24, generator=seeded(seed + 4)) / 24**0.5
 both = torch.stack([features @ one for features, one in zip(truth, maps, strict=True)])
@@ -812,8 +824,8 @@ for name, (a, b) in half.items():
 # raw responses {glue:text}`half_raw_unit:.3f` and {glue:text}`half_raw_pooled:.3f`; independent codes
 # {glue:text}`half_alone_unit:.3f` and {glue:text}`half_alone_pooled:.3f`; joint codes {glue:text}`half_joint_unit:.3f`
 # and {glue:text}`half_joint_pooled:.3f`. A feature that is shared serves four terms of the loss, one that is not serves
-# one. Where $k$ is short, the shared ones win the places, and the joint codes can score above the features they were
-# made from. A latent score from joint training is then no estimate of how much is shared.
+# one. So where $k$ is short the shared ones win the places, and joint codes score above what is shared if they drop
+# enough of the rest. A latent score from joint training is then no estimate of how much two systems share.
 #
 # :::{solution-end}
 # :::

@@ -154,3 +154,33 @@ def test_cifar10_as_torchvision_stores_it(tmp_path, monkeypatch):
     test, train = (open_images(f"{kind}:{tmp_path}", pil_to_tensor) for kind in ("cifar10", "cifar10-train"))
     assert [(x.shape, int(x.max()), y) for x, y in test] == [((3, 32, 32), 5, 5), ((3, 32, 32), 5, 9)]
     assert train.labels == [0, 9, 1, 9, 2, 9, 3, 9, 4, 9] and len(set(train.names + test.names)) == 12
+
+
+def test_crops_are_of_their_own_image_and_the_same_at_every_call(tmp_path):
+    for i, colour in enumerate([(200, 0, 0), (0, 200, 0)]):
+        Image.new("RGB", (60, 40), colour).save(tmp_path / f"{i}.png")
+    images = open_images(f"crops:3:folder:{tmp_path}")
+    assert len(images) == 6 and images.labels == [0, 0, 0, 1, 1, 1] and len(set(images.names)) == 6
+    sides = set()
+    for i in range(6):
+        image = images[i][0]
+        assert image.width == image.height and 40 * 0.5**0.5 - 1 <= image.width <= 40
+        assert image.getpixel((0, 0))[i // 3] == 200
+        assert image.tobytes() == images[i][0].tobytes()
+        sides.add(image.width)
+    assert len(sides) > 1
+
+
+def test_crops_lie_anywhere_and_half_are_mirrored(tmp_path):
+    ramp = np.broadcast_to(np.arange(100, dtype=np.uint8), (50, 100))
+    Image.fromarray(ramp).save(tmp_path / "ramp.png")
+    rows = [np.asarray(image)[0, :, 0].astype(int) for image, _ in open_images(f"crops:200:folder:{tmp_path}")]
+    mirrored = [row[0] > row[-1] for row in rows]
+    assert 70 < sum(mirrored) < 130
+    assert min(row.min() for row in rows) < 5 and max(row.max() for row in rows) > 94
+    assert all((np.abs(np.diff(row)) == 1).all() for row in rows)
+
+
+@pytest.mark.parametrize("count", ["0", "x", "-1"])
+def test_a_bad_number_of_crops_is_refused(count, tmp_path):
+    refuses(f"number of crops {count!r}", "crops:4:folder:PATH", open_images, f"crops:{count}:folder:{tmp_path}")
