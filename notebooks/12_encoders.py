@@ -154,21 +154,16 @@ from lib.sae import STREAM, JointSAE, TopKSAE
 from lib.training import train
 
 # %% [markdown]
-# `networks` are split evenly over the entries of `layers`: here the first entry is read in the two MLPs, the second in
-# the two ViTs. Each layer comes with the position to read, `flat`, `cls` for the class token, `pool` or `centre`. With
-# an empty `test_images` a fifth of `images` is held out. `crops` above 1 takes so many random crops of each image, and
-# those of one image never stand on both sides.
+# `networks` are named as `lib.vision` does it, and split evenly over the entries of `layers`: here the first entry is
+# read in the two MLPs, the second in the two ViTs. Each layer comes with the position to read, `flat`, `cls` for the
+# class token, `pool` or `centre`. With an empty `test_images` a fifth of `images` is held out. `crops` above 1 takes so
+# many random crops of each image, and those of one image never stand on both sides.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
 device: str = "auto"  # auto, cpu or cuda
 seed: int = 0  # random seed, an integer
-networks: list[str] = [
-    "book:grid-mlp:0",
-    "book:grid-mlp:1",
-    "book:grid-vit:0",
-    "book:grid-vit:1",
-]  # as lib.vision has it
+networks: list[str] = ["book:grid-mlp:0", "book:grid-mlp:1", "book:grid-vit:0", "book:grid-vit:1"]  # by name
 layers: list[str] = ["body.3:flat body.5:flat", "blocks.0:cls blocks.1:cls"]  # read in each equal share of the networks
 images: str = "grid-train:10000"  # images that SAEs and regressions are fitted on, as lib.images names them
 test_images: str = "grid:4000"  # other images for the scores, none to hold out a fifth of the first
@@ -606,8 +601,8 @@ axes[0].legend(loc="lower right")
 run.figure(
     axes,
     "fig-encoders-curve",
-    alt="Correlation of joint and of independent codes against the number of training steps, logarithmic, one panel for "
-    "each average, with dashed lines at the raw correlations.",
+    alt="Correlation of joint and of independent codes against the number of training steps, logarithmic, one panel "
+    "for each average, with dashed lines at the raw correlations.",
     title=heading("Stand-in, simulated scenes of real digits: longer training of SAEs"),
 )
 
@@ -848,9 +843,9 @@ for name, (a, b) in half.items():
 # ```
 #
 # The paper's systems are the profile `paper`, `notebooks/profiles/paper/12_encoders.yml`: it names DINO and CLIP, whose
-# weights are fetched where a network allows, and ImageNet's validation folder. Before such a run try the whole path with
-# untrained networks and a few pictures. Its scores mean nothing, but a wrong layer name or a full memory shows within a
-# minute:
+# weights are fetched where a network allows, and ImageNet's validation folder. Before such a run try the whole path
+# with untrained networks and a few pictures. Its scores mean nothing, but a wrong layer name or a full memory shows
+# within a minute:
 #
 # ```
 # make chapter NAME=12_encoders ARGS="

@@ -171,7 +171,8 @@ def test_joint_codes_recover_the_shared_features_and_align(planted):
     truth = torch.corrcoef(torch.cat([codes[0][4000:], z[4000:]], 1).T)[:16, 16:].nan_to_num()
     assert (truth.max(0).values > 0.8).double().mean() > 0.8
     # One latent means one feature in both: latent by latent, not after a regression.
-    paired = torch.stack([torch.corrcoef(torch.stack(two))[0, 1] for two in zip(*(c[4000:].T for c in codes))])
+    found = [code[4000:].T for code in codes]
+    paired = torch.stack([torch.corrcoef(torch.stack(two))[0, 1] for two in zip(*found, strict=True)])
     assert paired.nan_to_num().mean() > 0.8
 
 
