@@ -175,7 +175,7 @@ batch: int = 128  # stimuli of a training step
 pairs_at_once: int = 28  # pairs trained as one program, fewer need less memory
 ols_stimuli: int = 5000  # training stimuli for the regressions, at most
 every: int = 8  # one of so many pairs serves for shuffling and for the curve
-curve_steps: list[int] = [50, 200, 800, 2400]  # lengths of SAE training compared, rising
+curve_steps: list[int] = [100, 400, 1600]  # lengths of SAE training compared, rising
 imagenet: bool = False  # whether these are the paper's 36 systems on ImageNet's validation images
 
 # %%
@@ -290,6 +290,7 @@ def fit_alone(steps):
     return train(sae, draw, steps, "saes-alone", about | {"batch": batch}, STREAM, 0.01, cosine=True).model
 
 
+# %%
 alone = fit_alone(sae_steps)
 
 # %% [markdown]
@@ -307,6 +308,7 @@ def code_scores(sae, models, pair):
     return {kind: ols_both_ways(fit[kind], test[kind]) for kind in fit}
 
 
+# %%
 def stack(scored, kind):
     """One kind of scores of several pairs: (pairs, directions, averages)."""
     return torch.stack([one[kind] for one in scored])
@@ -344,7 +346,8 @@ scores["misled"] = stack([code_scores(unpaired, (2 * q, 2 * q + 1), p) for q, p 
 # codes against raw the share of points above the diagonal.
 
 # %%
-AVERAGES = ("unit", "pooled")
+AVERAGE_NAMES = {"unit": "mean over units", "pooled": "pooled"}
+AVERAGES = tuple(AVERAGE_NAMES)
 for kind, values in scores.items():
     for at, average in enumerate(AVERAGES):
         run.record(**{f"{kind}_{average}": values[..., at].flatten()})
@@ -357,6 +360,7 @@ def share_above(latent, raw, average):
     return (scores[latent][..., at] > scores[raw][..., at]).double().mean()
 
 
+# %%
 for average in AVERAGES:
     run.record(**{f"b10_{average}": share_above("codes", "raw", average)})
     run.record(**{f"b11_{average}": share_above("codes", "rebuilt", average)})
@@ -377,6 +381,7 @@ def pooled(p, y):
     return float((p * y).sum() / (p.norm() * y.norm()).clamp(min=1e-12))
 
 
+# %%
 def state(sae, models, pair):
     """Explained variance of the own system, share of constant latents, and survival of the code, for a and b."""
     y = [y_test[i] for i in pair]
@@ -423,15 +428,16 @@ def heading(text):
     return text if small else text.replace("Stand-in, simulated scenes of real digits", "Networks and images as given")
 
 
+# %%
 def kind_of(pair):
-    """What a pair has in common."""
-    (one, first), (other, second) = (sites[i] for i in pair)
+    """What a pair has in common: networks that share an entry of `layers` are of one kind."""
+    one, other = (networks.index(sites[i][0]) for i in pair)
     if one == other:
-        return "one network"
-    return "two seeds" if first.split(".")[0] == second.split(".")[0] else "two architectures"
+        return KINDS[0]
+    return KINDS[1] if len({i * len(layers) // len(networks) for i in (one, other)}) == 1 else KINDS[2]
 
 
-KINDS = ("one network", "two seeds", "two architectures")
+KINDS = ("one network", "two of one kind", "two kinds")
 
 
 # %% tags=["hide-input"]
@@ -447,8 +453,6 @@ def draw_diagonal(ax, raw, latent, average):
     ax.set(xlabel=f"{raw} r", ylabel="latent r", xlim=(0, 1), ylim=(0, 1), title=AVERAGE_NAMES[average])
 
 
-AVERAGE_NAMES = {"unit": "mean over units", "pooled": "pooled"}
-
 # %% tags=["hide-input", "remove-output"]
 axes = panels(2)
 for ax, average in zip(axes, AVERAGES, strict=True):
@@ -458,8 +462,8 @@ run.figure(
     axes,
     "fig-encoders-real",
     alt="Latent against raw correlation of every directed pair, one panel for the mean over units and one for the "
-    "pooled correlation, with the diagonal of equality. Colours tell pairs within a network from pairs of two seeds "
-    "and of two architectures.",
+    "pooled correlation, with the diagonal of equality. Colours tell pairs within a network from pairs of two networks "
+    "of one kind and of two kinds.",
     title=heading("Stand-in, simulated scenes of real digits: codes against raw activations"),
 )
 
@@ -580,6 +584,8 @@ for steps in curve_steps:
     found = [code_scores(sae, (2 * q, 2 * q + 1), pair) for q, pair in enumerate(some)]
     lengths["joint"].append(stack(found, "codes").mean((0, 1)))
     lengths["independent"].append(stack([code_scores(single, pair, pair) for pair in some], "codes").mean((0, 1)))
+
+# %%
 curve = {name: torch.stack(values) for name, values in lengths.items()}
 raw_some = scores["raw"][::every].mean((0, 1))
 
@@ -652,6 +658,7 @@ def draw_recorded(ax, values, offset, label, style):
     ax.errorbar(places, means, errors, ls="", label=label, **style)
 
 
+# %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1, width=5.2, height=3.2)
 shown = {"this run": run.values}
 if "12_encoders" in (recorded := recorded_results("photos")):
@@ -763,6 +770,8 @@ base = scores["codes"][::every].mean((0, 1))
 k = 2 * k
 wider = fit_joint(some, sae_steps)
 found = stack([code_scores(wider, (2 * q, 2 * q + 1), pair) for q, pair in enumerate(some)], "codes").mean((0, 1))
+
+# %%
 share = torch.tensor([state(wider, (2 * q, 2 * q + 1), pair)[0] for q, pair in enumerate(some)]).mean()
 k = k // 2
 run.record(wide_unit=found[0], wide_pooled=found[1], base_unit=base[0], base_pooled=base[1], wide_explained=share)
