@@ -91,8 +91,8 @@
 #
 # So the pooled score weighs units by their variance, and on top of it takes a root mean square, which is never below
 # the mean. Units of a layer tend to have variances of one order, and there the two averages agree. Latents need not: a
-# few may fire often, many hardly ever. A rare latent of small variance counts fully per unit and next to nothing pooled. Nothing
-# about the systems need change for the two averages to disagree, and we shall report both throughout.
+# few may fire often, many hardly ever. A rare latent of small variance counts fully per unit and next to nothing
+# pooled. Nothing about the systems need change for the two averages to disagree, and we shall report both throughout.
 #
 # ### What a reconstruction guarantees
 #
@@ -489,8 +489,9 @@ run.figure(
 # :::
 #
 # Between the averages the raw score moves by {glue:text}`raw_moves:.3f` and the latent score by
-# {glue:text}`codes_moves:.3f`, and {prf:ref}`prop-encoders-pooled` says how they can. Which of the two is right? Neither: per
-# unit asks how many of the latents are shared, pooled asks how much of what the codes do is shared. What is not in order is to report one and not to say which.
+# {glue:text}`codes_moves:.3f`, and {prf:ref}`prop-encoders-pooled` says how they can. Which of the two is right?
+# Neither: per unit asks how many of the latents are shared, pooled asks how much of what the codes do is shared. What
+# is not in order is to report one and not to say which.
 
 # %% [markdown]
 # ## Reconstructions
@@ -516,8 +517,9 @@ run.figure(
 # :name: fig-encoders-rebuilt
 #
 # On reconstructions, too, the two averages count different numbers of pairs as gains (small stand-in for figure 5,
-# right). Share above the diagonal, codes behind the reconstructions: {glue:text}`b11_unit:.3f` by units, {glue:text}`b11_pooled:.3f` pooled.
-# Reconstructions align at {glue:text}`rebuilt_unit:.3f` and {glue:text}`rebuilt_pooled:.3f`.
+# right). Share above the diagonal, codes behind the reconstructions: {glue:text}`b11_unit:.3f` by units,
+# {glue:text}`b11_pooled:.3f` pooled. Reconstructions align at {glue:text}`rebuilt_unit:.3f` and
+# {glue:text}`rebuilt_pooled:.3f`.
 # :::
 #
 # With the other reading, the reconstructions encoded anew, the share above the diagonal is
@@ -580,7 +582,8 @@ run.table(AVERAGE_NAMES, rows)
 # What can a joint code then show? That there *is* a sparse code which can be read from either system, carries over to
 # new stimuli, and explains {glue:text}`explained_joint:.3f` of their variance. That is worth knowing. It does not show
 # that each system on its own is organised in these latents: of the features that could be read out, the loss chose
-# those that both have. For that question independent SAEs are the better witness.
+# those that both have, and {ref}`ex-encoders-half` shows what that can do to the score. For that question independent
+# SAEs are the better witness.
 
 # %% [markdown]
 # ## How long to train
@@ -647,8 +650,8 @@ run.figure(
 # a regression could recognise pictures instead of predicting units. Blocks with at most 320 units were taken, since
 # least squares has 800 photographs to learn from.
 #
-# Blocks of one network are no two encoders. Their raw responses are functions of one another and can be predicted
-# well, which leaves codes little to gain.
+# Blocks of one network are no two encoders. Later blocks are computed from earlier ones, so raw responses can be
+# predicted well, which leaves codes little to gain.
 
 # %% tags=["hide-input"]
 rows = {name: f"{kind}_unit" for kind, name in {**groups, "rebuilt": "reconstructions"}.items()}
@@ -656,7 +659,7 @@ rows |= {f"{name}, pooled": f"{kind}_pooled" for kind, name in {**groups, "rebui
 rows |= {"share above raw": "b10_unit", "share above raw, pooled": "b10_pooled"}
 rows |= {"share above reconstructions": "b11_unit", "share above reconstructions, pooled": "b11_pooled"}
 rows |= {"explained variance": "explained_joint", "latents that never change": "constant_joint"}
-rows |= {"shuffled throughout": "shuffled_unit", "directed pairs": "points", "stimuli to fit": "ols_rows"}
+rows |= {"shuffled throughout": "shuffled_unit", "shuffled throughout, pooled": "shuffled_pooled"}
 run.beside_recorded(rows, "photos")
 
 
@@ -723,7 +726,9 @@ run.record(shuffled_worst=worst)
 # - **The average is part of the claim.** By units {glue:text}`b10_unit:.3f` of pairs gain, pooled
 #   {glue:text}`b10_pooled:.3f`.
 # - **Joint training asks for what is then measured.** Report independent SAEs beside it; here they align at
-#   {glue:text}`alone_unit:.3f` by units and {glue:text}`alone_pooled:.3f` pooled.
+#   {glue:text}`alone_unit:.3f` by units and {glue:text}`alone_pooled:.3f` pooled. In a simulation where half of the
+#   features are shared, joint codes score {glue:text}`half_joint_pooled:.3f` pooled and the features themselves
+#   {glue:text}`half_truth_pooled:.3f` ({ref}`ex-encoders-half`).
 # - **A reconstruction is in superposition, and that alone guarantees no order** ({prf:ref}`prop-encoders-control`).
 # - **Of DINO and CLIP we know nothing from this.** The paper's result needs the paper's networks.
 #
