@@ -252,7 +252,7 @@ def fit_joint(chosen, steps, order=None):
     sae = JointSAE(sizes, latents, k, seeds, 1 / 32, 50, device=run.device)
     about = {"sites": sites, "images": images, "crops": crops, "sum": float(y_train.double().abs().sum())}
     about |= {"pairs": chosen, "batch": batch, "shuffled": order is not None}
-    draw = joint_batches(y_train, chosen, batch, order)
+    draw = joint_batches(y_train[..., : max(sizes)], chosen, batch, order)
     return train(sae, draw, steps, "joint-saes", about, STREAM, 0.01, cosine=True).model
 
 

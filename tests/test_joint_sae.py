@@ -193,8 +193,10 @@ def test_batches_hold_both_systems_of_each_pair_for_the_same_stimuli():
     for p, system in enumerate([0, 1, 2, 0]):
         assert torch.equal(x[p], x[0] + 100 * system)
     order = torch.arange(40).flip(0)
-    x = joint_batches(y, [(0, 1)], 8, order)(seeded(0))
+    x = joint_batches(y, [(0, 1), (2, 0)], 8, order)(seeded(0))
     close(x[1], 100 + 39 - x[0])
+    close(x[2], 200 + x[0])
+    close(x[3], 39 - x[0])
 
 
 def test_pairs_trained_in_parts_are_those_trained_at_once(planted):
