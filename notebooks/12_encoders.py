@@ -272,10 +272,15 @@ joint = {
 
 # %%
 run.record(every=every)
-untrained = JointSAE([units[i] for pair in pairs for i in pair], latents, k, [7000 + i for i in range(2 * len(pairs))])
-untrained = untrained.to(run.device)
 shuffle = torch.randperm(y_train.shape[1], generator=seeded(seed + 1))
 unpaired = fit_joint(some, sae_steps, shuffle)
+
+
+# %%
+def untrained(pair):
+    """Joint SAEs of a pair that have learned nothing."""
+    seeds = [7000 + 1000 * seed + 2 * pairs.index(pair) + side for side in (0, 1)]
+    return JointSAE([units[i] for i in pair], latents, k, seeds, device=run.device)
 
 
 # %%
@@ -319,7 +324,7 @@ scored = [code_scores(*joint[pair], pair) for pair in pairs]
 scores = {kind: stack(scored, kind) for kind in ("codes", "rebuilt", "recoded")}
 scores["raw"] = torch.stack([ols_both_ways([y_fit[i] for i in pair], [y_test[i] for i in pair]) for pair in pairs])
 scores["alone"] = stack([code_scores(alone, pair, pair) for pair in pairs], "codes")
-scores["untrained"] = stack([code_scores(untrained, (2 * q, 2 * q + 1), p) for q, p in enumerate(pairs)], "codes")
+scores["untrained"] = stack([code_scores(untrained(pair), (0, 1), pair) for pair in pairs], "codes")
 
 
 # %% [markdown]
