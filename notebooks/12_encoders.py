@@ -541,7 +541,7 @@ run.figure(
 # ## What did joint training put in?
 
 # %% tags=["hide-input", "remove-output"]
-(ax,) = panels(1, width=5.2, height=3.2)
+(ax,) = panels(1, width=4.2, height=3.2)
 LOOKS = dict(zip(("raw", "joint", "independent", "untrained"), k_styles(range(4)), strict=True))
 groups = {"raw": "raw", "codes": "joint", "alone": "independent", "untrained": "untrained"}
 series = {label: scores[kind].flatten(0, 1).T for kind, label in groups.items()}
@@ -678,7 +678,7 @@ def draw_recorded(ax, values, offset, label, style):
 
 
 # %% tags=["hide-input", "remove-output"]
-(ax,) = panels(1, width=5.2, height=3.2)
+(ax,) = panels(1, width=4.2, height=3.2)
 shown = {"this run": run.values}
 if "12_encoders" in (recorded := recorded_results("photos")):
     shown["photographs, recorded"] = recorded["12_encoders"]["values"]
