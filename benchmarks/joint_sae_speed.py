@@ -36,7 +36,7 @@ def rival_pair(sae, p, sizes, k):
         adam.zero_grad()
         loss.backward()
         adam.step()
-        return float(loss)
+        return loss.detach()
 
     return step
 
@@ -73,7 +73,7 @@ def compare(pairs, units, latents, k, steps, size):
             mine, _ = seconds(lambda training=training: training.run(steps))
             theirs, first = seconds(lambda rivals=rivals, y=y: one_after_another(rivals, y))
             losses = training.history["loss"][0].unflatten(0, (-1, 2)).sum(1)
-            apart = max(apart, float((losses - torch.tensor(first)).abs().max()))
+            apart = max(apart, float((losses - torch.stack(first)).abs().max()))
             ratios.append(theirs / mine)
             times.append((mine, theirs))
         mine, theirs = (median(one[i] for one in times[1:]) for i in (0, 1))
