@@ -7,13 +7,15 @@ from functools import cache, partial
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile
 
+import torch
 from PIL import Image
+from PIL.ImageOps import mirror
 from torch.utils.data import Dataset
 from torchvision import datasets
-from torchvision.transforms.functional import five_crop
 
 from lib.checks import first_line, unknown
 from lib.digits import digit_grid, single_digits
+from lib.features import seeded
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
 
@@ -46,12 +48,12 @@ def open_images(name: str, transform: Callable | None = None) -> Images:
 
     - `folder:PATH` and `zip:PATH`: every image below, sorted by path. Label: its folder's place among the sorted
       folders, as ImageNet's classes; where all lie at the top, each image is a class of its own.
-    - `crops:` before one of the above: of each image five square crops, the corners and the middle, seven tenths as
-      wide as the image's shorter side. Crop c of image i is entry 5 i + c.
     - `cifar10:ROOT`, `fashion-mnist:ROOT`: the test images as torchvision stores them; `cifar10-train:ROOT` and
       `fashion-mnist-train:ROOT` the training images.
     - `grid:COUNT`, `single:COUNT`: so many scenes of written digits, see `lib.digits`, in 256 levels of grey; from the
       written digits of the test split, or of the training split with `grid-train:COUNT`, `single-train:COUNT`.
+    - `crops:COUNT:` and one of the above: so many random crops of each image, one after the other, each a square with
+      half to all of the area of the largest, every second mirrored on average; the same at every call.
 
     Raises ValueError for an unknown kind, where there are no images, and for what is missing or damaged.
     """
@@ -105,18 +107,6 @@ def _archive(path, process):
     return ZipFile(path)
 
 
-def _crops(path, transform):
-    whole = open_images(str(path))
-    names = [f"{name}, crop {place}" for name in whole.names for place in CROPS]
-    labels = [label for label in whole.labels for _ in CROPS]
-    return Images(names, labels, partial(_read_crop, whole), transform)
-
-
-def _read_crop(whole, i):
-    image = whole.read(i // len(CROPS)).convert("RGB")
-    return five_crop(image, round(0.7 * min(image.size)))[i % len(CROPS)]
-
-
 def _torchvision(dataset, train, needed, path, transform):
     try:
         found = dataset(path, train=train, download=False)
@@ -145,13 +135,30 @@ def _read_scene(pictures, i):
     return Image.fromarray(pictures[i])
 
 
-CROPS = ("top left", "top right", "bottom left", "bottom right", "middle")  # in torchvision's order
+def _crops(rest, transform):
+    count, _, name = str(rest).partition(":")
+    if not count.isdecimal() or not int(count):
+        raise ValueError(f"number of crops {count!r} is no number above 0: write crops:4:folder:PATH")
+    whole = open_images(name)
+    names = [f"{image}, crop {i}" for image in whole.names for i in range(int(count))]
+    labels = [label for label in whole.labels for _ in range(int(count))]
+    return Images(names, labels, partial(_read_crop, whole, int(count)), transform)
+
+
+def _read_crop(images, count, i):
+    image = images.read(i // count)
+    area, x, y, flip = torch.rand(4, generator=seeded(i), dtype=torch.float64).tolist()
+    side = round(min(image.size) * (0.5 + 0.5 * area) ** 0.5)
+    left, top = round(x * (image.width - side)), round(y * (image.height - side))
+    image = image.crop((left, top, left + side, top + side))
+    return mirror(image) if flip < 0.5 else image
+
+
 CIFAR = "cifar-10-batches-py (163 MB)"
 FASHION = "FashionMNIST/raw/*-ubyte (30 MB; also in Debian's dataset-fashion-mnist, to be unpacked with gunzip)"
 KINDS = {
     "folder": _folder,
     "zip": _zip,
-    "crops": _crops,
     "cifar10": partial(_torchvision, datasets.CIFAR10, False, CIFAR),
     "cifar10-train": partial(_torchvision, datasets.CIFAR10, True, CIFAR),
     "fashion-mnist": partial(_torchvision, datasets.FashionMNIST, False, FASHION),
@@ -160,4 +167,5 @@ KINDS = {
     "grid-train": partial(_scenes, digit_grid, "train"),
     "single": partial(_scenes, single_digits, "test"),
     "single-train": partial(_scenes, single_digits, "train"),
+    "crops": _crops,
 }

@@ -3,7 +3,7 @@
 Responses are `(P, stimuli, units)`; networks 2i and 2i + 1 are pair i, called a and b.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from hashlib import sha256
 from pathlib import Path
 
@@ -16,6 +16,7 @@ from lib.extraction import extract
 from lib.images import Images, open_images
 from lib.moments import FoldMoments, stream_moments
 from lib.parameters import ROOT
+from lib.regression import ols_held_out
 from lib.sae import TopKSAE
 from lib.vision import Network, activations, load_network
 
@@ -108,8 +109,10 @@ def stored_responses(name: str, layers: list[str], images: str | Images, device:
     else:
         about = images.names, sha256(images.read(0).tobytes()).hexdigest()
         opened = Images(images.names, images.labels, images.read, network.transform)
-    digest = sha256(repr((name, seed, layers, about)).encode()).hexdigest()[:12]
-    folder = Path(ROOT, "build", "activations", digest)
+    digest = sha256(repr((name, seed, layers, about)).encode())
+    for weights in network.module.state_dict().values():  # the book's own networks may be trained anew
+        digest.update(weights.cpu().contiguous().numpy().tobytes())
+    folder = Path(ROOT, "build", "activations", digest.hexdigest()[:12])
     return list(extract(network, opened, sites, folder).values())
 
 
@@ -128,3 +131,47 @@ def stored_batches(files: list[np.memmap], centre: torch.Tensor, scale: torch.Te
         return (y.to(centre.device) - centre) / scale
 
     return draw
+
+
+def padded(responses: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Systems' responses `(stimuli, units)` as one tensor `(systems, stimuli, most units)`, padded with units of 0."""
+    most = max(y.shape[1] for y in responses)
+    return torch.stack([nn.functional.pad(y, (0, most - y.shape[1])) for y in responses])
+
+
+def joint_batches(
+    y: torch.Tensor, pairs: Sequence[tuple[int, int]], size: int, order: torch.Tensor | None = None
+) -> Callable:
+    """What draws batches `(2 pairs, size, units)` for a `JointSAE` from responses `y: (systems, stimuli, units)`.
+
+    Pair i is systems `pairs[i]`, and all pairs see the same stimuli. With `order`, a permutation of the stimuli, b
+    answers stimulus `order[s]` where a answers `s`: the control in which nothing is shared.
+    """
+    systems = torch.tensor(pairs, device=y.device).flatten()[:, None]
+
+    def draw(generator):
+        chosen = torch.randint(y.shape[1], (size,), generator=generator, device=generator.device)
+        other = chosen if order is None else order.to(chosen.device)[chosen]
+        return y[systems, torch.stack([chosen, other]).repeat(len(pairs), 1)]
+
+    return draw
+
+
+def ols_both_ways(fit: Sequence[torch.Tensor], test: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Held-out OLS of systems `(a, b)`: `[0]` b from a, `[1]` a from b; `[:, 0]` the mean over units, `[:, 1]` pooled.
+
+    Units that are constant on the test stimuli count 0 in the mean. In double precision; errors as `ols_held_out`.
+    """
+    (fit_a, fit_b), (test_a, test_b) = ((y.double() for y in pair) for pair in (fit, test))
+    found = ols_held_out(fit_a, fit_b, test_a, test_b), ols_held_out(fit_b, fit_a, test_b, test_a)
+    return torch.stack([torch.stack([one.r.mean(), one.pooled]) for one in found]).cpu()
+
+
+def joint_codes(sae: TopKSAE, models: Sequence[int], y: Sequence[torch.Tensor]) -> dict[str, list[torch.Tensor]]:
+    """Of two systems, by two models of an SAE: `codes`, what is `rebuilt` from them, and that `recoded`.
+
+    `y` are the systems' responses `(stimuli, units)` themselves, not padded.
+    """
+    codes, rebuilt = zip(*(sae.encode_one(p, one) for p, one in zip(models, y, strict=True)), strict=True)
+    recoded = [sae.encode_one(p, one)[0] for p, one in zip(models, rebuilt, strict=True)]
+    return {"codes": list(codes), "rebuilt": list(rebuilt), "recoded": recoded}

@@ -23,6 +23,13 @@ class Fit(NamedTuple):
     r: torch.Tensor  # Pearson correlation of each unit with its prediction, (..., units_b); 0 if constant
 
 
+class HeldOut(NamedTuple):
+    """How well y_b is predicted on stimuli that the weights were not fitted to."""
+
+    r: torch.Tensor  # Pearson correlation of each unit with its prediction, (..., units_b); 0 if constant
+    pooled: torch.Tensor  # one correlation over all units and stimuli, about the means of the fitted stimuli, (...)
+
+
 def ols_fit(y_a: torch.Tensor, y_b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Weights `(..., units_a, units_b)` and intercept `(..., 1, units_b)` that minimise |y_b - y_a W - c|^2.
 
@@ -65,6 +72,25 @@ def held_out_correlations(y_a: torch.Tensor, y_b: torch.Tensor) -> torch.Tensor:
     half = y_a.shape[-2] // 2
     weights, _ = ols_fit(y_a[..., :half, :], y_b[..., :half, :])  # a correlation does not notice the intercept
     return paired_correlations(y_a[..., half:, :] @ weights, y_b[..., half:, :])
+
+
+def ols_held_out(fit_a: torch.Tensor, fit_b: torch.Tensor, test_a: torch.Tensor, test_b: torch.Tensor) -> HeldOut:
+    """Scores on stimuli `test` of the weights that `ols_fit` finds on stimuli `fit`.
+
+        pooled = <p - m, y_b - m> / (|p - m| |y_b - m|),   p the predictions, m the mean of fit_b
+
+    The fitted mean is that of the predictions too. If each unit were centred together with the others, about one mean
+    of all, units with other means would correlate with any prediction that knows these. 0 if nothing varies.
+    `fit_a: (..., stimuli, units_a)` and so on. Raises ValueError as `ols_fit`. [B, section 7]
+    """
+    weights, intercept = ols_fit(fit_a, fit_b)
+    check_pair(test_a, test_b)
+    mean = fit_b.mean(-2, keepdim=True)
+    predicted = test_a @ weights + intercept
+    r = paired_correlations(predicted, test_b)
+    p, y = predicted - mean, test_b - mean
+    size = p.square().sum((-2, -1)).sqrt() * y.square().sum((-2, -1)).sqrt()
+    return HeldOut(r, _share((p * y).sum((-2, -1)), size))
 
 
 def prediction_score(prediction: torch.Tensor, target: torch.Tensor) -> Fit:

@@ -65,6 +65,14 @@ class TopKSAE(Trainable):
         """The codes TopK(x E + c) of responses `(P, stimuli, N)`; `(P, stimuli, F)`."""
         return keep_largest(self.preactivations(x), self.k)
 
+    @torch.no_grad()
+    def encode_one(self, p: int, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """Codes `(stimuli, F)` and reconstructions of the responses `x: (stimuli, units)` of model p, not padded."""
+        units = x.shape[-1]
+        bias, decoder = self.decoder_bias[p, :, :units], self.decoder[p, :, :units]
+        code = keep_largest((x - bias if self.pre_bias else x) @ self.encoder[p, :units] + self.encoder_bias[p], self.k)
+        return code, code @ decoder + bias
+
     def latents(self, x: torch.Tensor) -> torch.Tensor:
         """The codes as [A, section 4.1] scores them: TopK, then ReLU; `(P, stimuli, F)`."""
         return self.encode(x).relu_()
@@ -85,16 +93,11 @@ class TopKSAE(Trainable):
         """
         z = self.preactivations(x)
         code = topk_code(z, self.k)
-        error = x - (code.decode(self.decoder) + self.decoder_bias)
-        scale, seen = -2 / x.shape[1], x - self.decoder_bias if self.pre_bias else x
-        gradient = scale * code.sampled_product(error, self.decoder)
-        self.decoder.grad = scale * code.decoder_gradient(error)
-        self.decoder_bias.grad = scale * error.sum(1, keepdim=True)
+        error, gradient, loss = self._decode(x, code)
+        seen = x - self.decoder_bias if self.pre_bias else x
         self.encoder.grad = code.encoder_gradient(seen, gradient)
         self.encoder_bias.grad = code.sums(gradient)[:, None]
-
-        squared = error.square().sum((1, 2))
-        loss = squared / x.shape[1]
+        explained = 1 - error.square().sum((1, 2)) / (x - x.mean(1, keepdim=True)).square().sum((1, 2))
         dead = self.dead_latents()
         for p in dead.any(1).nonzero()[:, 0]:
             loss[p] += self._revive(p, dead[p], z[p], seen[p], error[p])
@@ -103,8 +106,15 @@ class TopKSAE(Trainable):
 
         self.idle_steps += 1
         self.idle_steps[code.used()] = 0
-        variance = (x - x.mean(1, keepdim=True)).square().sum((1, 2))
-        return {"loss": loss, "explained_variance": 1 - squared / variance, "dead_latents": dead.double().mean(1)}
+        return {"loss": loss, "explained_variance": explained, "dead_latents": dead.double().mean(1)}
+
+    def _decode(self, x, code):
+        """Set the decoder's gradients; return the errors x - x^, the gradient of the code and the loss `(P,)`."""
+        error = x - (code.decode(self.decoder) + self.decoder_bias)
+        scale = -2 / x.shape[1]
+        self.decoder.grad = scale * code.decoder_gradient(error)
+        self.decoder_bias.grad = scale * error.sum(1, keepdim=True)
+        return error, scale * code.sampled_product(error, self.decoder), error.square().sum((1, 2)) / x.shape[1]
 
     def _revive(self, p, dead, z, seen, error):
         """Add the gradients of the auxiliary loss of model p, whose dead latents alone they move; return that loss."""
@@ -122,6 +132,39 @@ class TopKSAE(Trainable):
         """Bring the rows of D back to length 1 after a step, if `unit_norm` asks for it."""
         if self.unit_norm:
             self.decoder.copy_(normalize(self.decoder, dim=-1))
+
+
+class JointSAE(TopKSAE):
+    """Pairs of sparse autoencoders that share their latents; models 2i and 2i + 1 are pair i, called a and b.
+
+        L = mean over stimuli of sum over i, j in {a, b} of |y_j - d_j - TopK(y_i E_i + c_i) D_j|^2
+
+    So latent l means the same in both: whichever encoder makes it active, row l of both decoders adds to what is
+    reconstructed. Batches hold a pair's responses to the same stimuli. The arguments are those of `TopKSAE`; each
+    encoder's dead latents learn as there, from the error of its own system. `backward` gives as the loss of a model
+    the two terms in which it encodes. Raises ValueError as `TopKSAE` does and unless the seeds are pairs.
+    [B, section 7, appendix G]
+    """
+
+    def __init__(self, units: int | list[int], latents: int, k: int, seeds: list[int], *args, **options):
+        if len(seeds) % 2:
+            raise ValueError(f"{len(seeds)} seeds are no pairs: give one for each of the two systems of a pair")
+        super().__init__(units, latents, k, seeds, *args, **options)
+
+    def _decode(self, x, code):
+        error, gradient, loss = super()._decode(x, code)
+        x, decoder = swap_pairs(x), swap_pairs(self.decoder)
+        missed = x - (code.decode(decoder) + swap_pairs(self.decoder_bias))
+        scale = -2 / x.shape[1]
+        self.decoder.grad += swap_pairs(scale * code.decoder_gradient(missed))
+        self.decoder_bias.grad += swap_pairs(scale * missed.sum(1, keepdim=True))
+        gradient += scale * code.sampled_product(missed, decoder)
+        return error, gradient, loss + missed.square().sum((1, 2)) / x.shape[1]
+
+
+def swap_pairs(x: torch.Tensor) -> torch.Tensor:
+    """Entries 2i and 2i + 1 of the first dimension in each other's place."""
+    return x.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
 
 
 class SupervisedSAE(Trainable):

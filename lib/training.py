@@ -143,14 +143,14 @@ def train(
 ) -> Training:  # fmt: skip
     """Train `model` unless build/trained holds it already: chapters that need the same models share them.
 
-    The file is called `name` with a hash of the model's start and options, of the other arguments and of the code, so
-    that a change of any of them starts anew. What `draw` draws cannot be seen from outside: `about` has to say it, or
-    models of other data are taken for these. A second process that asks for the same models waits for the first. One
-    that was killed goes on where it was, see `Training`.
+    The file is called `name` with a hash of the model's class, start and options, of the other arguments and of the
+    code, so that a change of any of them starts anew. What `draw` draws cannot be seen from outside: `about` has to say
+    it, or models of other data are taken for these. A second process that asks for the same models waits for the first.
+    One that was killed goes on where it was, see `Training`.
     """
     options = {key: value for key, value in vars(model).items() if isinstance(value, int | float | str)}
     device = next(model.parameters()).device.type
-    settings = [about, options, steps, seed, lr, cosine, device]
+    settings = [type(model).__name__, about, options, steps, seed, lr, cosine, device]
     digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
     of_model = sys.modules[type(model).__module__].__file__
     for source in (of_model, __file__, features.__file__, codes.__file__):

@@ -580,7 +580,7 @@ if v4:
     names = sessions(Path(v4))[:2]
     monkey = [read_v4(Path(v4), session) for session in names]
     common = shared_images(*monkey)
-    pictures = [f"zip:{v4}/images_{session}.zip" for session in names] + [photos, f"crops:{photos}"]
+    pictures = [f"zip:{v4}/images_{session}.zip" for session in names] + [photos, f"crops:5:{photos}"]
     blocks = [read_blocks(each) for each in pictures]
 
 # %% [markdown]

@@ -181,30 +181,38 @@ def test_no_scenes_are_refused():
 # Crops
 
 
-def test_crops_are_the_corners_and_the_middle_of_each_image(tmp_path):
-    quarters = np.zeros((10, 20, 3), np.uint8)
-    quarters[:5, :10], quarters[:5, 10:], quarters[5:, :10], quarters[5:, 10:] = 10, 20, 30, 40
-    for name in ("a.png", "b.png"):
-        Image.fromarray(quarters + (name == "b.png")).save(tmp_path / name)
-    crops = open_images(f"crops:folder:{tmp_path}")
-    assert len(crops) == 10 and crops.names[6] == "b.png, crop top right" and crops.labels == [0] * 5 + [1] * 5
-    seen = [np.asarray(crops[i][0])[..., 0] for i in range(10)]
-    assert all(crop.shape == (7, 7) for crop in seen)
-    assert [crop[0, 0] for crop in seen[:4]] == [10, 20, 10, 20] and [crop[6, 6] for crop in seen[:4]] == [
-        30,
-        40,
-        30,
-        40,
-    ]
-    assert set(seen[4].ravel()) == {10, 20, 30, 40} and (seen[7] == seen[2] + 1).all()
+def test_crops_are_of_their_own_image_and_the_same_at_every_call(tmp_path):
+    for i, colour in enumerate([(200, 0, 0), (0, 200, 0)]):
+        Image.new("RGB", (60, 40), colour).save(tmp_path / f"{i}.png")
+    images = open_images(f"crops:3:folder:{tmp_path}")
+    assert len(images) == 6 and images.labels == [0, 0, 0, 1, 1, 1] and len(set(images.names)) == 6
+    sides = set()
+    for i in range(6):
+        image = images[i][0]
+        assert image.width == image.height and 40 * 0.5**0.5 - 1 <= image.width <= 40
+        assert image.getpixel((0, 0))[i // 3] == 200
+        assert image.tobytes() == images[i][0].tobytes()
+        sides.add(image.width)
+    assert len(sides) > 1
+
+
+def test_crops_lie_anywhere_and_half_are_mirrored(tmp_path):
+    ramp = np.broadcast_to(np.arange(100, dtype=np.uint8), (50, 100))
+    Image.fromarray(ramp).save(tmp_path / "ramp.png")
+    rows = [np.asarray(image)[0, :, 0].astype(int) for image, _ in open_images(f"crops:200:folder:{tmp_path}")]
+    mirrored = [row[0] > row[-1] for row in rows]
+    assert 70 < sum(mirrored) < 130
+    assert min(row.min() for row in rows) < 5 and max(row.max() for row in rows) > 94
+    assert all((np.abs(np.diff(row)) == 1).all() for row in rows)
+
+
+@pytest.mark.parametrize("count", ["0", "x", "-1"])
+def test_a_bad_number_of_crops_is_refused(count, tmp_path):
+    refuses(f"number of crops {count!r}", "crops:4:folder:PATH", open_images, f"crops:{count}:folder:{tmp_path}")
 
 
 def test_crops_of_nothing_and_damaged_ones_are_refused(tmp_path):
-    refuses("kind of images 'nowhere' is unknown", "did you mean", open_images, "crops:nowhere:x")
+    refuses("kind of images 'nowhere' is unknown", "did you mean", open_images, "crops:2:nowhere:x")
     (tmp_path / "a.png").write_bytes(b"no picture")
-    refuses(
-        "image a.png, crop top left cannot be read",
-        "replace it",
-        open_images(f"crops:folder:{tmp_path}").__getitem__,
-        0,
-    )
+    damaged = open_images(f"crops:2:folder:{tmp_path}")
+    refuses("image a.png, crop 0 cannot be read", "replace it", damaged.__getitem__, 0)
