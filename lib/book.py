@@ -10,6 +10,7 @@ import re
 import shutil
 import subprocess
 import sys
+import webbrowser
 from pathlib import Path
 
 import nbformat
@@ -38,8 +39,8 @@ def build(profile: str) -> int:
     return status
 
 
-def page(name: str, label: str) -> int:
-    """Build the page of one executed chapter on its own, into build/<label>/page; the exit status."""
+def page(name: str, label: str, show: bool = False) -> int:
+    """Build the page of one executed chapter on its own, into build/<label>/page, and `show` it; the exit status."""
     source = ROOT / "build" / label / "page"
     source.mkdir(parents=True, exist_ok=True)
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
@@ -52,7 +53,10 @@ def page(name: str, label: str) -> int:
     # Links to other chapters lead nowhere in a page of its own, so warnings do not stop this build.
     status = _jupyter_book(source, source, "-q")
     if status == 0:
-        print(f"the page is at {(source / '_build' / 'html' / f'{name}.html').relative_to(ROOT)}")
+        path = source / "_build" / "html" / f"{name}.html"
+        print(f"the page is at {path.relative_to(ROOT)}")
+        if show:
+            webbrowser.open(path.as_uri())  # where there is no browser nothing happens
     return status
 
 
@@ -134,11 +138,12 @@ def main(arguments: list[str] | None = None) -> int:
     single = commands.add_parser("page", help="one chapter's page")
     single.add_argument("name")
     single.add_argument("--label", default="custom")
+    single.add_argument("--open", action="store_true", help="open it in a browser")
     kept = commands.add_parser("record", help="keep a long run's results with the book")
     kept.add_argument("--profile", default="paper")
     given = parser.parse_args(arguments)
     if given.command == "page":
-        return page(given.name, given.label)
+        return page(given.name, given.label, given.open)
     return {"build": build, "record": record}[given.command](given.profile)
 
 

@@ -124,14 +124,19 @@ def _read_run(path):
 
 
 def fingerprint(name: str, settings: dict, label: str) -> str:
-    """Hash of all that decides a chapter's output: its text, its settings, lib, and the results that it shows."""
+    """Hash of all that decides a chapter's output: its text, its settings, lib, and the results that it shows.
+
+    Files that the settings name count with their size and time.
+    """
     parts = [notebook_path(name), *sorted((ROOT / "lib").glob("*.py")), ROOT / "constraints.txt"]
     recorded = (ROOT / "book" / "results").glob("*/*.json")
     parts += sorted(path for path in recorded if name in (LEDGER, path.stem))
     if name == LEDGER:
         parts.append(ROOT / "book" / "claims.yml")
         parts += sorted(path for path in output_path(name, label).parent.glob("[0-9]*.json") if path.stem != LEDGER)
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    named = [Path(value).expanduser() for value in settings.values() if isinstance(value, str) and value]
+    states = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in named if path.is_file()]
+    digest = hashlib.sha256(json.dumps([settings, states], sort_keys=True).encode())
     for part in parts:
         digest.update(part.read_bytes())
     return digest.hexdigest()[:16]

@@ -91,13 +91,24 @@ def ridge_score(y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, seed: int 
     `y_a: (stimuli, units_a)`, `y_b: (stimuli, units_b)`; weights and alphas as in `ridge_weights`, from the training
     folds. Raises ValueError on bad input. [A, section 6]
     """
+    scores = ridge_correlations(y_a, y_b, folds, seed, alphas).mean(1).tolist()
+    return summarise(scores, float(torch.cat([constant_units(y) for y in (y_a, y_b)]).double().mean()))
+
+
+def ridge_correlations(
+    y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, seed: int = 0, alphas: tuple = ALPHAS
+) -> torch.Tensor:
+    """What `ridge_score` averages: held-out correlation of each unit of b with its prediction, `(folds, units_b)`.
+
+    Each unit of b is predicted on its own, so several populations side by side share the decomposition of a.
+    """
     check_pair(y_a, y_b, min_stimuli=4)
-    constant = torch.cat([constant_units(y).flatten() for y in (y_a, y_b)]).double().mean()
     if y_a.ndim == 2 and y_a.shape[1] > y_a.shape[0]:
         # Ridge does not notice a rotation of the units, and the stimuli span no more dimensions than there are.
         u, values, _ = torch.linalg.svd(y_a.double() - y_a.double().mean(0), full_matrices=False)
         y_a = (u * values).to(y_a.dtype)
-    return ridge_folds(random_fold_moments(y_a, y_b, folds, seed).splits("a", "b"), float(constant), alphas)
+    splits = random_fold_moments(y_a, y_b, folds, seed).splits("a", "b")
+    return torch.stack([prediction_correlations(ridge_weights(train, alphas)[0], test) for train, test in splits])
 
 
 def ridge_folds(splits: list[tuple[Covariances, Covariances]], constant: float = 0.0, alphas: tuple = ALPHAS) -> Scores:
