@@ -24,6 +24,8 @@ from lib.regression import ridge_correlations
 from lib.sae import STREAM, TopKSAE
 from lib.training import Training, train
 
+MOST_SCANNED = 512  # latents up to which trying several k takes seconds
+USUAL_SHARE = 64  # of larger dictionaries one latent in so many is active
 MOST_LATENTS = 2048  # chosen unasked: beyond it the regressions from latents would take longest of all
 BATCH = 512
 
@@ -127,11 +129,9 @@ def choose_k(split: Split, settings: Settings, candidates: list[int], folds: int
     for k in candidates:
         sae = fit_saes(split, settings._replace(k=k, seeds=2), max(1, settings.steps // 4)).model
         y = split.fit[:, :5000]
-        codes = active_codes(sae, y, folds, 0)
-        scores = [
-            soft_matching_folds(_correlations(codes[i], codes[i + 2], k_folds(y.shape[1], folds))) for i in (0, 1)
-        ]
-        agreement[k] = sum(score.mean for score in scores) / 2
+        codes, parts = active_codes(sae, y, folds, 0), k_folds(y.shape[1], folds)
+        scores = [soft_matching_folds(_correlations(codes[i], codes[i + 2], parts)).mean for i in (0, 1)]
+        agreement[k] = sum(scores) / 2
     return agreement
 
 
@@ -151,7 +151,7 @@ def active_codes(sae: TopKSAE, y: torch.Tensor, folds: int, seed: int) -> list[t
     active = [code[:, ~silent_units(code, parts)] for code in codes]
     if not all(code.shape[1] for code in active):
         raise ValueError(
-            "an SAE has no latent that fires in every fold: give fewer latents, more stimuli or more steps"
+            "an SAE has no latent that fires in every fold: give fewer latents, a larger k or more stimuli"
         )
     return active
 
@@ -239,12 +239,14 @@ def settle(split: Split, settings: Settings) -> tuple[Settings, dict[int, float]
         raise ValueError(f"seeds = {settings.seeds}: give two or more, the spread over SAEs needs them")
     if settings.steps < 4 or settings.latents < 0 or settings.k < 0:
         raise ValueError(
-            f"latents = {settings.latents}, k = {settings.k}, sae_steps = {settings.steps}: give 0 or more latents and k, "
-            "and four steps or more"
+            f"latents = {settings.latents}, k = {settings.k}, sae_steps = {settings.steps}: "
+            "give 0 or more latents and k, and four steps or more"
         )
     settings = settings._replace(latents=settings.latents or latents_by_rule(split))
     if settings.k:
         return settings, {}
+    if settings.latents > MOST_SCANNED:
+        return settings._replace(k=settings.latents // USUAL_SHARE), {}
     agreement = choose_k(split, settings, k_candidates(settings.latents))
     return settings._replace(k=max(agreement, key=agreement.get)), agreement
 
@@ -276,9 +278,7 @@ def score_rows(measured: Measured) -> pd.DataFrame:
         for seed, folds in enumerate(values)
         for fold, value in enumerate(folds)
     ]
-    rows += [
-        (metric, f"shuffled {pairing}", 0, "mean", value) for (metric, pairing), value in measured.shuffled.items()
-    ]
+    rows += [(metric, f"shuffled {ab}", 0, "mean", value) for (metric, ab), value in measured.shuffled.items()]
     return pd.DataFrame(rows, columns=["metric", "pairing", "sae_seed", "fold", "score"])
 
 
@@ -295,6 +295,7 @@ def findings(split: Split, settings: Settings, training: Training, half: Trainin
     ridge = {ab: (scores["ridge_ab", ab] + scores["ridge_ba", ab]) / 2 for ab in ("nn", "sn", "rn")}
     soft = {ab: scores["soft", ab] for ab in ("nn", "ss", "rs")}
     fit, seen = explained(split, sae)
+    same = [[float(scores["soft", kind.replace("x", side)].mean()) for side in "ab"] for kind in ("xx", "rx")]
     codes = active_codes(half.model, split.scored, folds, settings.first_seed)
     matched = soft_matching_folds(_correlations(*codes, k_folds(len(codes[0]), folds, settings.first_seed))).mean
     return Findings(
@@ -302,7 +303,7 @@ def findings(split: Split, settings: Settings, training: Training, half: Trainin
         *(float(x.mean()) for x in (soft["nn"], soft["ss"], ridge["nn"], ridge["sn"])),
         gain(soft["ss"], soft["nn"]), gain(soft["ss"], soft["rs"]),
         gain(ridge["sn"], ridge["nn"]), gain(ridge["sn"], ridge["rn"]),
-        *(float(scores["soft", one].mean() + scores["soft", two].mean()) / 2 for one, two in (("aa", "bb"), ("ra", "rb"))),
+        *(sum(both) / 2 for both in same),
         float(seen.mean()), float(fit.mean()), float(seen[:2].mean() - explained(split, half.model)[1].mean()),
         float(soft["ss"][0].mean()) - matched, measured.silent, max(map(abs, measured.shuffled.values())),
         measured.constant,

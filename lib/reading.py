@@ -46,7 +46,7 @@ class Gain(NamedTuple):
 
     @property
     def direction(self) -> str:
-        """`up` or `down` if the mean exceeds the limits `small` and `errors` and all seeds agree in sign, else `flat`."""
+        """`up` or `down` if the mean exceeds the limits `small` and `errors` and all seeds agree in sign; or `flat`."""
         if abs(self.mean) <= max(LIMITS["small"], LIMITS["errors"] * self.error) or self.least * self.most < 0:
             return "flat"
         return "up" if self.mean > 0 else "down"

@@ -87,13 +87,12 @@
 # photograph, or average the rows first.
 
 # %%
-import json
-
 import pandas as pd
 import torch
 
 from lib.arrays import load_pair
 from lib.own import (
+    MOST_SCANNED,
     Settings,
     analyse,
     dimensions,
@@ -197,16 +196,18 @@ pd.DataFrame({"units": split.units, "dimensions used": [f"{one:.1f}" for one in 
 # the pair would be cheating. What may be asked is whether SAEs of **one** network agree. For each candidate, one latent
 # in 64, in 32, in 16 and in 8, we train two SAEs of each network that differ in their seed, for a quarter of the steps.
 # We match their latents, and take the $k$ at which they match best. A code that is found twice from different starts is
-# more likely there. No score between the networks enters.
+# more likely there. No score between the networks enters. Dictionaries of more than {glue:text}`most_scanned` latents
+# would take too long to try: there one latent in 64 may be active, unless you say otherwise.
 
 # %%
 settings, agreement = settle(split, Settings(latents, k, sae_steps, sae_seeds, seed))
-run.record(latents_used=settings.latents, k_used=settings.k, steps=settings.steps, sae_seeds=sae_seeds)
+run.record(latents_used=settings.latents, k_used=settings.k, sae_seeds=sae_seeds, most_scanned=MOST_SCANNED)
 pd.DataFrame({"agreement": [f"{value:.3f}" for value in agreement.values()]}, [f"k = {one}" for one in agreement])
 
 # %% [markdown]
-# The SAEs of this run have {glue:text}`latents_used` latents, {glue:text}`k_used` of them active. (If you gave `k`, the
-# table is empty.) A maximum at the end of the table means that the best value may lie beyond it: set `k` by hand.
+# The SAEs of this run have {glue:text}`latents_used` latents, {glue:text}`k_used` of them active. (Where no scan was
+# needed the table is empty.) A maximum at the end of the table means that the best value may lie beyond it: set `k` by
+# hand.
 #
 # ## Training, and whether it was long enough
 #
@@ -297,12 +298,8 @@ for ax, pairings, metrics in ((axes[0], MATCHED, ONE_TO_ONE), (axes[1], PREDICTE
         words: torch.stack([measured.scores[metric, ab].flatten() for metric in metrics])
         for ab, words in pairings.items()
     }
-    draw_spreads(
-        ax,
-        [name.replace(", ", "\n") for name in metrics.values()],
-        series,
-        dict(zip(series, k_styles(series), strict=True)),
-    )
+    styles = dict(zip(series, k_styles(series), strict=True))
+    draw_spreads(ax, [name.replace(", ", "\n") for name in metrics.values()], series, styles)
     ax.axhline(0, color=COLOURS["grey"], lw=0.8)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncol=3, columnspacing=0.8, handletextpad=0.2)
 run.figure(
@@ -394,10 +391,10 @@ run.download(".csv", score_rows(measured).to_csv(index=False))
 #   what these did not. The scan over $k$ is short, and `latents` is not scanned at all.
 # - **A yes is about these stimuli.** Features that they do not vary cannot be found, and stimuli drawn from one narrow
 #   set make networks look alike.
-# - **Latents are not features.** In simulations we can check that SAEs find the true ones, here we cannot. The controls
-#   exclude some other explanations, not all.
-# - **The spread is over folds and SAE seeds, not over networks.** Two networks are one pair. Whether another pair of the
-#   same kind would do the same takes more pairs, as in {ref}`ch-pairs`.
+# - **Latents are not features.** In simulations we can check that SAEs find the true ones, here we cannot. The
+#   controls exclude some other explanations, not all.
+# - **The spread is over folds and SAE seeds, not over networks.** Two networks are one pair. Whether another pair of
+#   the same kind would do the same takes more pairs, as in {ref}`ch-pairs`.
 #
 # Where it departs from the papers: they train SAEs on other images than they score, as we do, but on many more of them;
 # they give neither $k$ nor the size; and they have no rule for when training is long enough.
@@ -410,8 +407,8 @@ run.download(".csv", score_rows(measured).to_csv(index=False))
 # :label: ex-own-rotation
 #
 # (Recall, easy, 10 minutes.) Take (1) dense Gaussian responses and the same rotated at random, (2) sparse responses,
-# every unit a feature, and the same rotated at random. Which of the scores N-N are 1 in both cases? In which of them can
-# an SAE find common axes, and why? What should the report say?
+# every unit a feature, and the same rotated at random. Which of the scores N-N are 1 in both cases? In which of them
+# can an SAE find common axes, and why? What should the report say?
 # :::
 #
 # :::{solution-start} ex-own-rotation
@@ -420,8 +417,8 @@ run.download(".csv", score_rows(measured).to_csv(index=False))
 # :::
 #
 # A rotation changes no dot product and can be undone by a linear map. So CKA, RSA and ridge are 1 in both cases, and
-# soft-matching falls in both. A rotated Gaussian is again Gaussian: no axes are special, and there is nothing for an SAE
-# to find. Sparse features *are* special axes. The units of b mix them, and an SAE can take them apart.
+# soft-matching falls in both. A rotated Gaussian is again Gaussian: no axes are special, and there is nothing for an
+# SAE to find. Sparse features *are* special axes. The units of b mix them, and an SAE can take them apart.
 
 # %%
 from lib.features import bernoulli_uniform, seeded
