@@ -49,8 +49,8 @@ def page(name: str, label: str, show: bool = False) -> int:
     shutil.copyfile(BOOK / "references.bib", source / "references.bib")
     write_whole(source / "_config.yml", yaml.safe_dump(config))
     write_whole(source / "_toc.yml", yaml.safe_dump({"format": "jb-book", "root": name}))
-    write_whole(source / f"{name}.ipynb", _published(name, label))
-    # Links to other chapters lead nowhere in a page of its own, so warnings do not stop this build.
+    write_whole(source / f"{name}.ipynb", _alone(_published(name, label)))
+    # Links to what other chapters define lead nowhere in a page of its own, so warnings do not stop this build.
     status = _jupyter_book(source, source, "-q")
     if status == 0:
         path = source / "_build" / "html" / f"{name}.html"
@@ -116,6 +116,23 @@ def _published(name, label):
     if profile == "quick":  # the defaults, which the parameters cell already shows
         notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
     return nbformat.writes(notebook) + "\n"
+
+
+def _alone(text):
+    """A published chapter as a page without a book: other chapters by their titles, and its own references."""
+    notebook = nbformat.reads(text, as_version=4)
+    titles = {chapter_label(name): _title(name) for name in chapter_names()}
+    pattern = r"\{ref\}`(" + "|".join(titles) + ")`"
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = re.sub(pattern, lambda found: f"*{titles[found[1]]}*", cell.source)
+    sources = "## References\n\n```{bibliography}\n:filter: docname in docnames\n```"
+    notebook.cells.append(nbformat.v4.new_markdown_cell(sources, id="references"))
+    return nbformat.writes(notebook) + "\n"
+
+
+def _title(name):
+    return re.search(r"^# # (.+)$", (ROOT / "notebooks" / f"{name}.py").read_text(encoding="utf-8"), flags=re.M)[1]
 
 
 def _write_if_changed(path: Path, text: str) -> None:

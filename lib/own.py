@@ -26,7 +26,7 @@ from lib.training import Training, train
 
 MOST_SCANNED = 512  # latents up to which trying several k takes seconds
 USUAL_SHARE = 64  # of larger dictionaries one latent in so many is active
-MOST_LATENTS = 2048  # chosen unasked: beyond it the regressions from latents would take longest of all
+MOST_LATENTS = 1536  # chosen unasked: beyond it the regressions from latents would take longest of all
 BATCH = 512
 
 
@@ -92,8 +92,8 @@ def dimensions(split: Split) -> tuple[float, float]:
 
 
 def latents_by_rule(split: Split) -> int:
-    """Four latents for each unit of the larger network, at most 2,048, and at most one for two stimuli of training."""
-    return max(4, min(4 * max(split.units), MOST_LATENTS, split.fit.shape[1] // 2))
+    """Four latents for each unit of the larger network, at most 1,536, and at most one for four stimuli of training."""
+    return max(4, min(4 * max(split.units), MOST_LATENTS, split.fit.shape[1] // 4))
 
 
 def fit_saes(split: Split, settings: Settings, steps: int = 0) -> Training:
@@ -150,9 +150,7 @@ def active_codes(sae: TopKSAE, y: torch.Tensor, folds: int, seed: int) -> list[t
     parts = k_folds(y.shape[1], folds, seed)
     active = [code[:, ~silent_units(code, parts)] for code in codes]
     if not all(code.shape[1] for code in active):
-        raise ValueError(
-            "an SAE has no latent that fires in every fold: give fewer latents, a larger k or more stimuli"
-        )
+        raise ValueError("no latent of an SAE fires in every fold: give fewer latents, a larger k or more stimuli")
     return active
 
 

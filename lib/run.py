@@ -71,7 +71,7 @@ class Run:
         self._glue(name, shown, display=True)
 
     def words(self, name: str, markdown: str) -> None:
-        """Offer a text in Markdown to the prose as {glue:md}`name`."""
+        """Offer a text in Markdown to the prose as {glue:md}`name`, or as a directive if it has paragraphs."""
         from IPython.display import Markdown
 
         self._glue(name, Markdown(markdown))

@@ -16,7 +16,7 @@
 #
 # You have two networks, or two files with their responses to the same stimuli. Are they more alike than their units
 # show, and can sparse autoencoders bring it out? This chapter measures it. **The page is the report**: what you read is
-# what was computed in this run, for {glue:text}`pair_text`.
+# what was computed in this run, for {glue:md}`own-pair`.
 #
 # :::{admonition} What this run says
 # ```{glue:md} own-reading
@@ -42,8 +42,8 @@
 # Or two networks, one layer of each with the position to read, and a set of images:
 #
 # ```
-# make own ARGS="-p network_a torchvision:resnet50 -p layer_a layer4.2:centre
-#   -p network_b timm:vit_base_patch16_224.dino -p layer_b blocks.11:cls -p images folder:/data/photographs"
+# make own ARGS="-p network_a torchvision:resnet50 -p layer_a layer4.2:centre \
+#   -p network_b timm:vit_base_patch16_224.dino -p layer_b blocks.11:cls -p images folder:/data/photos"
 # ```
 #
 # The positions are `centre` of a map, `cls` for the class token, `pool` and `flat`. Checkpoints of your own are named
@@ -54,7 +54,7 @@
 # ## What the papers let you expect
 #
 # {cite:t}`liu2026` derive how far regression, RSA and CKA fall when two networks hold the same features in different
-# superpositions ({ref}`ch-linear-theory`). {cite:t}`longon2025` show it for matching ({ref}`ch-matching`), and train an
+# superpositions ({ref}`ch-linear`). {cite:t}`longon2025` show it for matching ({ref}`ch-matching`), and train an
 # SAE on each network: the latents then match better than the units. So there are two things to measure, scores of the
 # units and scores of the latents. A gain from one to the other is what a hidden alignment would look like.
 #
@@ -131,7 +131,7 @@ images: str = "grid:20000"  # images that both networks see, as lib.images names
 sae_share: float = 0.5  # share of the stimuli that trains the SAEs, the rest is scored
 latents: int = 0  # latents of each SAE, 0 for the rule
 k: int = 0  # latents that may be active, 0 for the scan
-sae_steps: int = 1000  # training steps of the SAEs, batches of 512
+sae_steps: int = 2000  # training steps of the SAEs, batches of 512
 sae_seeds: int = 2  # SAEs of each network, 2 or more
 folds: int = 5  # folds of the scored stimuli
 
@@ -140,8 +140,8 @@ run = Run("13_your_networks", globals())
 own = bool(a or b)
 stand_in = not own and network_a.startswith("book:") and network_b.startswith("book:")
 data_kind = "Stand-in, simulated scenes of real digits" if stand_in else "Responses of the networks given"
-pair_text = f"{a} and {b}" if own else f"{network_a}, {layer_a}, and {network_b}, {layer_b}, on {images}"
-run.words("pair_text", pair_text)
+first, second = (a, b) if own else (f"{network_a} {layer_a}", f"{network_b} {layer_b}")
+run.words("own-pair", f"`{first}` and `{second}`" + ("" if own else f" on `{images}`"))
 run.record(**{f"limit_{name}": value for name, value in LIMITS.items()})
 
 
@@ -170,8 +170,8 @@ split = split_stimuli(y_a, y_b, sae_share, seed, run.device)
 # the SAEs' part of the stimuli. No score notices the shift or the scale, but SAE training does: one set of settings now
 # suits all networks.
 #
-# How many dimensions do the responses use? The participation ratio, {prf:ref}`def-pairs-participation`, is the number
-# of units if all vary alike and independently, and small if a few directions carry the variance.
+# How many dimensions do the responses use? The participation ratio of {ref}`ch-pairs` is the number of units if all
+# vary alike and independently, and small if a few directions carry the variance.
 
 # %%
 used = dimensions(split)
@@ -184,12 +184,12 @@ pd.DataFrame({"units": split.units, "dimensions used": [f"{one:.1f}" for one in 
 #
 # Read the dimensions with care. A number close to that of the units does not show superposition, and one far below it
 # does not exclude it: what matters is how many features there are, and that nobody knows here. But few dimensions, ten
-# for ten classes, say, leave little to disentangle ({prf:ref}`prop-pairs-collapse`).
+# for ten classes, say, leave little to disentangle ({ref}`ch-pairs`, the control).
 #
 # ## The size and sparsity of the SAEs
 #
-# Unless `latents` is given, there are four latents for each unit of the larger network, but no more than 2,048 and no
-# more than one for every two stimuli of training. Features that are rarer than that cannot be learned from so few
+# Unless `latents` is given, there are four latents for each unit of the larger network, but no more than 1,536 and no
+# more than one for every four stimuli of training. Features that are rarer than that cannot be learned from so few
 # stimuli.
 #
 # The number $k$ of latents that may be active decides much ({ref}`ch-disentangling`), and choosing it by the score of
@@ -211,8 +211,8 @@ pd.DataFrame({"agreement": [f"{value:.3f}" for value in agreement.values()]}, [f
 #
 # ## Training, and whether it was long enough
 #
-# For each network we train {glue:text}`sae_seeds` SAEs with different seeds, all in one batched program: equation
-# {eq}`eq-disentangling-sae`, with a learning rate that falls to 0 along a cosine. Because of that fall every curve
+# For each network we train {glue:text}`sae_seeds` SAEs with different seeds, all in one batched program. They are those
+# of {ref}`ch-disentangling`, with a learning rate that falls to 0 along a cosine. Because of that fall every curve
 # flattens at its end, whether or not the training sufficed. So the first SAE of each network is trained once more for
 # half the steps, down to 0 as well. If the longer training is no better than the shorter one, neither would be a still
 # longer one, in all likelihood.
@@ -403,7 +403,7 @@ run.download(".csv", score_rows(measured).to_csv(index=False))
 #
 # Solutions are folded below each exercise and were run with the chapter, always on the book's own small examples.
 #
-# :::{exercise} Three pairs, three readings
+# :::{exercise} Two rotations, two readings
 # :label: ex-own-rotation
 #
 # (Recall, easy, 10 minutes.) Take (1) dense Gaussian responses and the same rotated at random, (2) sparse responses,
@@ -471,8 +471,7 @@ collapsed.reading.show()
 # %% [markdown]
 # Ten classes that exclude each other need nine dimensions; network a uses {glue:text}`collapsed_dimensions:.1f`.
 # Soft-matching is {glue:text}`collapsed_nn:.3f` between units and {glue:text}`collapsed_ss:.3f` between latents. Each
-# SAE has to spread one thing, the class and how it is written, over several latents, and does so in its own way. This
-# is {prf:ref}`prop-pairs-collapse` at work.
+# SAE has to spread one thing, the class and how it is written, over several latents, and does so in its own way.
 #
 # :::{solution-end}
 # :::
@@ -523,7 +522,7 @@ pd.DataFrame(rows).T.rename_axis("stimuli")
 #
 # ```
 # make own A=first.npy B=second.npy ARGS="-p k 16 -p latents 1024 -p sae_steps 3000"
-# make chapter NAME=13_your_networks ARGS="-p network_a book:grid-vit:0 -p network_b book:grid-vit:1
+# make chapter NAME=13_your_networks ARGS="-p network_a book:grid-vit:0 -p network_b book:grid-vit:1 \
 #   -p layer_a blocks.1:cls -p layer_b blocks.1:cls"
 # ```
 #
@@ -532,4 +531,4 @@ pd.DataFrame(rows).T.rename_axis("stimuli")
 # latents grow with the third power of their number.
 
 # %%
-run.save(data="simulated scenes of real written digits (scikit-learn)" if stand_in else pair_text)
+run.save(data="simulated scenes of real written digits (scikit-learn)" if stand_in else f"{first} and {second}")
