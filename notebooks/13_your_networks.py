@@ -90,23 +90,8 @@
 import pandas as pd
 import torch
 
+from lib import own
 from lib.arrays import load_pair
-from lib.own import (
-    MOST_SCANNED,
-    Settings,
-    analyse,
-    dimensions,
-    explained,
-    findings,
-    fit_half,
-    fit_saes,
-    measure,
-    random_saes,
-    score_rows,
-    score_table,
-    settle,
-    split_stimuli,
-)
 from lib.pairs import stored_responses
 from lib.plotting import COLOURS, draw_spreads, k_styles, panels
 from lib.reading import LIMITS, reading
@@ -137,11 +122,11 @@ folds: int = 5  # folds of the scored stimuli
 
 # %%
 run = Run("13_your_networks", globals())
-own = bool(a or b)
-stand_in = not own and network_a.startswith("book:") and network_b.startswith("book:")
+files = bool(a or b)
+stand_in = not files and network_a.startswith("book:") and network_b.startswith("book:")
 data_kind = "Stand-in, simulated scenes of real digits" if stand_in else "Responses of the networks given"
-first, second = (a, b) if own else (f"{network_a} {layer_a}", f"{network_b} {layer_b}")
-run.words("own-pair", f"`{first}` and `{second}`" + ("" if own else f" on `{images}`"))
+first, second = (a, b) if files else (f"{network_a} {layer_a}", f"{network_b} {layer_b}")
+run.words("own-pair", f"`{first}` and `{second}`" + ("" if files else f" on `{images}`"))
 run.record(**{f"limit_{name}": value for name, value in LIMITS.items()})
 
 
@@ -159,11 +144,11 @@ def responses_of(network, layer):
 
 
 # %%
-if own:
+if files:
     y_a, y_b = load_pair(a, b)
 else:
     y_a, y_b = responses_of(network_a, layer_a), responses_of(network_b, layer_b)
-split = split_stimuli(y_a, y_b, sae_share, seed, run.device)
+split = own.split_stimuli(y_a, y_b, sae_share, seed, run.device)
 
 # %% [markdown]
 # Each network's responses are centred, and divided by one number so that their variances add up to 1. Both come from
@@ -174,7 +159,7 @@ split = split_stimuli(y_a, y_b, sae_share, seed, run.device)
 # vary alike and independently, and small if a few directions carry the variance.
 
 # %%
-used = dimensions(split)
+used = own.dimensions(split)
 run.record(stimuli=len(y_a), fitted=split.fit.shape[1], scored=split.scored.shape[1])
 run.record(units_a=split.units[0], units_b=split.units[1], dimensions_a=used[0], dimensions_b=used[1])
 pd.DataFrame({"units": split.units, "dimensions used": [f"{one:.1f}" for one in used]}, ["a", "b"])
@@ -200,8 +185,8 @@ pd.DataFrame({"units": split.units, "dimensions used": [f"{one:.1f}" for one in 
 # would take too long to try: there one latent in 64 may be active, unless you say otherwise.
 
 # %%
-settings, agreement = settle(split, Settings(latents, k, sae_steps, sae_seeds, seed))
-run.record(latents_used=settings.latents, k_used=settings.k, sae_seeds=sae_seeds, most_scanned=MOST_SCANNED)
+settings, agreement = own.settle(split, own.Settings(latents, k, sae_steps, sae_seeds, seed))
+run.record(latents_used=settings.latents, k_used=settings.k, sae_seeds=sae_seeds, most_scanned=own.MOST_SCANNED)
 pd.DataFrame({"agreement": [f"{value:.3f}" for value in agreement.values()]}, [f"k = {one}" for one in agreement])
 
 # %% [markdown]
@@ -218,9 +203,9 @@ pd.DataFrame({"agreement": [f"{value:.3f}" for value in agreement.values()]}, [f
 # longer one, in all likelihood.
 
 # %%
-training, half = fit_saes(split, settings), fit_half(split, settings)
-fitted, unseen = explained(split, training.model)
-run.record(explained_fitted=fitted, explained_unseen=unseen, explained_half=explained(split, half.model)[1])
+training, half = own.fit_saes(split, settings), own.fit_half(split, settings)
+fitted, unseen = own.explained(split, training.model)
+run.record(explained_fitted=fitted, explained_unseen=unseen, explained_half=own.explained(split, half.model)[1])
 run.record(dead=training.history["dead_latents"][-1])
 
 # %% tags=["hide-input", "remove-output"]
@@ -260,8 +245,8 @@ run.figure(
 # {cite:t}`longon2025`, and their share is reported. Units that never change score 0 and are counted.
 
 # %%
-measured = measure(split, training.model, random_saes(split, settings), folds, seed)
-found = findings(split, settings, training, half, measured)
+measured = own.measure(split, training.model, own.random_saes(split, settings), folds, seed)
+found = own.findings(split, settings, training, half, measured)
 run.record(silent=found.silent, constant_a=found.constant[0], constant_b=found.constant[1])
 
 # %%
@@ -274,10 +259,10 @@ RIDGE = {"ridge_ab": "ridge, a to b", "ridge_ba": "ridge, b to a"}
 # %% tags=["hide-input"]
 for (metric, pairing), values in measured.scores.items():
     run.record(**{f"{metric}_{pairing}": values.mean(0)})
-score_table(measured, MATCHED, ONE_TO_ONE | GEOMETRY)
+own.score_table(measured, MATCHED, ONE_TO_ONE | GEOMETRY)
 
 # %% tags=["hide-input"]
-score_table(measured, PREDICTED, RIDGE)
+own.score_table(measured, PREDICTED, RIDGE)
 
 # %% [markdown]
 # The first table compares populations of one kind with one another. The second predicts the units of one network from
@@ -342,7 +327,7 @@ pd.DataFrame(chance).map(lambda value: "" if pd.isna(value) else f"{value:+.3f}"
 # %% tags=["hide-input"]
 run.record(stable=found.stable, stable_random=found.stable_random, chance=found.chance)
 SAME = {"aa": "two SAEs of a", "bb": "two SAEs of b", "ra": "random and trained, a", "rb": "random and trained, b"}
-score_table(measured, SAME, {"soft": "soft-matching", "cka": "linear CKA, debiased"})
+own.score_table(measured, SAME, {"soft": "soft-matching", "cka": "linear CKA, debiased"})
 
 # %% [markdown]
 # (sec-own-rules)=
@@ -382,7 +367,7 @@ told.show()
 # this run in `build`.
 
 # %% tags=["hide-input"]
-run.download(".csv", score_rows(measured).to_csv(index=False))
+run.download(".csv", own.score_rows(measured).to_csv(index=False))
 
 # %% [markdown]
 # ## What this report cannot tell you
@@ -430,7 +415,7 @@ sparse = bernoulli_uniform(3000, 16, 0.1, generator, torch.float32)
 small = {"latents": 32, "k": 3, "steps": 500}
 
 # %%
-turned = {name: analyse(y, y @ turn, **small) for name, y in (("dense", dense), ("sparse", sparse))}
+turned = {name: own.analyse(y, y @ turn, **small) for name, y in (("dense", dense), ("sparse", sparse))}
 for name, one in turned.items():
     run.record(**{f"{name}_nn": one.findings.soft_nn, f"{name}_ss": one.findings.soft_ss})
     run.record(**{f"{name}_ridge": one.findings.ridge_nn})
@@ -463,7 +448,7 @@ single = [
     torch.tensor(stored_responses(f"book:single-mlp:{i}", ["body.5:flat"], "single:10000", device, 0)[0])
     for i in (0, 1)
 ]
-collapsed = analyse(*single, latents=96, k=4, device=run.device)
+collapsed = own.analyse(*single, latents=96, k=4, device=run.device)
 run.record(collapsed_dimensions=collapsed.findings.dimensions[0])
 run.record(collapsed_nn=collapsed.findings.soft_nn, collapsed_ss=collapsed.findings.soft_ss)
 collapsed.reading.show()
@@ -492,7 +477,7 @@ collapsed.reading.show()
 features = bernoulli_uniform(4000, 24, 0.07, seeded(seed + 2), torch.float32)
 mixings = [torch.randn(24, 14, generator=seeded(seed + 3 + i)) for i in (0, 1)]
 fewer = {
-    stimuli: analyse(*(features[:stimuli] @ mixing for mixing in mixings), latents=32, k=2, steps=500)
+    stimuli: own.analyse(*(features[:stimuli] @ mixing for mixing in mixings), latents=32, k=2, steps=500)
     for stimuli in (100, 400, 4000)
 }
 
