@@ -13,6 +13,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -126,7 +127,7 @@ def _read_run(path):
 def fingerprint(name: str, settings: dict, label: str) -> str:
     """Hash of all that decides a chapter's output: its text, its settings, lib, and the results that it shows.
 
-    Files that the settings name count with their size and time.
+    Files that the settings name, as `a.npy`, `a.npz:key` or `file:a.pth@...`, count with their size and time.
     """
     parts = [notebook_path(name), *sorted((ROOT / "lib").glob("*.py")), ROOT / "constraints.txt"]
     recorded = (ROOT / "book" / "results").glob("*/*.json")
@@ -134,8 +135,11 @@ def fingerprint(name: str, settings: dict, label: str) -> str:
     if name == LEDGER:
         parts.append(ROOT / "book" / "claims.yml")
         parts += sorted(path for path in output_path(name, label).parent.glob("[0-9]*.json") if path.stem != LEDGER)
-    named = [Path(value).expanduser() for value in settings.values() if isinstance(value, str) and value]
-    states = [(str(path), path.stat().st_size, path.stat().st_mtime_ns) for path in named if path.is_file()]
+    words = [
+        word for value in settings.values() if isinstance(value, str) for word in (value, *re.split("[:@]", value))
+    ]
+    files = [Path(word).expanduser() for word in words if os.path.isfile(os.path.expanduser(word))]
+    states = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     digest = hashlib.sha256(json.dumps([settings, states], sort_keys=True).encode())
     for part in parts:
         digest.update(part.read_bytes())

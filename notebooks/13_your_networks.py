@@ -84,7 +84,8 @@
 #
 # One thing no program can see: *stimuli that are not independent*. Crops of one photograph, frames of one film or
 # repetitions of one image that fall into both parts leak from training into the scores. Give one row for each
-# photograph, or average the rows first.
+# photograph, or average the rows first. (The default example has this flaw: its scenes are all different, but those of
+# both parts are composed from the same written digits.)
 
 # %%
 import pandas as pd
@@ -123,7 +124,7 @@ folds: int = 5  # folds of the scored stimuli
 # %%
 run = Run("13_your_networks", globals())
 files = bool(a or b)
-stand_in = not files and network_a.startswith("book:") and network_b.startswith("book:")
+stand_in = not files and images.startswith(("grid", "single"))
 data_kind = "Stand-in, simulated scenes of real digits" if stand_in else "Responses of the networks given"
 first, second = (a, b) if files else (f"{network_a} {layer_a}", f"{network_b} {layer_b}")
 run.words("own-pair", f"`{first}` and `{second}`" + ("" if files else f" on `{images}`"))

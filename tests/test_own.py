@@ -123,11 +123,26 @@ def test_k_is_the_one_at_which_one_networks_saes_agree():
     split = split_stimuli(*superposed(stimuli=4000), 0.5, 0)
     agreement = choose_k(split, Settings(32, 0, 1200, 2), [2, 12])
     assert agreement[2] > agreement[12] + 0.1
+    unrelated = split_stimuli(superposed(stimuli=4000)[0], normal(4000, 16, dtype=torch.float32), 0.5, 0)
+    assert choose_k(unrelated, Settings(32, 0, 1200, 2), [2])[2] > 0.25  # of each network, never of the pair
     assert k_candidates(128) == [2, 4, 8, 16] and k_candidates(8) == [1]
     settings, scanned = settle(split, Settings(32, 0, 40, 2))
     assert settings.k == max(scanned, key=scanned.get) and list(scanned) == k_candidates(32)
     assert settle(split, Settings(1024, 0, 40, 2)) == (Settings(1024, 16, 40, 2), {})
     assert settle(split, Settings(0, 3, 40, 2)) == (Settings(64, 3, 40, 2), {})
+
+
+def test_latents_silent_throughout_a_fold_are_left_out():
+    split, settings = small_split(), Settings(8, 2, 4, 2)
+    sae = fit_saes(split, settings).model
+    with torch.no_grad():
+        sae.encoder_bias[2, :, 3] = -100
+    codes = active_codes(sae, split.scored, 5, 0)
+    assert [code.shape for code in codes] == [(200, 8), (200, 8), (200, 7), (200, 8)]
+    close(measure(split, sae, random_saes(split, settings)).silent, 1 / 32)
+    with torch.no_grad():
+        sae.encoder_bias[1] = -100
+    refuses("no latent of an SAE fires", "more stimuli", active_codes, sae, split.scored, 5, 0)
 
 
 def test_half_training_is_the_first_seeds():
