@@ -135,9 +135,8 @@ def fingerprint(name: str, settings: dict, label: str) -> str:
     if name == LEDGER:
         parts.append(ROOT / "book" / "claims.yml")
         parts += sorted(path for path in output_path(name, label).parent.glob("[0-9]*.json") if path.stem != LEDGER)
-    words = [
-        word for value in settings.values() if isinstance(value, str) for word in (value, *re.split("[:@]", value))
-    ]
+    texts = [value for value in settings.values() if isinstance(value, str)]
+    words = [word for text in texts for word in (text, *re.split("[:@]", text))]
     files = [Path(word).expanduser() for word in words if os.path.isfile(os.path.expanduser(word))]
     states = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     digest = hashlib.sha256(json.dumps([settings, states], sort_keys=True).encode())

@@ -6,7 +6,9 @@ import torch
 from helpers import close, normal, refuses, rotation
 
 import lib.training
+from lib.crossval import k_folds
 from lib.features import bernoulli_uniform, seeded
+from lib.geometry import linear_cka, rsa
 from lib.matching import semi_matching_score, soft_matching_score
 from lib.own import (
     Settings,
@@ -182,6 +184,9 @@ def test_match_reads_geometry_on_each_held_out_fold():
     x, y = normal(100, 5), normal(100, 4, seed=1)
     found = match(x, y, 5, 0)
     assert {len(values) for values in found.values()} == {5}
+    for fold, (_, test) in enumerate(k_folds(100, 5, 0)):
+        close(found["cka"][fold], linear_cka(x[test], y[test], debiased=True))
+        close(found["rsa"][fold], rsa(x[test], y[test]))
     close(match(x, 3 * x + 1, 5, 0)["cka"], np.ones(5))
     close(match(x, x @ rotation(5), 5, 0)["rsa"], np.ones(5))
 
