@@ -147,6 +147,12 @@ def test_latents_silent_throughout_a_fold_are_left_out():
     refuses("no latent of an SAE fires", "more stimuli", active_codes, sae, split.scored, 5, 0)
 
 
+def test_saes_of_other_responses_are_others():
+    y = [normal(400, 6, seed=seed, dtype=torch.float32) for seed in (1, 2)]
+    one, other = (fit_saes(split_stimuli(*pair, 0.5, 0), Settings(8, 2, 8, 2)).model for pair in (y, y[::-1]))
+    assert not torch.equal(one.decoder, other.decoder)
+
+
 def test_half_training_is_the_first_seeds():
     split, settings = small_split(), Settings(8, 2, 60, 2)
     full, half = fit_saes(split, settings), fit_half(split, settings)
