@@ -17,6 +17,7 @@ from lib.own import (
     choose_k,
     dimensions,
     explained,
+    findings,
     fit_half,
     fit_saes,
     k_candidates,
@@ -88,6 +89,28 @@ def test_networks_of_different_sizes_are_compared_as_they_are():
     close(scores["ridge_ba", "sn"][1], ridge_score(b, n_a).folds, 1e-8)
     assert found.measured.constant == (0, 1)
     assert any("0 of a and 1 of b" in doubt for doubt in found.reading.doubts)
+
+
+def test_findings_are_the_numbers_of_their_names():
+    made = analyse(*superposed(units=(16, 12)), **SMALL)
+    found, scores = made.findings, made.measured.scores
+    half = active_codes(made.half.model, made.split.scored, 5, 0)
+    close(found.match_rise, float(scores["soft", "ss"][0].mean()) - soft_matching_score(*half).mean)
+    fit, seen = explained(made.split, made.training.model)
+    close([found.explained_fit, found.explained], [fit.mean(), seen.mean()])
+    close(found.explained_rise, seen[:2].mean() - explained(made.split, made.half.model)[1].mean())
+    close(found.chance, max(abs(value) for value in made.measured.shuffled.values()))
+    assert found.explained_fit > found.explained and found.explained_rise > 0
+    close(found.ridge_nn, torch.stack([scores["ridge_ab", "nn"], scores["ridge_ba", "nn"]]).mean())
+    close(found.match_over_random.mean, (scores["soft", "ss"] - scores["soft", "rs"]).mean())
+    close(found.stable_random, torch.stack([scores["soft", "ra"], scores["soft", "rb"]]).mean())
+    assert (found.units, found.stimuli, found.latents) == ((16, 12), (1200, 1200), 48)
+
+
+def test_a_negative_score_of_shuffled_stimuli_counts_by_its_size():
+    made = analyse(*superposed(), **SMALL)
+    spoiled = made.measured._replace(shuffled={("soft", "nn"): -0.4, ("soft", "ss"): 0.1})
+    assert findings(made.split, made.settings, made.training, made.half, spoiled).chance == 0.4
 
 
 def test_shuffled_stimuli_score_nothing_and_only_they():
