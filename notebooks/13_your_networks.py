@@ -123,6 +123,7 @@ folds: int = 5  # folds of the scored stimuli
 
 # %%
 run = Run("13_your_networks", globals())
+pd.set_option("display.max_colwidth", None)
 files = bool(a or b)
 stand_in = not files and images.startswith(("grid", "single"))
 data_kind = "Stand-in, simulated scenes of real digits" if stand_in else "Responses of the networks given"
