@@ -421,7 +421,7 @@ turned = {name: own.analyse(y, y @ turn, **small) for name, y in (("dense", dens
 for name, one in turned.items():
     run.record(**{f"{name}_nn": one.findings.soft_nn, f"{name}_ss": one.findings.soft_ss})
     run.record(**{f"{name}_ridge": one.findings.ridge_nn})
-pd.DataFrame({"the report says": {name: one.reading.headline() for name, one in turned.items()}})
+pd.DataFrame({"the report says": {name: one.reading.verdict.value for name, one in turned.items()}})
 
 # %% [markdown]
 # Ridge N-N is {glue:text}`dense_ridge:.3f` and {glue:text}`sparse_ridge:.3f`. Soft-matching goes from
@@ -498,9 +498,9 @@ rows = {
 pd.DataFrame(rows).T.rename_axis("stimuli")
 
 # %% [markdown]
-# Compare the two rows of explained variance first: an SAE with few stimuli learns those stimuli, and its code of unseen
-# ones is worse. The error of the gain grows as well, and so does the number of doubts. A report without doubts needs
-# several stimuli for each latent.
+# Compare the two columns of explained variance first: an SAE with few stimuli learns those stimuli, and its code of
+# unseen ones is worse. The error of the gain is larger as well, and so is the number of doubts. A report without doubts
+# needs several stimuli for each latent.
 #
 # :::{solution-end}
 # :::
