@@ -1,4 +1,4 @@
-# `make help` lists what there is. Variables: PROFILE, NAME, ARGS, JOBS, DATA, PYTHON.
+# `make help` lists what there is. Variables: PROFILE, NAME, ARGS, JOBS, A, B, DATA, PYTHON.
 PYTHON ?= python3
 PROFILE ?= quick
 JOBS ?= 2
@@ -7,7 +7,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python -m
 INSTALLED := $(VENV)/.installed
 
-.PHONY: help book test chapter classroom slides pdf lab claims check-data clean
+.PHONY: help book test chapter own classroom slides pdf lab claims check-data clean
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
@@ -26,6 +26,15 @@ chapter: $(INSTALLED)  ## run one chapter with other parameters and build its pa
 	@test -n "$(NAME)" || { $(RUN) lib.chapters list; echo 'say which: make chapter NAME=...'; exit 2; }
 	$(RUN) lib.chapters run $(NAME) --profile $(PROFILE) --label custom $(ARGS)
 	$(RUN) lib.book page $(NAME) --label custom
+
+# A path as the caller's shell sees it: make -C, too, leaves PWD where the caller stands.
+from_here = $(if $(filter /% ~%,$(1)),$(1),$(PWD)/$(1))
+
+own: $(INSTALLED)  ## compare two networks of your own, stimuli x units in each file (A=first.npy B=second.npy)
+	@test -n "$(A)$(ARGS)" || { echo 'say which: make own A=first.npy B=second.npy'; exit 2; }
+	$(RUN) lib.chapters run 13_your_networks --profile $(PROFILE) --label own --jobs 1 $(ARGS) \
+		$(if $(A)$(B),-p a "$(if $(A),$(call from_here,$(A)))" -p b "$(if $(B),$(call from_here,$(B)))")
+	$(RUN) lib.book page 13_your_networks --label own --open
 
 classroom: $(INSTALLED)  ## write notebooks for teachers and, without solutions, for students (NAME=..., or all)
 	$(RUN) lib.classroom $(NAME)
@@ -49,7 +58,7 @@ check-data: $(INSTALLED)  ## say which data sets of the larger runs are there, m
 	@$(RUN) lib.check_data --root $(DATA)
 
 clean:  ## delete the runs of PROFILE and the built pages, keep the installation
-	rm -rf build/$(PROFILE) build/custom _build book/chapters
+	rm -rf build/$(PROFILE) build/custom build/own _build book/chapters
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

@@ -6,9 +6,11 @@ python -m lib.book record [--profile paper]    keep a long run's results with th
 """
 
 import argparse
+import re
 import shutil
 import subprocess
 import sys
+import webbrowser
 from pathlib import Path
 
 import nbformat
@@ -17,6 +19,8 @@ import yaml
 from lib.chapters import LEDGER, output_path, run_seconds
 from lib.pages import (
     chapter_card,
+    chapter_label,
+    chapter_title,
     landing_picture,
     landing_verdicts,
     live_table,
@@ -50,8 +54,8 @@ def build(profile: str) -> int:
     return status
 
 
-def page(name: str, label: str) -> int:
-    """Build the page of one executed chapter on its own, into build/<label>/page; the exit status."""
+def page(name: str, label: str, show: bool = False) -> int:
+    """Build the page of one executed chapter on its own, into build/<label>/page, and `show` it; the exit status."""
     source = ROOT / "build" / label / "page"
     source.mkdir(parents=True, exist_ok=True)
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
@@ -61,11 +65,14 @@ def page(name: str, label: str) -> int:
     write_whole(source / "_config.yml", yaml.safe_dump(config))
     write_whole(source / "_toc.yml", yaml.safe_dump({"format": "jb-book", "root": name}))
     shutil.copyfile(notebook_path(name), source / f"{name}.py")
-    write_whole(source / f"{name}.ipynb", _published(name, label, f"{name}.py"))
-    # Links to other chapters lead nowhere in a page of its own, so warnings do not stop this build.
+    write_whole(source / f"{name}.ipynb", _alone(_published(name, label, f"{name}.py")))
+    # Links to what other chapters define lead nowhere in a page of its own, so warnings do not stop this build.
     status = _jupyter_book(source, source, "-q")
     if status == 0:
-        print(f"the page is at {(source / '_build' / 'html' / f'{name}.html').relative_to(ROOT)}")
+        path = source / "_build" / "html" / f"{name}.html"
+        print(f"the page is at {path.relative_to(ROOT)}")
+        if show:
+            webbrowser.open(path.as_uri())  # where there is no browser nothing happens
     return status
 
 
@@ -95,6 +102,19 @@ def _published(name, label, text_notebook):
     return nbformat.writes(notebook) + "\n"
 
 
+def _alone(text):
+    """A published chapter as a page without a book: other chapters by their titles, and its own references."""
+    notebook = nbformat.reads(text, as_version=4)
+    titles = {chapter_label(name): chapter_title(name) for name in chapter_names()}
+    pattern = r"\{ref\}`(?:([^`<]+) <)?(" + "|".join(titles) + ")>?`"
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            cell.source = re.sub(pattern, lambda found: f"*{found[1] or titles[found[2]]}*", cell.source)
+    sources = "## References\n\n```{bibliography}\n:filter: docname in docnames\n```"
+    notebook.cells.append(nbformat.v4.new_markdown_cell(sources, id="references"))
+    return nbformat.writes(notebook) + "\n"
+
+
 def _write_if_changed(path: Path, text: str) -> None:
     """Sphinx compares times: an unchanged page must keep its own."""
     if not path.exists() or path.read_text(encoding="utf-8") != text:
@@ -115,11 +135,12 @@ def main(arguments: list[str] | None = None) -> int:
     single = commands.add_parser("page", help="one chapter's page")
     single.add_argument("name")
     single.add_argument("--label", default="custom")
+    single.add_argument("--open", action="store_true", help="open it in a browser")
     kept = commands.add_parser("record", help="keep a long run's results with the book")
     kept.add_argument("--profile", default="paper")
     given = parser.parse_args(arguments)
     if given.command == "page":
-        return page(given.name, given.label)
+        return page(given.name, given.label, given.open)
     return {"build": build, "record": record}[given.command](given.profile)
 
 

@@ -13,6 +13,7 @@ import fcntl
 import hashlib
 import json
 import os
+import re
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
@@ -124,14 +125,21 @@ def _read_run(path):
 
 
 def fingerprint(name: str, settings: dict, label: str) -> str:
-    """Hash of all that decides a chapter's output: its text, its settings, lib, and the results that it shows."""
+    """Hash of all that decides a chapter's output: its text, its settings, lib, and the results that it shows.
+
+    Files that the settings name, as `a.npy`, `a.npz:key` or `file:a.pth@...`, count with their size and time.
+    """
     parts = [notebook_path(name), *sorted((ROOT / "lib").glob("*.py")), ROOT / "constraints.txt"]
     recorded = (ROOT / "book" / "results").glob("*/*.json")
     parts += sorted(path for path in recorded if name in (LEDGER, path.stem))
     if name == LEDGER:
         parts.append(ROOT / "book" / "claims.yml")
         parts += sorted(path for path in output_path(name, label).parent.glob("[0-9]*.json") if path.stem != LEDGER)
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
+    texts = [value for value in settings.values() if isinstance(value, str)]
+    words = [word for text in texts for word in (text, *re.split("[:@]", text))]
+    files = [Path(word).expanduser() for word in words if os.path.isfile(os.path.expanduser(word))]
+    states = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
+    digest = hashlib.sha256(json.dumps([settings, states], sort_keys=True).encode())
     for part in parts:
         digest.update(part.read_bytes())
     return digest.hexdigest()[:16]

@@ -22,6 +22,11 @@ def chapter_label(name: str) -> str:
     return re.search(r"^# \((ch-[\w-]+)\)=$", notebook_path(name).read_text(encoding="utf-8"), flags=re.M)[1]
 
 
+def chapter_title(name: str) -> str:
+    """The title of a chapter, as written in its first cell."""
+    return re.search(r"^# # (.+)$", notebook_path(name).read_text(encoding="utf-8"), flags=re.M)[1]
+
+
 def reading_minutes(name: str) -> int:
     """How long a chapter's prose takes to read; code, captions of solutions and all."""
     prose = " ".join(cell.source for cell in jupytext.read(notebook_path(name)).cells if cell.cell_type == "markdown")

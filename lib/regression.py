@@ -129,7 +129,7 @@ def ridge_correlations(
     """Correlation of each unit of b with its ridge prediction from a, on each held-out fold; `(folds, units_b)`.
 
     As `ridge_score`, whose folds are the means over units of b. Products of units of b with each other are never
-    formed, so there may be many of them.
+    formed, so there may be many of them; several populations side by side share the decomposition of a.
     """
     check_pair(y_a, y_b, min_stimuli=4)
     y_a, y_b = _rotated(y_a).double(), y_b.double()

@@ -1,5 +1,6 @@
 """One execution of a chapter: the numbers and figures its prose quotes, and its results file with provenance."""
 
+import base64
 import json
 import platform
 import re
@@ -74,6 +75,22 @@ class Run:
         """
         shown = axes if isinstance(axes, FigureHTML) else FigureHTML(axes, name, alt, title)
         self._glue(name, shown, display=True)
+
+    def words(self, name: str, markdown: str) -> None:
+        """Offer a text in Markdown to the prose as {glue:md}`name`, or as a directive if it has paragraphs."""
+        from IPython.display import Markdown
+
+        self._glue(name, Markdown(markdown))
+
+    def download(self, ending: str, text: str):
+        """Write build/<profile>/<chapter><ending>, and show a link that carries the text, so it works from disk."""
+        from IPython.display import HTML
+
+        path = ROOT / "build" / self.profile / f"{self.chapter}{ending}"
+        write_whole(path, text)
+        data = base64.b64encode(text.encode()).decode()
+        link = f'<a download="{path.name}" href="data:text/plain;base64,{data}">{path.name}</a>'
+        return HTML(f"<p>Download {link} ({len(text.splitlines()) - 1} rows).</p>")
 
     def beside_recorded(self, rows: dict[str, str], profile: str = "paper") -> pd.DataFrame:
         """A table of some results of this run beside those recorded with the book for a longer profile.

@@ -20,6 +20,16 @@ def test_published_chapter_has_no_duration_and_shows_only_changed_parameters(pro
     assert "chapter-card" in quick.cells[0].source and "make chapter NAME=01_first" in quick.cells[0].source
 
 
+def test_page_without_a_book_has_titles_for_other_chapters_and_its_own_references(project, monkeypatch):
+    monkeypatch.setattr(book, "chapter_names", lambda: ["01_first", "02_second"])
+    write_whole(project / "notebooks" / "01_first.py", "# (ch-first)=\n# # The first\n")
+    write_whole(project / "notebooks" / "02_second.py", "# (ch-second)=\n# # The second\n")
+    cell = nbformat.v4.new_markdown_cell("See {ref}`ch-second` and {ref}`sec-mine`.", id="a")
+    alone = nbformat.reads(book._alone(nbformat.writes(nbformat.v4.new_notebook(cells=[cell]))), 4)
+    assert alone.cells[0].source == "See *The second* and {ref}`sec-mine`."
+    assert "{bibliography}" in alone.cells[-1].source
+
+
 def test_chapter_without_a_successful_run_is_refused(project):
     with pytest.raises(ValueError, match="01_first has no successful run in build/quick: run `make chapter"):
         book._published("01_first", "quick", "01_first.py")

@@ -73,6 +73,17 @@ def test_only_what_changed_is_run_again(project):
     assert "up to date" not in run(project).stdout
 
 
+def test_file_that_a_setting_names_is_part_of_what_may_change(tmp_path):
+    file = tmp_path / "a.npz"
+    for value in (f"{file}", f"{file}:layer4", f"file:{file}@torchvision:resnet50"):
+        prints = []
+        for text in ("one", "other"):
+            file.write_text(text)
+            prints.append(chapters.fingerprint(chapters.chapter_names()[0], {"a": value, "draws": 2}, "quick"))
+        assert prints[0] != prints[1]
+    assert chapters.fingerprint(chapters.chapter_names()[0], {"a": "x" * 5000}, "quick")
+
+
 def test_profile_and_command_line_set_parameters(project):
     profile = project / "notebooks" / "profiles" / "long" / "01_first.yml"
     profile.write_text("draws: 7\n")

@@ -1,5 +1,6 @@
 """A run's numbers reach the results file whole, or not at all."""
 
+import base64
 import json
 import re
 
@@ -39,6 +40,16 @@ def test_saved_file_holds_values_parameters_and_provenance(run, tmp_path):
     assert content["data"] == "simulated: nothing" and content["seconds"] >= 0
     assert set(content["provenance"]) == {"date", "device", "python", "versions", "revision"}
     assert run.glued["score"] == 2 and run.glued["score_error"] == pytest.approx(1 / 3**0.5)
+
+
+def test_words_and_downloads_reach_the_page(run, tmp_path):
+    run.words("reading", "**Yes.**")
+    assert run.glued["reading"].data == "**Yes.**"
+    text = "metric,score\nsoft,0.5\n"
+    link = run.download(".csv", text).data
+    assert (tmp_path / "build/quick/01_tiny.csv").read_text() == text
+    assert base64.b64decode(re.search(r'base64,([^"]+)"', link)[1]).decode() == text
+    assert 'download="01_tiny.csv"' in link and "(1 rows)" in link
 
 
 def test_number_recorded_twice_or_not_finite_is_refused(run):
