@@ -17,9 +17,10 @@ book: $(INSTALLED)  ## run every chapter that is out of date and build the book 
 	$(RUN) lib.chapters run --profile $(PROFILE) --jobs $(JOBS)
 	$(RUN) lib.book build --profile $(PROFILE)
 
-test: $(INSTALLED)  ## lint, tests and notebook checks
+test: $(INSTALLED)  ## lint, run what chapters are out of date, solutions of their exercises too, and test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(RUN) lib.chapters run --jobs $(JOBS)
 	OMP_NUM_THREADS=1 $(RUN) pytest -q -rs -n $(JOBS) tests
 
 chapter: $(INSTALLED)  ## run one chapter with other parameters and build its page (NAME=..., ARGS="-p draws 50")

@@ -701,6 +701,12 @@ run.figure(
 #   with a single encoding step instead of an optimisation. Both cost extra.
 
 # %% [markdown]
+# ## What changed our mind
+#
+# We expected $k \log(n/k)$ to be a threshold. It is a scale: recovery sets in at a multiple of it, and which multiple
+# depends on the method and on what is known of the signs. And the guarantees are far more cautious than the methods are
+# good.
+#
 # ## Exercises
 #
 # :::{exercise} The coherence bound by hand

@@ -17,6 +17,12 @@
 # **The question.** Two networks carry the same features, mixed differently into their neurons. What does a metric say
 # that pairs neurons of one network with neurons of the other, and does recovering the features repair it?
 #
+# Afterwards you can say
+#
+# - compute a permutation score from the weights alone, and say when it is 1;
+# - say what mixing costs, what shifted grouping costs, and why;
+# - say why a matching is scored on stimuli that it was not fitted on, and what sparse recovery restores.
+#
 # **What the paper claims.** {cite:t}`longon2025` develop this in their section 3:
 #
 # - **A1** The permutation score is a linear assignment on the matrix of inner products of the mixing weights, and is
@@ -780,6 +786,12 @@ run.figure(
 # - All of this has the projection *known*. What a trained sparse autoencoder achieves is another question.
 
 # %% [markdown]
+# ## What changed our mind
+#
+# We had taken a permutation score of 1 to mean the same network under other names of its units, and a lower one to mean
+# another network. A flipped sign shows that the second does not follow ({prf:ref}`rem-sign-flip`). And restricted
+# isometry, the condition in the theorem, is much stronger than what recovery needs ({prf:ref}`rem-rip-order`).
+#
 # ## Exercises
 #
 # :::{exercise} By hand

@@ -1184,6 +1184,12 @@ run.record(rsa_speedup=best_time(explicit_rsa, long_a, long_b, "dot") / best_tim
 #   latents; for independent entries it is the same if their kurtosis is 3, as for Gaussians: the last exercise.
 
 # %% [markdown]
+# ## What changed our mind
+#
+# We expected these formulas to be good for many stimuli only. With the covariance of the sample in place of the
+# identity, linear CKA and regression have them exactly, for any number of stimuli. What depends on the number is how
+# far the sample is from white.
+#
 # ## Exercises
 #
 # :::{exercise} Rotate, stretch, mix

@@ -17,6 +17,12 @@
 # Two systems hold exactly the same features, each squeezed into its own few units by its own random mixing. How similar
 # will the usual metrics say they are?
 #
+# Afterwards you can say
+#
+# - what RSA, CKA and regression will give for two random projections, before measuring it;
+# - how many stimuli a CKA needs, and what centring is for;
+# - how a score near 0 goes with features that are all there.
+#
 # ## What the paper claims
 #
 # Section 4.1, appendix D.1 and figure 2 of {cite:t}`liu2026` put the theorems of the paper to the test by simulation.
@@ -783,6 +789,12 @@ run.figure(
 #   finite number of draws add.
 
 # %% [markdown]
+# ## What changed our mind
+#
+# We expected three metrics in three disguises. RSA and CKA are one number, regression is another: with as many units as
+# features it is perfect where CKA is not. And we expected a score near 0 to look like chance. Shuffled stimuli score
+# much lower still, so it does not: it is a real, small number about networks that share everything.
+#
 # ## Exercises
 #
 # :::{exercise} Half way at full size

@@ -17,6 +17,12 @@
 # Can two systems that share only part of their features look *more* alike than two systems that share all of them? And
 # if so, when exactly?
 #
+# Afterwards you can say
+#
+# - where a pair that shares less overtakes a pair that shares everything;
+# - in which direction of regression that cannot happen;
+# - how far a score splits into sharing and compression.
+#
 # ## What the paper claims
 #
 # Section 4.2, appendix D.2 and figure 3 of {cite:t}`liu2026`:
@@ -726,6 +732,13 @@ for guess in (n_f // 2, n_f, 2 * n_f):
 #   stimuli.
 
 # %% [markdown]
+# ## What changed our mind
+#
+# The paper calls sharing and compression hard to disentangle. For random projections they are a product, and where the
+# order turns is a formula. We did not expect regression to be safe in one direction. It stays true that a measured
+# score alone does not tell the two apart: the formula needs the number of features, which nobody knows of a real
+# network.
+#
 # ## Exercises
 #
 # The first needs pencil and paper, the second another line of code, the third a little thought about what a metric can

@@ -17,6 +17,12 @@
 # So far we chose the projections. Here a network learns its own: does it squeeze more features into its neurons than it
 # has neurons, and do two networks that differ only in their random start squeeze them in the same way?
 #
+# Afterwards you can say
+#
+# - which formula lets a toy model superpose, and why the printed one cannot;
+# - how features that two models share are read off their weights;
+# - what level unrelated models reach, and why a match is compared with it.
+#
 # ## What the paper claims
 #
 # Sections 4.1 and 4.2 and the left half of figure 2 of {cite:t}`longon2025`:
@@ -753,6 +759,12 @@ run.beside_recorded(rows)
 # - **Representation.** We count represented features for each model as well, with a norm of {glue:text}`represented`.
 
 # %% [markdown]
+# ## What changed our mind
+#
+# We trained the printed model first, saw no superposition, and looked for the fault in our training. It is in the
+# formula ({prf:ref}`thm-toys-printed`). And neurons that find no partner looked like a finding, until we gave them
+# partners at random and saw what that level is.
+#
 # ## Exercises
 #
 # Solutions are folded below each exercise; they were run with the chapter.

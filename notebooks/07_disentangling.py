@@ -17,6 +17,12 @@
 # Two toy models learned the same features and arranged them differently. If a sparse autoencoder reads the features out
 # of each, do the models look alike again? And which metric notices?
 #
+# Afterwards you can say
+#
+# - which controls stand behind a gain: random SAEs, true features, held-out folds;
+# - which of the paper's signs depend on $k$, and for which $k$ they hold;
+# - what part of a gain comes from learning and what part from a wide code.
+#
 # ## What the paper claims
 #
 # Sections 4.2 and 6, appendices A.1 to A.4 and figures 2, 4, 6 and 7 of {cite:t}`longon2025`:
@@ -1107,6 +1113,12 @@ run.beside_recorded(rows)
 #   has only one SAE in it and falls short at small $N$ too.
 
 # %% [markdown]
+# ## What changed our mind
+#
+# We expected $k$ to be a detail, since the paper leaves it out. It moves every score and turns signs. And we expected a
+# gain over neurons to be a gain by learning. For ridge regression at small $N$ much of it is what any wide, sparse
+# expansion gives, which only a random SAE shows.
+#
 # ## Exercises
 #
 # Solutions are folded below each exercise and were run with the chapter.

@@ -17,6 +17,12 @@
 # Random projections hide shared features from linear metrics. Does a projection that is *learned*, together with the
 # encoder that undoes it, hide them as well? And how many units does such an encoder need?
 #
+# Afterwards you can say
+#
+# - from how many units on a learned code is near 1, and what falls short below;
+# - what "straight-through" can mean, and which readings are one;
+# - how information that is lost differs from information that one look misses.
+#
 # ## What the paper claims
 #
 # Section 5, appendix E and the blue and green curves of figure 4 of {cite:t}`liu2026`:
@@ -906,6 +912,12 @@ run.figure(
 # - **Scores** are held out. Nearly equal active values make them scores of which features are active.
 
 # %% [markdown]
+# ## What changed our mind
+#
+# We expected codes near 1 from the compressed-sensing unit on. Patient recovery needs a little more than that unit; an
+# encoder that looks once needs clearly more again. And we expected learned projections to hide less than Gaussian ones.
+# To regression they hide about as much; what differs is the geometry.
+#
 # ## Exercises
 #
 # The first needs a calculator, the second and third use the trained systems. Solutions are folded; they were run with

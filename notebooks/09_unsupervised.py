@@ -18,6 +18,12 @@
 # code. Are the codes of two networks with the same features more alike than the responses were? How much of what
 # superposition took from the score comes back?
 #
+# Afterwards you can say
+#
+# - from how many units on a code is worth more than the responses;
+# - how finding features differs from agreeing on them;
+# - which part of the training recipe matters most.
+#
 # **What the paper claims.** Section 6, appendix F and figure 4 of {cite:t}`liu2026`:
 #
 # | claim | in our words |
@@ -943,6 +949,12 @@ run.record(plain_ratio=plain_ratio, our_plain_ratio=recipe_scores["ours"][0][rec
 #   {prf:ref}`prop-unsup-product`, and the ledger in {ref}`ch-claims` says from which ratio on they do in this run.
 
 # %% [markdown]
+# ## What changed our mind
+#
+# We expected a mediocre code to be a mediocre help. It is a loss: below a certain recovery the responses themselves
+# align better than codes of them. And we expected the dictionary to be the hard part. It is found before the encoder
+# can read with it.
+#
 # ## Exercises
 #
 # The first is a check of the score, the second retrains two SAEs, the third asks for a derivation and a line of code.

@@ -17,6 +17,12 @@
 # Two networks of one architecture are trained on one task from different seeds. Do sparse autoencoders make them look
 # more alike, as they do for toy models? And what decides whether they do?
 #
+# Afterwards you can say
+#
+# - when disentangling two trained networks can raise their score, and when it cannot;
+# - how many dimensions a layer uses, and how a score is read beside a training curve;
+# - which control answers which doubt.
+#
 # ## What the paper claims
 #
 # Section 5 and figures 3, 4 (bottom) and 7 (bottom) of {cite:t}`longon2025`, about networks trained on ImageNet, a set
@@ -881,6 +887,12 @@ run.record(a14_deep_learned_min=least("sn_over_random", site="deep"))
 #   differ in that too.
 # - **Added.** Several pairs and their spread; known labels; the length of SAE training; the control with its
 #   dimensions; semi-matching in both directions; R-S *and* R-N.
+#
+# ## What changed our mind
+#
+# We expected better reconstruction to go with better matching. The control is reconstructed best, and its latents match
+# worse than its neurons. And we expected the sign of a gain to be a fact about two networks. It is one about two
+# networks and the training of their SAEs.
 #
 # ## Exercises
 #

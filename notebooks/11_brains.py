@@ -17,6 +17,12 @@
 # A linear map from the units of a network predicts responses in visual cortex. If the units hold their features in
 # superposition, do the latents of a sparse autoencoder predict the brain better?
 #
+# Afterwards you can say
+#
+# - what a score is in units of the noise ceiling, and when that is fair;
+# - which voxels an SAE can predict better, and which it cannot;
+# - what would count as evidence on a real brain, and what our small result is worth.
+#
 # ## What the paper claims
 #
 # Section 6 and figures 5 and 8 of {cite:t}`longon2025`, about voxels of the ventral stream in the Natural Scenes
@@ -952,6 +958,12 @@ for name, found in {SHORT[name]: found for (name, _), found in own.items() if na
 #   for V4.
 # - **Added.** Both controls, the curves over images, standard errors over subjects, neurons and folds, and the
 #   comparison of two populations with its noise ceiling.
+#
+# ## What changed our mind
+#
+# We expected an SAE that beats a random one to be on the right track. In the negative control it does so as well, and
+# still loses to the neurons. And we expected the positive control to be safe. With few images to train on, the SAE
+# loses there too, so a loss on few images, such as ours on real neurons, is weak evidence against latents.
 #
 # ## Exercises
 #

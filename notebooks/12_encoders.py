@@ -18,6 +18,12 @@
 # both. Do the codes of the two layers then align better than the layers' own activations? And how much of that did the
 # training put in?
 #
+# Afterwards you can say
+#
+# - how two SAEs are trained to share one code, and what that puts into a score;
+# - why two averages of the same correlations can give opposite verdicts;
+# - what superposition by construction does not guarantee.
+#
 # ## What the paper claims
 #
 # Section 7, appendix G and figure 5 of {cite:t}`liu2026`, about the class token of two vision transformers trained
@@ -746,6 +752,11 @@ run.record(shuffled_worst=worst)
 #   Ours is one number for all pairs.
 # - **Added.** Both averages, both readings of the second panel, independent, untrained and shuffled SAEs, explained
 #   variance, the length of training, and two propositions.
+#
+# ## What changed our mind
+#
+# We took an average for an average. Here the verdict turns with it. And we took reconstructions for a safe control,
+# since they are in superposition for certain. {prf:ref}`prop-encoders-control` says why they are not.
 #
 # ## Exercises
 #

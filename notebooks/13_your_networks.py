@@ -18,6 +18,12 @@
 # show, and can sparse autoencoders bring it out? This chapter measures it. **The page is the report**: what you read is
 # what was computed in this run, for {glue:md}`own-pair`.
 #
+# Afterwards you can say
+#
+# - what two files of activations, or two networks, have in common, and how sure the answer is;
+# - which number each sentence of the report rests on;
+# - what no report of this kind can tell.
+#
 # :::{admonition} What this run says
 # ```{glue:md} own-reading
 # :format: myst
@@ -385,6 +391,12 @@ run.download(".csv", own.score_rows(measured).to_csv(index=False))
 #
 # Where it departs from the papers: they train SAEs on other images than they score, as we do, but on many more of them;
 # they give neither $k$ nor the size; and they have no rule for when training is long enough.
+#
+# ## What changed our mind
+#
+# We expected the comparison of two networks to be the telling number. More telling is how well two SAEs of *one*
+# network agree: before any second network is looked at, it separates a dictionary that is there from one that is
+# arbitrary.
 #
 # ## Exercises
 #

@@ -17,6 +17,12 @@
 # What do the two papers claim, and what of it did we find? This chapter computes nothing new. It reads the results
 # files that the other chapters wrote, holds each claim's predicates against them, and prints the verdict.
 #
+# Afterwards you can say
+#
+# - for each claim, what was measured and under which condition it holds;
+# - what it would take to judge the claims that were not run;
+# - how a verdict changes when a number does.
+#
 # A verdict is one of four. *Reproduced*: every predicate of the claim is true of our results. *Reproduced with a
 # condition*: the claim as the paper states it fails somewhere, but a narrower statement, printed beside the verdict,
 # passes its own predicates. *Not reproduced*: neither passes. *Not run*: no chapter has measured it yet, and the last
@@ -140,6 +146,12 @@ glue("ledger_recorded", Markdown(summary_table(ledger(recorded_results(recorded)
 #
 # With so few stimuli the biased estimate of CKA leaves its closed form by more than the margin that the predicate
 # allows.
+#
+# ## What changed our mind
+#
+# We expected claims to hold or to fail. Many hold under a condition that the papers do not state: a rectified output, a
+# range of $k$, enough units, one of two averages. Finding the condition was most of the work, and is most of the
+# result.
 #
 # ## Exercises
 #

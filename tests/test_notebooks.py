@@ -73,6 +73,13 @@ def test_labels_are_unique_over_the_book():
     assert sorted(set(names)) == sorted(names)
 
 
+def test_chapter_opens_with_what_it_gives_and_closes_with_what_changed_our_mind(chapter):
+    opening = cells(chapter, "markdown")[0].source
+    assert re.search(r"^(Afterwards you can say|By the end you will be able to)\n\n- ", opening, flags=re.M)
+    headings = re.findall(r"^## (.+)$", text(chapter), flags=re.M)
+    assert headings[headings.index("Exercises") - 1] == "What changed our mind"
+
+
 def test_chapter_has_exercises_with_solutions(chapter):
     words = text(chapter)
     exercises = re.findall(r"\{exercise\}.*\n:label: (\S+)", words)
