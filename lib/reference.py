@@ -52,6 +52,7 @@ def _signature(thing):
 
 def _text(thing):
     doc = re.sub(r"<(?=[a-z])", r"\<", inspect.getdoc(thing) or "")  # else <profile> would be taken for HTML
+    doc = re.sub(r"\{([\w:]+)\}`([^`]*)`", r"`\1` of `\2`", doc)  # a role is named, not played
     return "" if _fields(thing) and doc.startswith(f"{thing.__name__}(") else doc + "\n"
 
 

@@ -37,7 +37,7 @@ class Run:
         use_theme()
 
     def record(self, **values) -> None:
-        """Keep numbers for the results file and offer each to the prose as ``{glue:text}`name` ``.
+        """Keep numbers for the results file and offer each to the prose as {glue:text}`name`.
 
         A one-dimensional tensor or list is kept as mean, standard error and count, offered as `name`, `name_error`.
         Raises ValueError if a name is taken or a number is not finite.
@@ -68,7 +68,7 @@ class Run:
         self._glue(f"{name}_error", error)
 
     def figure(self, axes, name: str, alt: str = "", title: str = "") -> None:
-        """Show panels and offer them to the prose as ``{glue:figure}`name` ``; `alt` says in words what they show.
+        """Show panels and offer them to the prose as {glue:figure}`name`; `alt` says in words what they show.
 
         `axes` are panels, or a figure already made, which has its own words. Tag the cell `remove-output` so that the
         book shows it once.

@@ -68,8 +68,10 @@
 # after $R$ repetitions is the correlation of the signal with the averaged response,
 #
 # $$
-# c = \sqrt{\frac{\sigma_s^2}{\sigma_s^2 + \sigma_e^2 / R}} = \sqrt{\frac{q^2}{q^2 + 1/R}} ,
-# \qquad q = \sigma_s / \sigma_e .
+# \begin{aligned}
+# c &= \sqrt{\frac{\sigma_s^2}{\sigma_s^2 + \sigma_e^2 / R}} = \sqrt{\frac{q^2}{q^2 + 1/R}} , \\
+# q &= \sigma_s / \sigma_e .
+# \end{aligned}
 # $$
 # ```
 #

@@ -207,7 +207,11 @@ def test_slides_show_one_at_a_time_and_move_by_key(browser):
 
 def test_every_claim_that_can_be_judged_is_judged():
     entries = {entry.id: entry.verdict for entry in ledger(results_of("quick"))}
-    assert [claim["id"] for claim in load_claims() if "holds" in claim and entries[claim["id"]] == "not-run"] == []
+    assert [
+        claim["id"]
+        for claim in load_claims()
+        if "holds" in claim and "needs" not in claim and entries[claim["id"]] == "not-run"
+    ] == []
 
 
 def test_our_own_formulas_keep_the_bounds_their_chapters_state():
