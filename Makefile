@@ -11,7 +11,7 @@ INSTALLED := $(VENV)/.installed
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-10s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: $(INSTALLED)  ## run every chapter that is out of date and build the book (PROFILE=quick)
 	$(RUN) lib.chapters run --profile $(PROFILE) --jobs $(JOBS)
@@ -33,6 +33,7 @@ from_here = $(if $(filter /% ~%,$(1)),$(1),$(PWD)/$(1))
 
 own: $(INSTALLED)  ## compare two networks of your own, stimuli x units in each file (A=first.npy B=second.npy)
 	@test -n "$(A)$(ARGS)" || { echo 'say which: make own A=first.npy B=second.npy'; exit 2; }
+	@rm -rf build/own/page
 	$(RUN) lib.chapters run 13_your_networks --profile $(PROFILE) --label own --jobs 1 $(ARGS) \
 		$(if $(A)$(B),-p a "$(if $(A),$(call from_here,$(A)))" -p b "$(if $(B),$(call from_here,$(B)))")
 	$(RUN) lib.book page 13_your_networks --label own --open

@@ -987,9 +987,9 @@ for name in ("soft_gain", "soft_over_random", "sn_gain"):
 # With checkpoints and images of your own (here two ResNet50 and ImageNet folders):
 #
 # ```
-# make chapter NAME=10_network_pairs ARGS="
-#   -p networks '[\"file:a.pth@torchvision:resnet50\", \"file:b.pth@torchvision:resnet50\"]'
-#   -p layers '[\"layer2.3.bn2:centre\", \"layer4.2.bn2:centre\"]'
+# make chapter NAME=10_network_pairs ARGS=" \
+#   -p networks '[\"file:a.pth@torchvision:resnet50\", \"file:b.pth@torchvision:resnet50\"]' \
+#   -p layers '[\"layer2.3.bn2:centre\", \"layer4.2.bn2:centre\"]' \
 #   -p train_images folder:imagenet/train -p test_images folder:imagenet/val -p imagenet True"
 # ```
 #
