@@ -74,7 +74,7 @@ from scipy import stats
 from lib.correlation import centred
 from lib.features import bernoulli_uniform, seeded, white
 from lib.geometry import linear_cka, rsa
-from lib.plotting import COLOURS, k_styles, panels
+from lib.plotting import COLOURS, SliderFigure, k_styles, panels
 from lib.projections import gaussian, overlap_masks, signs
 from lib.regression import ols_fit, ols_score
 from lib.run import Run
@@ -112,6 +112,8 @@ few_features: int = 16  # features n where the kurtosis of the entries shows
 few_units: list[int] = [1, 2, 4, 8, 16]  # units m of both systems beside few features
 entry_mean: float = 1.0  # mean of the entries of a projection where it is not 0
 targets: int = 4000  # predicted units in the histogram of correlations
+slider_features: int = 64  # features of the interactive figure
+slider_units: list[int] = [2, 4, 8, 16, 32, 64]  # units of the interactive figure, rising
 n_f: int = 128  # features of each system where two pairs change ranks
 m_0: int = 16  # units of the fully shared reference system
 timing_stimuli: int = 2000  # stimuli M at which RSA is timed
@@ -743,6 +745,70 @@ run.record(r2_expected=expected_r2(n, m_a))
 # $m_b$ and both kinds of entry is {glue:text}`r2_expectation_error:.4f`. More target units make the score less variable
 # from draw to draw; they do not move its mean. So $R^2(a \to b)$ measures how much *room* a has, and is blind to how
 # compressed b is.
+
+# %% [markdown]
+# ### Geometry and score, side by side
+#
+# Why does the score fall with the units? Take one projection and look at the angles between its features: the cosine
+# of two columns of $A$, for all pairs of features, from the smallest to the largest. Features at right angles would
+# give a flat line at 0. With few units there is no room for right angles; two random directions in $m$ dimensions have
+# a cosine of about $1/\sqrt m$ in size. A second system draws other directions and so gets other overlaps, and the two
+# Gram matrices agree in little more than their diagonals. Move the knob and watch both sides of that.
+
+# %%
+drawn = gaussian(slider_units[-1], slider_features, seeded(seed + 1))
+first, second = torch.triu_indices(slider_features, slider_features, 1)
+share = torch.linspace(0, 1, 101, dtype=torch.float64)
+
+
+# %%
+def geometry_state(m):
+    """Sorted cosines of all pairs of features in m units, their typical size, and what two such systems score."""
+    columns = torch.nn.functional.normalize(drawn[:m], dim=0)
+    cosines = (columns.mT @ columns)[first, second].quantile(share)
+    size, scores = 1 / sqrt(m), (expected_cka(slider_features, m, m), expected_r2(slider_features, m))
+    sentence = f"{m} units for {slider_features} features: cosines of about {size:.2f} in size. "
+    sentence += f"Two such systems: CKA {scores[0]:.2f}, R² {scores[1]:.2f}."
+    typical = [0, 1, float("nan"), 0, 1], [size, size, float("nan"), -size, -size]
+    return {"cosines": (share.tolist(), cosines.tolist()), "typical": typical, "sentence": sentence}
+
+
+# %% tags=["hide-input", "remove-output"]
+middle = len(slider_units) // 2
+drawing = geometry_state(slider_units[middle])
+(ax,) = panels(1, width=4.2, height=3.0)
+ax.plot(*drawing["cosines"], color=COLOURS["blue"], lw=2, gid="cosines", label="pairs of features")
+ax.plot(*drawing["typical"], "--", color=COLOURS["red"], lw=1, gid="typical", label="$\\pm 1/\\sqrt{m}$")
+ax.set(xlabel="pairs of features, sorted", ylabel="cosine", ylim=(-1.05, 1.05))
+ax.legend(loc="upper left")
+
+# %% tags=["hide-input", "remove-output"]
+name = "fig-linear-geometry"
+figure = SliderFigure(
+    ax,
+    name,
+    alt="Cosines between all pairs of features of one random projection, sorted, with dashed lines at plus and minus "
+    "one over the root of the number of units. With more units the curve flattens. A sentence below gives the scores.",
+    sliders={"m": slider_units},
+    draw=geometry_state,
+    start={"m": middle},
+    labels={"m": "units"},
+    title="Simulated: features in one system, and what two systems score",
+)
+run.record(slider_features=slider_features, slider_start=slider_units[middle])
+run.figure(figure, name, alt="")
+
+# %% [markdown]
+# :::{glue:figure} fig-linear-geometry
+# :name: fig-linear-geometry
+#
+# The fewer the units, the more features overlap, and the less two systems with the same {glue:text}`slider_features`
+# features score. Scores are the expectations of this section. (On paper, and without JavaScript:
+# {glue:text}`slider_start` units.)
+# :::
+#
+# Even with as many units as features the overlaps do not vanish, since random directions are not at right angles. That
+# is why CKA stops at one half there, while regression, which undoes any invertible map, is perfect.
 
 # %% [markdown]
 # ### Entries whose mean is not zero
