@@ -706,7 +706,7 @@ run.figure(
 # :::{glue:figure} fig-encoders-photos
 # :name: fig-encoders-photos
 #
-# The same measurement on blocks of a network trained on ImageNet, where it was recorded, beside this run. Markers: mean
+# The same measurement on blocks of networks trained on ImageNet, as recorded, beside this run. Markers: mean
 # and standard error over directed pairs, which share systems and so are not independent.
 # :::
 #
