@@ -173,8 +173,13 @@ def ridge_weights(train: Covariances, alphas: tuple = ALPHAS) -> tuple[torch.Ten
     rotated = (vectors.mT @ train.ab) * varies[:, None]
     alpha = torch.as_tensor(alphas, dtype=values.dtype, device=values.device)
     shrink = 1 / (values + alpha[:, None])
-    residual = train.bb - (shrink * (2 - values * shrink)) @ rotated.square()
-    free = 1 - (1 + (values * shrink).sum(1)) / train.stimuli
+    # What all directions together leave, and what alpha adds to it: the difference of two large sums would lose both.
+    spare = train.stimuli - 1 - int(varies.sum())
+    explained = rotated.square() / torch.where(varies, values, 1)[:, None]
+    least = (train.bb - explained.sum(0)).clamp(min=0) * (spare > 0)
+    kept = alpha[:, None] * shrink * varies
+    residual = least + kept.square() @ explained
+    free = (spare + kept.sum(1)) / train.stimuli
     # A fit that spends all degrees of freedom on the training stimuli leaves none to judge it by.
     error = torch.where(free > 1e-6, 1 / free.square(), torch.inf)[:, None] * residual.clamp(min=1e-300)
     chosen = error.argmin(0)

@@ -98,11 +98,12 @@ def test_other_files_are_refused(tmp_path):
 
 class Harmful:
     def __reduce__(self):
-        return open, ("/tmp/should-not-exist-own", "w")
+        return open, ("should-not-exist", "w")
 
 
 @pytest.mark.parametrize("suffix", [".npy", ".npz", ".pt"])
-def test_no_file_is_executed(suffix, tmp_path):
+def test_no_file_is_executed(suffix, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)  # where a file that was executed would leave its trace
     path = tmp_path / f"y{suffix}"
     harmful = np.array([[Harmful()]], dtype=object)
     if suffix == ".pt":
@@ -110,6 +111,7 @@ def test_no_file_is_executed(suffix, tmp_path):
     else:
         np.save(path, harmful) if suffix == ".npy" else np.savez(path, harmful)
     refuses("cannot be read", "other Python objects", load_activations, str(path))
+    assert not (tmp_path / "should-not-exist").exists()
 
 
 def test_pairs_must_share_their_stimuli(tmp_path):
