@@ -41,13 +41,14 @@ def _directive(kind, name, thing, more=""):
 
 
 def _signature(thing):
-    """Parameters with their defaults; the types are in the docstring, with the shapes."""
+    """Parameters with their defaults, paths from the book's root; the types are in the docstring, with the shapes."""
     try:
         signature = inspect.signature(thing)
     except ValueError:
         return ""
     plain = [parameter.replace(annotation=parameter.empty) for parameter in signature.parameters.values()]
-    return str(signature.replace(parameters=plain, return_annotation=signature.empty))
+    text = str(signature.replace(parameters=plain, return_annotation=signature.empty))
+    return re.sub(rf"\w*Path\('{re.escape(str(ROOT))}/", "Path('", text)
 
 
 def _text(thing):

@@ -132,6 +132,11 @@ def test_reference_gives_signature_docstring_and_chapters():
     assert "# squared error per predicted entry" in fields[:600]
 
 
+def test_reference_names_no_folder_of_this_machine():
+    text = reference()
+    assert "Path('book/claims.yml')" in text and str(ROOT) not in text
+
+
 def test_chapters_named_by_the_reference_are_those_that_import():
     texts = {name: notebook_path(name).read_text() for name in chapter_names()}
     naming = [name for name, text in texts.items() if "participation_ratio" in text]
