@@ -13,6 +13,14 @@ import nbformat
 from lib.parameters import ROOT, chapter_names, notebook_path
 from lib.results import write_whole
 
+# What only the book can fill in, and what stands for it in a notebook: a figure's caption, the name of a number.
+BOOK_ONLY = {
+    r"^(:{3,})\{glue:figure\} (\S+)\n(?::\w+:[^\n]*\n)*\s*(.*?)\n\1$": r"**Figure** `\2`. \3",
+    r"^```\{glue:\w*\} (\S+)\n.*?^```$": r"`\1`",
+    r"\{glue:\w+\}`([^`:]+)[^`]*`": r"`\1`",
+    r"\{term\}`([^`<]+?)(?: <[^`]*)?`": r"\1",
+    r"\{numref\}`(?:[^`<]*<)?(fig-[^`>]+)>?`": r"figure `\1`",
+}
 MARK = re.compile(r"^:{3,}\{solution-(?P<which>start|end)\}.*?^:{3,}$\n?", flags=re.M | re.S)
 FOLDER = ROOT / "build" / "classroom"
 
@@ -30,6 +38,9 @@ def write_notebooks(names: list[str]) -> None:
 def for_class(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
     """The notebook with results of its own, so that a class leaves those of the book as they are."""
     for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            for pattern, text in BOOK_ONLY.items():
+                cell.source = re.sub(pattern, text, cell.source, flags=re.M | re.S)
         if "parameters" in cell.metadata.get("tags", []):
             cell.source = re.sub(r'^profile: str = "\w+"', 'profile: str = "classroom"', cell.source, flags=re.M)
     return notebook

@@ -46,12 +46,22 @@ def test_solutions_that_do_not_pair_are_refused():
     refuses("01_a: solution-start out", "pair", without_solutions, notebook(START, START, END), "01_a")
 
 
+def test_what_only_the_book_fills_in_becomes_a_caption_and_names():
+    figure = ":::{glue:figure} fig-a\n:name: fig-a\n\nIt falls to {glue:text}`least:.2f`.\n\nAt once.\n:::"
+    numbers = "```{glue:md} summary\n:format: myst\n```"
+    given = notebook(f"{{term}}`Latents <latent>`: {{numref}}`fig-a`, {{numref}}`tab-b`.\n\n{figure}\n\n{numbers}")
+    wanted = (
+        "Latents: figure `fig-a`, {numref}`tab-b`.\n\n**Figure** `fig-a`. It falls to `least`.\n\nAt once.\n\n`summary`"
+    )
+    assert sources(for_class(given)) == [("markdown", wanted)]
+
+
 @pytest.mark.parametrize("name", chapter_names())
 def test_no_solution_reaches_a_student_and_all_exercises_do(name):
     teacher = for_class(jupytext.read(notebook_path(name)))
     student = without_solutions(teacher, name)
     text, whole = (nbformat.writes(one) for one in (student, teacher))
-    assert "solution-" not in text and "sol-" not in text
+    assert "solution-" not in text and "sol-" not in text and "{glue" not in whole
     exercises = whole.count("{exercise}")
     assert text.count("{exercise}") == exercises == sum(cell.source == "# your answer" for cell in student.cells)
     assert exercises >= 3
