@@ -10,10 +10,22 @@ from functools import cache
 from lib.pages import chapter_label
 from lib.parameters import ROOT, chapter_names, notebook_path
 
+# The modules in the order of what most readers look for.
+GROUPS = {
+    "Metrics": ["matching", "geometry", "regression", "correlation", "moments", "crossval", "alignment"],
+    "Features, projections, theory": ["features", "projections", "theory", "recovery"],
+    "Toy models and sparse autoencoders": ["toy_models", "sae", "codes", "training"],
+    "Networks and images": ["vision", "extraction", "images", "digits", "networks", "stand_ins", "pairs"],
+    "Networks of your own": ["arrays", "own", "reading"],
+    "Brains": ["brain", "encoding", "nsd", "nsd_simulation", "v4", "check_data"],
+    "The book itself": ["chapters", "parameters", "run", "results", "claims", "plotting", "checks"]
+    + ["book", "pages", "reference", "classroom", "slides", "pdf"],
+}
+
 
 def reference() -> str:
     """Every module of `lib` with its public classes and functions, and the chapters that use each, as MyST Markdown."""
-    return "\n".join(_module(path.stem) for path in sorted((ROOT / "lib").glob("[a-z]*.py")))
+    return "\n".join("\n".join([f"## {group}\n", *map(_module, names)]) for group, names in GROUPS.items())
 
 
 def _module(name):
@@ -26,7 +38,8 @@ def _module(name):
         and thing.__module__ == module.__name__
         and thing.__doc__
     ]
-    text = f"## lib.{name}\n\n{inspect.getdoc(module)}\n"
+    usage = re.sub(r"^(?=python -m )", "    ", inspect.getdoc(module), flags=re.M)  # as code
+    text = f"### lib.{name}\n\n{usage}\n"
     return "\n".join([text, *(_entry(thing, f"lib.{name}") for thing in public)])
 
 

@@ -14,14 +14,15 @@
 # (ch-toy-models)=
 # # Toy models
 #
-# So far we chose the projections. Here a network learns its own: does it squeeze more features into its neurons than it
-# has neurons, and do two networks that differ only in their random start squeeze them in the same way?
+# So far the projections were drawn at random or chosen by hand. Here a small network learns its own. Does it represent
+# more features than it has neurons? And do two networks that differ only in their random start arrange these features
+# on their neurons in the same way?
 #
 # Afterwards you can say
 #
-# - which formula lets a toy model superpose, and why the printed one cannot;
-# - how features that two models share are read off their weights;
-# - what level unrelated models reach, and why a match is compared with it.
+# - which formula lets a toy model superpose, and why the one in the paper cannot;
+# - how to read from the weights of two models which features they share;
+# - how well unrelated models match, and why any match must be compared with that level.
 #
 # ## What the paper claims
 #
@@ -29,19 +30,20 @@
 #
 # | claim | in our words |
 # |---|---|
-# | A5 | the features that both of two models represent become more with more neurons, nearly all of 64 at 32 neurons |
-# | A6 | almost no neuron of one model has a neuron in the other that arranges these features alike |
+# | A5 | the more neurons, the more features are represented by both of two models: at 32 neurons, nearly all 64 |
+# | A6 | almost no neuron of one model has a counterpart in the other that mixes these features in the same way |
 #
-# Both can be found again, but not with the formula that the paper prints for its model. We prove that this formula
-# leaves no room for superposition ({prf:ref}`thm-toys-printed`), train it, and train the one that we think was meant.
+# At its optimum, the model with the formula that the paper prints can satisfy neither. We prove that this formula
+# leaves no room for {term}`superposition` ({prf:ref}`thm-toys-printed`), train it, and then train the model that we
+# think was meant.
 
 # %% [markdown]
 # ## The idea
 #
-# A stimulus is a vector $z$ of $n$ features. Each is active with probability $p$, independently of the others, and then
-# uniform on $(0, 1)$; else it is 0. A *toy model* is an autoencoder with $m < n$ neurons [the paper writes $F$ for $n$
-# and $N$ for $m$] and a single matrix of weights $W$, with $n$ rows, used twice: to write features into neurons, and
-# to read them out again.
+# A stimulus is a vector $z$ of $n$ features. Each is active with probability $p$, independently of the others. An
+# active feature has a value drawn uniformly from $(0, 1)$; the others are 0. A *toy model* is an autoencoder with
+# $m < n$ neurons [the paper writes $F$ for $n$ and $N$ for $m$] and a single matrix of weights $W$, of size
+# $n \times m$, that is used twice: to write features into neurons, and to read them out again.
 #
 # $$
 # \begin{aligned}
@@ -50,40 +52,43 @@
 # \end{aligned}
 # $$ (eq-toys-model)
 #
-# Row $W_i$ holds the weights of feature $i$ on all neurons, column $j$ those of neuron $j$ for all features. The model
-# is trained to return its input. An error counts more for some features than for others:
+# Here $b$ is a bias, and each of the two functions $g$ is either the identity or the rectifier,
+# $\mathrm{ReLU}(x) = \max(0, x)$. Row $W_i$ holds the weights of feature $i$ on all neurons; column $j$ is the
+# {term}`arrangement` of neuron $j$, its weights for all features. The model is trained to return its input, and errors
+# count more for some features than for others:
 #
 # $$
 # L = \mathrm E \sum_{i=1}^n T_i\, (z_i - \hat z_i)^2 , \qquad T_i = 1 / x_i^2 ,
 # $$ (eq-toys-loss)
 #
-# with $x_i$ evenly spaced from $1$ to $3 - 2/n$. So importance $T_i$ falls from 1 to about one ninth, and we number the
-# features by it: feature 1 is the most important.
+# with $x_i$ evenly spaced from $1$ to $3 - 2/n$. The importance $T_i$ thus falls from 1 to about one ninth, and we
+# number the features by it: feature 1 is the most important.
 #
-# Why should such a model superpose? There are more features than neurons, and they are sparse: most of the time a
-# feature's partners on the same neuron are silent, and sharing does no harm. The smallest example can be solved by
-# hand.
+# Why should such a model superpose? There are more features than neurons, but the features are {term}`sparse`: most of
+# the time a feature's partners on the same neuron are silent, and sharing a neuron does no harm. The smallest example
+# can be solved by hand.
 #
 # ```{prf:proposition} Two features on one neuron
 # :label: prop-toys-pair
 #
-# Let $n = 2$, $m = 1$, equal importance, no hidden rectifier, an output ReLU and $b = 0$. The weights
-# $W = (1, -1)^\top$ have the loss $p^2/3$. Storing one feature perfectly and returning the mean of the other costs
-# $p/3 - p^2/4$. Superposition is the better choice of the two exactly if $p < 4/7$.
+# Let $n = 2$ and $m = 1$, with equal importance $T_1 = T_2 = 1$, no hidden ReLU, an output ReLU and $b = 0$. The
+# weights $W = (1, -1)^\top$ have the loss $p^2/3$. Storing one feature perfectly and returning the mean of the other
+# costs $p/3 - p^2/4$. Superposition is the better of the two exactly if $p < 4/7$.
 # ```
 #
 # ```{prf:proof}
-# With $h = z_1 - z_2$ the outputs are $\mathrm{ReLU}(h)$ and $\mathrm{ReLU}(-h)$: both right unless both features are
-# active, and then both wrong by $\min(z_1, z_2)$. The minimum of two uniform numbers has mean square $1/6$, so the loss
-# is $2 p^2 / 6$. The other loss is the variance of a feature, $\mathrm E z^2 - (\mathrm E z)^2 = p/3 - p^2/4$.
+# With $h = z_1 - z_2$ the outputs are $\mathrm{ReLU}(h)$ and $\mathrm{ReLU}(-h)$. Both are right unless both features
+# are active; then both are too small by $\min(z_1, z_2)$. The minimum of two uniform numbers has mean square $1/6$, so
+# the loss is $2 p^2 / 6$. The other loss is the variance of a feature, $\mathrm E z^2 - (\mathrm E z)^2 = p/3 - p^2/4$.
 # ```
 #
-# The output ReLU is what makes the pair work: it silences the wrong one of the two. Keep an eye on it.
+# The output ReLU is what makes the pair work: when one feature is active alone, it silences the output of the other.
+# The paper's formula has no such ReLU, and that is where the trouble starts.
 
 # %% [markdown]
 # ## One model, three formulas
 #
-# The two functions $g$ in {eq}`eq-toys-model` can each be the identity or a ReLU. Three choices matter here.
+# Where in {eq}`eq-toys-model` do the rectifiers stand? Three choices matter here.
 #
 # | name | hidden | output | where it comes from |
 # |---|---|---|---|
@@ -91,14 +96,14 @@
 # | linear hidden | none | ReLU | the toy models of {cite:t}`elhage2022`, whose method the paper follows |
 # | both rectified | ReLU | ReLU | the printed formula with the output ReLU put back |
 #
-# These are not three shades of one model. The printed one cannot profit from superposition at all.
+# The choice is no detail, as the following theorem shows.
 #
 # ````{prf:theorem} Without an output ReLU no superposition
 # :label: thm-toys-printed
 #
 # Let the features be uncorrelated with equal variance $v$, and $T_1 > \dots > T_n > 0$.
 #
-# 1. For every encoder $h$ into $m$ numbers, however nonlinear, and every $W$ and $b$, the reading $\hat z = W h(z) + b$
+# 1. For every encoder $h$ into $m$ numbers, however nonlinear, and every $W$ and $b$, the read-out $\hat z = W h(z) + b$
 #    has a loss of at least $v \sum_{i > m} T_i$.
 # 2. For independent features whose values fill $[0, 1]$, the printed model reaches this bound, and does so *only* if
 #    each neuron has weight 1 for one of the features $1, \dots, m$, a different one for each neuron, and no other
@@ -107,17 +112,17 @@
 #
 # ````{prf:proof}
 # *1.* Let $D$ be diagonal with $D_{ii} = \sqrt{T_i}$. The loss is $\mathrm E |D z - D \hat z|^2$, and $D \hat z$ stays
-# in an affine subspace of dimension $m$ at most. No such subspace comes closer to $D z$, in the mean square, than the
-# sum of the $n - m$ smallest eigenvalues of its covariance: that is principal component analysis. The covariance is
-# $v D^2$, its eigenvalues are $v T_i$.
+# in an affine subspace of dimension at most $m$. By principal component analysis, the mean squared distance of $D z$
+# from any such subspace is at least the sum of the $n - m$ smallest eigenvalues of its covariance. The covariance is
+# $v D^2$, with eigenvalues $v T_i$.
 #
-# *2.* Weights as described return $\mathrm{ReLU}(z_i) = z_i$ for $i \le m$, since features are never negative, and with
-# a suitable $b$ the mean of every other. That is the bound.
+# *2.* Weights as described return $\mathrm{ReLU}(z_i) = z_i$ for $i \le m$, since features are never negative, and,
+# with a suitable $b$, the mean of every other feature. That is the bound.
 #
 # Conversely, since $T_m > T_{m+1}$ the best subspace is unique, and a model at the bound returns $\hat z_i = z_i$ for
-# $i \le m$ and constants for the rest. Its first $m$ outputs fill a set of dimension $m$, so $h$ must too, and constant
-# outputs then have zero rows in $W$. Call the first $m$ rows $V$. What is left is $V\,\mathrm{ReLU}(V^\top x) + c = x$
-# for all $x$ in $[0, 1]^m$.
+# $i \le m$ and constants for the rest. Its first $m$ outputs fill a set of dimension $m$, so $h$ does too, and an
+# output can then be constant only if its row of $W$ is zero. Call the first $m$ rows $V$. What is left is
+# $V\,\mathrm{ReLU}(V^\top x) + c = x$ for all $x$ in $[0, 1]^m$, with a constant $c$.
 #
 # At $x = 0$ we get $c = 0$; at the unit vectors, $V P = I$ with $P = \mathrm{ReLU}(V^\top)$. So $V$ is invertible and
 # $\mathrm{ReLU}(V^\top x) = P x$. If a row of $V^\top$ had entries $a > 0$ and $-d < 0$, some $x$ with only these two
@@ -126,12 +131,13 @@
 # $V V^\top = I$: an orthogonal matrix without negative entries, which is a permutation.
 # ````
 #
-# The theorem is ours. Notice what it does not contain: the sparsity. However rare the features, a linear read-out of
-# $m$ numbers does best by serving the $m$ most important features and giving up the others. Interference from other
-# features enters a linear output in full, and a ReLU on the hidden side cannot take it away again.
+# The theorem is ours. Notice that sparsity does not occur in it. However rare the features, a linear read-out of $m$
+# numbers does best by serving the $m$ most important features and giving up the others. Interference enters a linear
+# output in full, and a ReLU on the hidden side cannot take it away again.
 #
-# For the paper this means: two printed models trained to their optimum represent the same $m$ features, with norm 1,
-# one on each neuron, and are equal up to the order of the neurons. Claims A5 and A6 would fail as badly as they can.
+# So two printed models trained to their optimum represent the same $m$ features, with norm 1, one on each neuron, and
+# are equal up to the order of the neurons. Claims A5 and A6 would both fail: 32 of the 64 features would be shared at
+# 32 neurons, and every neuron would have a perfect match.
 
 # %%
 import pandas as pd
@@ -144,9 +150,10 @@ from lib.run import Run
 from lib.toy_models import STREAM, arrangement_match, feature_norms, importance, shared_features, train_toy_models
 
 # %% [markdown]
-# The settings are the paper's: 64 features, $p = 0.1$, batches of 1024 fresh stimuli, three sizes. The paper does not
-# tell optimiser, learning rate or starting weights; ours are Adam at a rate of one thousandth and normal weights with
-# variance $1/m$. It trains one pair of models a size, we several.
+# Now to the experiment. The settings are the paper's: 64 features, $p = 0.1$, batches of 1024 fresh stimuli, three
+# sizes. The paper does not state the optimiser, the learning rate or the starting weights; ours are Adam, a rate of one
+# thousandth, and normal weights with variance $1/m$. The paper trains one pair of models of each size, we train
+# several.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -174,20 +181,20 @@ variants = {"output_relu": "both rectified", "printed": "printed", "linear_hidde
 run.record(pairs=pairs, steps=steps, variant_models=2 * variant_pairs, represented=represented)
 
 # %% [markdown]
-# Before any result, what the words of the claims shall mean.
+# Before any result, we fix what the words of the claims mean.
 #
 # - A model **represents** a feature if its norm $|W_i|$ is at least {glue:text}`represented`. The paper asks for norms
-#   near 1 and names no number; we look below at whether the number matters.
+#   near 1 without a threshold; below we check whether ours matters.
 # - A feature is **shared** by two models if the product of its two norms is at least 1. This is the paper's rule.
 # - **Nearly all** means at least $0.85$ of the features; **more** means more from each size to the next, in the mean
 #   over pairs.
-# - **Almost all** neurons means at least nine in ten, and the arrangement match of a neuron, defined further down, is
-#   low if it is below one half. The latter is the paper's number.
+# - **Almost all** neurons means at least nine in ten. The arrangement match of a neuron, defined further down, is *low*
+#   if it is below one half, the paper's number.
 #
 # ## Training
 #
-# All models of one size see the same stream of stimuli and differ in their start only. Models 1 and 2 form the first
-# pair, 3 and 4 the second, and so on. Finished models are kept on disk, so the next chapter finds them there.
+# All models of one size see the same stream of stimuli and differ only in their start. Models 1 and 2 form the first
+# pair, 3 and 4 the second, and so on. Finished models are kept on disk, where the next chapter finds them.
 
 
 # %%
@@ -198,7 +205,7 @@ def trained(m, count, variant="output_relu"):
 
 
 # %% [markdown]
-# This is the long cell of the chapter. Weights and norms are kept by formula and size.
+# The next cell takes longest.
 
 # %%
 counts = {"output_relu": pairs, "printed": variant_pairs, "linear_hidden": variant_pairs}
@@ -207,8 +214,8 @@ weights = {v: {m: trainings[v][m].model.weight.detach().cpu().double() for m in 
 norms = {v: {m: feature_norms(w) for m, w in weights[v].items()} for v in variants}
 
 # %% [markdown]
-# The loss in the training history is that of one batch. For the comparison of formulas we want a steadier figure, the
-# loss on fresh stimuli that are the same for all.
+# The training history holds the loss of single batches. To compare the formulas we use one large set of fresh stimuli,
+# the same for all models.
 
 # %%
 fresh = bernoulli_uniform(test_stimuli, n, p, seeded(STREAM + 1 + seed), torch.float32)
@@ -224,8 +231,8 @@ def fresh_loss(model):
 
 
 # %% [markdown]
-# The least loss of a linear read-out on the *same* stimuli is that of the model which {prf:ref}`thm-toys-printed`
-# describes: no error for the first $m$ features, the variance for all others.
+# The bound of {prf:ref}`thm-toys-printed` is computed on the *same* stimuli: no error for the first $m$ features, the
+# variance for all others.
 
 
 # %%
@@ -248,7 +255,7 @@ for v in variants:
         record(f"{prefix[v]}represented_{m}", (norms[v][m] >= represented).sum(1))
 
 # %% [markdown]
-# What to expect: the bound below the printed model at every size, and above a model that superposes.
+# We expect the printed model above the bound at every size, and a model that superposes below it.
 
 # %% tags=["hide-input"]
 keys = ("represented", "loss", "loss_ratio")
@@ -259,14 +266,14 @@ pd.DataFrame(rows, index=["features represented", "loss", "loss / bound"]).map(l
 # %% [markdown]
 # With 32 neurons the printed model ends up with {glue:text}`printed_represented_32:.1f` features (mean over
 # {glue:text}`variant_models` models), about one for each neuron, and its loss is {glue:text}`printed_loss_ratio_32:.3f`
-# times the bound. With the output ReLU it is {glue:text}`represented_32:.1f` features and
-# {glue:text}`loss_ratio_32:.3f` times the bound, and without the hidden ReLU
-# {glue:text}`linear_hidden_represented_32:.1f` features and {glue:text}`linear_hidden_loss_ratio_32:.3f`. A loss below
-# the bound is proof of superposition: no model that stores one feature on each neuron, and no linear read-out of
-# whatever kind, can have it.
+# times the bound. With both layers rectified it is {glue:text}`represented_32:.1f` features and
+# {glue:text}`loss_ratio_32:.3f` times the bound; with a linear hidden layer,
+# {glue:text}`linear_hidden_represented_32:.1f` features and {glue:text}`linear_hidden_loss_ratio_32:.3f` times. A loss
+# below the bound is proof of superposition: neither a model that stores one feature on each neuron nor any linear
+# read-out can reach it.
 #
-# The number of features hangs little on where we cut. Norms come in two clusters, one near or above 1, one small. Here
-# is the share of norms, over all sizes, that lie in the gap between one half and nine tenths.
+# The number of features depends little on our threshold. Norms come in two clusters, one near or above 1, one small;
+# here is the share of norms, over all sizes, in the gap between one half and nine tenths.
 
 # %%
 for v in variants:
@@ -275,7 +282,7 @@ for v in variants:
 
 # %% [markdown]
 # Both rectified: {glue:text}`output_relu_gap:.3f`. Printed: {glue:text}`printed_gap:.3f`. Linear hidden:
-# {glue:text}`linear_hidden_gap:.3f`. The picture shows all norms, sorted.
+# {glue:text}`linear_hidden_gap:.3f`. {numref}`fig-toys-norms` shows all norms, sorted.
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(len(sizes))
@@ -302,27 +309,26 @@ run.figure(
 #
 # The printed formula represents about one feature for each neuron (dotted), here
 # {glue:text}`printed_represented_8:.1f`, {glue:text}`printed_represented_16:.1f` and
-# {glue:text}`printed_represented_32:.1f` with 8, 16 and 32 neurons; the two with an output ReLU represent more,
+# {glue:text}`printed_represented_32:.1f` with 8, 16 and 32 neurons. The two with an output ReLU represent more:
 # {glue:text}`represented_8:.1f`, {glue:text}`represented_16:.1f` and {glue:text}`represented_32:.1f` with both layers
-# rectified. Means over models; dashed: the norm from which on we count.
+# rectified. Means over models; dashed: the norm above which we count a feature.
 # :::
 #
-# So what did the authors train? We cannot know, but their own figures speak against the formula as printed. They report
-# that both models represent nearly all 64 features with 32 neurons; a printed model at its optimum represents 32. They
-# report that neurons match poorly between seeds and, with 16 and 32 neurons, less well than the latents of sparse
-# autoencoders; printed models at their optimum match perfectly. All this fits a model with an output ReLU, as
-# {cite:t}`elhage2022` have it. Whether the hidden ReLU was there is harder to tell. It stands in the formula, so we
-# keep it: **from here on a toy model has both layers rectified**, unless we say otherwise.
+# So what did the authors train? We cannot know, but their own figures speak against the printed formula: nearly all 64
+# features represented with 32 neurons, where it allows 32, and neurons that match poorly between seeds, where it makes
+# them match perfectly. Both fit a model with an output ReLU, as in {cite:t}`elhage2022`. Whether the hidden ReLU was
+# there is harder to tell. It stands in the formula, so we keep it: **from here on a {term}`toy model` has both layers
+# rectified**, unless we say otherwise.
 #
-# Why are its norms above 1? The hidden ReLU passes a feature on only through its positive weights. A feature that is
-# active alone comes back as $z_i |W_i^+|^2 + b_i$, with $W_i^+$ the positive part of the row, and it is this part that
-# has to be about 1, or a bit more where $b_i$ is negative. Negative weights serve to silence neurons, and add to the
-# norm.
+# Why are the norms of this model above 1? The hidden ReLU passes a feature on only through its positive weights. A
+# feature that is active alone comes back as $z_i |W_i^+|^2 + b_i$, with $W_i^+$ the positive part of the row. It is
+# this part that has to be about 1, or a bit more where $b_i$ is negative. Negative weights, which silence neurons, add
+# to the norm.
 
 # %% [markdown]
 # ## Two neurons, seen from above
 #
-# With two neurons each feature is an arrow in the plane. {cite:t}`elhage2022` made this picture famous. We train models
+# With two neurons each feature is an arrow in the plane, a picture made famous by {cite:t}`elhage2022`. We train models
 # with two neurons and six features that are active with probability {glue:text}`plane_p`.
 
 # %%
@@ -349,7 +355,8 @@ def plane_state(formula, model):
 
 
 # %% [markdown]
-# Before you move the sliders, guess which formula keeps a right angle, and which ones use the whole plane.
+# Before you move the sliders, guess which formula puts its features at a right angle, and which ones use the whole
+# plane.
 
 # %% tags=["hide-input", "remove-output"]
 first = plane_state("both rectified", 1)
@@ -381,23 +388,24 @@ run.figure(figure, name, alt="")
 # :::{glue:figure} fig-toys-plane
 # :name: fig-toys-plane
 #
-# Two neurons hold {glue:text}`plane_output_relu:.2f` features in the mean over seeds with both layers rectified,
+# Two neurons represent {glue:text}`plane_output_relu:.2f` features in the mean over seeds with both layers rectified,
 # {glue:text}`plane_linear_hidden:.2f` with a linear hidden layer, and {glue:text}`plane_printed:.2f` by the printed
 # formula. (On paper, and without JavaScript: both rectified, the first model.)
 # :::
 #
-# Three things to see. The printed formula puts its features on the axes, as the theorem demands. A linear hidden layer
-# may point anywhere: rotate all arrows and the model computes the same, so the directions of the axes, which are the
-# neurons, mean nothing to it. A rectified hidden layer does not have this freedom. A feature in the quarter where both
-# weights are negative would never be heard, so each feature needs a positive weight, and the plane is used less fully:
-# typically two opposite features and one between the axes. The price of the hidden ReLU is fewer features, and what it
-# buys is neurons that mean something. This will matter when we compare arrangements.
+# Three things to see. The printed formula puts its features on the axes, as the theorem demands. With a linear hidden
+# layer the arrows may point anywhere: rotate all of them together and the model computes the same, so the directions of
+# the axes, which are the neurons, mean nothing to it.
+#
+# A rectified hidden layer does not have this freedom. A feature in the quadrant where both weights are negative would
+# never be heard, so the plane is used less fully: typically by two opposite features and one between the axes. The
+# hidden ReLU costs features, but it makes the neurons meaningful axes, which will matter when we compare arrangements.
 
 # %% [markdown]
 # ## Training curves
 #
-# Is the training done? The paper takes 10,000 steps, this run {glue:text}`steps`. The curves show every seed, with the
-# bound of {prf:ref}`thm-toys-printed` for the same number of neurons beside them.
+# Is the training done? The paper takes 10,000 steps, this run {glue:text}`steps`. The curves show every seed, beside
+# the bound of {prf:ref}`thm-toys-printed` for the same number of neurons.
 
 
 # %%
@@ -434,24 +442,23 @@ run.figure(
 # :::{glue:figure} fig-toys-loss
 # :name: fig-toys-loss
 #
-# With an output ReLU (a) the loss passes below what any linear read-out can reach (dashed), with the printed formula
-# (b) it stops there. Final losses in a: {glue:text}`loss_8:.3f`, {glue:text}`loss_16:.3f`, {glue:text}`loss_32:.3f` for
-# 8, 16 and 32 neurons, standard errors over seeds {glue:text}`loss_8_error:.4f`, {glue:text}`loss_16_error:.4f` and
-# {glue:text}`loss_32_error:.4f`. In b: {glue:text}`printed_loss_8:.3f`, {glue:text}`printed_loss_16:.3f`,
-# {glue:text}`printed_loss_32:.3f`, bounds {glue:text}`bound_8:.3f`, {glue:text}`bound_16:.3f`,
-# {glue:text}`bound_32:.3f`.
+# With both layers rectified (a) the loss falls below what any linear read-out can reach (dashed); with the printed
+# formula (b) it stops there. Final losses in a: {glue:text}`loss_8:.3f`, {glue:text}`loss_16:.3f`,
+# {glue:text}`loss_32:.3f` for 8, 16 and 32 neurons, standard errors over seeds {glue:text}`loss_8_error:.4f`,
+# {glue:text}`loss_16_error:.4f` and {glue:text}`loss_32_error:.4f`. In b: {glue:text}`printed_loss_8:.3f`,
+# {glue:text}`printed_loss_16:.3f`, {glue:text}`printed_loss_32:.3f`, bounds {glue:text}`bound_8:.3f`,
+# {glue:text}`bound_16:.3f`, {glue:text}`bound_32:.3f`.
 # :::
 #
-# The bundles are narrow: seeds differ little in how *well* they do. The wiggles are the luck of single batches, which
-# all models share. That the printed models stop slightly above the bound is what gradient descent does with a problem
-# whose optimum is a permutation: some neurons start between two features, some features take a neuron from a more
-# important one, and these knots are slow to untie.
+# The bundles are narrow: seeds differ little in how *well* they do. (The wiggles come from single batches, which all
+# models share.) Printed models can stop slightly above the bound because some neurons start between two features, some
+# features take a neuron from a more important one, and gradient descent is slow to sort this out.
 
 # %% [markdown]
 # ## Which features are represented
 #
-# Take the pairs as the paper does. For each feature multiply its norms in the two models; the feature is shared if the
-# product is at least 1.
+# Now claim A5. As in the paper, multiply the norms of each feature in the two models of a pair; the feature is shared
+# if the product is at least 1. We expect the most important features to be shared, and more of them in larger models.
 
 
 # %%
@@ -492,30 +499,31 @@ run.figure(
 # :::{glue:figure} fig-toys-shared
 # :name: fig-toys-shared
 #
-# More neurons share more features (claim A5, top row on the left of figure 2 in {cite:t}`longon2025`). A feature counts
-# above the dashed line: {glue:text}`shared_8:.1f`, {glue:text}`shared_16:.1f` and {glue:text}`shared_32:.1f` of 64 with
-# 8, 16 and 32 neurons, standard errors {glue:text}`shared_8_error:.1f`, {glue:text}`shared_16_error:.1f` and
-# {glue:text}`shared_32_error:.1f` over {glue:text}`pairs` pairs. Markers: the first pair; grey: the range over pairs.
+# With more neurons, two models share more features (claim A5, top row on the left of figure 2 in {cite:t}`longon2025`).
+# A feature counts above the dashed line: {glue:text}`shared_8:.1f`, {glue:text}`shared_16:.1f` and
+# {glue:text}`shared_32:.1f` of 64 with 8, 16 and 32 neurons, standard errors {glue:text}`shared_8_error:.1f`,
+# {glue:text}`shared_16_error:.1f` and {glue:text}`shared_32_error:.1f` over {glue:text}`pairs` pairs. Markers: the
+# first pair; grey: the range over pairs.
 # :::
 #
 # Three observations.
 #
-# - **Importance decides.** The models keep the most important features, so two models keep nearly the same ones. Where
-#   they differ is at the edge of their capacity: the grey band is widest there.
+# - **Importance decides.** Each model keeps the most important features, so two models keep nearly the same ones. They
+#   differ at the edge of their capacity, where the grey band is widest.
 # - **The growth is claim A5.** From one size to the next the mean rises by at least
-#   {glue:text}`shared_smallest_growth:.1f` features, and with 32 neurons the share of all features is
-#   {glue:text}`shared_share_32:.3f`; we asked for $0.85$. Of the printed formula,
-#   {glue:text}`printed_shared_share_32:.3f` are shared at that size, and could be no more than one half at the optimum.
-# - **The rule of the product is rough.** It asks for norms of at least 1, and where a formula gives norms of *about* 1
-#   it cuts through the cluster. With a linear hidden layer and 32 neurons each model represents
-#   {glue:text}`linear_hidden_represented_32:.1f` features and the rule finds {glue:text}`linear_hidden_shared_32:.1f`
-#   shared. For the models with both layers rectified, whose norms lie higher, it does no harm.
+#   {glue:text}`shared_smallest_growth:.1f` features. With 32 neurons a share of {glue:text}`shared_share_32:.3f` of all
+#   features is shared; we asked for $0.85$. For the printed formula that share is
+#   {glue:text}`printed_shared_share_32:.3f`, and at the optimum it is one half.
+# - **The product rule is rough.** Where a formula gives norms of *about* 1, a threshold at 1 cuts through the middle of
+#   the cluster. With a linear hidden layer and 32 neurons each model represents
+#   {glue:text}`linear_hidden_represented_32:.1f` features and the rule counts {glue:text}`linear_hidden_shared_32:.1f`
+#   as shared. Models with both layers rectified have larger norms, and for them the rule does little harm.
 
 # %% [markdown]
 # ## The same features, arranged differently?
 #
-# Two models share features. Do they also spread them over their neurons in the same way? The paper compares columns of
-# $W$ restricted to the shared features: how neuron $j$ weighs all of them.
+# Do two models also spread their shared features over the neurons in the same way? The paper compares the columns of
+# $W$, restricted to the shared features: how one neuron weighs all of them.
 #
 # ```{prf:definition} Arrangement match
 # :label: def-toys-arrangement
@@ -528,13 +536,13 @@ run.figure(
 # the largest Pearson correlation, over the features in $S$, with a neuron of b.
 # ```
 #
-# It is {prf:ref}`def-matching-semi`, with features in the place of stimuli. We compute it in both directions and for
-# all pairs. Two controls tell us how to read it.
+# This is {term}`semi-matching` ({prf:ref}`def-matching-semi`) with features in the place of stimuli. We compute it in
+# both directions and for all pairs. Two controls tell us how to read it.
 #
-# - **The same model with its neurons in another order** must have a match of 1 for every neuron.
+# - **The same model with its neurons in another order** must give a match of 1 for every neuron.
 # - **An unrelated arrangement.** We keep all the weights of the partner and only shuffle which shared feature they
-#   belong to. What matches then is luck: a maximum over $m$ correlations of unrelated vectors is well above 0. The
-#   paper does not show this level, and without it "below one half" is hard to read.
+#   belong to. What still matches is luck, and a maximum over $m$ correlations of unrelated vectors is well above 0. The
+#   paper does not show this level; without it, "below one half" is hard to read.
 
 
 # %%
@@ -569,10 +577,9 @@ for m in sizes:
     run.record(**{f"arrangement_chance_below_half_{m}": (chance[m] < 0.5).double().mean()})
 
 # %% [markdown]
-# The smallest match of the model with its own shuffled neurons is {glue:text}`arrangement_own:.3f`, as it should be.
-# Now the printed formula, of which the theorem says that neurons should find a partner. We ask it at the largest size
-# only; at the smallest the rule of the product can leave it two shared features, and over two features every
-# correlation is 1 or $-1$.
+# The smallest match of a model with its own shuffled neurons is {glue:text}`arrangement_own:.3f`, as it should be. Now
+# the printed formula, for which the theorem says that neurons find a partner. We ask at the largest size only: at the
+# smallest, the product rule can leave two shared features, and over two features every correlation is 1 or $-1$.
 
 # %%
 largest = sizes[-1]
@@ -616,31 +623,29 @@ for name, x in {"trained pairs": matches, "unrelated": chance}.items():
 pd.DataFrame(rows, index=[f"{m} neurons" for m in sizes]).sort_index(axis=1).T.round(3)
 
 # %% [markdown]
-# **What we see.** The arrangements are different, and the control makes the statement stronger than the paper's: a
-# neuron's best partner in the other model is hardly better than luck. Knowing how one model arranges the features tells
-# next to nothing about the other.
+# **What we see.** The arrangements differ, and the control makes the statement stronger than the paper's: a neuron's
+# best partner in the other model is hardly better than luck. How one model arranges its features tells next to nothing
+# about the other.
 #
-# The control also shows that one half is not one and the same hurdle at every size. With few neurons few features are
-# shared, correlations over few features scatter widely, and even unrelated arrangements can exceed one half: the last
-# row of the table says how many stay below. So a share under nine in ten at 8 neurons would not mean that small models
-# agree, but that the measure is coarse there.
+# The control also shows that one half is not the same hurdle at every size. With few neurons few features are shared,
+# correlations over few features scatter widely, and even unrelated arrangements can exceed one half; the last row of
+# the table gives the share that stays below. So a share under nine in ten at 8 neurons would not mean that small models
+# agree, only that the measure is coarse there.
 #
-# The printed formula behaves as the theorem says it should: with 32 neurons its mean match is
-# {glue:text}`printed_arrangement_mean_32:.3f`, and {glue:text}`printed_arrangement_below_half_32:.3f` of its neurons
-# lie below one half. With that formula claim A6 would be false.
+# The printed formula is the opposite case: with 32 neurons its mean match is
+# {glue:text}`printed_arrangement_mean_32:.3f`, and a share of {glue:text}`printed_arrangement_below_half_32:.3f` of its
+# neurons lies below one half. At the optimum of that formula the match is 1 for every neuron, and claim A6 is false.
 #
-# Is "differently arranged" perhaps only "rotated"? For a linear hidden layer it could be, since rotations cost nothing
-# there, and low matches would be no news. For rectified neurons a rotation is not free. The last exercise measures
-# both.
+# Could "differently arranged" simply mean "rotated"? With a linear hidden layer it could: rotations cost nothing there,
+# and low matches would be no news. For rectified neurons a rotation is not free. The last exercise measures both.
 
 # %% [markdown]
 # ## How a model answers
 #
-# How can a model return more features than it has neurons? Let a single feature be active, with the value 1, and look
-# at all outputs. What the neurons send to them, $W h$ without the bias, is interference everywhere except at the
-# feature itself: the neurons that carry this feature also carry others. The negative bias pushes what is small below 0,
-# and the output ReLU cuts it off. A bias without a ReLU could only move the interference; this is what the printed
-# formula lacks.
+# How can a model return more features than it has neurons? Let a single feature be active, with the value 1. What the
+# neurons send to all outputs, $W h$ without the bias, is interference everywhere except at the feature itself, because
+# the neurons that carry it also carry others. The negative bias pushes small values below 0, and the output ReLU cuts
+# them off. Without the ReLU a bias could only shift the interference; this is what the printed formula lacks.
 
 
 # %%
@@ -653,8 +658,8 @@ def answers(m, model):
 
 
 # %% [markdown]
-# How much is removed? For the largest size and its first model we count, in the mean over represented features, how
-# many of the other outputs receive more than one tenth, positive or negative, and how many return more than one tenth.
+# How much is removed? For the first model of the largest size we count, in the mean over represented features, how many
+# of the other outputs receive more than one tenth in absolute value, and how many return more than one tenth.
 
 
 # %%
@@ -688,8 +693,8 @@ def answer_state(m, model, feature):
 
 
 # %% [markdown]
-# Move the model slider to see the same feature in the other model of the pair: it comes back about as well, by way of
-# other neurons. Then choose an unimportant feature and few neurons to see one that is not represented.
+# Move the model slider to see the same feature in the other model of the pair: compare how well it comes back, and by
+# which neurons. Then choose an unimportant feature and few neurons to see one that is not represented.
 
 # %% tags=["hide-input", "remove-output"]
 middle = sizes[len(sizes) // 2]
@@ -720,20 +725,20 @@ run.figure(figure, name, alt="")
 # :::{glue:figure} fig-toys-answer
 # :name: fig-toys-answer
 #
-# A negative bias and the output ReLU remove most of the interference that superposition causes: thin, what each output
-# receives; thick, what it returns. (On paper, and without
-# JavaScript: the middle size, the first model, the third position of the feature slider.)
+# A negative bias and the output ReLU remove most of the interference that superposition causes. Thin: what each output
+# receives; thick: what it returns. (On paper, and without JavaScript: the middle size, the first model, the third
+# position of the feature slider.)
 # :::
 #
-# The figure tells half the story: when several features are active their interference adds up and some of it passes.
-# This is the price of superposition, and the reason why less sparse features are superposed less.
+# The figure tells only half the story: when several features are active their interference adds up, and some of it
+# passes. This is the price of superposition, and the reason why features that are less sparse are superposed less.
 
 # %% [markdown]
 # ## At the paper's full length
 #
-# The profile `paper` trains on as many stimuli as the paper does, and more pairs of seeds than this run. Its results
-# were recorded with the book. Beside this run, means and standard errors over pairs, or over models for the features
-# represented:
+# The {term}`profile` `paper` trains on as many stimuli as the paper does, and on more pairs of seeds than this run. Its
+# results were recorded with the book. The table sets them beside this run: means and standard errors over pairs, or
+# over models for the number of represented features.
 
 # %% tags=["hide-input"]
 rows = {f"features represented, {m} neurons": f"represented_{m}" for m in sizes}
@@ -743,27 +748,27 @@ rows |= {f"matches below one half, {m} neurons (A6)": f"arrangement_below_half_{
 run.beside_recorded(rows)
 
 # %% [markdown]
-# Where the two columns differ by more than their errors, longer training matters. Where they agree, a reader on a
-# laptop sees what the long run sees.
+# Where the two columns differ by more than their errors, longer training matters.
 
 # %% [markdown]
 # ## Where this departs from the paper
 #
-# - **The formula.** We add the output ReLU, and show what happens without it. Both claims need it.
-# - **Number of models.** The paper shows one pair at each size, we {glue:text}`pairs`; the text quotes means.
-# - **Length.** The quick profile trains for fewer steps than the paper's 10,000. The profile `paper` takes all of them,
-#   which is 10,240,000 stimuli as in the paper.
-# - **What the paper leaves open**: optimiser, learning rate, starting weights. A larger start could lead elsewhere.
-# - **Controls.** The level of unrelated arrangements is ours. It supports the paper's reading and weakens its number:
-#   one half is a low hurdle for large models and a high one for small ones.
-# - **Representation.** We count represented features for each model as well, with a norm of {glue:text}`represented`.
+# - **The formula.** We add the output ReLU, and show what happens without it. At the optimum of the printed formula
+#   neither claim can hold.
+# - **Number of models and length.** The paper shows one pair of each size, we train {glue:text}`pairs`, and the text
+#   quotes means. The quick profile trains for fewer steps than the paper's 10,000; the profile `paper` takes all of
+#   them, 10,240,000 stimuli.
+# - **What the paper leaves open**: optimiser, learning rate, starting weights. A start with larger weights could lead
+#   elsewhere.
+# - **Controls.** The level of unrelated arrangements is ours. It supports the paper's reading and weakens its
+#   threshold: one half is easy to stay below in large models and harder in small ones.
 
 # %% [markdown]
 # ## What changed our mind
 #
 # We trained the printed model first, saw no superposition, and looked for the fault in our training. It is in the
-# formula ({prf:ref}`thm-toys-printed`). And neurons that find no partner looked like a finding, until we gave them
-# partners at random and saw what that level is.
+# formula ({prf:ref}`thm-toys-printed`). And neurons without a good partner looked like a finding about learning, until
+# we gave them partners at random and saw how high the level of luck is.
 #
 # ## Exercises
 #
@@ -791,8 +796,8 @@ for active in (0.2, 4 / 7, 0.9):
 
 # %% [markdown]
 # With a hidden ReLU, $h = \mathrm{ReLU}(z_1 - z_2)$ is 0 whenever only feature 2 is active: it is never heard, and its
-# output never moves. A feature needs at least one positive weight. So an opposite pair does not fit on one rectified
-# neuron, and the models of this chapter hold fewer features than those with a linear hidden layer.
+# output never changes. A feature needs at least one positive weight. So an opposite pair does not fit on one rectified
+# neuron, which is why the models of this chapter hold fewer features than those with a linear hidden layer.
 #
 # :::{solution-end}
 # :::
@@ -817,9 +822,9 @@ for active in (0.02, 0.2, 0.8):
         print(f"p = {active}: {variants[v]:15} features represented by three models {held}")
 
 # %% [markdown]
-# The theorem says two features, whatever $p$: sparsity is not in it. The trained models should show about that, give or
-# take one that training has not finished with, which happens for rare features, since most of the stimuli are then
-# empty and teach nothing. With the output ReLU the number can depend on $p$.
+# The theorem says two features, whatever $p$: sparsity does not enter. The trained models should show about that
+# number. One may be missing or too many where training is unfinished, most likely for rare features: most stimuli are
+# then empty and teach nothing. With the output ReLU the number can depend on $p$.
 #
 # :::{solution-end}
 # :::
@@ -871,17 +876,18 @@ for v in ("linear_hidden", "output_relu"):
     print(f"{variants[v]}: Gram matrices of two seeds correlate by {gram_correlation(*weights[v][largest][:2]):.3f}")
 
 # %% [markdown]
-# With a linear hidden layer the rotated model has the same loss to rounding and yet a low match with itself: there, a
-# low match alone says nothing about the features' geometry. With a rectified layer the rotation ruins the loss, so the
-# neurons are not arbitrary axes. The Gram matrices answer the question itself. If two seeds differed by a rotation,
-# theirs would be equal and correlate by 1; which features interfere with which is itself a matter of the start.
+# With a linear hidden layer the rotated model has the same loss up to rounding, and yet a low match with itself: there,
+# a low match alone says nothing about the features' geometry. With a rectified layer the rotation ruins the loss, so
+# the neurons are not arbitrary axes. The Gram matrices answer the question itself: if two seeds differed only by a
+# rotation, theirs would be equal and correlate by 1. A correlation far below 1 means that even which features interfere
+# with which depends on the start.
 #
 # :::{solution-end}
 # :::
 #
 # ## Change and rerun
 #
-# A longer training, as long as the paper's, or more pairs of seeds:
+# Train for longer, as long as the paper, or train more pairs of seeds:
 #
 # ```
 # make chapter NAME=06_toy_models ARGS="-p steps 10000"

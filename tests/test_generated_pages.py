@@ -117,7 +117,7 @@ def test_landing_picture_is_one_svg_that_follows_the_readers_colours(project):
 def test_reference_has_every_module_and_every_public_function():
     text = reference()
     for path in (ROOT / "lib").glob("[a-z]*.py"):
-        assert f"## lib.{path.stem}\n" in text
+        assert text.count(f"\n### lib.{path.stem}\n") == 1
         for name in re.findall(r"^(?:def|class) ([a-z]\w*|[A-Z]\w*)[(:]", path.read_text(), flags=re.M):
             assert f"lib.{path.stem}.{name}" in text, f"lib.{path.stem}.{name} lacks a docstring"
 
