@@ -18,6 +18,7 @@ import yaml
 from lib.parameters import ROOT
 from lib.results import results_of
 
+LEDGER = ROOT / "book" / "claims.yml"
 VERDICTS = ("reproduced", "reproduced-with-condition", "not-reproduced", "not-run")
 OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq}
 
@@ -35,7 +36,7 @@ class Verdict(NamedTuple):
     figure: str  # label of the figure or statement that shows it
 
 
-def load_claims(path: Path = ROOT / "book" / "claims.yml") -> list[dict]:
+def load_claims(path: Path = LEDGER) -> list[dict]:
     """The ledger's entries; raises ValueError naming the claim and the field that is missing or unknown."""
     claims = yaml.safe_load(path.read_text(encoding="utf-8"))
     required, optional = {"id", "paper", "place", "claim", "chapter"}, {"reports", "figure", "condition", "needs"}

@@ -41,9 +41,11 @@ def centre_and_scale(y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def participation_ratio(eigenvalues: torch.Tensor) -> torch.Tensor:
-    """Dimensions that responses with these eigenvalues of the covariance `(..., units)` use; `(...)`.
+    """How many dimensions responses use, from the eigenvalues l of their covariance, `(..., units)`; `(...)`.
 
-    d = (sum_i l_i)^2 / sum_i l_i^2
+        d = (sum_i l_i)^2 / sum_i l_i^2
+
+    From 1, if one direction holds all variance, to the number of units, if all directions hold the same.
     """
     return eigenvalues.sum(-1) ** 2 / eigenvalues.square().sum(-1)
 

@@ -4,11 +4,13 @@ import ast
 import importlib
 import inspect
 import re
+import sys
 from collections import defaultdict
+from enum import Enum
 from functools import cache
 
 from lib.pages import chapter_label
-from lib.parameters import ROOT, chapter_names, notebook_path
+from lib.parameters import chapter_names, notebook_path
 
 # The modules in the order of what most readers look for.
 GROUPS = {
@@ -54,28 +56,43 @@ def _directive(kind, name, thing, more=""):
 
 
 def _signature(thing):
-    """Parameters with their defaults, paths from the book's root; the types are in the docstring, with the shapes."""
-    try:
-        signature = inspect.signature(thing)
-    except ValueError:
+    """Parameters with their defaults; the types are in the docstring, with the shapes."""
+    if inspect.isclass(thing) and issubclass(thing, Enum | Exception):
         return ""
-    plain = [parameter.replace(annotation=parameter.empty) for parameter in signature.parameters.values()]
-    text = str(signature.replace(parameters=plain, return_annotation=signature.empty))
-    return re.sub(rf"\w*Path\('{re.escape(str(ROOT))}/", "Path('", text)
+    named = _constants(thing)
+    plain = [
+        parameter.replace(annotation=parameter.empty, default=named.get(id(parameter.default), parameter.default))
+        for parameter in inspect.signature(thing).parameters.values()
+    ]
+    return str(inspect.Signature(plain))
+
+
+def _constants(thing):
+    """A module's longer constants by the identity of their values, to be shown by name: tuples, paths."""
+    names = vars(sys.modules[thing.__module__]).items()
+    return {id(value): _Name(key) for key, value in names if key.isupper() and len(repr(value)) > 20}
+
+
+class _Name(str):
+    __repr__ = str.__str__
 
 
 def _text(thing):
-    doc = re.sub(r"<(?=[a-z])", r"\<", inspect.getdoc(thing) or "")  # else <profile> would be taken for HTML
-    doc = re.sub(r"\{([\w:]+)\}`([^`]*)`", r"`\1` of `\2`", doc)  # a role is named, not played
+    doc = re.sub(r"\{([\w:]+)\}`([^`]*)`", r"`\1` of `\2`", inspect.getdoc(thing) or "")  # a role is named, not played
+    doc = re.sub(r"^(?!    ).*", lambda line: _without_tags(line[0]), doc, flags=re.M)
     return "" if _fields(thing) and doc.startswith(f"{thing.__name__}(") else doc + "\n"
+
+
+def _without_tags(line):
+    """Prose with its `<` escaped outside of code: else <profile> would be taken for HTML."""
+    return re.sub(r"`[^`]*`|<(?=[a-z])", lambda found: found[0] if found[0] != "<" else r"\<", line)
 
 
 def _fields(thing):
     """The body of a NamedTuple as it is written, for its comments say what each field is."""
     if not hasattr(thing, "_fields"):
         return ""
-    lines = inspect.getsource(thing).splitlines()[1:]
-    kept = [line.strip() for line in lines if ": " in line and not line.strip().startswith(('"""', "#"))]
+    kept = [line.strip() for line in inspect.getsource(thing).splitlines() if re.match(r"    \w+: \w", line)]
     return "```python\n" + "\n".join(kept) + "\n```\n"
 
 

@@ -134,7 +134,13 @@ def test_reference_gives_signature_docstring_and_chapters():
 
 def test_reference_names_no_folder_of_this_machine():
     text = reference()
-    assert "Path('book/claims.yml')" in text and str(ROOT) not in text
+    assert "load_claims(path=LEDGER)" in text and str(ROOT) not in text
+
+
+def test_reference_escapes_tags_in_prose_and_leaves_code_alone():
+    text = reference()
+    assert "corr_{i<j}(K^a_ij, K^b_ij)" in text and r"notebooks/profiles/\<profile>/" in text
+    assert "alphas=ALPHAS" in text and "lib.reading.Verdict\n" in text and "def of(self" not in text
 
 
 def test_chapters_named_by_the_reference_are_those_that_import():
