@@ -59,7 +59,8 @@ def page(name: str, label: str, show: bool = False) -> int:
     source = ROOT / "build" / label / "page"
     source.mkdir(parents=True, exist_ok=True)
     config = yaml.safe_load((ROOT / "_config.yml").read_text(encoding="utf-8"))
-    config["sphinx"]["local_extensions"] = {"book_assets": str(BOOK / "_ext")}
+    extensions = config["sphinx"]["local_extensions"]
+    config["sphinx"]["local_extensions"] = dict.fromkeys(extensions, str(BOOK / "_ext"))
     config["bibtex_bibfiles"] = ["references.bib"]
     shutil.copyfile(BOOK / "references.bib", source / "references.bib")
     write_whole(source / "_config.yml", yaml.safe_dump(config))

@@ -89,3 +89,9 @@ def test_chapter_has_exercises_with_solutions(chapter):
 
 def test_chapter_names_its_rerun_command(chapter):
     assert f"make chapter NAME={chapter}" in text(chapter) or chapter == "14_claims"
+
+
+def test_terms_are_linked_to_the_glossary_once(chapter):
+    terms = re.findall(r"\{term\}`(?:[^`<]*<)?([^`>]+)>?`", text(chapter))
+    assert len(terms) >= 3
+    assert sorted(terms) == sorted(set(terms))

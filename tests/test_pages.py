@@ -144,6 +144,13 @@ def test_phone_never_scrolls_sideways(browser, path):
         assert wide == [], "displayed equation wider than a phone: break it with aligned"
 
 
+def test_terms_show_their_definition(browser, path):
+    with Visit(browser, path) as visit:
+        titles = visit.page.eval_on_selector_all("article a:has(.std-term)", "all => all.map(a => a.title)")
+        assert len(titles) >= (3 if "chapters/" in path else 0)
+        assert all(len(title.split()) >= 5 for title in titles), titles
+
+
 def test_solutions_unfold(browser):
     with Visit(browser, "book/chapters/03_linear_theory.html") as visit:
         folded = visit.page.locator(".solution.dropdown, details.solution, .dropdown.solution").first
