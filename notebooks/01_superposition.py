@@ -17,26 +17,30 @@
 # **The question.** A network has fewer neurons than the features it represents. What do its responses look like, and
 # when can every feature be read back from them?
 #
-# **What the papers say.** Both papers of this book rest on one picture. Many sparse features are mixed linearly into
-# few neurons, and two networks may mix the same features differently. {cite:t}`longon2025` need exact sparse recovery
-# for their statement that alignment is restored (claim A4, judged in {ref}`ch-matching`). {cite:t}`liu2026` measure
-# the number of neurons in units of $k \log(n/k)$ and expect the latent features to be recoverable beyond it (claim
-# B8, for which {ref}`ch-claims` says what it takes). This chapter judges no claim. It builds the ground they stand on
-# and measures the one number that both papers leave open: how many of these units are enough.
+# **What the papers say.** Both papers of this book rest on one picture. Many {term}`sparse` features are mixed linearly
+# into few neurons, and two networks may mix the same features differently. {cite:t}`longon2025` need exact recovery of
+# the features for their statement that alignment is restored (claim A4, judged in {ref}`ch-matching`).
+# {cite:t}`liu2026` count neurons in units of $k \log(n/k)$, for $n$ features of which $k$ are active at a time, and
+# expect the features to be recoverable beyond one unit (claim B8, judged in {ref}`ch-supervised`).
+#
+# This chapter judges no claim. It lays the ground for both and measures the one number that both papers leave open: how
+# many of these units are enough.
 #
 # By the end you will be able to
 #
-# - say what a network in superposition does to its features, and draw it;
-# - compute the coherence and the restricted isometry constants of a small matrix, and say what they guarantee;
+# - say what a network in {term}`superposition` does to its features, and draw it;
+# - compute the {term}`coherence` and the {term}`restricted isometry` constants of a small matrix, and say what they
+#   guarantee;
 # - recover sparse features from mixed responses with two methods, and predict roughly when they succeed.
 #
-# Reading takes about 30 minutes; all data are simulated.
+# All data are simulated.
 
 # %% [markdown]
 # ## The idea
 #
-# One notation serves the whole book. A stimulus switches on a few of $n$ latent features; their values are the
-# entries of a vector $z \in \mathbb{R}^n$. A network has $m$ units (neurons), and its response is a linear mixture,
+# One notation serves the whole book. A stimulus switches on a few of $n$ latent features; their values are the entries
+# of a vector $z \in \mathbb{R}^n$. A network has $m$ units (neurons), and its response $y \in \mathbb{R}^m$ is a linear
+# mixture,
 #
 # $$ y = A z, \qquad A \in \mathbb{R}^{m \times n}. $$ (eq-superposition-model)
 #
@@ -50,8 +54,8 @@
 # all be orthogonal, so the features interfere.
 # ```
 #
-# With $n > m$ the equation $y = Az$ has many solutions $z$, and no linear read-out returns all features. What can
-# save us is *sparsity*.
+# With $n > m$ the equation $y = Az$ has many solutions $z$, and no linear read-out returns all features. What helps is
+# *sparsity*.
 #
 # ```{prf:definition} Sparse vector, support
 # :label: def-superposition-sparse
@@ -59,9 +63,9 @@
 # The *support* of $z$ is the set of its non-zero entries. A vector with at most $k$ of them is called *$k$-sparse*.
 # ```
 #
-# Compressed sensing {cite:p}`donoho2006,candes2006` is the discovery that, when $k$ is small, a suitable $A$ loses
-# nothing: among all $z$ with $Az = y$ the sparse one is unique, and a computer finds it quickly. So the information
-# is mixed up, but it is all there.
+# {term}`Compressed sensing <compressed sensing>` {cite:p}`donoho2006,candes2006` is the discovery that, when $k$ is
+# small, a suitable $A$ loses nothing: among all $z$ with $Az = y$ the sparse one is unique, and a computer finds it
+# quickly. The features are mixed, but they are all there.
 
 # %%
 import numpy as np
@@ -104,8 +108,9 @@ run.record(curves=draws * len(settings))
 # %% [markdown]
 # ## Six features in three neurons
 #
-# The smallest picture that shows everything: $n = 6$ features, $m = 3$ neurons, two systems. Each feature gets a
-# random direction of length 1 in the space of the three neurons, drawn anew for each system. Nothing else differs.
+# We start with a picture small enough to see everything: $n = 6$ features, $m = 3$ neurons, two systems. Each feature
+# gets a random direction of length 1 in the space of the three neurons, drawn anew for each system. Nothing else
+# differs.
 
 # %%
 a, b = (normalize(gaussian(3, 6, generator), dim=0) for _ in range(2))
@@ -113,12 +118,12 @@ z = bernoulli_uniform(300, 6, 0.2, generator)
 y_a, y_b = z @ a.mT, z @ b.mT
 
 # %% [markdown]
-# Stimuli are rows, so the code writes $Y = Z A^\top$. Each feature is on with probability 0.2, with a value between 0
-# and 1. Expect *rays*: a stimulus with one active feature moves the neurons along that feature's column, and stimuli
-# with several fill the space between.
+# In code every stimulus is a row of a matrix $Z$ and its response a row of $Y = Z A^\top$. Each feature is on with
+# probability 0.2, with a value between 0 and 1.
 #
-# The next cells draw two of the three neurons: columns as lines with a marker at the end, responses as small faint
-# dots.
+# The next cells draw two of the three neurons: columns as lines with a marker at the end, responses as faint dots.
+# Expect *rays*: a stimulus with one active feature moves the neurons along that feature's column, and stimuli with
+# several fill the space between.
 
 
 # %% tags=["hide-input"]
@@ -152,16 +157,16 @@ run.figure(
 # and of $B$, numbered by feature, on two of the three axes. Faint dots: responses to sparse stimuli.
 # :::
 #
-# In {numref}`fig-superposition-directions` the lines do not follow the axes: a neuron answers to several features.
-# This is what *polysemantic* or *mixed selectivity* means, here by construction. Neuron 1 of system a and neuron 1 of
-# system b answer to different mixtures, so a comparison of single neurons across the systems will find little in
-# common, although both carry the same six features. How little is the subject of {ref}`ch-matching`.
+# In {numref}`fig-superposition-directions` the lines do not follow the axes: a neuron answers to several features. Such
+# neurons are called *polysemantic*, or said to have *mixed selectivity*; here they have it by construction. Neuron 1 of
+# system a and neuron 1 of system b answer to different mixtures, so a comparison of single neurons will find little in
+# common, although both systems carry the same six features. How little is the subject of {ref}`ch-matching`.
 
 # %% [markdown]
 # ### Can the features be read back?
 #
-# Three equations, six unknowns. In general the answer is no. But let us ask for a *sparse* answer: of all
-# non-negative $z$ that explain the response, take the one with the smallest sum. This is non-negative basis pursuit
+# Three equations, six unknowns: in general they cannot. But let us ask for a *sparse* answer: of all non-negative $z$
+# that explain the response, take the one with the smallest sum. This is non-negative {term}`basis pursuit`
 # ({prf:ref}`def-superposition-basis-pursuit` below). We try it on every single feature, on every pair and on every
 # triple of features, switched on with the value 1.
 
@@ -187,18 +192,16 @@ for k, name in enumerate(["single", "pair", "triple"], start=1):
 # | two | {glue:text}`pair_sets` | {glue:text}`pair_found_a` | {glue:text}`pair_found_b` |
 # | three | {glue:text}`triple_sets` | {glue:text}`triple_found_a` | {glue:text}`triple_found_b` |
 #
-# A single feature is always found, and usually most pairs are, from *three* neurons that carry *six* features. Triples
-# fail more often. Which pairs fail depends on the arrangement, so the two systems usually fail on different stimuli.
-# All of compressed sensing is visible here in small: the sparser the stimulus, the better the recovery.
+# *Three* neurons carry *six* features, and yet a single feature is always found, and usually most pairs are. Triples
+# fail more often. Which sets fail depends on the directions of the columns, so the two systems usually fail on
+# different stimuli. This is compressed sensing in small: the sparser the stimulus, the better the recovery.
 #
-# That single features never fail has a short reason. The columns have length 1, so for $y = c\, a_j$ (with $c > 0$)
-# and any $z \ge 0$ with $Az = y$ we get $c = a_j^\top A z = \sum_i z_i \, a_j^\top a_i \le \sum_i z_i$, with equality
-# only if $z$ is $c$ times feature $j$ (as long as no other column equals $a_j$). So the smallest sum is the right
-# answer.
+# Why do single features never fail? The columns have length 1, so for $y = c\, a_j$ (with $c > 0$) and any $z \ge 0$
+# with $Az = y$ we get $c = a_j^\top A z = \sum_i z_i \, a_j^\top a_i \le \sum_i z_i$, with equality only if $z$ is $c$
+# times feature $j$ (as long as no other column equals $a_j$). So the smallest sum is the right answer.
 #
-# Now one stimulus in both systems: the first pair of features that both recover, one with the value 1 and one with
-# 0.6. We keep the three responses of each system and the six recovered values, and record by how much the latter
-# differ.
+# Now we follow one stimulus through both systems: the first pair of features that both recover, one with the value 1
+# and one with 0.6.
 
 # %%
 found_a, sets = supports_found(a, 2)
@@ -237,26 +240,25 @@ run.figure(
 # :::{glue:figure} fig-superposition-stimulus
 # :name: fig-superposition-stimulus
 #
-# Different responses, the same features. (a) What the three neurons of each system answer to one stimulus with two
-# active features. (b) The codes that basis pursuit recovers from these responses; they differ by at most
-# {glue:text}`code_gap:.1e` between the systems.
+# Different responses, the same features. (a) Responses of the three neurons of each system to one stimulus with two
+# active features. (b) The codes, that is, the values of the six features that basis pursuit recovers from these
+# responses; they differ by at most {glue:text}`code_gap:.1e` between the systems.
 # :::
 #
-# Whoever compares the systems in panel (a) of {numref}`fig-superposition-stimulus` concludes that they represent
-# different things; whoever compares them in panel (b), that they represent the same. Both papers are about this
-# choice.
+# Compare the systems by panel (a) of {numref}`fig-superposition-stimulus`, and they seem to represent different things;
+# compare them by panel (b), and they represent the same. Both papers are about this choice.
 
 # %% [markdown]
 # ## Sparse features
 #
-# The papers and this book draw sparse latents in three ways, all in `lib.features`:
+# The papers and this book draw sparse latent features in three ways, all in `lib.features`:
 #
 # - `bernoulli_uniform`: every feature is on with probability $p$, with a value uniform on $(0, 1)$. The number of
-#   active features varies from stimulus to stimulus. The toy models of {cite:t}`longon2025` use it.
+#   active features varies from stimulus to stimulus. The {term}`toy models <toy model>` of {cite:t}`longon2025` use it.
 # - `topk_uniform`: draw $n$ uniform values and keep the $k$ largest, so exactly $k$ features are on, all with values
 #   near 1 when $k \ll n$. The simulations of {cite:t}`liu2026` use it.
-# - `k_sparse`: exactly $k$ features with values uniform on $(0.5, 1.5)$. We use it in this chapter: no value is close
-#   to 0, so it is clear whether the support was found.
+# - `k_sparse`: exactly $k$ features with values uniform on $(0.5, 1.5)$. The rest of this chapter uses it: no value is
+#   close to 0, so it is clear whether the {term}`support` was found.
 #
 # We take $n = 64$ and $k = 4$ and look at how many features are on and at the values of those that are.
 
@@ -295,13 +297,13 @@ run.figure(
 # (b) Values of the active features.
 # :::
 #
-# None of them has mean 0, although the papers' theorems assume it. Correlations subtract the mean, so most of this
-# book is safe; where it matters, the chapter says so.
+# None of them has mean 0, although the papers' theorems assume it. Correlations subtract the mean, so this seldom
+# matters; where it does, the chapter says so.
 
 # %% [markdown]
 # ## What makes a projection good
 #
-# Two numbers say how far the columns of $A$ are from interfering. The first looks at pairs.
+# Two numbers say how strongly the columns of $A$ interfere. The first looks at pairs.
 #
 # ```{prf:definition} Coherence
 # :label: def-superposition-coherence
@@ -325,7 +327,7 @@ run.figure(
 # ```
 #
 # To compute $\delta_k$ one has to visit every support of size $k$ and look at the extreme singular values of those
-# columns. The number of supports explodes, so this is possible for small matrices only.
+# columns. The number of supports explodes, so this is possible only for small matrices.
 #
 # ```{prf:proposition} The first two orders
 # :label: prop-superposition-orders
@@ -340,8 +342,8 @@ run.figure(
 # 1$ other entries of size at most $\mu$, so by Gershgorin's theorem every eigenvalue is within $(k-1)\mu$ of 1.
 # ```
 #
-# Note $\delta_1 = 0$: *the first order says nothing at all*, not even that two columns differ. We will need this in
-# {ref}`ch-matching`. The next proposition shows why the even order $2k$ is the one that counts.
+# Note $\delta_1 = 0$: *the first order says nothing*, not even that two columns differ. We will need this in
+# {ref}`ch-matching`. The order that counts is $2k$:
 #
 # ```{prf:proposition} Uniqueness needs order $2k$
 # :label: prop-superposition-unique
@@ -359,7 +361,7 @@ run.figure(
 # %% [markdown]
 # ### What they guarantee
 #
-# Two methods are used in this book when $A$ is known. The first is greedy.
+# To find the answer when $A$ is known, this book uses two methods. The first is greedy.
 #
 # ```{prf:definition} Orthogonal matching pursuit (OMP)
 # :label: def-superposition-omp
@@ -378,7 +380,7 @@ run.figure(
 # pursuit* returns the $z$ of smallest sum with $Az = y$ and $z \ge 0$.
 # ```
 #
-# OMP must be told $k$; basis pursuit need not. Both come with guarantees, which the next two theorems state.
+# {term}`OMP` must be told $k$; basis pursuit need not. The next two theorems state their guarantees.
 #
 # ```{prf:theorem} Coherence bound
 # :label: thm-superposition-coherence
@@ -402,10 +404,11 @@ run.figure(
 # If $\delta_{2k}(A) < \sqrt2 - 1$, basis pursuit recovers every $k$-sparse $z$ exactly {cite:p}`candes2008`.
 # ```
 #
-# The constant has since been improved as far as it goes: $\delta_{2k} < 1/\sqrt2$ is enough, and no larger constant
-# is enough for all $k$ {cite:p}`cai2014`. Both theorems are about the *worst* $k$-sparse vector. We now ask how much
-# they promise for matrices small enough to check. Columns are random, of length 1, with as many features as `small_n`
-# says.
+# The constant has since been improved as far as it can be: $\delta_{2k} < 1/\sqrt2$ is enough, and no larger constant
+# is enough for all $k$ {cite:p}`cai2014`.
+#
+# Both theorems are about the *worst* $k$-sparse vector. How much do they promise for matrices small enough to check? We
+# draw matrices of {glue:text}`small_n` random columns of length 1.
 
 # %%
 small = {m: normalize(gaussian(m, small_n, generator), dim=0).cpu() for m in small_units}
@@ -414,8 +417,8 @@ constants = {m: [restricted_isometry_constant(x, k) for k in orders] for m, x in
 coherences = {m: float(coherence(x)) for m, x in small.items()}
 
 # %% [markdown]
-# First the proposition: $\delta_1$ should be 0 and $\delta_2$ the coherence, up to rounding; and no constant may
-# exceed the bound $(k-1)\mu$.
+# First {prf:ref}`prop-superposition-orders`: up to rounding, $\delta_1$ should be 0 and $\delta_2$ the coherence, and
+# no constant may exceed the bound $(k-1)\mu$.
 
 # %%
 bounds = {m: [(k - 1) * mu for k in orders] for m, mu in coherences.items()}
@@ -426,10 +429,10 @@ run.record(bound_excess=max(np.subtract(constants[m], bounds[m]).max() for m in 
 
 # %% [markdown]
 # The largest $\delta_1$ is {glue:text}`delta_1_max:.1e`, the largest gap between $\delta_2$ and $\mu$ is
-# {glue:text}`delta_2_gap:.1e`, and the constants exceed $(k-1)\mu$ by at most {glue:text}`bound_excess:.1e`:
+# {glue:text}`delta_2_gap:.1e`, and the constants exceed $(k-1)\mu$ by at most {glue:text}`bound_excess:.1e`: all of it
 # rounding.
 #
-# Next we compare promise and practice for the second of these matrices. For $k = 1, 2, \dots$ we draw $k$-sparse
+# Next we compare promise and practice. For the second of these matrices and $k = 1, 2, \dots$ we draw $k$-sparse
 # stimuli and count how many supports non-negative basis pursuit finds.
 
 # %%
@@ -490,24 +493,24 @@ run.figure(
 # features), and these are not in superposition at all. Yet at $k = 2$ basis pursuit finds a share of
 # {glue:text}`small_share_2:.2f` of the supports with {glue:text}`small_m` units.
 #
-# So the theorems are true and of little help at this size. They ask for the worst support and for both signs. A
-# network and its stimuli are closer to the typical case, and the typical case is what we measure next.
+# So the theorems are true, and of little help at this size. They cover the worst support and both signs. The stimuli of
+# a network are closer to the typical case, which we measure next.
 
 # %% [markdown]
 # ## How many units are enough
 #
 # For Gaussian projections theory gives a scale. If
 #
-# $$ m \ge C \, m_{\mathrm{CS}}, \qquad m_{\mathrm{CS}} = k \log(n/k), $$ (eq-superposition-mcs)
+# $$ m \ge C \, m_{CS}, \qquad m_{CS} = k \log(n/k), $$ (eq-superposition-mcs)
 #
 # then with high probability $A/\sqrt m$ has the restricted isometry property and all $k$-sparse vectors are recovered
-# {cite:p}`candes2005,donoho2006,foucart2013`. {cite:t}`liu2026` use $m_{\mathrm{CS}}$ as their unit of measurement,
-# and say themselves that the factor in front is open. So "$m \ge m_{\mathrm{CS}}$" is not yet a statement about
-# any network. We measure the constant for the sizes this book uses.
+# {cite:p}`candes2005,donoho2006,foucart2013`. {cite:t}`liu2026` use $m_{CS}$ as their unit of measurement, and
+# say themselves that the factor $C$ is open. As long as it is, "$m \ge m_{CS}$" says little about any network.
+# We measure it for the sizes this book uses.
 #
-# The experiment: draw a Gaussian projection with $m$ units, draw $k$-sparse stimuli, recover them with the *known*
-# projection, and count the stimuli whose support is exactly right. Repeat for {glue:text}`draws` projections with
-# {glue:text}`stimuli` stimuli each, for each $n$, $k$ and $m$. Both methods get the same problems.
+# The experiment: draw a Gaussian projection with $m$ units, draw $k$-sparse stimuli, recover their features with the
+# *known* projection, and count the stimuli whose support is exactly right. Repeat for {glue:text}`draws` projections
+# with {glue:text}`stimuli` stimuli each, for each $n$, $k$ and $m$. Both methods get the same problems.
 
 
 # %%
@@ -525,7 +528,8 @@ def recovery_sweep(n, k, methods):
 
 
 # %% [markdown]
-# Whole numbers of units only come close to the ratios asked for; the figures use the ratios that were reached.
+# Numbers of units are whole, so they only come close to the `ratios` asked for; the figures use the ratios that were
+# reached.
 
 # %%
 methods = {
@@ -535,10 +539,10 @@ methods = {
 sweeps = {(n, k): recovery_sweep(n, k, methods) for n, k in settings}
 
 # %% [markdown]
-# One number summarises a curve: the ratio $m / m_{\mathrm{CS}}$ at which it crosses one half, interpolated linearly
-# between the points of the sweep. Its standard error comes from the curves of the single draws that cross; we count
-# those that do not. If the mean curve of a setting never crosses one half within `ratios`, the run stops below with an
-# error: give it a wider range.
+# One number summarises a curve: the ratio $m / m_{CS}$ at which it crosses one half, interpolated linearly
+# between the points of the sweep. Its standard error comes from the curves of single projections that cross; we count
+# those that do not. If the mean curve of a setting never crosses, the run stops below with an error: give `ratios` a
+# wider range.
 
 
 # %%
@@ -566,11 +570,11 @@ for name in methods:
         run.record(**{f"{name}_half_n{n}_k{k}_error": row[f"{name} error"]})
 
 # %% [markdown]
-# The table lists, for each $n$ and $k$, the unit $m_{\mathrm{CS}}$ and how many of these units each method needs to
-# find half of the supports (`bp` is basis pursuit), with the standard error over projections. Of
-# {glue:text}`curves` single curves, {glue:text}`bp_not_crossed` do not cross one half within the range for basis
-# pursuit, and {glue:text}`omp_not_crossed` for OMP; these are left out of the standard error. How sharp is the
-# transition? We read off how many supports are found at one unit, at one and a half, and at two.
+# The table lists, for each $n$ and $k$, the unit $m_{CS}$ and how many of these units each method needs to
+# find half of the supports (`bp` is basis pursuit), with the standard error over projections. Of {glue:text}`curves`
+# single curves, {glue:text}`bp_not_crossed` do not cross one half within the range for basis pursuit, and
+# {glue:text}`omp_not_crossed` for OMP; these are left out of the standard error. How sharp is the transition? We read
+# off the share of supports found at one $m_{CS}$, at one and a half, and at two.
 
 
 # %%
@@ -597,8 +601,9 @@ def draw_sweep(ax, name, unit):
 
 
 # %% [markdown]
-# Three panels: basis pursuit against the number of units, the same against units of $m_{\mathrm{CS}}$, and OMP
-# against units of $m_{\mathrm{CS}}$. If the unit is well chosen, the curves of panel (b) should fall together.
+# The figure has three panels: basis pursuit against the number of units, the same against $m / m_{CS}$, and
+# OMP against $m / m_{CS}$. If $m_{CS}$ is the right scale, the curves of panel (b) should fall
+# together.
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(3)
@@ -619,29 +624,30 @@ run.figure(
 # :::{glue:figure} fig-superposition-transition
 # :name: fig-superposition-transition
 #
-# Measured in units of $k \log(n/k)$, basis pursuit has nearly one transition for all sizes. Half of the supports are
-# found between {glue:text}`bp_half_min:.2f` and {glue:text}`bp_half_max:.2f` units by basis pursuit (a, b), and between
-# {glue:text}`omp_half_min:.2f` and {glue:text}`omp_half_max:.2f` units by OMP (c). Bars: standard error over random
-# projections.
+# Measured in units of $k \log(n/k)$, basis pursuit has nearly one transition for all sizes. Depending on $n$ and $k$,
+# basis pursuit (a, b) finds half of the supports at {glue:text}`bp_half_min:.2f` to {glue:text}`bp_half_max:.2f` times
+# $m_{CS}$, and OMP (c) at {glue:text}`omp_half_min:.2f` to {glue:text}`omp_half_max:.2f` times
+# $m_{CS}$. Bars: standard error over random projections.
 # :::
 #
-# In panel (a) of {numref}`fig-superposition-transition` the curves lie far apart: more features or denser
-# stimuli need more units. Dividing by $m_{\mathrm{CS}}$ brings the curves of basis pursuit together. That is the
-# theory's scale at work. Its constant, for non-negative features and a known projection: at $m = m_{\mathrm{CS}}$
-# basis pursuit finds {glue:text}`bp_rate_at_1:.2f` of the supports, averaged over settings; at 1.5 units
-# {glue:text}`bp_rate_at_1_5:.2f`; at 2 units {glue:text}`bp_rate_at_2:.3f`. OMP at 2 units:
+# In panel (a) of {numref}`fig-superposition-transition` the curves lie far apart: more features or denser stimuli need
+# more units. Dividing by $m_{CS}$ brings the curves of basis pursuit together: the theory's scale at work.
+#
+# And the constant? For non-negative features and a known projection, averaged over settings, basis pursuit finds a
+# share of {glue:text}`bp_rate_at_1:.2f` of the supports at $m = m_{CS}$, {glue:text}`bp_rate_at_1_5:.2f` at
+# 1.5 times as many units and {glue:text}`bp_rate_at_2:.3f` at twice as many. OMP, at twice $m_{CS}$, finds
 # {glue:text}`omp_rate_at_2:.2f`. The greedy method is cheaper, and falls behind when more features are active.
 
 # %% [markdown]
 # ## What non-negativity buys
 #
-# Features that are on or off, never negative, are easier to recover: of all solutions of $Az = y$ only those with $z
-# \ge 0$ compete. (If some combination of the rows of $A$ is positive in every entry, as for non-negative $A$, a sparse
-# solution can even be the only non-negative one {cite:p}`bruckstein2008`. Gaussian projections with $m$ well below
-# $n/2$ are almost never of that kind: there the smallest sum is still needed.)
+# Features that are never negative are easier to recover: of all solutions of $Az = y$ only those with $z \ge 0$
+# compete. (For some $A$, such as non-negative ones, a sparse solution can even be the only non-negative one
+# {cite:p}`bruckstein2008`. For Gaussian projections with $m$ well below $n/2$ the smallest sum is still needed.)
 #
-# To see how much this is worth, we forget the sign. Basis pursuit without it is the same linear programme with every
-# column present twice, once with each sign: $z = u - v$ with $u, v \ge 0$.
+# To see how much this is worth, we keep the features non-negative but do not tell the solver. Basis pursuit without the
+# constraint is the same linear programme with every column present twice, once with each sign: $z = u - v$ with
+# $u, v \ge 0$. Expect it to need more units.
 
 
 # %%
@@ -678,34 +684,33 @@ run.figure(
 # :::{glue:figure} fig-superposition-signs
 # :name: fig-superposition-signs
 #
-# Knowing that features are non-negative saves units. With $n =$ {glue:text}`sign_n` and $k =$ {glue:text}`sign_k`,
-# half of the supports are found at {glue:text}`nonnegative_half:.2f` units of $m_{\mathrm{CS}}$ with the constraint
-# and at {glue:text}`signed_half:.2f` without it.
+# Knowing that features are non-negative saves units. With $n =$ {glue:text}`sign_n` and $k =$ {glue:text}`sign_k`, half
+# of the supports are found at {glue:text}`nonnegative_half:.2f` times $m_{CS}$ with the constraint and at
+# {glue:text}`signed_half:.2f` times without it.
 # :::
 #
-# This is one reason not to read $m_{\mathrm{CS}}$ as a threshold: the same network crosses it or not depending on
-# what the reader of its code knows.
+# So how many units suffice depends also on what the reader of the responses knows.
 
 # %% [markdown]
 # ## What we saw, and where we part from the papers
 #
-# - Superposition mixes features, and with sparse features the mixing can be undone exactly.
-# - $k \log(n/k)$ is the right *scale* for basis pursuit over the sizes tried. It is not a threshold: at $m =
-#   m_{\mathrm{CS}}$ itself {glue:text}`bp_rate_at_1:.2f` of the supports are found, and
-#   {glue:text}`bp_rate_at_1_5:.2f` at one and a half times as many units. When {cite:t}`liu2026` call $m \ge
-#   m_{\mathrm{CS}}$ the compressed-sensing regime, a constant has to be put in front, as they remark in their
-#   appendix, and it depends on the method and on what is known of the features.
-# - Guarantees by coherence or RIP concern the worst case and promise little at these sizes. {cite:t}`longon2025`
-#   state theirs with RIP; {ref}`ch-matching` looks at its order.
-# - All of this assumes that the projection is *known*. A sparse autoencoder has to learn it, and then finds codes
-#   with a single encoding step instead of an optimisation. Both cost extra.
+# - Superposition mixes features. If they are sparse enough for the number of units, the mixing can be undone exactly.
+# - $k \log(n/k)$ is the right *scale* for basis pursuit over the sizes tried, and no threshold: at
+#   $m = m_{CS}$ itself a share of {glue:text}`bp_rate_at_1:.2f` of the supports is found, at one and a half
+#   times as many units {glue:text}`bp_rate_at_1_5:.2f`. {cite:t}`liu2026` call $m \ge m_{CS}$ the
+#   compressed-sensing regime. As they remark in their appendix, a constant belongs in front; it depends on the method
+#   and on what is known of the features.
+# - Guarantees by coherence or RIP concern the worst case and promise little at these sizes. {cite:t}`longon2025` use
+#   the RIP; {ref}`ch-matching` looks at its order.
+# - All of this assumes that the projection is *known*. A {term}`sparse autoencoder <SAE>` has to learn it, and then
+#   finds {term}`codes <code>` with a single encoding step instead of an optimisation. Both cost extra units, as
+#   {ref}`ch-supervised` and {ref}`ch-unsupervised` measure.
 
 # %% [markdown]
 # ## What changed our mind
 #
-# We expected $k \log(n/k)$ to be a threshold. It is a scale: recovery sets in at a multiple of it, and which multiple
-# depends on the method and on what is known of the signs. And the guarantees are far more cautious than the methods are
-# good.
+# We expected $k \log(n/k)$ to be a threshold. It is a scale: recovery sets in at a multiple of it, and the multiple
+# depends on the method and on what is known of the signs. And the guarantees promise far less than the methods deliver.
 #
 # ## Exercises
 #
@@ -722,8 +727,8 @@ run.figure(
 # :::
 #
 # The bound is half of $1 + 1/0.3$, which lies between 2 and 3: every 1-sparse and every 2-sparse vector is recovered,
-# and nothing is promised for $k = 3$. With parallel columns $\mu = 1$ and the bound reads $k < 1$: nothing is
-# promised, and rightly so, since the two features cannot be told apart even when only one of them is on.
+# and nothing is promised for $k = 3$. With parallel columns $\mu = 1$ and the bound reads $k < 1$: nothing is promised,
+# and rightly so. The two features cannot be told apart even when only one of them is on.
 #
 # :::{solution-end}
 # :::
@@ -759,9 +764,9 @@ run.record(best_pairs=int(supports_found(best, 2)[0].sum()))
 # {glue:text}`best_bound:.4f`, the golden ratio itself. So even the best arrangement of six features in three neurons is
 # *guaranteed* for one active feature only.
 #
-# Yet {glue:text}`best_pairs` of the {glue:text}`pair_sets` pairs are found when features are non-negative. No
-# arrangement does better: pairs that are found are edges of the convex hull of the six columns, and a polytope with six
-# corners has at most 12 edges and 8 triangles, by Euler's formula. Random directions often reach this as well.
+# Yet {glue:text}`best_pairs` of the {glue:text}`pair_sets` pairs are found when features are non-negative. No six
+# directions do better: pairs that are found are edges of the convex hull of the six columns, and by Euler's formula a
+# polytope with six corners has at most 12 edges. Random directions often reach this as well.
 #
 # :::{solution-end}
 # :::
@@ -772,7 +777,7 @@ run.record(best_pairs=int(supports_found(best, 2)[0].sum()))
 #
 # *Rerun; easy, 10 minutes.* Does the transition of basis pursuit stay near the same ratio for $n = 256$? Rerun the
 # chapter with `make chapter NAME=01_superposition ARGS="-p sizes [256]"` and compare panel (b) of
-# {numref}`fig-superposition-transition`. Compute $m_{\mathrm{CS}}$ for $k = 32$ and $n = 64$ as well: why is there no
+# {numref}`fig-superposition-transition`. Compute $m_{CS}$ for $k = 32$ and $n = 64$ as well: why is there no
 # point in sweeping it?
 # :::
 #
@@ -781,17 +786,17 @@ run.record(best_pairs=int(supports_found(best, 2)[0].sum()))
 # :class: dropdown
 # :::
 #
-# For $n = 256$ expect half points in the same region: the scale was made for $k \ll n$. For $k = n/2$ it breaks down.
-# The function $k \log(n/k)$ grows until $k = n/e$ and then *falls*, although denser stimuli are never easier: a
-# warning against using it outside its range. The next cell computes it for $n = 64$.
+# For $n = 256$ expect the same ratios: the scale was made for $k \ll n$. For $k = n/2$ it breaks down. The function
+# $k \log(n/k)$ grows until $k = n/e$ and then *falls*, although denser stimuli are never easier. The next cell computes
+# it for $n = 64$.
 
 # %%
 pd.DataFrame({k: [compressed_sensing_units(64, k)] for k in (4, 8, 16, 24, 32, 48, 64)}, index=["m_CS"]).round(1)
 
 # %% [markdown]
-# At $k = 32$ the unit has fewer neurons than there are active features. The largest of our `ratios` then only reaches
-# about as many neurons as there are features, where nothing is in superposition any more. OMP does not get to half of
-# the supports on the way, so it has no half point, and a sweep would stop with the error announced above.
+# At $k = 32$ one $m_{CS}$ is fewer neurons than there are active features, and the largest of our `ratios` is
+# about as many neurons as there are features, where nothing is in superposition any more. OMP does not find half of the
+# supports on the way, so it has no half point, and a sweep would stop with the error announced above.
 #
 # :::{solution-end}
 # :::
@@ -799,9 +804,9 @@ pd.DataFrame({k: [compressed_sensing_units(64, k)] for k in (4, 8, 16, 24, 32, 4
 # %% [markdown]
 # ## Change and rerun
 #
-# More projections: `make chapter NAME=01_superposition ARGS="-p draws 50"`. Running time grows with `draws`,
-# `stimuli`, the number of `ratios` and the number of settings. The profile `paper` uses more projections and a third
-# size: `make chapter NAME=01_superposition PROFILE=paper`.
+# More projections: `make chapter NAME=01_superposition ARGS="-p draws 50"`. Running time grows with `draws`, `stimuli`,
+# the number of `ratios` and the number of settings. The {term}`profile` `paper` uses more projections and a third size:
+# `make chapter NAME=01_superposition PROFILE=paper`.
 
 # %%
 run.save(data="simulated: sparse latents and Gaussian projections")

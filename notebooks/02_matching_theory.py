@@ -19,22 +19,22 @@
 #
 # Afterwards you can say
 #
-# - compute a permutation score from the weights alone, and say when it is 1;
-# - say what mixing costs, what shifted grouping costs, and why;
-# - say why a matching is scored on stimuli that it was not fitted on, and what sparse recovery restores.
+# - how a permutation score follows from the weights alone, and when it is 1;
+# - what mixing costs, what shifted grouping costs, and why;
+# - why a matching is scored on stimuli that it was not fitted on, and what sparse recovery restores.
 #
 # **What the paper claims.** {cite:t}`longon2025` develop this in their section 3:
 #
-# - **A1** The permutation score is a linear assignment on the matrix of inner products of the mixing weights, and is
-#   1 only if the weights agree up to a permutation (and, they say, sign flips).
+# - **A1** The permutation score, which pairs units one to one, is a linear assignment on the matrix of inner products
+#   of the mixing weights, and is 1 only if the weights agree up to a permutation (and, they say, sign flips).
 # - **A2** Units of one feature, matched with units that mix $q$ features equally, score $1/\sqrt q$.
 # - **A3** Units that group neighbouring features, in groups shifted between the networks, lose score in proportion to
-#   the mismatch of their supports.
+#   the mismatch of their {term}`supports <support>`.
 # - **A4** Exact sparse recovery of the features restores the score to 1, if the projections satisfy a restricted
 #   isometry property.
 #
-# Each becomes a numbered statement with a proof, and each proof is followed by a cell that checks it. Two remarks
-# part from the paper: {prf:ref}`rem-sign-flip` and {prf:ref}`rem-rip-order`.
+# Each becomes a statement with a proof, followed by a cell that checks it. Two remarks part from the paper:
+# {prf:ref}`rem-sign-flip` and {prf:ref}`rem-rip-order`.
 
 # %% [markdown]
 # ## The idea
@@ -43,10 +43,10 @@
 # $y_a = Az$ and $y_b = Bz$. Row $a_i$ of $A$ holds the weights with which unit $i$ of system a mixes the features.
 # (The paper writes $Y = ZA$ with a transposed matrix, so what it calls the columns of $\mathbf A_a$ are our rows.)
 #
-# A matching metric correlates *units*. If the latents are uncorrelated and of equal variance, the correlation of two
-# units is the cosine of their weight vectors: features that only one of them carries are lost to the comparison. So
-# the score measures whether the networks *arrange* their features alike, and says little about whether they *have*
-# the same features.
+# In {term}`superposition`, $m < n$ units must share the features. A matching metric correlates *units*. If the features
+# are uncorrelated and of equal variance, the correlation of two units is the cosine of their weight vectors: features
+# that only one of the two mixes in lower it. So the score measures whether the networks *arrange* their features alike,
+# and says little about whether they *have* the same features.
 
 # %%
 from itertools import permutations
@@ -67,8 +67,8 @@ from lib.run import Run
 from lib.theory import compressed_sensing_units, mixing_score, shifted_grouping_score
 
 # %% [markdown]
-# The parameters. The first block sizes the small exact checks, the second the comparison of fitted with held-out
-# scores, the third the recovery experiment, which takes most of the time.
+# The first parameters size the small exact checks; those that start with `fold` the comparison of fitted with
+# {term}`held-out <held out>` scores; the rest the recovery experiment, which takes most of the time.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -98,42 +98,43 @@ m = round(ratio * compressed_sensing_units(n, k))
 # %% [markdown]
 # ## The metrics
 #
-# Responses of a system to $M$ stimuli form a matrix $Y$ with one row a stimulus and one column a unit. Write $c_{ij}$
-# for the Pearson correlation, over stimuli, of unit $i$ of system a with unit $j$ of system b. A unit that never
-# changes gets correlation 0.
+# The paper compares units in three ways: by {term}`permutation score`, {term}`soft-matching` and {term}`semi-matching`.
+# The responses of a system to $M$ stimuli form a matrix $Y$ with a row for each stimulus and a column for each unit.
+# Write $c_{ij}$ for the Pearson correlation, over stimuli, of unit $i$ of system a with unit $j$ of system b. A unit
+# that never changes gets correlation 0.
 #
 # ```{prf:definition} Permutation score
 # :label: def-matching-permutation
 #
-# For two systems with $N$ units each,
+# For two systems with $m$ units each,
 #
-# $$ s_{\mathrm{perm}} = \frac1N \max_{\pi} \sum_{i=1}^N c_{i\,\pi(i)}, $$
+# $$ s_{\mathrm{perm}} = \frac1m \max_{\pi} \sum_{i=1}^m c_{i\,\pi(i)}, $$
 #
-# where $\pi$ runs over all permutations of $1, \dots, N$.
+# where $\pi$ runs over all permutations of $1, \dots, m$.
 # ```
 #
 # ```{prf:definition} Soft-matching score
 # :label: def-matching-soft
 #
-# For systems with $N_a$ and $N_b$ units {cite:p}`khosla2024`,
+# For systems with $m_a$ and $m_b$ units {cite:p}`khosla2024`,
 #
 # $$ s_{\mathrm{soft}} = \max_{P} \sum_{i,j} P_{ij}\, c_{ij}, $$
 #
-# where $P \ge 0$ has row sums $1/N_a$ and column sums $1/N_b$: every unit hands out the same total weight, and may
+# where $P \ge 0$ has row sums $1/m_a$ and column sums $1/m_b$: every unit hands out the same total weight, and may
 # split it.
 # ```
 #
 # ```{prf:definition} Semi-matching score
 # :label: def-matching-semi
 #
-# Every unit of a takes the unit of b that it is most correlated with, however often that unit is taken:
+# Every unit of a takes the unit of b with which it correlates most, however often that unit is taken:
 #
-# $$ s_{\mathrm{semi}}(a \to b) = \frac{1}{N_a} \sum_{i=1}^{N_a} \max_j c_{ij}. $$
+# $$ s_{\mathrm{semi}}(a \to b) = \frac{1}{m_a} \sum_{i=1}^{m_a} \max_j c_{ij}. $$
 # ```
 #
-# On data, the choice of partners is made on one part of the stimuli and the correlations are read on the rest;
-# {prf:ref}`prop-matching-bias` shows why. For the theory of this section think of infinitely many stimuli, or of
-# latents that are exactly white in the sample.
+# On data, partners are chosen on one part of the stimuli and correlations are read on the rest;
+# {prf:ref}`prop-matching-bias` shows why. For the theory, think of infinitely many stimuli, or of latent features that
+# are exactly {term}`white` in the sample.
 
 # %% [markdown]
 # ## The score is an assignment on the weights
@@ -141,8 +142,8 @@ m = round(ratio * compressed_sensing_units(n, k))
 # ```{prf:proposition} Correlations are cosines of weights
 # :label: prop-matching-cosines
 #
-# Let the latents be white: mean 0, covariance the identity. Then $c_{ij} = a_i^\top b_j / (|a_i|\,|b_j|)$. With rows
-# of length 1 the matrix of correlations is $C = A B^\top$ [the paper's $\mathbf G$].
+# Let the latent features be *white*: mean 0, covariance the identity. Then $c_{ij} = a_i^\top b_j / (|a_i|\,|b_j|)$.
+# With rows of length 1 the matrix of correlations is $G = A B^\top$ [the paper's $\mathbf G$].
 # ```
 #
 # ```{prf:proof}
@@ -153,14 +154,13 @@ m = round(ratio * compressed_sensing_units(n, k))
 # ```{prf:proposition} When the score is 1 (claim A1)
 # :label: prop-matching-one
 #
-# For white latents $s_{\mathrm{perm}} = \frac1N \max_\pi \sum_i C_{i\,\pi(i)}$, a linear assignment problem on the
-# cosines. It is 1 if and only if the rows of $A$ and $B$, none of them 0, agree up to their order and positive
-# factors.
+# For white latents $s_{\mathrm{perm}} = \frac1m \max_\pi \sum_i G_{i\,\pi(i)}$, a linear assignment problem on the
+# cosines. It is 1 if and only if the rows of $A$ and $B$, none of them 0, agree up to their order and positive factors.
 # ```
 #
 # ```{prf:proof}
-# The first part inserts {prf:ref}`prop-matching-cosines` in the definition. Every cosine is at most 1, so the mean
-# over $i$ is 1 only if all $C_{i\,\pi(i)} = 1$ for the best $\pi$. By the Cauchy-Schwarz inequality that means that
+# The first part inserts {prf:ref}`prop-matching-cosines` into the definition. Every cosine is at most 1, so the mean
+# over $i$ is 1 only if all $G_{i\,\pi(i)} = 1$ for the best $\pi$. By the Cauchy-Schwarz inequality that means that
 # $b_{\pi(i)}$ is a positive multiple of $a_i$.
 # ```
 #
@@ -171,10 +171,9 @@ m = round(ratio * compressed_sensing_units(n, k))
 # the mean. Two systems with no feature in common can then score above 0, if their features are correlated.
 # ```
 #
-# Now the check; a threshold first: we call the two sides of {prf:ref}`prop-matching-one` equal if they differ by less
-# than $10^{-9}$. We draw random pairs of systems, compute the score from their *responses* as one would in practice,
-# and compare it with the best of all permutations of the *weights*, tried one by one. `white` gives latents that are
-# white in the sample, so the two should agree to rounding.
+# Now the check. We draw random pairs of systems, compute the score from their *responses* as one would in practice, and
+# compare it with the best of all permutations of the *weights*, tried one by one. `white` gives latents that are white
+# in the sample, so the two should agree to rounding; we call them equal if they differ by less than $10^{-9}$.
 
 
 # %%
@@ -200,8 +199,8 @@ run.record(a1_generic_max=scores.max())
 
 # %% [markdown]
 # Over the {glue:text}`pairs` random pairs the two differ by at most {glue:text}`a1_assignment_error:.1e`. The largest
-# score of a random pair is {glue:text}`a1_generic_max:.3f`: both systems of a pair see the same features, and none
-# comes near 1. Reordering the units of a system must give 1.
+# score of a random pair is {glue:text}`a1_generic_max:.3f`, although both systems of a pair carry the same features. A
+# system scored against itself with its units reordered must give 1.
 
 # %%
 a = systems[0][0]
@@ -216,13 +215,13 @@ run.record(a1_permuted_score=response_score(a, a[order]))
 # ```{prf:proposition} Soft matching at equal sizes
 # :label: prop-matching-birkhoff
 #
-# If $N_a = N_b = N$, then $s_{\mathrm{soft}} = s_{\mathrm{perm}}$.
+# If $m_a = m_b = m$, then $s_{\mathrm{soft}} = s_{\mathrm{perm}}$.
 # ```
 #
 # ```{prf:proof}
-# $P$ is allowed in {prf:ref}`def-matching-soft` exactly when $NP$ is doubly stochastic. By the theorem of Birkhoff
-# and von Neumann these matrices are the averages of permutation matrices. The sum $\sum P_{ij} c_{ij}$ is linear in
-# $P$, so its value at an average of permutations is at most its value at the best of them.
+# $P$ is allowed in {prf:ref}`def-matching-soft` exactly when $mP$ is doubly stochastic. By the theorem of Birkhoff and
+# von Neumann these matrices are the averages of permutation matrices. The sum $\sum P_{ij} c_{ij}$ is linear in $P$, so
+# its value at an average of permutations is at most its value at the best of them.
 # ```
 #
 # To check this without presuming it, we hand the same correlations to a solver for optimal transport, which knows
@@ -234,15 +233,14 @@ transport = torch.tensor([float((ot.emd([], [], -x) * x).sum()) for x in c], dty
 run.record(birkhoff_gap=(transport - brute).abs().max())
 
 # %% [markdown]
-# The largest difference is {glue:text}`birkhoff_gap:.1e`. With unequal sizes there is no permutation, and the plan
-# has to split weights. A known answer: let b hold every unit of a twice. Then each unit of a gives half of its weight
-# to each of its copies, and the score is 1.
+# The largest difference is {glue:text}`birkhoff_gap:.1e`. With unequal sizes there is no permutation, and the plan has
+# to split weights. A case with a known answer: let b hold every unit of a twice. Then each unit of a gives half of its
+# weight to each of its copies, and the score is 1.
 #
-# Semi-matching does not ask every unit of b to be used, and so it depends on the direction. A known answer again: a
-# has eight units, one feature each; b has only the first four of them. Every unit of b has its twin in a. Half of the
-# units of a have none in b, and the best partner they find is an accident of the training stimuli, worth a little less
-# than 0 on the others: correlations over all stimuli are exactly 0 here, so what is positive in training is negative on
-# the rest.
+# Semi-matching does not ask that every unit of b be used, so it depends on the direction. Again a known answer: a has
+# eight units, one feature each; b has only the first four of them. Every unit of b has its twin in a, but half of the
+# units of a have none in b. Their best partner is an accident of the stimuli it was chosen on. Over *all* stimuli such
+# correlations are exactly 0 here, so one that is positive on the training stimuli is a little negative on the others.
 
 # %%
 z = white(2000, 8, generator)
@@ -259,9 +257,9 @@ run.record(soft_unequal=soft_matching_score(z, z[:, :4].contiguous()).mean)
 # | semi-matching from the eight units to the four | {glue:text}`semi_large_to_small:.3f` |
 # | soft matching of the eight with the four | {glue:text}`soft_unequal:.3f` |
 #
-# Semi-matching therefore has to be reported in both directions. Soft matching is symmetric and answers nearly one
-# half: each unit of b has to take twice the weight of a unit of a, and half of it goes to units that it has
-# nothing in common with.
+# Semi-matching therefore has to be reported in both directions. Soft matching is symmetric and gives nearly one half:
+# each unit of b has to take twice the weight of a unit of a, and half of it comes from units with which it has nothing
+# in common.
 
 # %% [markdown]
 # ### Sign flips
@@ -270,14 +268,14 @@ run.record(soft_unequal=soft_matching_score(z, z[:, :4].contiguous()).mean)
 # :label: rem-sign-flip
 #
 # {cite:t}`longon2025` state that the score is 1 exactly when the weights agree up to a permutation *and sign flips*.
-# With the correlation of their definition, which has a sign, {prf:ref}`prop-matching-one` allows positive factors
-# only: a flipped unit correlates $-1$ with its twin. Flipping $f$ of $N$ units of an identical system leaves a score
-# of at least $1 - 2f/N$, from pairing every unit with its twin, and more if another pairing is better. The statement
-# holds as printed if *absolute* correlations are matched.
+# With the correlation of their definition, which has a sign, {prf:ref}`prop-matching-one` allows positive factors only:
+# a flipped unit correlates $-1$ with its twin. Flipping $f$ of $m$ units of an identical system leaves a score of at
+# least $1 - 2f/m$, from pairing every unit with its twin, and more if another pairing is better. The statement holds as
+# printed if *absolute* correlations are matched.
 # ```
 #
-# We flip more and more units of one system and compute both: the signed score, which should start along the line
-# $1 - 2f/N$ and may leave it only upwards, and the score of absolute correlations, which should not notice.
+# We flip more and more units of one system and compute both scores. The signed one should start along the line
+# $1 - 2f/m$ and may leave it only upwards; that of absolute correlations should not notice.
 
 # %%
 c = normalize(gaussian(mixed_units, 2 * mixed_units, generator), dim=-1)
@@ -306,7 +304,7 @@ run.figure(
     [ax],
     "fig-matching-flips",
     alt="Permutation score against the number of flipped units. With signed correlations it falls from 1, at first "
-    "along the line one minus two f over N and then above it; with absolute correlations it stays at 1.",
+    "along the line one minus two f over m and then above it; with absolute correlations it stays at 1.",
     title="Computed: flipping the sign of units",
 )
 
@@ -320,51 +318,53 @@ run.figure(
 # :::
 #
 # In {numref}`fig-matching-flips` the signed score leaves the line upwards: once several units are flipped, it pays to
-# pair them with units that are not their twins. For networks with rectified units and for non-negative codes the
-# question does not arise, since a flipped unit cannot occur. For neurons before the rectifier it does, and the sign
-# is then part of what is compared. We keep the signed score, as the paper's experiments do.
+# pair them with units that are not their twins. In networks with rectified units and in non-negative
+# {term}`codes <code>` a flipped unit cannot occur. In neurons before the rectifier it can, and the sign is then part of
+# what is compared. We keep the signed score, as the paper's experiments do.
 
 # %% [markdown]
 # ## Why scores are read on held-out stimuli
 #
-# A maximum over permutations finds something even where there is nothing. This is worth knowing in size.
+# A maximum over permutations finds something even where there is nothing. How much?
 #
 # ```{prf:proposition} Bias of the fitted score (ours)
 # :label: prop-matching-bias
 #
-# Let the responses of two systems with $N$ units each to $M$ stimuli be independent Gaussian numbers. The score
-# fitted and read on these stimuli has expectation at least 0 and at most
+# Let the responses of two systems with $m$ units each to $M$ stimuli be independent Gaussian numbers. The score fitted
+# and read on these stimuli has expectation at least 0 and at most
 #
-# $$ \sqrt{\frac{2 \log N!}{N\,(M - 1)}}. $$
+# $$ \sqrt{\frac{2 \log m!}{m\,(M - 1)}}. $$
 # ```
 #
 # ```{prf:proof}
 # A sample correlation of two independent Gaussian units is distributed as one coordinate $u$ of a random direction in
-# $d = M - 1$ dimensions. Its even moments are at most those of a Gaussian of variance $1/d$, so $\mathrm{E}\, e^{tu}
-# \le e^{t^2/2d}$. For one permutation the score is the mean $x_\pi$ of $N$ such correlations of disjoint pairs of
-# units, which are independent, so $\mathrm{E}\, e^{t x_\pi} \le e^{t^2 / 2dN}$. Then
+# $d = M - 1$ dimensions. Its even moments are at most those of a Gaussian of variance $1/d$, so
+# $\mathrm{E}\, e^{tu} \le e^{t^2/2d}$. For one permutation the score is the mean $x_\pi$ of $m$ such correlations of
+# disjoint pairs of units, which are independent, so $\mathrm{E}\, e^{t x_\pi} \le e^{t^2 / 2dm}$. Then
 #
 # $$
 # \begin{aligned}
 # t\, \mathrm{E} \max_\pi x_\pi &\le \log \mathrm{E} \sum_\pi e^{t x_\pi} \\
-# &\le \log N! + \frac{t^2}{2dN}.
+# &\le \log m! + \frac{t^2}{2dm}.
 # \end{aligned}
 # $$
 #
-# Divide by $t$ and choose $t^2 = 2dN \log N!$. The lower bound holds because the maximum is at least the score of the
+# Divide by $t$ and choose $t^2 = 2dm \log m!$. The lower bound holds because the maximum is at least the score of the
 # identity, which has mean 0.
 # ```
 #
-# The bound grows like $\sqrt{\log N / M}$: more units make it worse, more stimuli better, slowly. The same argument
-# with $n$ in place of $M - 1$ has a second use. The weights of random Gaussian projections are random directions in
-# $n$ dimensions, so *with white latents two random systems with $N = m$ units and the same $n$ features score at
-# most*
+# The bound grows like $\sqrt{\log m / M}$: worse with more units, and better with more stimuli, but slowly.
+#
+# The same argument has a second use. The weights of random Gaussian projections are random directions in $n$
+# dimensions, so $n$ takes the place of $M - 1$: *with white latents, two random systems of $m$ units with the same $n$
+# features score at most*
 #
 # $$ \sqrt{\frac{2 \log m!}{m\,n}} $$ (eq-matching-random)
 #
 # *on average*, although they carry exactly the same features. We will meet this number below.
 #
-# First the bias: unrelated random responses, scored on the stimuli that the matching was fitted to, and held out.
+# First the bias: we score unrelated random responses on the stimuli that the matching was fitted to, and on others. The
+# first score should stay below the bound, the second near 0.
 
 
 # %%
@@ -401,7 +401,7 @@ run.figure(
     [ax],
     "fig-matching-bias",
     alt="Score of two unrelated systems against the number of stimuli on a logarithmic axis. Fitted and read on the "
-    "same stimuli it is well above zero and falls slowly, just below the theoretical bound; held out it is near zero.",
+    "same stimuli it is well above zero and falls slowly, below the theoretical bound; held out it is near zero.",
     title="Simulated: independent noise",
 )
 
@@ -421,8 +421,8 @@ run.figure(
 # %% [markdown]
 # ## Two ways to deflate the score
 #
-# Now two systems with the same features and different arrangements. The paper gives one example of each kind; we
-# prove the general case and sweep it.
+# Now two systems with the same features in different {term}`arrangements <arrangement>`. The paper gives an example of
+# each of two kinds; we prove the general case and sweep it.
 #
 # ```{prf:proposition} Mixing (claim A2)
 # :label: prop-matching-mixing
@@ -436,7 +436,7 @@ run.figure(
 # ```
 #
 # ```{prf:proof}
-# A row of $B$ of length 1 has $q$ entries $1/\sqrt q$ and zeros elsewhere. So every entry of $C = B^\top$ is 0 or
+# A row of $B$ of length 1 has $q$ entries $1/\sqrt q$ and zeros elsewhere. So every entry of $G = B^\top$ is 0 or
 # $1/\sqrt q$. No pairing gives a mean above $1/\sqrt q$, and one that avoids all zeros attains it.
 # ```
 #
@@ -447,8 +447,8 @@ run.figure(
 # ```{prf:proposition} Shifted groups (claim A3)
 # :label: prop-matching-groups
 #
-# Arrange $n = Nq$ features on a circle. Let each unit of a sum one of $N$ groups of $q$ neighbours, and let the
-# groups of b be those of a moved on by $s$ features. For white latents, with $r = s \bmod q$,
+# Arrange $n = mq$ features on a circle. Let each unit of a sum one of $m$ groups of $q$ neighbours, and let the groups
+# of b be those of a moved on by $s$ features. For white latents, with $r = s \bmod q$,
 #
 # $$
 # \begin{aligned}
@@ -459,19 +459,19 @@ run.figure(
 # ```
 #
 # ```{prf:proof}
-# The cosine of two groups is the number of features they share, divided by $q$. Each group of b shares $q - r$
-# features with one group of a and $r$ with the next one on the circle. No unit can do better than the larger of the
-# two; all units choosing the same side is a permutation, so this is attained. (For $N = 1$ there is one group, and
-# the score is 1.)
+# The cosine of two groups is the number of features they share, divided by $q$. Each group of b shares $q - r$ features
+# with one group of a and $r$ with the next one on the circle. No unit can do better than the larger of the two; all
+# units choosing the same side is a permutation, so this is attained. (For $m = 1$ there is one group, and the score is
+# 1.)
 # ```
 #
-# The paper's example is $q = 2$, $s = 1$: one half. The second form says in which sense the loss is proportional to
-# the mismatch: what counts is the share of its features that the best partner lacks. So the score falls with the
-# shift only to $q/2$ and *rises again*, to 1 at $s = q$, where the groups coincide once more.
+# The paper's example is $q = 2$, $s = 1$: one half. The second form says in which sense the loss is proportional to the
+# mismatch: what counts is the share of a unit's features that its best partner lacks. So the score falls only up to a
+# shift of $q/2$ and then *rises again*, to 1 at $s = q$, where the groups coincide once more.
 #
 # In code, the circle is `roll`. Both scores are computed from responses to white latents, and compared with the
-# formulas for every $q$ up to `q_max` and every shift from 0 to $q$. Expect agreement to rounding: nothing here is
-# approximate. For the case where all units mix the same features we take the first three of them.
+# formulas for every $q$ up to `q_max` and every shift from 0 to $q$. Nothing here is approximate, so expect agreement
+# to rounding. Where all units mix the same features, we take the first three.
 
 # %%
 qs = list(range(1, q_max + 1))
@@ -537,12 +537,12 @@ run.figure(
 # {prf:ref}`prop-matching-groups`.
 # :::
 #
-# Both claims hold exactly, claim A2 for arrangements that admit the pairing. Where all units mix the same three
-# features the score is not the $1/\sqrt3$ of {numref}`fig-deflation` but {glue:text}`same_mixture_score:.3f`; the
-# theory says {glue:text}`same_mixture_theory:.3f`.
+# Both claims hold exactly, A2 for arrangements that admit the pairing. Where all units mix the same three features the
+# score is not the $1/\sqrt3$ of {numref}`fig-deflation` but {glue:text}`same_mixture_score:.3f` (theory:
+# {glue:text}`same_mixture_theory:.3f`).
 #
-# Strictly, the first example is not superposition in both systems: $A = I$ has as many units as features. The
-# deflation does not need superposition, only different mixing. Superposition makes different mixing likely.
+# The first example is not in superposition: it has as many units as features. Different mixing is enough to deflate the
+# score, and superposition makes different mixing likely.
 
 # %% [markdown]
 # ## Recovery restores the score
@@ -563,17 +563,18 @@ run.figure(
 # {cite:t}`longon2025` allow sign flips of the recovered features here too; by {prf:ref}`rem-sign-flip` the signed score
 # is then below 1. Non-negative codes exclude them.
 #
-# All depends on when the codes are exact. Here the paper invokes the restricted isometry property
-# ({prf:ref}`def-superposition-rip`).
+# Everything depends on when the codes are exact. Here the paper invokes the {term}`restricted isometry` property, RIP
+# ({prf:ref}`def-superposition-rip`): with constant $\delta_j$ of order $j$, a projection changes the squared length of
+# any vector with at most $j$ non-zero entries by a factor between $1 - \delta_j$ and $1 + \delta_j$.
 #
 # ```{prf:remark} The order of the isometry (ours)
 # :label: rem-rip-order
 #
-# {cite:t}`longon2025` ask that both projections satisfy the RIP of order $K$ with $\delta < \sqrt2 - 1$ for
-# $K$-sparse latents. The theorem they cite ({prf:ref}`thm-superposition-candes`, {cite:t}`candes2008`) asks it of
+# {cite:t}`longon2025` ask that both projections satisfy the RIP of order $K$ (our $k$) with $\delta < \sqrt2 - 1$ for
+# $K$-sparse latents. The theorem they cite ({prf:ref}`thm-superposition-candes`, {cite:t}`candes2008`) asks for it at
 # order $2K$. With order $K$ the statement is false. Take $K = 1$ and unit columns: $\delta_1 = 0$ for *every* such
-# matrix ({prf:ref}`prop-superposition-orders`), also if two features share one direction, and then no method can tell
-# which of the two was on. With order $2K = 2$ this is excluded, since equal columns have $\delta_2 = 1$.
+# matrix ({prf:ref}`prop-superposition-orders`), even if two features share one direction, and then no method can tell
+# which of the two was on. Order $2K = 2$ excludes this, since equal columns have $\delta_2 = 1$.
 #
 # A condition of order $K$ does exist for $K \ge 2$, with a smaller constant: $\delta_K < 1/3$ {cite:p}`cai2013`. The
 # best constant for order $2K$ is $1/\sqrt2$ {cite:p}`cai2014`.
@@ -582,8 +583,8 @@ run.figure(
 # ### The counterexample
 #
 # Eight features, seven units, one feature at a time. In system a, features 1 and 2 have the same direction; in b,
-# features 3 and 4; all other directions are orthogonal. A random rotation of b's units hides the structure from the
-# eye, and changes neither the isometry constants nor what can be recovered.
+# features 3 and 4; all other directions are orthogonal. A random rotation of b's units changes neither the isometry
+# constants nor what can be recovered.
 
 
 # %%
@@ -600,9 +601,10 @@ def rotated(a):
 
 
 # %% [markdown]
-# The next function is used for all cases that follow: responses of two systems to the same sparse stimuli, codes by
-# non-negative basis pursuit with the known projections, and the held-out score of both. Entries of a code below the
-# solver's tolerance are set to zero; otherwise a unit that is silent in a fold would be scored by its rounding errors.
+# The next function serves all cases that follow: responses of two systems to the same {term}`sparse` stimuli, codes by
+# non-negative {term}`basis pursuit` with the known projections, and the held-out score of both. Entries of a code below
+# the solver's tolerance are set to zero; otherwise a unit that is silent in a fold would be scored by its rounding
+# errors.
 
 
 # %%
@@ -626,17 +628,17 @@ run.record(a4_counterexample_score=score)
 # %% [markdown]
 # The matrix has $\delta_1 =$ {glue:text}`a4_counterexample_delta:.1f`, below $\sqrt2 - 1$, and $\delta_2 =$
 # {glue:text}`a4_counterexample_delta_2k:.1f`. The codes score {glue:text}`a4_counterexample_score:.3f` instead of 1.
-# What did the solver do with the two features that look alike? We count for how many stimuli each code unit is on.
+# What did the solver do with two features of the same direction? We count for how many stimuli each code unit is on.
 
 # %%
 rows = {"latents": z, "code of a": codes[0], "code of b": codes[1]}
 pd.DataFrame({name: (x > 0).sum(0).tolist() for name, x in rows.items()}, index=range(1, 9)).T
 
 # %% [markdown]
-# For features 1 and 2 of system a it has to choose among solutions of equal sum, and gives both to one unit, while
+# For features 1 and 2 of system a it has to choose among solutions of equal sum, and gives both to one code unit, while
 # the other stays silent; the same happens to features 3 and 4 in b. The silent units score 0, and the merged ones
-# correlate only in part with their partners. Removing silent units before scoring, as the paper does with dead
-# latents, does not repair it.
+# correlate only in part with their partners. Removing silent units before scoring, as the paper does with
+# {term}`dead latents <dead latent>`, does not repair the score.
 
 # %%
 silent = (codes[0] == 0).all(0) | (codes[1] == 0).all(0)
@@ -648,13 +650,12 @@ run.record(equal_kept=soft_matching_score(codes[0][:, ~silent], codes[1][:, ~sil
 # ### The condition of order $2K$
 #
 # For a positive example we need matrices in superposition with small constants of known size. The simplex frame has
-# them: $m + 1$ unit vectors in $m$ dimensions with all inner products $-1/m$, like the corners of a tetrahedron. For
-# it $\delta_j = (j-1)/m$ as long as $j \ge 2$: the Gram matrix of $j$ columns has the eigenvalue $1 + 1/m$, and once
-# $1 - (j-1)/m$. With $m = 8$ the constant of order 2 is one eighth and that of order 4 is three eighths, both below
-# $\sqrt2 - 1$. So it qualifies for $K = 1$ and for $K = 2$.
+# them: $m + 1$ unit vectors in $m$ dimensions with all inner products $-1/m$, like the corners of a tetrahedron. It has
+# $\delta_j = (j-1)/m$ for $j \ge 2$, since the matrix of inner products of $j$ columns has the eigenvalue $1 + 1/m$,
+# and once $1 - (j-1)/m$. With $m = 8$ the constant of order 2 is one eighth and that of order 4 is three eighths, both
+# below $\sqrt2 - 1$. So it qualifies for $K = 1$ and for $K = 2$.
 #
-# System b uses the same frame with the signs of some columns flipped and the units rotated, so that the neurons
-# differ.
+# System b uses the same frame with some columns flipped in sign and the units rotated, so that the neurons differ.
 
 # %%
 _, vectors = torch.linalg.eigh(torch.eye(9, **options) - 1 / 9)
@@ -671,24 +672,23 @@ run.record(a4_order_2k_score=score)
 pd.DataFrame(cases, index=["delta_K", "delta_2K", "neurons", "codes"]).T.round(3)
 
 # %% [markdown]
-# The table shows the constants of both orders and the scores of neurons and of codes. With the order of the cited
-# theorem the claim holds: for $K = 2$ the frame has $\delta_4 =$ {glue:text}`a4_order_2k_delta:.3f`, below $\sqrt2 -
-# 1$, and its codes score {glue:text}`a4_order_2k_score:.6f`. The condition is sufficient and far from necessary. For
-# $K = 1$ and non-negative features it is enough that the columns have length 1 and no two are equal, as
-# {ref}`ch-superposition` showed.
+# With the order of the cited theorem the claim holds: for $K = 2$ the frame has $\delta_4 =$
+# {glue:text}`a4_order_2k_delta:.3f`, below $\sqrt2 - 1$, and its codes score {glue:text}`a4_order_2k_score:.6f`. The
+# condition is sufficient and far from necessary. For $K = 1$ and non-negative features it is enough that the columns
+# have length 1 and no two are equal, as {ref}`ch-superposition` showed.
 #
 # ### A realistic size
 #
-# Random projections of realistic size are too large to compute their constants, and small ones in superposition were
-# far from the condition ({numref}`fig-superposition-rip`). Still, recovery works for typical stimuli. We take $n$
-# features of which $k$ are active, two independent Gaussian projections to $m$ units, and $m$ a little more than
-# twice $k \log(n/k)$. At twice, {ref}`ch-superposition` found, a stimulus still fails now and then, and since each
-# feature is on for few stimuli, a single failure already shows in the score. Then we keep $m$ and make the stimuli
-# denser: at the last value half of the features are active if the parameters are unchanged, and there is no sparsity
-# left to use. That is our first control. The second shuffles the stimuli of b, which destroys all alignment and
-# should score 0.
+# The constants of large random projections cannot be computed, and small ones in superposition were far from the
+# condition ({numref}`fig-superposition-rip`). Still, recovery works for typical stimuli. We take $n$ features of which
+# $k$ are active, two independent Gaussian projections to $m$ units, and $m$ a little more than twice $k \log(n/k)$. (At
+# twice, {ref}`ch-superposition` found, a stimulus can still fail. Each feature is on for few stimuli, so a single
+# failure shows in the score.) We expect codes to score 1, and neurons to stay below the bound {eq}`eq-matching-random`,
+# if the features are nearly white.
 #
-# For the neurons {eq}`eq-matching-random` predicts an upper bound, if the latents are nearly white.
+# Two controls. First we keep $m$ and make the stimuli denser; at the last default value half of the features are
+# active, and there is no sparsity left to use. Second we score {term}`shuffled pairs`: the stimuli of b in another
+# order, which should give 0.
 
 
 # %%
@@ -761,17 +761,16 @@ run.figure(
 # for neurons.
 # :::
 #
-# At $k =$ {glue:text}`k` the support is exact for a share of {glue:text}`a4_found:.4f` of the stimuli, the neurons
-# score {glue:text}`a4_neuron_score:.3f` (bound {glue:text}`a4_neuron_bound:.3f`) and the codes
-# {glue:text}`a4_recovered_score:.4f`. Shuffled, the same codes score {glue:text}`a4_shuffled_score:.4f`, so
+# At $k =$ {glue:text}`k` the support is exact for a share of {glue:text}`a4_found:.4f` of the stimuli; the bound for
+# the neurons is {glue:text}`a4_neuron_bound:.3f`. Shuffled, the same codes score {glue:text}`a4_shuffled_score:.4f`, so
 # sparseness alone earns nothing. Features that are silent in a fold, a share of {glue:text}`a4_silent:.3f`, were
 # removed first, by the paper's rule.
 #
-# Exact recovery gives the full score. Partly wrong codes still earn part of it: look at the points between, where few
-# supports are exactly right. At $k =$ {glue:text}`middle_k` a share of {glue:text}`a4_middle_found:.3f` of the supports
-# is exact, and codes score {glue:text}`a4_middle_score:.3f` against {glue:text}`a4_middle_neurons:.3f` for the neurons.
-# Without sparsity nothing is gained: in the dense control, where a share of {glue:text}`a4_control_found:.3f` of the
-# supports is found, codes score {glue:text}`a4_control_score:.3f` and neurons {glue:text}`a4_control_neurons:.3f`.
+# Partly wrong codes still earn part of the score: at $k =$ {glue:text}`middle_k` a share of
+# {glue:text}`a4_middle_found:.3f` of the supports is exact, and codes score {glue:text}`a4_middle_score:.3f` against
+# {glue:text}`a4_middle_neurons:.3f` for the neurons. In the dense control a share of {glue:text}`a4_control_found:.3f`
+# of the supports is found; codes score {glue:text}`a4_control_score:.3f` and neurons
+# {glue:text}`a4_control_neurons:.3f`. Without sparsity nothing is gained.
 
 # %% [markdown]
 # ## What we saw, and where we part from the paper
@@ -783,14 +782,15 @@ run.figure(
 # - **A4** holds with the isometry property of order $2K$, and fails with order $K$ as printed. Random projections at
 #   about twice $k \log(n/k)$ restore the score without any such certificate, because typical stimuli are easier than
 #   the worst.
-# - All of this has the projection *known*. What a trained sparse autoencoder achieves is another question.
+# - All of this assumes that the projection is *known*. What a trained {term}`sparse autoencoder <SAE>` achieves is
+#   another question, taken up in {ref}`ch-disentangling`.
 
 # %% [markdown]
 # ## What changed our mind
 #
-# We had taken a permutation score of 1 to mean the same network under other names of its units, and a lower one to mean
-# another network. A flipped sign shows that the second does not follow ({prf:ref}`rem-sign-flip`). And restricted
-# isometry, the condition in the theorem, is much stronger than what recovery needs ({prf:ref}`rem-rip-order`).
+# We had taken a permutation score of 1 to mean the same network with its units renamed, and a lower one to mean another
+# network. A flipped sign shows that the second does not follow ({prf:ref}`rem-sign-flip`). And restricted isometry, the
+# condition in the theorem, is much stronger than what recovery needs: the random projections above do without it.
 #
 # ## Exercises
 #
@@ -806,8 +806,8 @@ run.figure(
 # :class: dropdown
 # :::
 #
-# The larger overlap is three of five features. A positive factor changes no correlation. With all units of b negated,
-# every cosine becomes its negative or stays 0, so the best pairing is one of units that share nothing.
+# The larger {term}`overlap` is three of five features. A positive factor changes no correlation. With all units of b
+# negated, every cosine becomes its negative or stays 0, so the best pairing is one of units that share nothing.
 
 # %%
 groups = torch.eye(6, **options).repeat_interleave(5, dim=1)
@@ -836,7 +836,7 @@ run.record(hand_negated=abs(response_score(groups, -moved)))
 # :class: dropdown
 # :::
 #
-# At the border only part of the supports is found, so codes agree for part of the stimuli. A smaller version of the
+# At the border only part of the supports is found, so the codes agree for part of the stimuli. A smaller version of the
 # experiment:
 
 # %%
@@ -894,8 +894,8 @@ for order in (2, 4):
 # %% [markdown]
 # ## Change and rerun
 #
-# More pairs of projections and more stimuli: `make chapter NAME=02_matching_theory ARGS="-p draws 10 -p stimuli
-# 1000"`. A sparser or denser main case: `-p k 2` or `-p k 8`; the number of units follows. Profile `paper` repeats
+# More pairs of projections and more stimuli: `make chapter NAME=02_matching_theory ARGS="-p draws 10 -p stimuli 1000"`.
+# A sparser or denser main case: `-p k 2` or `-p k 8`; the number of units follows. The {term}`profile` `paper` repeats
 # the recovery experiment with more projections.
 
 # %%

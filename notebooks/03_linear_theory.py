@@ -14,49 +14,48 @@
 # (ch-linear)=
 # # What linear metrics measure
 #
-# Two networks encode the same features, each squeezed through a projection of its own. What number do RSA, linear CKA
-# and linear regression give for them? This chapter derives the answers and checks every one of them by computing it a
-# second way.
+# Two networks encode the same features in {term}`superposition`, each through a projection of its own. What number do
+# {term}`RSA`, linear {term}`CKA` and {term}`linear regression <OLS>` give for them? This chapter derives the answers
+# and checks every one by computing it a second way.
 #
-# **What the paper claims.** {cite:t}`liu2026` state, for latents that are white and have mean zero:
+# **What the paper claims.** {cite:t}`liu2026` state, for latent features that are {term}`white` (mean zero, covariance
+# the identity):
 #
-# - **B1** (theorem 3.1): as the number of stimuli grows, RSA tends to the cosine between the two Gram matrices.
+# - **B1** (theorem 3.1): as the number of stimuli grows, RSA tends to the cosine between the Gram matrices of the two
+#   projections.
 # - **B2** (theorem 3.2): linear CKA tends to the same cosine.
 # - **B3** (theorem 3.3): least squares has weights, error, explained variance and correlation in closed form.
 # - **B4** (section 3.1): for random projections with $m$ units and $n$ features the cosine is about $m/(n+m)$, so it
 #   vanishes as $m/n \to 0$ although both networks hold the same features.
 #
-# **The idea.** A linear metric never sees a latent. It sees responses $y = Az$, and averages over many stimuli leave
-# of the latents nothing but their covariance. So each metric must become a function of the projections and of one
-# covariance matrix. Once that function is written down, putting random projections into it is a matter of moments.
+# **The idea.** A linear metric never sees the features $z$. It sees responses $y = Az$, and averages over many stimuli
+# keep of the features nothing but their covariance. So each metric must become a function of the projections and of one
+# covariance matrix. Into that function we can then put random projections.
 #
 # By the end you will be able to
 #
-# - derive what RSA, linear CKA and regression become for $y = Az$, and say which latents the formulas need;
-# - predict the score of two unrelated networks with the same features from $m$, $n$ and the kurtosis alone;
+# - derive what RSA, linear CKA and regression become for $y = Az$, and say what the formulas ask of the features;
+# - predict the score of two unrelated networks with the same features from the numbers of units and features and the
+#   {term}`kurtosis` of the weights;
 # - split an expected score into shared content and geometry, and compute where a pair that shares less overtakes
 #   another.
 #
-# Reading takes about an hour; without the proofs, twenty minutes. All data are simulated.
-#
-# **Where we go further.** Statements that neither paper makes are marked *ours*: the metrics at finite $M$ and for
-# correlated latents, the exact mean over random projections, what partial overlap does, where two pairs swap their
-# ranks, and RSA in time linear in the number of stimuli.
+# All data are simulated. Statements that neither paper makes are marked *ours*; a first reading may skip the proofs.
 
 # %% [markdown]
 # ## Setting up
 #
-# Symbols, for the whole chapter. There are $n$ latent **features** $z \in \mathbb{R}^n$ and $M$ **stimuli**
-# $z_1, \dots, z_M$, drawn independently; $Z$ is the $M \times n$ matrix with rows $z_i'$. Systems a and b have $m_a$
-# and $m_b$ **units** and respond with $y = Az$ and $y = Bz$; the matrices of responses are $Y_a = ZA'$ and
-# $Y_b = ZB'$, one row a stimulus. The **Gram matrix** of a system is $G_A = A'A$, of size $n \times n$.
+# We begin with the symbols. There are $n$ latent **features**, or latents, $z \in \mathbb{R}^n$, and $M$ **stimuli**
+# $z_1, \dots, z_M$, drawn independently; $Z$ is the $M \times n$ matrix with rows $z_i^\top$. Systems a and b have
+# $m_a$ and $m_b$ **units** and respond with $y = Az$ and $y = Bz$; the matrices of responses are $Y_a = ZA^\top$ and
+# $Y_b = ZB^\top$, one row a stimulus. The **Gram matrix** of a system is $G_A = A^\top A$, of size $n \times n$.
 #
-# For matrices of one shape, $\langle G, H \rangle = \operatorname{tr}(G'H)$ is the sum of the products of their
-# entries, $|G| = \sqrt{\langle G, G \rangle}$ the Frobenius norm, and
-# $\cos(G, H) = \langle G, H \rangle / (|G| |H|)$. Because the trace is cyclic,
+# For matrices of one shape, $\langle G, H \rangle = \operatorname{tr}(G^\top H)$ is the sum of the products of their
+# entries, $|G| = \sqrt{\langle G, G \rangle}$ the Frobenius norm, and $\cos(G, H) = \langle G, H \rangle / (|G| |H|)$.
+# Because the trace is cyclic,
 #
 # $$
-# \langle G_A, G_B \rangle = \operatorname{tr}(A'A B'B) = |AB'|^2 ,
+# \langle G_A, G_B \rangle = \operatorname{tr}(A^\top A B^\top B) = |AB^\top|^2 ,
 # $$ (eq-linear-cyclic)
 #
 # where the last matrix has $m_a m_b$ entries in place of $n^2$. Latents are **white** if they have mean 0 and
@@ -91,8 +90,7 @@ from lib.theory import (
 )
 
 # %% [markdown]
-# Sizes are small on purpose: a proof holds for any size, and a check that takes a second can be repeated with other
-# numbers.
+# Sizes are small on purpose: these checks are meant to be repeated with other numbers.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -125,8 +123,8 @@ entries = {3: gaussian, 1: signs}
 largest, smallest_ratio = stimuli[-1], many_units[0] / many_features
 
 # %% [markdown]
-# `entries` holds two kinds of random projection under the kurtosis of their entries: 3 for a Gaussian, 1 for entries
-# of $\pm 1$. We also record the sizes that the text quotes.
+# `entries` holds two kinds of random projection, by the kurtosis of their entries: 3 for Gaussian entries, 1 for
+# entries of $\pm 1$. We also record the sizes that the text quotes.
 
 # %%
 for name in ["n", "m_a", "m_b", "draws", "pairs", "small_pairs", "many_features", "few_features", "n_f", "m_0"]:
@@ -139,14 +137,14 @@ run.record(largest=largest)
 # ```{prf:definition} Similarity matrix and RSA
 # :label: def-linear-rsa
 #
-# The **representational similarity matrix** of responses $Y$ is $K = YY'$, so $K_{ij} = y_i'y_j$. **RSA** is the
-# Pearson correlation, over the pairs of stimuli $i < j$, of the entries of $K^a$ with those of $K^b$
+# The **representational similarity matrix** of responses $Y$ is $K = YY^\top$, so $K_{ij} = y_i^\top y_j$. **RSA** is
+# the Pearson correlation, over the pairs of stimuli $i < j$, of the entries of $K^a$ with those of $K^b$
 # {cite:p}`kriegeskorte2008`. We subtract from each unit its mean over stimuli first.
 # ```
 #
-# With $y = Az$ an entry is $K^a_{ij} = z_i' A'A z_j = z_i' G_A z_j$: an inner product of latents, with $G_A$ in the
-# place of the identity. If $G_A$ and $G_B$ differ, the two systems disagree on which stimuli are alike, and no stimulus
-# needs to have lost anything for that.
+# With $y = Az$ an entry is $K^a_{ij} = z_i^\top A^\top A z_j = z_i^\top G_A z_j$: an inner product of latents, with
+# $G_A$ in the place of the identity. If $G_A$ and $G_B$ differ, the two systems disagree on which stimuli are alike,
+# even if neither has lost anything.
 #
 # ```{prf:theorem} RSA in the limit of many stimuli
 # :label: thm-rsa
@@ -163,13 +161,13 @@ run.record(largest=largest)
 #
 # ````{prf:proof}
 # *Where the limit comes from.* Take two different stimuli $z$ and $w$. They are independent with mean 0, so the entry
-# $z'G_Aw$ has mean $0' G_A 0 = 0$. Its covariance with the same entry of system b is
+# $z^\top G_Aw$ has mean $0^\top G_A 0 = 0$. Its covariance with the same entry of system b is
 #
 # $$
 # \begin{aligned}
-# \mathbb{E}\,&(z'G_Aw)(z'G_Bw) \\
-# &= \mathbb{E} \operatorname{tr}\bigl(G_A\, ww'\, G_B\, zz'\bigr) \\
-# &= \operatorname{tr}\bigl(G_A\, \mathbb{E}ww'\; G_B\, \mathbb{E}zz'\bigr) \\
+# \mathrm{E}\,&(z^\top G_Aw)(z^\top G_Bw) \\
+# &= \mathrm{E} \operatorname{tr}\bigl(G_A\, ww^\top\, G_B\, zz^\top\bigr) \\
+# &= \operatorname{tr}\bigl(G_A\, \mathrm{E}\,ww^\top\; G_B\, \mathrm{E}\,zz^\top\bigr) \\
 # &= \langle G_A, G_B \rangle ,
 # \end{aligned}
 # $$
@@ -177,22 +175,22 @@ run.record(largest=largest)
 # and with b = a its variance is $|G_A|^2$. Covariance over the root of the variances is the cosine.
 #
 # *Why the sample gets there.* The pairs are not independent of one another (each stimulus is in $M - 1$ of them), so
-# the law of large numbers does not apply to them directly. We write the sums over pairs as sums over stimuli. Centre
-# the latents, $\tilde z_i = z_i - \bar z$, and let $S = \frac1M \sum_i \tilde z_i \tilde z_i'$ be their sample
-# covariance, $u_i = K^a_{ii}$, $v_i = K^b_{ii}$. Since $\sum_{ij} K^a_{ij} K^b_{ij} = M^2 |ASB'|^2$ and
-# $\sum_j K_{ij} = 0$, averages
-# over the pairs $i<j$ are
+# the law of large numbers does not apply to them directly. We write sums over pairs as sums over stimuli. Centre the
+# latents, $\tilde z_i = z_i - \bar z$, and let $S = \frac1M \sum_i \tilde z_i \tilde z_i^\top$ be their sample
+# covariance, $u_i = K^a_{ii}$, $v_i = K^b_{ii}$. Since $\sum_{ij} K^a_{ij} K^b_{ij} = M^2 |ASB^\top|^2$ and
+# $\sum_j K_{ij} = 0$, averages over the pairs $i<j$ are
 #
 # $$
 # \begin{aligned}
-# \mathrm{av}\, K^a_{ij} &= -\frac{\operatorname{tr}(ASA')}{M-1}, \\
-# \mathrm{av}\, K^a_{ij}K^b_{ij} &= \frac{M^2 |ASB'|^2 - \sum_i u_i v_i}{M(M-1)} .
+# \mathrm{av}\, K^a_{ij} &= -\frac{\operatorname{tr}(ASA^\top)}{M-1}, \\
+# \mathrm{av}\, K^a_{ij}K^b_{ij} &= \frac{M^2 |ASB^\top|^2 - \sum_i u_i v_i}{M(M-1)} .
 # \end{aligned}
 # $$ (eq-linear-pairs)
 #
-# By the law of large numbers, applied to $\bar z$ and to $\frac1M\sum z_iz_i'$, almost surely $S \to I$. So the mean
-# goes to 0 and $|ASB'|^2 \to |AB'|^2 = \langle G_A, G_B \rangle$. What is left is the diagonal. Let $\lambda$ be the
-# larger of the greatest eigenvalues of $G_A$ and $G_B$; then $u_i$ and $v_i$ are at most $\lambda |\tilde z_i|^2$, and
+# By the law of large numbers, applied to $\bar z$ and to $\frac1M\sum z_iz_i^\top$, almost surely $S \to I$. So the
+# mean over pairs goes to 0 and $|ASB^\top|^2 \to |AB^\top|^2 = \langle G_A, G_B \rangle$. What is left is the diagonal.
+# Let $\lambda$ be the larger of the greatest eigenvalues of $G_A$ and $G_B$; then $u_i$ and $v_i$ are at most
+# $\lambda |\tilde z_i|^2$, and
 #
 # $$
 # \begin{aligned}
@@ -210,15 +208,16 @@ run.record(largest=largest)
 # ```{prf:remark} How fast
 # :label: rem-linear-rate
 #
-# If the latents have finite fourth moments, the central limit theorem gives $S - I$ a size of order $M^{-1/2}$, and
-# the cosine is a smooth function of $S$. So we expect errors to fall with slope $-1/2$ on doubly logarithmic axes. The
-# diagonal and the curvature of the cosine add a bias of order $1/M$. For linear CKA, which keeps the diagonal, it
-# carries a factor $n$ and dominates as long as $M$ is small: its slope should start near $-1$ and end at $-1/2$.
+# If the latents have finite fourth moments, the central limit theorem gives $S - I$ a size of order $M^{-1/2}$, and the
+# cosine is a smooth function of $S$. So we expect errors to fall with slope $-1/2$ on doubly logarithmic axes. The
+# diagonal and the curvature of the cosine add a bias of order $1/M$. Linear CKA, below, keeps the diagonal; there the
+# bias carries a factor $n$ and dominates as long as $M$ is small, so the slope should start near $-1$ and end at
+# $-1/2$.
 # ```
 
 # %% [markdown]
-# **The check.** White latents need not be Gaussian. Ours are sparse: each feature is active with a small probability,
-# its size is uniform, its sign random, and the factor $\sqrt{3/p}$ makes its variance 1.
+# **The check.** White latents need not be Gaussian. Ours are {term}`sparse`: each feature is active with a small
+# probability $p$, its size is uniform on $(0, 1)$, its sign random, and a factor $\sqrt{3/p}$ makes its variance 1.
 
 
 # %%
@@ -229,7 +228,7 @@ def sparse_white(count, features):
 
 # %% [markdown]
 # For each draw we take new projections and new latents, and compare both metrics with the cosine of *those*
-# projections. (The second metric, linear CKA, is defined in the next section; it costs nothing to compute it now.)
+# projections. (Linear CKA is defined in the next section; it costs nothing to compute it now.)
 
 
 # %%
@@ -247,9 +246,9 @@ def absolute_errors(count):
 errors = torch.stack([absolute_errors(count) for count in stimuli])  # (stimuli, draws, metrics)
 
 # %% [markdown]
-# **What would count as agreement.** We ask that the mean error at the largest $M$ is below one hundredth. The slope of
-# the error against $M$, fitted to the logarithms, should lie between $-2/3$ and $-1/3$ for RSA, and between $-1$ and
-# $-1/3$ for linear CKA because of its bias.
+# **What would count as agreement.** The mean error at the largest $M$ should be below one hundredth. The slope of the
+# error against $M$, fitted to the logarithms, should lie between $-2/3$ and $-1/3$ for RSA, and between $-1$ and $-1/3$
+# for linear CKA because of its bias.
 
 
 # %%
@@ -280,15 +279,14 @@ run.figure(drawn, "fig-linear-convergence", alt + "near a line of slope -1/2.", 
 # :::{glue:figure} fig-linear-convergence
 # :name: fig-linear-convergence
 #
-# Both metrics approach the cosine of the Gram matrices. Fitted slopes: {glue:text}`b1_slope:.2f` for RSA (a),
-# {glue:text}`b2_slope:.2f` for linear CKA (b). Dots are means over {glue:text}`draws` draws with standard errors, with
-# $n =$ {glue:text}`n` features, $m_a =$ {glue:text}`m_a` and $m_b =$ {glue:text}`m_b` units. The line of slope $-1/2$
-# is drawn through the last dot.
+# Both metrics approach the cosine of the Gram matrices as stimuli are added. Fitted slopes: {glue:text}`b1_slope:.2f`
+# for RSA (a), {glue:text}`b2_slope:.2f` for linear CKA (b). Dots are means over {glue:text}`draws` draws with standard
+# errors, with $n =$ {glue:text}`n` features, $m_a =$ {glue:text}`m_a` and $m_b =$ {glue:text}`m_b` units. The line of
+# slope $-1/2$ is drawn through the last dot.
 # :::
 #
 # At {glue:text}`largest` stimuli the mean error of RSA is {glue:text}`b1_rsa_error:.4f` $\pm$
-# {glue:text}`b1_rsa_error_over_draws_error:.4f`. The target, the cosine, is computed from the projections
-# alone: the latents do not enter it.
+# {glue:text}`b1_rsa_error_over_draws_error:.4f`. The cosine that it approaches is computed from the projections alone.
 
 # %% [markdown]
 # ## Linear CKA
@@ -296,7 +294,8 @@ run.figure(drawn, "fig-linear-convergence", alt + "near a line of slope -1/2.", 
 # ```{prf:definition} HSIC and linear CKA
 # :label: def-linear-cka
 #
-# Let $H = I - \frac1M 11'$ be the matrix that centres. For similarity matrices $K$ and $L$,
+# Let $H = I - \frac1M 11^\top$, the $M \times M$ matrix that centres (HSIC stands for Hilbert-Schmidt independence
+# criterion). For similarity matrices $K$ and $L$,
 #
 # $$
 # \begin{aligned}
@@ -305,11 +304,12 @@ run.figure(drawn, "fig-linear-convergence", alt + "near a line of slope -1/2.", 
 # \end{aligned}
 # $$
 #
-# with $h_K = \mathrm{HSIC}(K, K)$ and $h_L = \mathrm{HSIC}(L, L)$.
-# **Linear** CKA takes $K = Y_aY_a'$ and $L = Y_bY_b'$ {cite:p}`kornblith2019`.
+# with $h_K = \mathrm{HSIC}(K, K)$ and $h_L = \mathrm{HSIC}(L, L)$. **Linear** CKA takes $K = Y_aY_a^\top$ and
+# $L = Y_bY_b^\top$ {cite:p}`kornblith2019`.
 # ```
 #
-# Two things set it apart from RSA: the matrices are centred in place of their entries, and the diagonal stays in.
+# Two things set it apart from RSA: it centres the rows and columns of the similarity matrices rather than the list of
+# their entries, and it keeps the diagonal.
 #
 # ```{prf:theorem} Linear CKA in the limit of many stimuli
 # :label: thm-cka
@@ -320,61 +320,59 @@ run.figure(drawn, "fig-linear-convergence", alt + "near a line of slope -1/2.", 
 # ```
 #
 # ````{prf:proof}
-# $H$ is symmetric and $HH = H$, so with $\tilde Z = HZ$ and $S = \tilde Z'\tilde Z/M$
+# $H$ is symmetric and $HH = H$, so with $\tilde Z = HZ$ and $S = \tilde Z^\top\tilde Z/M$
 #
 # $$
 # \begin{aligned}
 # (M-1)^2\, &\mathrm{HSIC}(K, L) \\
-# &= \operatorname{tr}\bigl(\tilde Z A'A \tilde Z'\; \tilde Z B'B \tilde Z'\bigr) \\
-# &= M^2 \operatorname{tr}\bigl(A S B'\, B S A'\bigr) \\
-# &= M^2 |ASB'|^2 .
+# &= \operatorname{tr}\bigl(\tilde Z A^\top A \tilde Z^\top\; \tilde Z B^\top B \tilde Z^\top\bigr) \\
+# &= M^2 \operatorname{tr}\bigl(A S B^\top\, B S A^\top\bigr) \\
+# &= M^2 |ASB^\top|^2 .
 # \end{aligned}
 # $$
 #
 # The powers of $M$ and $M-1$ cancel in the quotient, and for **every** $M$
 #
 # $$
-# \mathrm{CKA} = \frac{|ASB'|^2}{|ASA'|\,|BSB'|} .
+# \mathrm{CKA} = \frac{|ASB^\top|^2}{|ASA^\top|\,|BSB^\top|} .
 # $$ (eq-linear-cka)
 #
 # As $M \to \infty$, $S \to I$ almost surely, and the right side is continuous in $S$ at $I$, where its denominator
-# $|AA'||BB'|$ is not 0. Its value there is $\cos(G_A, G_B)$ by {eq}`eq-linear-cyclic`.
+# $|AA^\top||BB^\top|$ is not 0. Its value there is $\cos(G_A, G_B)$ by {eq}`eq-linear-cyclic`.
 # ````
 #
-# The right panel of {numref}`fig-linear-convergence` is the check, by the criteria stated there. At the largest $M$ the
-# mean error is {glue:text}`b2_cka_error:.4f` $\pm$ {glue:text}`b2_cka_error_over_draws_error:.4f`. At small $M$ most of
-# the error is the positive bias of the plain estimator, which an exercise at the end takes out.
+# Panel (b) of {numref}`fig-linear-convergence` is the check, by the criteria stated there. At the largest $M$ the mean
+# error is {glue:text}`b2_cka_error:.4f` $\pm$ {glue:text}`b2_cka_error_over_draws_error:.4f`. At small $M$ most of the
+# error is the positive bias of the plain estimator, which an exercise at the end removes.
 
 # %% [markdown]
 # ## Correlated latents, and what is exact
 #
-# Real features co-occur. The proof of {prf:ref}`thm-cka` says what happens then, because $S$ was carried along up to
-# the last line.
+# Real features co-occur. The proof of {prf:ref}`thm-cka` says what happens then, because it keeps $S$ up to the last
+# line.
 #
 # ```{prf:proposition} Exact at every number of stimuli (ours)
 # :label: prop-linear-covariance
 #
 # Let $Z$ be any latents, random or not, with sample covariance $S$, and write $A_S = AS^{1/2}$, $B_S = BS^{1/2}$.
-# 1. Linear CKA of the responses **equals** $\cos(A_S'A_S,\, B_S'B_S)$, whatever $M$.
+# 1. Linear CKA of the responses **equals** $\cos(A_S^\top A_S,\, B_S^\top B_S)$, whatever $M$.
 # 2. If the latents are independent draws with covariance $\Sigma$, RSA and linear CKA tend to
-#    $\cos(A_\Sigma'A_\Sigma,\, B_\Sigma'B_\Sigma)$.
+#    $\cos(A_\Sigma^\top A_\Sigma,\, B_\Sigma^\top B_\Sigma)$.
 # ```
 #
 # ````{prf:proof}
-# $|ASB'|^2 = |A_S B_S'|^2 = \langle A_S'A_S, B_S'B_S\rangle$ by {eq}`eq-linear-cyclic`, and the same for the two norms:
-# put this into {eq}`eq-linear-cka`. For the second part write $z = \Sigma^{1/2} w + \mathbb{E}z$ with white $w$ (if
-# $\Sigma$ is singular, fill its null space with independent noise, which $\Sigma^{1/2}$ removes): then $Az$ is
-# $A_\Sigma w$ up to a constant, and {prf:ref}`thm-rsa` and {prf:ref}`thm-cka` apply to $A_\Sigma$ and $B_\Sigma$, if
-# these are not 0.
+# By {eq}`eq-linear-cyclic`, $|ASB^\top|^2 = |A_S B_S^\top|^2$ equals $\langle A_S^\top A_S, B_S^\top B_S\rangle$, and
+# the same holds for the two norms: put this into {eq}`eq-linear-cka`. For the second part write
+# $z = \Sigma^{1/2} w + \mathrm{E}\,z$ with white $w$ (if $\Sigma$ is singular, fill its null space with independent
+# noise, which $\Sigma^{1/2}$ removes): then $Az$ is $A_\Sigma w$ up to a constant, and {prf:ref}`thm-rsa` and
+# {prf:ref}`thm-cka` apply to $A_\Sigma$ and $B_\Sigma$, if these are not 0.
 # ````
 #
-# Two consequences. First, the statement that alignment depends on the projections and *not* on the latents holds for
-# white latents; in general it depends on the product $AS^{1/2}$, in which a strong common factor among the features can
-# make unlike projections look alike. Second, a theorem about a limit turns into an identity: what separates linear CKA
-# at finite $M$ from its white-latent limit is that the sample covariance is not the identity, and nothing else.
+# So alignment depends on the projections and *not* on the latents if these are white. In general it depends on
+# $AS^{1/2}$, and a strong factor common to all features can make unlike projections look alike.
 #
-# **The check.** We make latents that violate the assumption as plainly as possible: neighbouring features correlate
-# strongly, and every feature has a mean. There are few stimuli. Agreement means $10^{-12}$.
+# **The check.** We violate the assumption plainly: neighbouring features correlate strongly, every feature has a mean
+# other than 0, and there are few stimuli. Agreement means $10^{-12}$.
 
 # %%
 steps = torch.arange(n, device=run.device, dtype=torch.float64)
@@ -391,23 +389,23 @@ run.record(correlated_cosine=float(exact))
 run.record(white_cosine=float(gram_cosine(a, b)))
 
 # %% [markdown]
-# Linear CKA and the cosine with the sample covariance differ by {glue:text}`b2_covariance_error:.0e`. The formula for
-# white latents would have said {glue:text}`white_cosine:.3f`; with these latents the value is
-# {glue:text}`correlated_cosine:.3f`. The same two projections: the difference is the latents' doing.
+# Linear CKA and the cosine with the sample covariance differ by {glue:text}`b2_covariance_error:.0e`. For the same two
+# projections, the formula for white latents would have said {glue:text}`white_cosine:.3f`; with these latents the value
+# is {glue:text}`correlated_cosine:.3f`.
 #
-# **What remains for RSA.** RSA leaves the diagonal out, so no covariance alone can give it exactly. Equation
-# {eq}`eq-linear-pairs` says what else it needs: the squared lengths $u_i$ and $v_i$ of the responses. For finite $M$
+# **What remains for RSA.** RSA leaves the diagonal out, so the covariance alone cannot give it exactly. Equation
+# {eq}`eq-linear-pairs` says what else is needed: the squared lengths $u_i$ and $v_i$ of the responses. For finite $M$
 # the covariance over pairs is
 #
 # $$
 # \begin{aligned}
-# C_{ab} = {}&\frac{M^2|ASB'|^2 - \sum_i u_iv_i}{M(M-1)} \\
-# &- \frac{\operatorname{tr}(ASA')\operatorname{tr}(BSB')}{(M-1)^2},
+# C_{ab} = {}&\frac{M^2|ASB^\top|^2 - \sum_i u_iv_i}{M(M-1)} \\
+# &- \frac{\operatorname{tr}(ASA^\top)\operatorname{tr}(BSB^\top)}{(M-1)^2},
 # \end{aligned}
 # $$ (eq-linear-rsa-exact)
 #
-# and $\mathrm{RSA} = C_{ab}/\sqrt{C_{aa}C_{bb}}$. Both corrections to $|ASB'|^2$ are of order $1/M$. We evaluate it
-# from the projections, $S$ and the lengths, and compare with the metric.
+# and $\mathrm{RSA} = C_{ab}/\sqrt{C_{aa}C_{bb}}$. Both corrections to $|ASB^\top|^2$ are of order $1/M$. We compare
+# this with the metric.
 
 
 # %%
@@ -424,11 +422,14 @@ run.record(rsa_identity_error=float((rsa(y_a, y_b) - cross / (own_a * own_b).sqr
 run.record(rsa_remainder=float((rsa(y_a, y_b) - exact).abs()))
 
 # %% [markdown]
-# With the lengths included the difference is {glue:text}`rsa_identity_error:.0e`. Without them, from the covariance
-# alone, it is {glue:text}`rsa_remainder:.3f` at this small $M$.
+# With the lengths the difference is {glue:text}`rsa_identity_error:.0e`; from the covariance alone it is
+# {glue:text}`rsa_remainder:.3f` at this small $M$.
 
 # %% [markdown]
 # ## Linear regression
+#
+# RSA and CKA compare similarities. Regression asks instead how well the units of one system predict those of the other.
+# Here too we expect a function of the projections and $S$, but another one.
 #
 # ```{prf:definition} Least squares and its scores
 # :label: def-linear-ols
@@ -443,27 +444,27 @@ run.record(rsa_remainder=float((rsa(y_a, y_b) - exact).abs()))
 # :label: thm-ols
 #
 # Let $S$ be the sample covariance of the latents, $A_S = AS^{1/2}$ of full row rank, $B_S = BS^{1/2}$, and
-# $P = A_S'(A_SA_S')^{-1}A_S$. Write $b_j'$ for row $j$ of $B_S$, not 0. Then, for every $M$,
+# $P = A_S^\top(A_SA_S^\top)^{-1}A_S$. Write $b_j^\top$ for row $j$ of $B_S$, not 0. Then, for every $M$,
 #
 # $$
 # \begin{aligned}
-# W^* &= B_SA_S'(A_SA_S')^{-1}, \\
-# \mathrm{MSE} &= \tfrac{1}{m_b}\operatorname{tr}\bigl(B_S(I-P)B_S'\bigr), \\
-# R^2 &= \frac{\operatorname{tr}(B_SPB_S')}{\operatorname{tr}(B_SB_S')}, \\
-# r_j &= \sqrt{\frac{b_j'Pb_j}{b_j'b_j}} .
+# W^* &= B_SA_S^\top(A_SA_S^\top)^{-1}, \\
+# \mathrm{MSE} &= \tfrac{1}{m_b}\operatorname{tr}\bigl(B_S(I-P)B_S^\top\bigr), \\
+# R^2 &= \frac{\operatorname{tr}(B_SPB_S^\top)}{\operatorname{tr}(B_SB_S^\top)}, \\
+# r_j &= \sqrt{\frac{b_j^\top Pb_j}{b_j^\top b_j}} .
 # \end{aligned}
 # $$
 #
 # For independent draws of a white latent all four tend almost surely to the same expressions with $S = I$, in which $P$
-# is $P_A = A'(AA')^{-1}A$.
+# is $P_A = A^\top(AA^\top)^{-1}A$.
 #
 # ({cite:t}`liu2026`, theorem 3.3, is the limit; exactness with $S$ is ours.)
 # ```
 #
 # ````{prf:proof}
-# *$P$ is a projection.* It is symmetric, and $PP = P$ by cancelling $A_SA_S'$ against its inverse. Its range lies in
-# the row space of $A_S$, and $PA_S' = A_S'$, so it is the orthogonal projection onto that row space. Its trace is the
-# rank, $m_a$.
+# *$P$ is a projection.* It is symmetric, and $PP = P$ by cancelling $A_SA_S^\top$ against its inverse. Its range lies
+# in the row space of $A_S$, and $PA_S^\top = A_S^\top$, so it is the orthogonal projection onto that row space. Its
+# trace is the rank, $m_a$.
 #
 # *The loss.* For given $W$ the best intercept makes the residuals' mean 0, which is the same as centring both systems.
 # Then the residual of stimulus $i$ is $(B - WA)\tilde z_i$, and
@@ -471,28 +472,29 @@ run.record(rsa_remainder=float((rsa(y_a, y_b) - exact).abs()))
 # $$
 # \begin{aligned}
 # \tfrac1M &\textstyle\sum_i |(B-WA)\tilde z_i|^2 \\
-# &= \operatorname{tr}\bigl((B-WA)\,S\,(B-WA)'\bigr) \\
+# &= \operatorname{tr}\bigl((B-WA)\,S\,(B-WA)^\top\bigr) \\
 # &= |B_S - WA_S|^2 .
 # \end{aligned}
 # $$
 #
 # Rows of $WA_S$ are arbitrary vectors of the row space of $A_S$. The nearest such vector to a row of $B_S$ is its
-# orthogonal projection, so the minimum is at $WA_S = B_SP$, which $W^* = B_SA_S'(A_SA_S')^{-1}$ solves; it is the only
-# solution as the rows of $A_S$ are independent.
+# orthogonal projection, so the minimum is at $WA_S = B_SP$, which $W^* = B_SA_S^\top(A_SA_S^\top)^{-1}$ solves; it is
+# the only solution as the rows of $A_S$ are independent.
 #
 # *The scores.* The residual matrix is $B_S(I - P)$ and $I - P$ is a projection too, so its squared norm is
-# $\operatorname{tr}(B_S(I-P)B_S')$. Dividing by $m_b$ gives the MSE; by $\operatorname{tr}(B_SB_S')$, which is
+# $\operatorname{tr}(B_S(I-P)B_S^\top)$. Dividing by $m_b$ gives the MSE; by $\operatorname{tr}(B_SB_S^\top)$, which is
 # $\frac1M$ times the summed squared deviations of $y_b$, gives $1 - R^2$. For a single unit, the centred target is
-# $b_j'w$ and the centred prediction $b_j'Pw$ if we write $\tilde z = S^{1/2}w$ with $w$ of covariance $I$ on the range
-# of $S$. Hence their covariance is $b_j'Pb_j$, the prediction's variance $b_j'PPb_j$ is the same number, and the
-# target's is $b_j'b_j$; the correlation is the root of $b_j'Pb_j/b_j'b_j$ (and 0 if that is 0).
+# $b_j^\top w$ and the centred prediction $b_j^\top Pw$ if we write $\tilde z = S^{1/2}w$ with $w$ of covariance $I$ on
+# the range of $S$. Hence their covariance is $b_j^\top Pb_j$, the prediction's variance $b_j^\top PPb_j$ is the same
+# number, and the target's is $b_j^\top b_j$; the correlation is the root of $b_j^\top Pb_j/b_j^\top b_j$ (and 0 if that
+# is 0).
 #
 # *The limit.* $S \to I$ almost surely and all four expressions are continuous at $S = I$ if $A$ has full row rank.
 # ````
 #
 # Two readings. Regression depends on $A$ through its **row space** alone: any invertible mixing of a's units leaves
-# $R^2$ as it was, whereas it changes $G_A$ and so RSA and CKA. And $r_j^2$ is the explained variance of unit $j$; the
-# pooled $R^2$ averages these with weights $b_j'b_j$.
+# $R^2$ as it was, whereas it changes $G_A$ and so RSA and CKA. And $r_j^2$ is the {term}`explained variance` of unit
+# $j$; the pooled $R^2$ averages these with weights $b_j^\top b_j$.
 #
 # **The check.** Once with latents whose sample covariance is exactly $I$ (`lib.features.white`), where the paper's own
 # formulas must hold, and once with the correlated latents above. Agreement means $10^{-10}$ in every entry.
@@ -521,14 +523,14 @@ for key, *both in zip(["weights", "mse", "r2", "r"], whitened, correlated, stric
 # | $R^2$ | {glue:text}`b3_r2_error:.0e` |
 # | $r_j$, worst unit | {glue:text}`b3_r_error:.0e` |
 #
-# The fit never saw a projection and the formulas never saw a response; rounding is all that lies between them.
+# Only rounding lies between fit and formula.
 
 # %% [markdown]
 # ## Random projections
 #
-# Two networks that share features but nothing about their arrangement are modelled by two independent random
-# projections. Let all entries have mean 0, variance 1 and kurtosis $\kappa = \mathbb{E}\,a^4$ (for variance $\sigma^2$
-# divide by $\sigma^4$; the cosine does not change).
+# So far the projections were given. Two networks that share features, but nothing about how they mix them, are modelled
+# by two independent random projections. What score should we expect of them? Let all entries have mean 0, variance 1
+# and kurtosis $\kappa = \mathrm{E}\,a^4$ (for variance $\sigma^2$ divide by $\sigma^4$; the cosine does not change).
 #
 # ```{prf:proposition} Moments of a random Gram matrix
 # :label: prop-linear-moments
@@ -537,23 +539,24 @@ for key, *both in zip(["weights", "mse", "r2", "r"], whitened, correlated, stric
 #
 # $$
 # \begin{aligned}
-# \mathbb{E}\langle G_A, G_B\rangle &= n\,m_a\,m_b, \\
-# \mathbb{E}|G_A|^2 &= n\,m_a\,(n + m_a + \kappa - 2) .
+# \mathrm{E}\langle G_A, G_B\rangle &= n\,m_a\,m_b, \\
+# \mathrm{E}\,|G_A|^2 &= n\,m_a\,(n + m_a + \kappa - 2) .
 # \end{aligned}
 # $$
 # ```
 #
 # ````{prf:proof}
 # Entry $(i, j)$ of $G_A$ is $\sum_u a_{ui}a_{uj}$, with mean 0 if $i \ne j$ and $m_a$ if $i = j$: so
-# $\mathbb{E}G_A = m_a I$. By independence $\mathbb{E}\langle G_A, G_B \rangle = \langle m_aI, m_bI\rangle = n m_am_b$.
+# $\mathrm{E}\,G_A = m_a I$. By independence
+# $\mathrm{E}\langle G_A, G_B \rangle = \langle m_aI, m_bI\rangle = n m_am_b$.
 #
-# For the norm, $|G_A|^2 = |AA'|^2 = \sum_{u,v}(a_u'a_v)^2$ over pairs of rows. Two different rows are independent, and
-# $\mathbb{E}(a_u'a_v)^2 = \sum_{ij}\mathbb{E}a_{ui}a_{uj}\,\mathbb{E}a_{vi}a_{vj} = n$; there are $m_a(m_a-1)$ such
-# pairs. A row with itself gives the fourth moment,
+# For the norm, $|G_A|^2 = |AA^\top|^2 = \sum_{u,v}(a_u^\top a_v)^2$ over pairs of rows. Two different rows are
+# independent, and $\mathrm{E}\,(a_u^\top a_v)^2 = \sum_{ij}\mathrm{E}\,a_{ui}a_{uj}\,\mathrm{E}\,a_{vi}a_{vj} = n$;
+# there are $m_a(m_a-1)$ such pairs. A row with itself gives the fourth moment,
 #
 # $$
 # \begin{aligned}
-# \mathbb{E}|a_u|^4 &= \sum_i \mathbb{E}a_{ui}^4 + \sum_{i\ne j}\mathbb{E}a_{ui}^2\,\mathbb{E}a_{uj}^2 \\
+# \mathrm{E}\,|a_u|^4 &= \sum_i \mathrm{E}\,a_{ui}^4 + \sum_{i\ne j}\mathrm{E}\,a_{ui}^2\,\mathrm{E}\,a_{uj}^2 \\
 # &= n\kappa + n(n-1),
 # \end{aligned}
 # $$
@@ -561,18 +564,19 @@ for key, *both in zip(["weights", "mse", "r2", "r"], whitened, correlated, stric
 # $m_a$ times. The sum is $n m_a(m_a - 1) + n m_a(n + \kappa - 1)$.
 # ````
 #
-# Dividing one expectation by the roots of the others gives the paper's prediction
+# Dividing the first expectation by the square roots of the second, for a and for b, gives the paper's prediction
 #
 # $$
 # \begin{aligned}
-# \mathbb{E}\,\mathrm{CKA} \approx{}&
+# \mathrm{E}\,\mathrm{CKA} \approx{}&
 # \sqrt{\frac{m_a}{n+m_a+\kappa-2}} \\
 # &\times \sqrt{\frac{m_b}{n+m_b+\kappa-2}} ,
 # \end{aligned}
 # $$ (eq-linear-ratio)
 #
-# for $m_a = m_b = m$ about $m/(n+m)$, and about $m/n$ if $m \ll n$. This step is an **approximation**: the expectation
-# of a quotient is not the quotient of expectations. How good is it? The expectation itself has a simple form.
+# for $m_a = m_b = m$ about $m/(n+m)$, and about $m/n$ if $m \ll n$. We call it the *ratio form*. It is an
+# **approximation**: the expectation of a quotient is not the quotient of expectations. How good is it? The expectation
+# itself has a simple form.
 #
 # ```{prf:proposition} The mean over random projections, exactly (ours)
 # :label: prop-linear-exact
@@ -582,26 +586,26 @@ for key, *both in zip(["weights", "mse", "r2", "r"], whitened, correlated, stric
 #
 # $$
 # \begin{aligned}
-# \mathbb{E}\cos(G_A, G_B) &= \tfrac1n\,\mathbb{E}\sqrt{d(A)}\;\mathbb{E}\sqrt{d(B)} , \\
-# \mathbb{E}\,R^2(a \to b) &= \tfrac1n\,\mathbb{E}\operatorname{rank}(A) .
+# \mathrm{E}\cos(G_A, G_B) &= \tfrac1n\,\mathrm{E}\sqrt{d(A)}\;\mathrm{E}\sqrt{d(B)} , \\
+# \mathrm{E}\,R^2(a \to b) &= \tfrac1n\,\mathrm{E}\operatorname{rank}(A) .
 # \end{aligned}
 # $$
 #
-# In particular $\mathbb{E}R^2(a\to b) = m_a/n$ if the rows of $A$ are linearly independent almost
-# surely, **whatever $m_b$** and whatever $\kappa$.
+# In particular $\mathrm{E}\,R^2(a\to b) = m_a/n$ if the rows of $A$ are linearly independent almost surely, **whatever
+# $m_b$** and whatever $\kappa$.
 # ```
 #
 # ````{prf:proof}
 # Let $\hat G = G_B/|G_B|$, a matrix with entries of size at most 1. Changing the sign of column $i$ of $B$ leaves its
 # distribution and $|G_B|$ as they were, and turns $\hat G_{ij}$ into $-\hat G_{ij}$ for $j \ne i$: so
-# $\mathbb{E}\hat G_{ij} = 0$. Exchanging columns $i$ and $j$ leaves the distribution too and exchanges $\hat G_{ii}$
-# with $\hat G_{jj}$: so the diagonal is constant. Hence $\mathbb{E}\hat G = cI$ with
-# $nc = \mathbb{E}\operatorname{tr}\hat G = \mathbb{E}\sqrt{d(B)}$. By independence
+# $\mathrm{E}\hat G_{ij} = 0$. Exchanging columns $i$ and $j$ leaves the distribution too and exchanges $\hat G_{ii}$
+# with $\hat G_{jj}$: so the diagonal is constant. Hence $\mathrm{E}\hat G = cI$ with
+# $nc = \mathrm{E}\operatorname{tr}\hat G = \mathrm{E}\sqrt{d(B)}$. By independence
 #
 # $$
 # \begin{aligned}
-# \mathbb{E}\cos(G_A, G_B) &= \bigl\langle \mathbb{E}\tfrac{G_A}{|G_A|}, cI\bigr\rangle \\
-# &= c\;\mathbb{E}\frac{\operatorname{tr}G_A}{|G_A|} = c\;\mathbb{E}\sqrt{d(A)} .
+# \mathrm{E}\cos(G_A, G_B) &= \bigl\langle \mathrm{E}\tfrac{G_A}{|G_A|}, cI\bigr\rangle \\
+# &= c\;\mathrm{E}\,\frac{\operatorname{tr}G_A}{|G_A|} = c\;\mathrm{E}\sqrt{d(A)} .
 # \end{aligned}
 # $$
 #
@@ -610,30 +614,29 @@ for key, *both in zip(["weights", "mse", "r2", "r"], whitened, correlated, stric
 # $\operatorname{tr}(P_A)/n$, the rank over $n$.
 # ````
 #
-# The quantity $d(A)$ is the **participation ratio** of the eigenvalues of $AA'$: it is $m$ if all are equal and 1 if
-# one dominates. So the mean alignment of unrelated projections is an effective dimension divided by the number of
-# features. If the entries are not symmetric, with mean 0 as the only condition, the argument fails and what remains is
-# the ratio of expectations; it is $m_a/n$ for $R^2$ too, since
-# $\mathbb{E}\operatorname{tr}(BP_AB') = m_b\operatorname{tr}P_A$.
+# The quantity $d(A)$ is the {term}`participation ratio` of the eigenvalues of $AA^\top$: it is $m_a$ if all are equal
+# and 1 if one dominates. So the mean alignment of unrelated projections is an effective dimension divided by the number
+# of features. (If entries have mean 0 without being symmetric, the argument fails, and the ratio of expectations
+# remains. For $R^2$ it is $m_a/n$ too, since $\mathrm{E}\operatorname{tr}(BP_AB^\top) = m_b\operatorname{tr}P_A$.)
 #
-# Two corollaries about {eq}`eq-linear-ratio`. For entries $\pm1$ the trace is the constant $nm$, so
-# $\mathbb{E}\sqrt d = nm\,\mathbb{E}|G|^{-1} \ge nm\,(\mathbb{E}|G|^2)^{-1/2}$: the paper's formula is a lower bound.
-# For other entries the trace varies as well, $\mathbb{E}(\operatorname{tr}G)^2 = n^2m^2 + nm(\kappa-1)$, and taking it
-# into account replaces $d$ by
+# What does this say about the ratio form at $m_a = m_b = m$? For entries $\pm1$ the trace of $G$ is the constant $nm$,
+# so $\mathrm{E}\sqrt d = nm\,\mathrm{E}\,|G|^{-1} \ge nm\,(\mathrm{E}\,|G|^2)^{-1/2}$, and the paper's formula is a
+# lower bound. For other entries the trace varies as well, $\mathrm{E}\,(\operatorname{tr}G)^2 = n^2m^2 + nm(\kappa-1)$.
+# If we take this into account, the prediction becomes $d/n$ with
 #
 # $$
 # d \approx \frac{nm + \kappa - 1}{n + m + \kappa - 2} .
 # $$ (eq-linear-refined)
 #
-# This is exact for $m = 1$, where $d = 1$ and any two unrelated units have mean squared cosine $1/n$. The paper's form
-# says $1/(n + \kappa - 1)$ there.
+# We call this the *refined form*. It is exact for $m = 1$, where $d = 1$ and two unrelated units have mean squared
+# cosine $1/n$; the ratio form says $1/(n + \kappa - 1)$ there.
 
 # %% [markdown]
-# **The check.** No stimuli are needed, the cosine is a function of the projections. We draw
-# {glue:text}`pairs` pairs for each number of units, with {glue:text}`many_features` features, for both kinds of entry.
-# Agreement of the mean with {eq}`eq-linear-ratio` is asked to one hundredth for every $m$, and the mean at the smallest
-# ratio $m/n$ to lie below $1/32$. With {glue:text}`few_features` features and {glue:text}`small_pairs` pairs, where the
-# step from {eq}`eq-linear-ratio` to {eq}`eq-linear-refined` is visible, the refined form should be the closer one.
+# **The check.** No stimuli are needed, since the cosine is a function of the projections. We draw {glue:text}`pairs`
+# pairs for each number of units, with {glue:text}`many_features` features, for both kinds of entry. The mean should
+# agree with {eq}`eq-linear-ratio` to one hundredth for every $m$, and lie below $1/32$ at the smallest ratio $m/n$.
+# With {glue:text}`few_features` features and {glue:text}`small_pairs` pairs the difference between
+# {eq}`eq-linear-ratio` and {eq}`eq-linear-refined` is visible, and the refined form should be the closer one.
 
 
 # %%
@@ -704,21 +707,19 @@ run.figure(drawn, "fig-random-projections", alt, "Simulated: unrelated projectio
 # :::{glue:figure} fig-random-projections
 # :name: fig-random-projections
 #
-# Alignment of identical features falls with $m/n$, as {eq}`eq-linear-ratio` says. (a) $n =$
-# {glue:text}`many_features`; the line is the closed form for $\kappa = 3$, dots are simulated, with standard errors
-# (moved sideways a little to be told apart). Largest deviation, both kinds of entry:
-# {glue:text}`b4_expectation_error:.4f`. (b) The error of taking the ratio of expectations, at $n =$
-# {glue:text}`few_features`, with standard errors; lines show what {eq}`eq-linear-refined` adds.
+# Alignment of identical features falls with $m/n$, as {eq}`eq-linear-ratio` says. (a) $n =$ {glue:text}`many_features`;
+# the line is the closed form for $\kappa = 3$, dots are simulated, with standard errors (moved sideways a little to be
+# told apart). Largest deviation, both kinds of entry: {glue:text}`b4_expectation_error:.4f`. (b) What the ratio form
+# lacks at $n =$ {glue:text}`few_features`, with standard errors; lines show what {eq}`eq-linear-refined` adds to it.
 # :::
 #
 # At $m/n =$ {glue:text}`b4_smallest_ratio:.4f` the mean cosine of Gaussian projections is
 # {glue:text}`b4_cka_at_smallest_ratio:.4f` $\pm$ {glue:text}`b4_cka_at_smallest_ratio_error:.4f` (closed form
-# {glue:text}`smallest_predicted:.4f`): two systems that hold the same features, all of them, and look unrelated.
-# The ratio of expectations is off by at most {glue:text}`few_ratio_error:.4f` at the small $n$, and the refined form
-# by at most {glue:text}`few_refined_error:.4f`; both figures include sampling noise. To first
-# order the refinement multiplies by $1 + (\kappa-1)/(nm)$, so for the sizes of real networks it does not matter.
-# What remains of the error, for entries $\pm1$ too, is the gap in Jensen's inequality between $\mathbb{E}\sqrt d$ and
-# the root of a quotient of means.
+# {glue:text}`smallest_predicted:.4f`): two systems that hold the same features, all of them, and look unrelated. At the
+# small $n$ the ratio form is off by at most {glue:text}`few_ratio_error:.4f`, and the refined form by at most
+# {glue:text}`few_refined_error:.4f`; both include sampling noise. The refinement is a factor of about
+# $1 + (\kappa-1)/(nm)$, which does not matter for the sizes of real networks. What remains of the error, for entries
+# $\pm1$ too, is the gap in Jensen's inequality between $\mathrm{E}\sqrt d$ and the root of a quotient of means.
 #
 # Now regression. For $m_a$ fixed we let $m_b$ grow: the mean $R^2$ should stay at $m_a/n$, to one hundredth.
 
@@ -742,18 +743,18 @@ run.record(r2_expected=expected_r2(n, m_a))
 # Expected: {glue:text}`r2_expected:.3f`. Simulated with Gaussian entries, one target unit:
 # {glue:text}`r2_single_target:.3f` $\pm$ {glue:text}`r2_single_target_error:.3f`; with the largest number of target
 # units: {glue:text}`r2_many_targets:.3f` $\pm$ {glue:text}`r2_many_targets_error:.3f`. The largest deviation over all
-# $m_b$ and both kinds of entry is {glue:text}`r2_expectation_error:.4f`. More target units make the score less variable
-# from draw to draw; they do not move its mean. So $R^2(a \to b)$ measures how much *room* a has, and is blind to how
+# $m_b$ and both kinds of entry is {glue:text}`r2_expectation_error:.4f`. More target units make the score vary less
+# from draw to draw but do not move its mean. So $R^2(a \to b)$ measures how much *room* a has, and is blind to how
 # compressed b is.
 
 # %% [markdown]
 # ### Geometry and score, side by side
 #
-# Why does the score fall with the units? Take one projection and look at the angles between its features: the cosine
-# of two columns of $A$, for all pairs of features, from the smallest to the largest. Features at right angles would
-# give a flat line at 0. With few units there is no room for right angles; two random directions in $m$ dimensions have
-# a cosine of about $1/\sqrt m$ in size. A second system draws other directions and so gets other overlaps, and the two
-# Gram matrices agree in little more than their diagonals. Move the knob and watch both sides of that.
+# Why does the score fall with the number of units? Take one projection and look at the cosines between columns of $A$,
+# for all pairs of features, from the smallest to the largest. Features at right angles would give a flat line at 0.
+# With few units there is no room for right angles; two random directions in $m$ dimensions have a cosine of about
+# $1/\sqrt m$ in size. A second system has other directions and so other overlaps, and the two Gram matrices agree in
+# little more than their diagonals. Move the slider and watch the overlaps and the scores.
 
 # %%
 drawn = gaussian(slider_units[-1], slider_features, seeded(seed + 1))
@@ -803,18 +804,18 @@ run.figure(figure, name, alt="")
 # :name: fig-linear-geometry
 #
 # The fewer the units, the more features overlap, and the less two systems with the same {glue:text}`slider_features`
-# features score. Scores are the expectations of this section. (On paper, and without JavaScript:
+# features score. Scores are the expectations derived above. (On paper, and without JavaScript:
 # {glue:text}`slider_start` units.)
 # :::
 #
-# Even with as many units as features the overlaps do not vanish, since random directions are not at right angles. That
-# is why CKA stops at one half there, while regression, which undoes any invertible map, is perfect.
+# Even with as many units as features the overlaps do not vanish, since random directions are not at right angles. So
+# CKA is only about one half there, while regression, which undoes any invertible map, is perfect.
 
 # %% [markdown]
 # ### Entries whose mean is not zero
 #
-# According to a footnote of the paper, a mean other than 0 changes the formulas but not how they scale. The symbol it
-# scales with is lost in the text that we read; with $m/n$, we find, it does change it.
+# According to a footnote of the paper, entries with a mean other than 0 change the formulas but not how they scale. The
+# text that we read has lost the quantity meant. If it is $m/n$, we find that the scaling does change.
 #
 # ```{prf:proposition} A common mean puts a floor under alignment (ours)
 # :label: prop-linear-mean
@@ -828,16 +829,16 @@ run.figure(figure, name, alt="")
 # ```
 #
 # ````{prf:proof}
-# By the law of large numbers $a_u'b_v/n \to \mu^2$ for all rows $u$, $v$, $a_u'a_v/n \to \mu^2$ for $u \ne v$, and
-# $|a_u|^2/n \to \sigma^2 + \mu^2$. So $|AB'|^2/n^2 \to m^2\mu^4$, and $|AA'|^2/n^2$ and $|BB'|^2/n^2$ tend to
-# $m(\sigma^2+\mu^2)^2 + m(m-1)\mu^4$. Take the quotient.
+# By the law of large numbers $a_u^\top b_v/n \to \mu^2$ for all rows $u$, $v$, $a_u^\top a_v/n \to \mu^2$ for
+# $u \ne v$, and $|a_u|^2/n \to \sigma^2 + \mu^2$. So $|AB^\top|^2/n^2 \to m^2\mu^4$, and $|AA^\top|^2/n^2$ and
+# $|BB^\top|^2/n^2$ tend to $m(\sigma^2+\mu^2)^2 + m(m-1)\mu^4$. Take the quotient.
 # ````
 #
 # With $\mu = 0$ this is 0, as in {eq}`eq-linear-ratio`. With $\mu \ne 0$ it is positive although $m/n \to 0$, and grows
-# to 1 with $m$: every unit of both systems contains the sum of all features, and on that one direction they agree. The
-# condition of mean zero in B4 is needed. We shift Gaussian entries by the parameter `entry_mean` at the smallest $m/n$
-# above and ask for agreement with the limit to one hundredth (at the default mean; for small means a remainder of
-# order $m/n$ is larger).
+# to 1 with $m$: every unit of both systems contains the sum of all features, and on that one direction they agree. So
+# B4 needs entries of mean zero. At the smallest $m/n$ above we shift Gaussian entries by `entry_mean` and ask for
+# agreement with the limit to one hundredth (at the default mean; for small means the remainder of order $m/n$ is
+# larger).
 
 # %%
 m = many_units[0]
@@ -852,7 +853,7 @@ run.record(shifted_limit=m * entry_mean**4 / ((1 + entry_mean**2) ** 2 + (m - 1)
 # %% [markdown]
 # ## The law of one unit's correlation
 #
-# For Gaussian projections we can do better than a mean: the whole distribution of a unit's $r^2$ is known.
+# For Gaussian projections we know more than a mean: the whole distribution of a unit's $r^2$.
 #
 # ```{prf:proposition} Beta law (ours, from theorem 3.3 of the paper)
 # :label: prop-linear-beta
@@ -863,14 +864,14 @@ run.record(shifted_limit=m * entry_mean**4 / ((1 + entry_mean**2) ** 2 + (m - 1)
 # $$
 # \begin{aligned}
 # r^2 &\sim \mathrm{Beta}\bigl(\tfrac m2, \tfrac{n-m}2\bigr), \\
-# \mathbb{E}\,r &= \frac{\Gamma(\frac{m+1}2)\,\Gamma(\frac n2)}{\Gamma(\frac m2)\,\Gamma(\frac{n+1}2)} .
+# \mathrm{E}\,r &= \frac{\Gamma(\frac{m+1}2)\,\Gamma(\frac n2)}{\Gamma(\frac m2)\,\Gamma(\frac{n+1}2)} .
 # \end{aligned}
 # $$
 # ```
 #
 # ````{prf:proof}
 # Take an orthonormal basis of $\mathbb{R}^n$ whose first $m$ vectors span the row space of $A$. In it $b$ has
-# coordinates $x \sim N(0, I)$, and $b'P_Ab = x_1^2 + \dots + x_m^2 = X$, while $b'b = X + Y$ with
+# coordinates $x \sim N(0, I)$, and $b^\top P_Ab = x_1^2 + \dots + x_m^2 = X$, while $b^\top b = X + Y$ with
 # $Y = x_{m+1}^2 + \dots + x_n^2$. $X$ and $Y$ are independent, with densities proportional to $X^{m/2-1}e^{-X/2}$ and
 # $Y^{(n-m)/2-1}e^{-Y/2}$. Change variables to $t = X + Y$ and $s = X/t = r^2$, whose Jacobian is $t$: the joint density
 # is proportional to
@@ -884,14 +885,14 @@ run.record(shifted_limit=m * entry_mean**4 / ((1 + entry_mean**2) ** 2 + (m - 1)
 # functions.
 # ````
 #
-# Given $A$, units of b are independent draws of this law. Its mean is $m/n$, so $\mathbb{E}r \le \sqrt{m/n}$ by
-# Jensen's inequality, with near equality unless $m$ is small. For few units, $r$ therefore looks much better than CKA,
-# which is about $m/n$: the same pair, on two scales. (For other symmetric entries only the mean $\mathbb{E}r^2 = m/n$
+# Given $A$, units of b are independent draws of this law. Its mean is $m/n$, so $\mathrm{E}\,r \le \sqrt{m/n}$ by
+# Jensen's inequality, with near equality unless $m$ is small. When $m \ll n$, $r$ therefore looks much better than CKA,
+# which is about $m/n$: the same pair, on two scales. (For other symmetric entries only the mean $\mathrm{E}\,r^2 = m/n$
 # carries over, by {prf:ref}`prop-linear-exact`.)
 #
-# **The check.** One projection $A$ and many target units. Let $D$ be the largest distance between the empirical and the
-# stated distribution function. If the law is right, $D$ exceeds $2/\sqrt{N}$ for $N$ units with probability
-# below $2e^{-8}$; that is our threshold.
+# **The check.** One projection $A$ and many target units. Let $\Delta$ be the largest distance between the empirical
+# and the stated distribution function. If the law is right, $\Delta$ exceeds $2/\sqrt{m_b}$ for $m_b$ target units with
+# probability below $2e^{-8}$; that is our threshold.
 
 # %%
 squared = ols_r(gaussian(m_a, n, generator), gaussian(targets, n, generator)).square().cpu().numpy()
@@ -937,16 +938,16 @@ run.figure(drawn, "fig-linear-beta", alt, "Simulated: correlation of one regress
 # $r$ and its closed form, largest difference {glue:text}`mean_r_error:.4f`; the expected CKA of the same pair in grey.
 # :::
 #
-# The right panel says how far the metrics "track one another": all rise with $m$, on different scales. At $m = n$
-# regression has reached 1 where CKA is at about one half.
+# Panel (b) of {numref}`fig-linear-beta` says how far the metrics "track one another", as the paper puts it: all rise
+# with $m$, on different scales. At $m = n$ regression reaches 1 and CKA about one half.
 
 # %% [markdown]
 # ## Partial overlap
 #
 # Now system a encodes $n_a$ features, system b encodes $n_b$, and $n_s$ of them are the same. The latent space has
-# $n_a + n_b - n_s$ features, and each projection has zero columns where its system is blind. The paper calls the
-# interplay of overlap and compression hard to disentangle and turns to simulation. In the mean over random projections
-# it disentangles completely.
+# $n_a + n_b - n_s$ features, and each projection has zero columns for the features that its system lacks. The paper
+# calls the interplay of {term}`overlap` and compression hard to disentangle and turns to simulation. In the mean over
+# random projections it disentangles completely.
 #
 # ```{prf:proposition} Content times geometry (ours)
 # :label: prop-linear-overlap
@@ -956,10 +957,10 @@ run.figure(drawn, "fig-linear-beta", alt, "Simulated: correlation of one regress
 #
 # $$
 # \begin{aligned}
-# \mathbb{E}\cos(G_A, G_B) = {}&
+# \mathrm{E}\cos(G_A, G_B) = {}&
 # \underbrace{\frac{n_s}{\sqrt{n_an_b}}}_{\text{content}} \\
 # &\times
-# \underbrace{\frac{\mathbb{E}\sqrt{d(A)}\,\mathbb{E}\sqrt{d(B)}}{\sqrt{n_an_b}}}_{\text{geometry}} ,
+# \underbrace{\frac{\mathrm{E}\sqrt{d(A)}\,\mathrm{E}\sqrt{d(B)}}{\sqrt{n_an_b}}}_{\text{geometry}} ,
 # \end{aligned}
 # $$
 #
@@ -969,29 +970,28 @@ run.figure(drawn, "fig-linear-beta", alt, "Simulated: correlation of one regress
 # \sqrt{\frac{m_a}{n_a+m_a+\kappa-2}} \sqrt{\frac{m_b}{n_b+m_b+\kappa-2}} .
 # $$
 #
-# For regression, if $A$ has full row rank, $\mathbb{E}R^2(a\to b) = n_sm_a/(n_an_b)$, for any $m_b$ and $\kappa$.
+# For regression, if $A$ has full row rank, $\mathrm{E}\,R^2(a\to b) = n_sm_a/(n_an_b)$, for any $m_b$ and $\kappa$.
 # ```
 #
 # ````{prf:proof}
 # The symmetries in the proof of {prf:ref}`prop-linear-exact`, used within a's own features and within b's, give
-# $\mathbb{E}\,G_A/|G_A| = \frac1{n_a}\mathbb{E}\sqrt{d(A)}\;I_a$, with $I_a$ the diagonal matrix that is 1 on a's
+# $\mathrm{E}\,G_A/|G_A| = \frac1{n_a}\mathrm{E}\sqrt{d(A)}\;I_a$, with $I_a$ the diagonal matrix that is 1 on a's
 # features and 0 elsewhere, and likewise for b. By independence the mean cosine is the inner product of the two
-# expectations, and $\langle I_a, I_b\rangle = n_s$. For the ratio form, $\mathbb{E}\langle G_A, G_B\rangle$ is
+# expectations, and $\langle I_a, I_b\rangle = n_s$. For the ratio form, $\mathrm{E}\langle G_A, G_B\rangle$ is
 # $m_am_b\langle I_a, I_b\rangle = n_sm_am_b$, and each norm is that of {prf:ref}`prop-linear-moments` with the system's
 # own number of features.
 #
 # For regression the same symmetries hold for $P_A$ (with $A$ replaced by $AD$, $D$ a sign flip or a permutation of a's
-# features, $P_A$ becomes $D'P_AD$), so $\mathbb{E}P_A = \frac{m_a}{n_a}I_a$, and
-# $\mathbb{E}\,G_B/\operatorname{tr}G_B = \frac1{n_b}I_b$. Their inner product is $n_sm_a/(n_an_b)$.
+# features, $P_A$ becomes $D^\top P_AD$), so $\mathrm{E}\,P_A = \frac{m_a}{n_a}I_a$, and
+# $\mathrm{E}\,G_B/\operatorname{tr}G_B = \frac1{n_b}I_b$. Their inner product is $n_sm_a/(n_an_b)$.
 # ````
 #
-# The **content** factor is the overlap ratio that the paper defines in its appendix D.2. The **geometry** factor
-# depends on each system's own numbers of features and units only; for $n_a = n_b$ it is what a fully shared pair would
-# score. Measured alignment is their product, so a single number
-# cannot tell little in common from much in common, tightly packed.
+# The **content** factor is the overlap $\rho$ that the paper defines in its appendix D.2. The **geometry** factor
+# depends only on each system's own numbers of features and units; for $n_a = n_b$ it is what a fully shared pair would
+# score. Alignment is their product, so one number cannot tell little in common from much in common, tightly packed.
 #
-# **The check.** Systems of unlike sizes, the overlap swept from none to all that the smaller one has. The larger of the
-# deviations of CKA and $R^2$ from the closed forms should stay below one hundredth. Projections are masked by
+# **The check.** We take systems of unlike sizes and sweep the overlap from none to all that the smaller one has. Mean
+# CKA and $R^2$ should both stay within one hundredth of the closed forms. Projections are masked by
 # `lib.projections.overlap_masks`.
 
 # %%
@@ -1041,8 +1041,8 @@ run.figure(drawn, "fig-linear-overlap", alt, "Simulated: partial overlap of feat
 # %% [markdown]
 # ## When a pair that shares less scores more
 #
-# A product can be large for either reason. Fix system a and let each system have $n_f$ features. One partner, with
-# $m_0$ units, has all of a's features. The other shares only the fraction $\rho < 1$ but has $m_b$ units. From how
+# A product can be large because of either factor. Fix system a and let each system have $n_f$ features. One partner,
+# with $m_0$ units, has all of a's features. The other shares only the fraction $\rho < 1$ but has $m_b$ units. From how
 # many units on does the second partner look more like a than the first?
 #
 # ```{prf:proposition} Crossing point (ours)
@@ -1056,7 +1056,7 @@ run.figure(drawn, "fig-linear-overlap", alt, "Simulated: partial overlap of feat
 # $$ (eq-linear-crossing)
 #
 # and exceeds it for every larger $m_b$, whatever $m_a$ is. If $\rho^2 \le t$, it never does. Between systems of $n_f$
-# features each there is no such crossing for $\mathbb{E}R^2(a\to b)$.
+# features each there is no such crossing for $\mathrm{E}\,R^2(a\to b)$.
 # ```
 #
 # ````{prf:proof}
@@ -1067,11 +1067,11 @@ run.figure(drawn, "fig-linear-overlap", alt, "Simulated: partial overlap of feat
 # $m_a/n_f$: $m_b$ is in neither, and the partial overlap is always behind by the factor $\rho$.
 # ````
 #
-# The direction matters for that last sentence: predicting a *from* b scores $\rho m_b/n_f$ against $m_0/n_f$, which
-# does cross, at $m_b = m_0/\rho$.
+# For regression the direction matters: predicting a *from* b scores $\rho m_b/n_f$ against $m_0/n_f$, which does cross,
+# at $m_b = m_0/\rho$.
 #
-# No simulation here; the next chapters put stimuli through it. We check the algebra: the closed form of the
-# expected CKA, evaluated at $m_b^*$, must equal the reference, for two values of $m_a$.
+# Simulations follow in {ref}`ch-overlap`. Here we check the algebra: the closed form of the expected CKA, evaluated at
+# $m_b^*$, must equal the reference, for two values of $m_a$.
 
 # %%
 overlaps = [0.9, 0.7, 0.5]
@@ -1108,28 +1108,28 @@ for ax in drawn:
     ax.legend()
 alt = "Left: expected CKA of pairs with partial overlap rises with their units and crosses the dashed line of the "
 alt += "fully shared pair where markers stand. Right: the crossing point against the reference's units; it diverges."
-run.figure(drawn, "fig-linear-crossing", alt, "Theory: where two pairs change ranks")
+run.figure(drawn, "fig-linear-crossing", alt, "Computed: where two pairs change ranks")
 
 # %% [markdown]
 # :::{glue:figure} fig-linear-crossing
 # :name: fig-linear-crossing
 #
-# Enough units make up for missing features in CKA, up to a point. (a) Expected CKA with a system of
-# {glue:text}`m_0` units and {glue:text}`n_f` features, of partners that share a part of its features; markers stand at
-# $m_b^*$, and the dashed line is the fully shared partner with {glue:text}`m_0` units. (b) $m_b^*$ against $m_0$: a
-# curve goes to infinity where $\rho^2 = t$; for the largest overlap that lies beyond the axis. (Explains figure 3 of
+# Enough units make up for missing features in CKA, up to a point. (a) Expected CKA with a system of {glue:text}`m_0`
+# units and {glue:text}`n_f` features, of partners that share a part of its features; markers stand at $m_b^*$, and the
+# dashed line is the fully shared partner with {glue:text}`m_0` units. (b) $m_b^*$ against $m_0$: a curve goes to
+# infinity where $\rho^2 = t$; for the largest overlap this lies beyond the axis. (Explains figure 3 of
 # {cite:t}`liu2026`.)
 # :::
 #
 # At $m_b^*$ the expected CKA of the two pairs differs by at most {glue:text}`crossing_algebra_error:.0e`. At the
-# largest overlap drawn, the crossing is at {glue:text}`crossing_first:.1f` units, where the reference has
+# largest overlap drawn, the partial pair needs {glue:text}`crossing_first:.1f` units to reach the reference with
 # {glue:text}`m_0`.
 
 # %% [markdown]
 # ## RSA without a similarity matrix
 #
-# RSA is usually computed by building two $M \times M$ matrices, for which both time and memory grow with $M^2$. The
-# proofs above never needed them.
+# RSA is usually computed from two $M \times M$ matrices, so that time and memory grow with $M^2$. The proofs above
+# never needed these matrices.
 #
 # ```{prf:proposition} RSA in time linear in the stimuli (ours)
 # :label: prop-linear-fast
@@ -1138,7 +1138,7 @@ run.figure(drawn, "fig-linear-crossing", alt, "Theory: where two pairs change ra
 #
 # $$
 # \begin{aligned}
-# \sum_{i<j}K_{ij}L_{ij} &= \tfrac12\bigl(|Y_a'Y_b|^2 - \textstyle\sum_i u_iv_i\bigr), \\
+# \sum_{i<j}K_{ij}L_{ij} &= \tfrac12\bigl(|Y_a^\top Y_b|^2 - \textstyle\sum_i u_iv_i\bigr), \\
 # \sum_{i<j}K_{ij} &= \tfrac12\bigl(|\textstyle\sum_i y_i|^2 - \sum_i u_i\bigr) .
 # \end{aligned}
 # $$
@@ -1148,7 +1148,7 @@ run.figure(drawn, "fig-linear-crossing", alt, "Theory: where two pairs change ra
 # $$
 # \begin{aligned}
 # \sum_{i<j}D_{ij}E_{ij} &= M\textstyle\sum_i u_iv_i + \sum_iu_i\sum_iv_i \\
-# &\quad + 2|Y_a'Y_b|^2, \\
+# &\quad + 2|Y_a^\top Y_b|^2, \\
 # \sum_{i<j}D_{ij} &= M\textstyle\sum_i u_i .
 # \end{aligned}
 # $$
@@ -1158,9 +1158,10 @@ run.figure(drawn, "fig-linear-crossing", alt, "Theory: where two pairs change ra
 # ```
 #
 # ````{prf:proof}
-# Over **all** $i, j$: $\sum_{ij}K_{ij}L_{ij} = \operatorname{tr}(Y_aY_a'Y_bY_b') = |Y_a'Y_b|^2$ and
-# $\sum_{ij}K_{ij} = |\sum_iy_i|^2$. Take the diagonal off and halve, by symmetry. This did not use that units are
-# centred, so it serves for rows that were normalised afterwards, whose dot products are correlations.
+# Over **all** $i, j$, the sum $\sum_{ij}K_{ij}L_{ij}$ is
+# $\operatorname{tr}(Y_aY_a^\top Y_bY_b^\top) = |Y_a^\top Y_b|^2$ and $\sum_{ij}K_{ij} = |\sum_iy_i|^2$. Take the
+# diagonal off and halve, by symmetry. This did not use that units are centred, so it serves for rows that were
+# normalised afterwards, whose dot products are correlations.
 #
 # For distances, $D_{ij} = u_i + u_j - 2K_{ij}$ and $E_{ij} = v_i + v_j - 2L_{ij}$. As units are centred, each row of
 # $K$ and $L$ sums to 0, so all products of a $u$ with an $L$ or of a $v$ with a $K$ vanish in the sum. What remains is
@@ -1176,8 +1177,8 @@ run.figure(drawn, "fig-linear-crossing", alt, "Theory: where two pairs change ra
 # The diagonal of $D$ is 0, so halving is enough. In the same way $\sum_{ij}D_{ij} = 2M\sum_iu_i$.
 # ````
 #
-# **The check.** We build the matrices the long way, with torch's own routines for correlations and distances, and take
-# the correlation of the pairs by a formula that has nothing in common with ours. Agreement means $10^{-12}$.
+# **The check.** We build the matrices the long way, with torch's own routines for distances and for correlations, also
+# over pairs. Agreement means $10^{-12}$.
 
 # %%
 matrices = {
@@ -1199,8 +1200,8 @@ differences = [float((rsa(y_a, y_b, similarity) - x).abs()) for similarity, x in
 run.record(rsa_linear_error=max(differences))
 
 # %% [markdown]
-# The largest difference over the three kinds of similarity is {glue:text}`rsa_linear_error:.0e`. Now the time, for
-# dot products and the best of three repetitions each; the ratio depends on the machine and grows with $M$.
+# The largest difference over the three kinds of similarity is {glue:text}`rsa_linear_error:.0e`. Now the time, for dot
+# products; the ratio depends on the machine and grows with $M$.
 
 
 # %%
@@ -1221,8 +1222,7 @@ run.record(rsa_speedup=best_time(explicit_rsa, long_a, long_b, "dot") / best_tim
 
 # %% [markdown]
 # In this run, at $M =$ {glue:text}`timing_stimuli`, the matrices take {glue:text}`rsa_speedup:.0f` times as long as the
-# sums. Memory is the stronger argument: the sums need room for $m_a \times m_b$ numbers where the matrices need
-# $M \times M$.
+# sums. Memory is the stronger argument: room for $m_a \times m_b$ numbers instead of $M \times M$.
 
 # %% [markdown]
 # ## What we have seen
@@ -1237,23 +1237,23 @@ run.record(rsa_speedup=best_time(explicit_rsa, long_a, long_b, "dot") / best_tim
 #
 # **Where we depart from the paper, and why.**
 #
-# - The paper's proofs treat a limit in which the sample covariance is $I$. We carry the covariance along, which
-#   turns theorems 3.2 and 3.3 into identities and covers correlated features, named there as future work. It also
-#   narrows a sentence: alignment does not depend on the latents *if they are white*.
+# - The paper's proofs treat a limit in which the sample covariance is $I$. We keep the covariance, which turns theorems
+#   3.2 and 3.3 into identities and covers correlated features, which the paper leaves to future work. Alignment is then
+#   independent of the latents only if they are white.
 # - The paper's RSA leaves the responses as they are. For latents of mean 0 that has the same limit; we subtract each
-#   unit's mean, with which the theorem holds for latents of any mean.
-# - Its ratio of expectations is a good approximation; we give the expectation itself.
-# - Its footnote on entries with an arbitrary mean does not hold for the scaling with $m/n$:
+#   unit's mean, so that the theorem holds for latents of any mean.
+# - Its ratio of expectations is a good approximation; {prf:ref}`prop-linear-exact` gives the expectation itself.
+# - Its footnote on entries with an arbitrary mean does not hold if it means scaling with $m/n$:
 #   {prf:ref}`prop-linear-mean`.
 # - "Vanishing" is about RSA, CKA and $R^2$. The correlation $r$ vanishes as well, but as $\sqrt{m/n}$.
 # - Theorem 3.1 is about dot products. With squared distances the limit also depends on the fourth moments of the
-#   latents; for independent entries it is the same if their kurtosis is 3, as for Gaussians: the last exercise.
+#   latents, as the last exercise shows.
 
 # %% [markdown]
 # ## What changed our mind
 #
 # We expected these formulas to be good for many stimuli only. With the covariance of the sample in place of the
-# identity, linear CKA and regression have them exactly, for any number of stimuli. What depends on the number is how
+# identity, they are exact for linear CKA and regression, whatever the number of stimuli. That number only decides how
 # far the sample is from white.
 #
 # ## Exercises
@@ -1271,8 +1271,8 @@ run.record(rsa_speedup=best_time(explicit_rsa, long_a, long_b, "dot") / best_tim
 # :::
 #
 # (i) $G$ does not change, so neither does anything. (ii) $G$ is multiplied by 9 and the cosine does not see it; the row
-# space is the same. (iii) $G = A'T'TA$ is another matrix, so CKA changes in general; the row space is the same, so
-# $R^2$ is. The cell prints both scores for a, and for the three replacements.
+# space is the same. (iii) $G = A^\top T^\top TA$ is another matrix, so CKA changes in general; the row space is the
+# same, so $R^2$ is too. The cell prints both scores for a and for the three replacements.
 
 # %%
 rotation = torch.linalg.qr(gaussian(m_a, m_a, generator))[0]
@@ -1288,8 +1288,9 @@ for replaced in [a, rotation @ a, 3 * a, gaussian(m_a, m_a, generator) @ a]:
 # :label: ex-linear-debiased
 #
 # *Rerun; 10 minutes.* Compute the mean *signed* deviation of linear CKA from the cosine at the smallest number of
-# stimuli, with the plain and with the debiased estimator {cite:p}`song2012` (`linear_cka(..., debiased=True)`). What do
-# you expect of each, and why does RSA need no such correction? Then change `stimuli` and `active` and look again.
+# stimuli, with the plain and with the {term}`debiased estimator <debiased CKA>` {cite:p}`song2012`
+# (`linear_cka(..., debiased=True)`). What do you expect of each, and why does RSA need no such correction? Then change
+# `stimuli` and `active` and look again.
 # :::
 #
 # :::{solution-start} ex-linear-debiased
@@ -1297,9 +1298,9 @@ for replaced in [a, rotation @ a, 3 * a, gaussian(m_a, m_a, generator) @ a]:
 # :class: dropdown
 # :::
 #
-# By {eq}`eq-linear-cka` plain CKA is the cosine of $A_S'A_S$ and $B_S'B_S$. The noise in $S$ is common to both, so it
-# makes them more alike: the bias is upward, of order $n/M$. It sits in the diagonal of the similarity matrices, which
-# the debiased estimator and RSA both leave out.
+# By {eq}`eq-linear-cka` plain CKA is the cosine of $A_S^\top A_S$ and $B_S^\top B_S$. The noise in $S$ is common to
+# both, so it makes them more alike: the bias is upward, of order $n/M$. It sits in the diagonal of the similarity
+# matrices, which the debiased estimator and RSA both leave out.
 
 # %%
 plain, debiased = (
@@ -1329,13 +1330,13 @@ run.record(bias_plain=plain, bias_debiased=debiased, bias_rsa=rsa_too)
 # :class: dropdown
 # :::
 #
-# Use $D_{ij} = u_i + u_j - 2z_i'G_Az_j$ with $u_i = z_i'G_Az_i$. The last term has no covariance with the first two,
-# since its mean given $z_i$ is 0. For independent entries
+# Use $D_{ij} = u_i + u_j - 2z_i^\top G_Az_j$ with $u_i = z_i^\top G_Az_i$. The last term has no covariance with the
+# first two, since its mean given $z_i$ is 0. For independent entries
 #
 # $$
 # \begin{aligned}
-# \operatorname{cov}&(z'G_Az, z'G_Bz) \\
-# &= 2\langle G_A, G_B\rangle + (\kappa_z - 3)\,g_A'g_B ,
+# \operatorname{cov}&(z^\top G_Az, z^\top G_Bz) \\
+# &= 2\langle G_A, G_B\rangle + (\kappa_z - 3)\,g_A^\top g_B ,
 # \end{aligned}
 # $$
 #
@@ -1343,11 +1344,11 @@ run.record(bias_plain=plain, bias_debiased=debiased, bias_rsa=rsa_too)
 # contributes this once, the dot product $4\langle G_A, G_B\rangle$, so up to a factor 2
 #
 # $$
-# \operatorname{cov}(D, E) \propto 4\langle G_A, G_B\rangle + (\kappa_z - 3)\,g_A'g_B .
+# \operatorname{cov}(D, E) \propto 4\langle G_A, G_B\rangle + (\kappa_z - 3)\,g_A^\top g_B .
 # $$
 #
 # For Gaussian latents, $\kappa_z = 3$, the limit is the cosine again. Sparse latents have a large kurtosis (here
-# $9/(5p)$), so the diagonals, which are positive and alike, weigh in: distance-based RSA is usually *higher*, and
+# $9/(5p)$), so the diagonals, which are positive and alike, gain weight: distance-based RSA is usually *higher*, and
 # depends on the sparsity of the latents as well as on the projections.
 
 
@@ -1376,7 +1377,7 @@ run.record(distance_limit=float(limit))
 # `make chapter NAME=03_linear_theory ARGS="-p draws 200"` repeats the convergence with more draws; `pairs` and
 # `small_pairs` do the same for the random projections. Make `active` smaller for sparser latents (slower convergence,
 # same limit), or set `entry_mean` to one half and watch the floor sink; below about a third the $m/n$ of
-# {eq}`eq-linear-ratio` takes over. The profile `paper` uses 200 draws, as the paper does, and larger sizes.
+# {eq}`eq-linear-ratio` takes over. The {term}`profile` `paper` uses 200 draws, as the paper does, and larger sizes.
 
 # %%
 run.save(data="simulated: sparse signed latents, random projections")

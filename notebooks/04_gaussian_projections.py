@@ -14,40 +14,41 @@
 # (ch-gaussian)=
 # # Gaussian projections
 #
-# Two systems hold exactly the same features, each squeezed into its own few units by its own random mixing. How similar
-# will the usual metrics say they are?
+# Two systems hold exactly the same features, each mixed at random into a few units of its own. How similar will the
+# usual metrics say they are?
 #
 # Afterwards you can say
 #
 # - what RSA, CKA and regression will give for two random projections, before measuring it;
-# - how many stimuli a CKA needs, and what centring is for;
+# - how many stimuli CKA needs, and what centring is for;
 # - how a score near 0 goes with features that are all there.
 #
 # ## What the paper claims
 #
-# Section 4.1, appendix D.1 and figure 2 of {cite:t}`liu2026` put the theorems of the paper to the test by simulation.
+# Section 4.1, appendix D.1 and figure 2 of {cite:t}`liu2026` test the paper's theorems by simulation. The metrics are
+# {term}`RSA`, linear {term}`CKA` and {term}`linear regression <OLS>`.
 #
 # | claim | in our words |
 # |---|---|
-# | B1, B2 | RSA and linear CKA both measure the cosine between the Gram matrices $G_A = A'A$ and $G_B = B'B$ |
+# | B1, B2 | RSA and linear CKA measure the cosine between the Gram matrices $G_A = A^\top A$ and $G_B = B^\top B$ |
 # | B3 | regression of one system on the other has closed forms for its explained variance and its correlation |
 # | B4 | for independent random projections the cosine is about $m/(n+m)$ and vanishes as $m/n \to 0$ |
 # | B5 | simulated scores lie on the closed forms, rise with the number of units, and the metrics go together |
 # | B6 | systems with identical features can score near 0 although nothing is lost |
 #
-# B1 to B3 are theorems. Here they are used, and the simulation below would betray an error in them; B4 to B6 are what
-# this chapter measures.
+# B1 to B3 are theorems, proved in {ref}`ch-linear`. The simulation below would betray an error in them; B4 to B6 are
+# what this chapter measures.
 
 # %% [markdown]
 # ## The idea
 #
-# A stimulus switches on a few of $n$ features: a sparse vector $z$ with $k$ active entries. System a answers with $m$
-# units, $y_a = A z$, system b with $y_b = B z$, where $A$ and $B$ are $m \times n$ matrices whose entries are drawn
-# from $N(0, 1)$, independently of each other. With $m < n$ the features overlap in the units: they are in
-# *superposition*.
+# A stimulus switches on a few of $n$ features: a {term}`sparse` vector $z$ with $k$ active entries. System a answers
+# with $m$ units, $y_a = A z$, system b with $y_b = B z$, where $A$ and $B$ are $m \times n$ matrices whose entries are
+# drawn from $N(0, 1)$, independently of each other. With $m < n$ the features overlap in the units: they are in
+# {term}`superposition`.
 #
-# If the features were white (mean 0, uncorrelated, equal variances), three expectations would follow without drawing
-# anything:
+# If the features were {term}`white` (mean 0, uncorrelated, equal variances), {ref}`ch-linear` gives the expected
+# scores. With $R^2$ the explained variance of regression and $r$ the mean correlation of a unit with its prediction,
 #
 # $$
 # \begin{aligned}
@@ -58,21 +59,21 @@
 # $$ (eq-gaussian-closed-forms)
 #
 # The first is a ratio of expectations, so it is an approximation even for infinitely many stimuli; the other two are
-# exact for Gaussian entries. The sparsity $k$ appears in none of them. It appears in a different place: compressed
-# sensing {cite:p}`donoho2006,candes2006` says that the features can be read back from about
+# exact for Gaussian entries. The sparsity $k$ appears in none of them. It appears elsewhere: {term}`compressed sensing`
+# {cite:p}`donoho2006,candes2006` says that the features can be read back from about
 #
 # $$
-# m_\mathrm{CS} = k \log (n / k)
+# m_{CS} = k \log (n / k)
 # $$ (eq-gaussian-mcs)
 #
-# units, times a constant that theory leaves open. So a system may keep everything ($m > m_\mathrm{CS}$) and still score
-# low ($m \ll n$). That gap is what the chapter is about.
+# units, times a constant that theory leaves open and {ref}`ch-superposition` measures. So a system may keep everything
+# ($m$ well above $m_{CS}$) and still score low ($m \ll n$). This chapter is about that gap.
 #
 # ### Which settings are ours
 #
 # The text of the paper that we work from has lost the numbers for $n$, for the number of stimuli $M$ and for the range
 # of $m$. What it keeps is the recipe for the features, $k$ = 2, 4, 8, 16, 32, 64 and 200 draws of the projections. We
-# fill in $n$, $M$ and $m$ ourselves: they are the first parameters below. The `quick` profile also takes fewer draws.
+# choose $n$, $M$ and $m$ ourselves. The `quick` {term}`profile` also takes fewer draws.
 
 # %%
 import torch
@@ -87,8 +88,8 @@ from lib.regression import ols_score, prediction_score
 from lib.run import Run
 
 # %% [markdown]
-# The first block of parameters sets the main sweep, the second the two close looks (how many stimuli, centring), the
-# last the wide system in which the features are read back.
+# The first parameters set the main sweep; those with `probe`, and `stimuli_swept`, the two close looks (how many
+# stimuli, centring); those with `wide`, and the last, the wide system in which the features are read back.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -130,15 +131,15 @@ latents = [topk_uniform(stimuli, n, k, generator) for k in actives]
 
 # %% [markdown]
 # These features are not what the theorems assume. Their mean is positive. And because exactly $k$ are active, one
-# feature's activity makes another's slightly less likely. Both effects can be computed exactly. The entries are
-# exchangeable, that is, no feature differs from another, so the covariance has only two numbers in it,
+# feature's activity makes another's slightly less likely. Both effects can be computed exactly. No feature differs from
+# another, so the covariance has only two numbers in it,
 #
 # $$
-# S = (v - c)\, I + c\, 1 1' ,
+# S = (v - c)\, I + c\, 1 1^\top ,
 # $$ (eq-gaussian-covariance)
 #
-# with the variance $v$ of an entry and the covariance $c$ of two. Such a matrix stretches every direction by $v - c$,
-# except the all-ones direction, which it stretches by $v + (n-1)\,c$.
+# with the variance $v$ of an entry and the covariance $c$ of two. The variance is $v - c$ along every direction but the
+# all-ones direction, $1 = (1, \dots, 1)$ scaled to length 1, where it is $v + (n-1)\,c$.
 
 # %%
 covariances = [torch.cov(z.T).cpu() for z in latents]
@@ -147,8 +148,8 @@ _, v, c = moments.T
 bulk, ones_direction = v - c, v + (n - 1) * c
 
 # %% [markdown]
-# We expect the sample to agree with these formulas. The variance along the all-ones direction is $1'S1/n$, the mean of
-# all entries of $S$ times $n$; we measure it in the stimuli and compare.
+# We expect the sample to agree with these formulas. The variance along the all-ones direction is $1^\top S1/n$, which
+# is $n$ times the mean entry of $S$; we measure it in the stimuli and compare.
 
 # %%
 sampled = torch.stack([s.mean() * n for s in covariances])
@@ -161,17 +162,16 @@ run.record(ones_ratio_sparse=ratio[0], ones_ratio_dense=ratio[-1], kept_value_sp
 # the kept values are all close to 1 (mean {glue:text}`kept_value_sparse:.3f`), so their sum hardly varies: the variance
 # along the all-ones direction is {glue:text}`ones_ratio_sparse:.1e` times that of any other. For $k$ =
 # {glue:text}`densest_k` it is {glue:text}`ones_ratio_dense:.2f` times. In words: **once the mean is subtracted, these
-# features are white in all directions but one**. They behave almost like $n - 1$ white features.
-#
-# Nothing in this depends on the features being *independent*, and they are not. The metrics here only see second
-# moments.
+# features are white in all directions but one**, and behave almost like $n - 1$ white features. They are not
+# *independent*, but that does not matter: the metrics here see second moments only.
 
 # %% [markdown]
 # ## The simulation
 #
 # For one set of stimuli and one $m$, this function draws the projections and measures six numbers per draw: the three
-# metrics (regression gives two scores), and the Gram cosine of the very same $A$ and $B$, once as the paper's theorem
-# has it, for white features, and once with the covariance that the stimuli really have.
+# metrics (regression gives two scores), and the cosine of the Gram matrices of the very same $A$ and $B$ (the *Gram
+# cosine*), once as the paper's theorem has it, for white features, and once with the covariance that the stimuli really
+# have.
 
 
 # %%
@@ -198,12 +198,11 @@ errors = scores.std(-1) / draws**0.5
 
 # %% [markdown]
 # `means` and `errors` are the mean over draws and its standard error. All draws of one $k$ use the same stimuli, so the
-# standard error speaks of the projections and not of the stimuli; what the stimuli contribute is looked at further
-# down.
+# standard error speaks of the projections only; we come to the stimuli further down.
 #
 # The closed forms of {eq}`eq-gaussian-closed-forms` depend on $m$ only. We fix the criterion before comparing: **the
 # simulation agrees if the root-mean-square difference between the mean over draws and the closed form, over all
-# $(m, k)$, is at most {glue:text}`tolerance`** for RSA, for CKA and for $R^2$. We give the same number for $r$, without
+# $(m, k)$, is at most {glue:text}`tolerance`** for RSA, for CKA and for $R^2$. For $r$ we give the same number, without
 # a threshold.
 
 
@@ -227,9 +226,9 @@ run.record(b5_rms_rsa=rms[0], b5_rms_cka=rms[1], b5_rms_r2=rms[2], b5_rms_r=rms[
 # | $R^2$ | {glue:text}`b5_rms_r2:.4f` |
 # | $r$ | {glue:text}`b5_rms_r:.4f` |
 #
-# Two more properties are claimed: that scores rise with $m$, and that RSA and CKA are one number. We count the steps
-# from one $m$ to the next at which the mean rises, over all $k$ and over RSA, CKA and $R^2$, and take the largest
-# difference between mean RSA and mean CKA.
+# Claim B5 says more: that scores rise with $m$, and that the metrics go together. We count the steps from one $m$ to
+# the next at which the mean rises, over all $k$ and over RSA, CKA and $R^2$, and take the largest difference between
+# mean RSA and mean CKA. (Regression comes later.)
 
 # %%
 rising = means[:, 1:, :3] > means[:, :-1, :3]
@@ -237,7 +236,7 @@ run.record(b5_monotone=rising.double().mean(), b5_rsa_cka_gap=(means[..., 0] - m
 
 # %% [markdown]
 # The share of rising steps is {glue:text}`b5_monotone:.3f`; RSA and CKA differ by at most
-# {glue:text}`b5_rsa_cka_gap:.4f`. The next figure shows all of it.
+# {glue:text}`b5_rsa_cka_gap:.4f`. Now the figure.
 
 # %%
 m_cs = [theory.compressed_sensing_units(n, k) for k in actives]
@@ -254,9 +253,9 @@ def log_units(ax, top, **settings):
 
 
 # %% [markdown]
-# Each panel shows one metric: the closed form as a line, the mean over draws as markers, one kind for each $k$. The six
-# markers of one $m$ would hide each other, so they are spread a little sideways. The coloured ticks at the foot are the
-# $m_\mathrm{CS}$ of each $k$.
+# The first three panels show one metric each: the closed form as a line, the mean over draws as markers, one kind for
+# each $k$. The markers of one $m$ would hide each other, so they are spread a little sideways. The coloured ticks at
+# the foot are the $m_{CS}$ of each $k$.
 
 
 # %%
@@ -271,8 +270,8 @@ def draw_sweep(ax, column, label):
 
 
 # %% [markdown]
-# The fourth panel shows where compressed sensing promises that the features can be read back: from $m_\mathrm{CS}$ on
-# (thick), not below (dotted).
+# The fourth panel shows where, up to the open constant, compressed sensing promises that the features can be read back:
+# from $m_{CS}$ on (thick), not below (dotted).
 
 
 # %%
@@ -309,19 +308,19 @@ run.figure(
 # whatever the sparsity (markers: mean over {glue:text}`draws` draws with standard error, shifted sideways to be seen;
 # corresponds to figure 2 of {cite:t}`liu2026`). Rms difference: RSA {glue:text}`b5_rms_rsa:.4f`, CKA
 # {glue:text}`b5_rms_cka:.4f`, $r$ {glue:text}`b5_rms_r:.4f`. (d) Whether the features can be recovered does depend on
-# $k$: thick from $m_\mathrm{CS} = k \log(n/k)$ on. No metric changes at that line.
+# $k$: thick from $m_{CS} = k \log(n/k)$ on. No metric changes there.
 # :::
 #
-# What we see: the sparsity moves the compressed sensing line over a good part of the axis (two values of $k$ can share
-# one: with the default settings $32 \log 4 = 64 \log 2$) and leaves the scores where they are. **These metrics measure
-# compression, and are blind to whether compression has lost anything.**
+# The sparsity moves $m_{CS}$ over a good part of the axis (two values of $k$ can share one: with the default
+# settings $32 \log 4 = 64 \log 2$) and leaves the scores where they are. **These metrics measure compression, and are
+# blind to whether compression has lost anything.**
 
 # %% [markdown]
 # ## Where the rest of the difference comes from
 #
-# A small difference is left. It need not be taken on trust, since each draw can be followed through four stages: the
-# score on stimuli; the Gram cosine with the stimuli's own covariance; the Gram cosine for white features; the closed
-# form. For CKA the first two should be the same number.
+# A small difference from the closed forms is left. To see where it comes from, we follow each draw through four stages:
+# the score on stimuli; the {term}`Gram cosine` with the stimuli's own covariance; the Gram cosine for white features;
+# the closed form. For CKA the first two should be the same number.
 
 # %%
 run.record(cka_minus_sample_gram=(scores[:, :, 1] - scores[:, :, 5]).abs().max())
@@ -335,10 +334,10 @@ run.record(white_minus_closed_rms=(means[..., 4] - closed[:, 1]).square().mean()
 # | to Gram cosine for white features (rms of means) | {glue:text}`sample_minus_white_rms:.4f` |
 # | to the closed form (rms of means) | {glue:text}`white_minus_closed_rms:.4f` |
 #
-# The first step is rounding: theorem B2 is exact when the covariance is put in. The second step is the covariance of a
-# finite sample of not quite white features. The third holds the luck of the draws and the fact that a ratio of
-# expectations is not the expectation of a ratio. That last part has no stimuli in it, so it can be measured with many
-# draws at once.
+# The first step is rounding: with the sample's covariance the formula is exact ({prf:ref}`prop-linear-covariance`). The
+# second step is the covariance of a finite sample of not quite white features. The third holds the luck of the draws
+# and the fact that a ratio of expectations is not the expectation of a ratio. That last part involves no stimuli, so
+# many draws can measure it.
 
 # %%
 many = torch.stack([theory.gram_cosine(*(gaussian(m, n, generator, 400) for _ in "ab")) for m in units]).cpu()
@@ -348,16 +347,17 @@ run.record(ratio_bias=ratio_bias[worst], ratio_bias_error=many[worst].std() / 40
 
 # %% [markdown]
 # Over the swept $m$ the largest deviation of the mean cosine from the closed form is {glue:text}`ratio_bias:.4f`
-# (standard error {glue:text}`ratio_bias_error:.4f`, at $m$ = {glue:text}`ratio_bias_m`). The approximation of the paper
-# is hardly one.
+# (standard error {glue:text}`ratio_bias_error:.4f`, at $m$ = {glue:text}`ratio_bias_m`). The paper's approximation
+# costs next to nothing here.
 #
-# The second step has a short explanation, which is ours.
+# The second step has a short explanation.
 #
-# ````{prf:proposition} Effective number of features
+# ````{prf:proposition} Effective number of features (ours)
 # :label: prop-gaussian-effective
 #
 # Let the latents have covariance $S$ and let $A$ ($m_a \times n$) and $B$ ($m_b \times n$) have independent $N(0, 1)$
-# entries. Then the ratio of expectations of CKA is that of white features whose number is the participation ratio
+# entries. Then the ratio of expectations of CKA is that of white features whose number is the
+# {term}`participation ratio`
 #
 # $$
 # n_\mathrm{eff} = \frac{(\operatorname{tr} S)^2}{\operatorname{tr} S^2} ,
@@ -371,10 +371,10 @@ run.record(ratio_bias=ratio_bias[worst], ratio_bias_error=many[worst].std() / 40
 # ````
 #
 # ````{prf:proof}
-# Write $G_A = S^{1/2} A'A\, S^{1/2}$. Since $\mathrm E\, A'A = m_a I$, independence gives
-# $\mathrm E \langle G_A, G_B \rangle = m_a m_b \operatorname{tr} S^2$. For one system,
-# $|G_A|^2 = \sum_{ij} (a_i' S a_j)^2$ over pairs of its rows. A pair $i \ne j$ contributes $\operatorname{tr} S^2$ in
-# expectation, and $\mathrm E (a_i' S a_i)^2 = (\operatorname{tr} S)^2 + 2 \operatorname{tr} S^2$. Together
+# Write $G_A = S^{1/2} A^\top A\, S^{1/2}$, and $a_i^\top$ for row $i$ of $A$. Since $\mathrm E\, A^\top A = m_a I$,
+# independence gives $\mathrm E \langle G_A, G_B \rangle = m_a m_b \operatorname{tr} S^2$. For one system,
+# $|G_A|^2 = \sum_{ij} (a_i^\top S a_j)^2$ over pairs of its rows. A pair $i \ne j$ contributes $\operatorname{tr} S^2$
+# in expectation, and $\mathrm E (a_i^\top S a_i)^2 = (\operatorname{tr} S)^2 + 2 \operatorname{tr} S^2$. Together
 # $\mathrm E |G_A|^2 = m_a \operatorname{tr} S^2\, (n_\mathrm{eff} + m_a + 1)$. Divide.
 # ````
 #
@@ -392,11 +392,10 @@ run.record(effective_rms=(means[..., 1] - predicted).square().mean().sqrt())
 # %% [markdown]
 # Instead of {glue:text}`n` features, CKA sees between {glue:text}`n_effective_least:.1f` and
 # {glue:text}`n_effective_most:.1f`. With these numbers the rms difference of CKA goes from {glue:text}`b5_rms_cka:.4f`
-# to {glue:text}`effective_rms:.4f`; what remains is the luck of {glue:text}`draws` draws, which more draws would
-# shrink.
+# to {glue:text}`effective_rms:.4f`; what remains is the luck of {glue:text}`draws` draws.
 #
-# $R^2$ has two small biases of the same kind: the missing direction makes it about $m/(n-1)$, and in a sample the fit
-# also explains part of the noise of sampling, about $(1 - R^2)\, m / M$.
+# $R^2$ has two small biases of the same kind: the missing direction makes it about $m/(n-1)$, and the fit also explains
+# some of the sampling noise, about $(1 - R^2)\, m / M$.
 
 # %%
 fewer = (m_values / (n - 1)).clamp(max=1)
@@ -407,18 +406,19 @@ run.record(r2_gap_error=errors[0, :, 2].square().sum().sqrt() / len(units))
 
 # %% [markdown]
 # For the smallest $k$, where the all-ones direction is really missing, the mean difference of $R^2$ from its closed
-# form is {glue:text}`r2_sparse_gap:.4f` before and {glue:text}`r2_corrected_gap:.4f` after both corrections. Hold that
-# against the luck of the draws, a standard error of {glue:text}`r2_gap_error:.4f`: biases this small cannot be told
-# apart without many more draws.
+# form is {glue:text}`r2_sparse_gap:.4f` before and {glue:text}`r2_corrected_gap:.4f` after both corrections. The luck
+# of the draws is a standard error of {glue:text}`r2_gap_error:.4f`; only a difference of several of these would be
+# evidence for or against the corrections.
 
 # %% [markdown]
 # ## How many stimuli are enough
 #
 # The usual, biased CKA counts the diagonal of the stimulus-by-stimulus matrices, on which every stimulus is compared
-# with itself. That raises the score, the more so the fewer stimuli there are. To first order the factor is
-# $(1 + n/M) / (1 + nm / (M(n+m)))$. The debiased estimator {cite:p}`song2012` leaves the diagonal out, and so does RSA
-# by construction. We draw fresh stimuli and projections for each $M$ and compare each score with the Gram cosine of the
-# *same* projections with the exact covariance {eq}`eq-gaussian-covariance`, its limit for infinitely many stimuli.
+# with itself. That raises the score, the more so the fewer stimuli there are, to first order by the factor
+# $(1 + n/M) / (1 + nm / (M(n+m)))$. The {term}`debiased estimator <debiased CKA>` {cite:p}`song2012` leaves the
+# diagonal out, and so does RSA by construction. We draw fresh stimuli and projections for each $M$ and compare each
+# score with the Gram cosine of the *same* projections with the exact covariance {eq}`eq-gaussian-covariance`, its limit
+# for infinitely many stimuli.
 
 # %%
 _, v, c = theory.topk_uniform_moments(n, probe_active)
@@ -444,8 +444,8 @@ run.record(fewest_stimuli=stimuli_swept[0], biased_error_few=few[0], debiased_er
 run.record(most_stimuli=stimuli_swept[-1], biased_error_many=many[0])
 
 # %% [markdown]
-# The predicted bias is the score itself, here the closed form at this $m$, times the factor less 1. In the figure it is
-# a line; whiskers are standard errors over draws.
+# The predicted bias is the closed form at this $m$ times the factor less 1. In the figure it is a line; bars are
+# standard errors over draws.
 
 # %%
 level = theory.expected_cka(n, probe_units, probe_units)
@@ -479,16 +479,16 @@ run.figure(
 # {glue:text}`biased_error_many:.4f`. Dotted: the tolerance of this chapter.
 # :::
 #
-# A rule of thumb follows from the formula: an error of at most a fortieth of the score needs $M \ge 40\, n$. It is the
-# number of *features* that counts, which nobody knows for a real network. The debiased estimator is the safe choice.
+# A rule of thumb follows from the formula: with $M \ge 40\, n$ the error is at most a fortieth of the score. What
+# counts is the number of *features*, which nobody knows for a real network. The debiased estimator is the safe choice.
 
 # %% [markdown]
 # ## What goes wrong without centring
 #
-# The theorems ask for mean 0. If the units' means are left in, CKA compares second moments, $E zz' = S + \mu^2 11'$
-# with the mean $\mu$ of an entry, instead of covariances. The more features are active, the larger the term
-# $\mu^2 11'$: all stimuli then look alike in both systems, and the score rises for a reason that says nothing about
-# either.
+# The theorems assume mean 0. If the units' means are left in, CKA compares second moments,
+# $\mathrm E\, zz^\top = S + \mu^2 11^\top$ with the mean $\mu$ of an entry, instead of covariances. The more features
+# are active, the larger the term $\mu^2 11^\top$: all stimuli then look alike in both systems, and the score rises for
+# a reason that says nothing about their geometry.
 
 
 # %%
@@ -538,16 +538,15 @@ run.figure(
 # :::{glue:figure} fig-gaussian-centring
 # :name: fig-gaussian-centring
 #
-# Without centring the mean of the features takes part in the score. At $k$ = {glue:text}`densest_k` uncentred CKA is
+# Without centring, the mean of the features enters the score. At $k$ = {glue:text}`densest_k` uncentred CKA is
 # {glue:text}`cka_uncentred_dense:.2f` where centred CKA is {glue:text}`cka_centred_dense:.2f`; uncentred RSA is off by
 # up to {glue:text}`rsa_uncentred_worst:.3f`. Thin line: the Gram cosine with second moments in place of the covariance,
 # which predicts uncentred CKA to {glue:text}`second_moment_error:.3f`.
 # :::
 #
-# RSA suffers less, and in its own way: a Pearson correlation removes the common level of the similarities by itself,
-# but not that some stimuli lie further along the mean response than others and so look similar to all. Which stimuli do
-# is decided by each projection, so these patterns differ between the systems. Regression has the same trap: without an
-# intercept it must spend its weights on the mean.
+# RSA suffers less: a Pearson correlation removes the common level of the similarities. But some stimuli lie further
+# along the mean response than others and so look similar to all; which ones, each projection decides, so these patterns
+# differ between the systems. Regression has the same trap: without an intercept it must spend its weights on the mean.
 
 # %%
 y_a, y_b = (latents[-1] @ gaussian(probe_units, n, generator).T for _ in "ab")
@@ -561,8 +560,7 @@ run.record(r2_intercept=ols_score(y_a, y_b).r2, r2_no_intercept=prediction_score
 # %% [markdown]
 # ## Do the metrics track one another?
 #
-# They rise together, and RSA and CKA are one number. But regression is not on their scale. From
-# {eq}`eq-gaussian-closed-forms`,
+# They rise together, and RSA and CKA agree. But regression is not on their scale. From {eq}`eq-gaussian-closed-forms`,
 #
 # $$
 # \begin{aligned}
@@ -572,7 +570,7 @@ run.record(r2_intercept=ols_score(y_a, y_b).r2, r2_no_intercept=prediction_score
 # $$ (eq-gaussian-ratio)
 #
 # So for few units CKA and $R^2$ are nearly equal, and at $m = n$ regression is perfect while CKA is one half: an
-# invertible map is no obstacle for regression, but it is a change of geometry. The correlation $r$ is on yet another
+# invertible map is no obstacle for regression, but it changes the geometry. The correlation $r$ is on yet another
 # scale, that of a square root.
 
 # %%
@@ -611,32 +609,32 @@ run.figure(
 # :::{glue:figure} fig-gaussian-tracking
 # :name: fig-gaussian-tracking
 #
-# The metrics rise together but are not interchangeable. (a) For few units RSA, CKA and $R^2$ are proportional to $m$
-# and $r$ to its root: at $m$ = {glue:text}`smallest_m` CKA is {glue:text}`b6_smallest_cka:.3f` and $r$ is
+# The metrics rise together but are not interchangeable. (a) For few units RSA, CKA and $R^2$ are nearly proportional to
+# $m$ and $r$ to its root: at $m$ = {glue:text}`smallest_m` CKA is {glue:text}`b6_smallest_cka:.3f` and $r$ is
 # {glue:text}`smallest_r:.3f`. (b) $R^2$ over CKA grows from 1 to 2; at $m$ = {glue:text}`largest_m` CKA is
 # {glue:text}`largest_m_cka:.3f` and $R^2$ {glue:text}`largest_m_r2:.3f`.
 # :::
 #
-# The paper says that the three metrics track one another tightly. For RSA and CKA we find that. For CKA and $R^2$ it
-# holds up to $m = n/8$, where the largest gap is {glue:text}`b5_small_m_gap:.3f`; over the whole sweep the gap reaches
-# {glue:text}`b5_track_gap:.3f`. If regression is scored by $r$ (the symbol is lost in the text that we read; its later
-# sections use $r$), there is no range of small $m$ in which it equals the other two.
+# The paper says that the three metrics track one another tightly. RSA and CKA do. For CKA and $R^2$ the largest gap up
+# to $m = n/8$ is {glue:text}`b5_small_m_gap:.3f`; over the whole sweep it reaches {glue:text}`b5_track_gap:.3f`. If
+# regression is scored by $r$ (the symbol is lost in the text that we read; its later sections use $r$), there is no
+# range of small $m$ in which it equals the other two.
 
 # %% [markdown]
 # ## A score near zero with nothing lost
 #
 # Claim B6 joins two statements: the score is near 0, *and* the features are all still there. The second is usually
 # argued from theory. Here we read the features back. We take a wider system, {glue:text}`wide_n` features of which
-# {glue:text}`wide_k` are active, and $m$ = {glue:text}`wide_m` units, somewhat above twice $m_\mathrm{CS}$. Knowing the
-# projection, non-negative basis pursuit {cite:p}`chen1998` looks among all non-negative codes that explain the response
-# for the one with the smallest sum,
+# {glue:text}`wide_k` are active, and $m$ = {glue:text}`wide_m` units, by default somewhat more than twice
+# $m_{CS}$. Knowing the projection, non-negative {term}`basis pursuit` {cite:p}`chen1998` looks among all
+# non-negative {term}`codes <code>` that explain the response for the one with the smallest sum,
 #
 # $$
-# \min_z\; 1'z \quad\text{subject to}\quad A z = y ,\; z \ge 0 .
+# \min_z\; 1^\top z \quad\text{subject to}\quad A z = y ,\; z \ge 0 .
 # $$ (eq-gaussian-bp)
 #
 # It knows neither $k$ nor which features are active. Our criterion: CKA below one tenth, and the exact set of active
-# features found for at least nineteen of twenty stimuli from either system.
+# features found from either system alone for at least nineteen of twenty stimuli.
 
 # %%
 wide_cs = theory.compressed_sensing_units(wide_n, wide_k)
@@ -682,7 +680,7 @@ run.record(b6_recoverable_rate=recovered[wide_m].mean((1, 2)).min(), recovered_c
 run.record(wide_m_over_cs=wide_m / wide_cs, wide_r2=close[2].mean(), b6_latent_cka=linear_cka(*codes).mean())
 
 # %% [markdown]
-# At {glue:text}`wide_m_over_cs:.2f` $m_\mathrm{CS}$, CKA is {glue:text}`b6_recoverable_cka:.3f` (standard error
+# At {glue:text}`wide_m_over_cs:.2f` $m_{CS}$, CKA is {glue:text}`b6_recoverable_cka:.3f` (standard error
 # {glue:text}`b6_recoverable_cka_error:.3f` over {glue:text}`wide_draws` pairs) and $R^2$ is {glue:text}`wide_r2:.3f`.
 # From either system alone the active features are found exactly for a share of at least
 # {glue:text}`b6_recoverable_rate:.3f` of {glue:text}`recovered_count` stimuli. Between the recovered codes CKA is
@@ -690,8 +688,9 @@ run.record(wide_m_over_cs=wide_m / wide_cs, wide_r2=close[2].mean(), b6_latent_c
 #
 # ### Near zero is not chance
 #
-# A score of this size is low, but it is not what unrelated systems get. To see that level we shuffle the stimuli of
-# system b, which breaks every relation and keeps everything else.
+# A score of this size is low, but it is not what unrelated systems get. To see that level we score
+# {term}`shuffled pairs`: the stimuli of system b in another order, which breaks every relation and keeps everything
+# else.
 
 # %%
 y_a, y_b = (z @ a[0].T for a in pair)
@@ -710,7 +709,7 @@ run.record(b6_shuffle_distance=(close[1, 0] - shuffled.mean()) / shuffled.std())
 # ### The question of this book in one picture
 
 # %% [markdown]
-# The same sweep as a picture: what the metrics say, and what is there. Lines for the metrics are closed forms.
+# The whole sweep over $m$: what the metrics say, and what is there. The lines of the metrics are closed forms.
 
 # %%
 blue, red, green = COLOURS["blue"], COLOURS["red"], COLOURS["green"]
@@ -766,10 +765,10 @@ run.figure(
 #
 # Two systems encode the same {glue:text}`wide_n` features, {glue:text}`wide_k` active at a time, by different random
 # projections. As units get fewer, RSA (rings), CKA (dots) and $R^2$ (squares) fall towards 0, close to their closed
-# forms (lines). The features can be recovered from either system (diamonds) far longer: at {glue:text}`wide_m` units
-# CKA is {glue:text}`b6_recoverable_cka:.3f`, while the exact features of a share of
-# {glue:text}`b6_recoverable_rate:.3f` of the stimuli are recovered, taking the worse of the two systems. Similarity of
-# activity is not similarity of content.
+# forms (lines). The features can be recovered (diamonds: mean of both systems) far longer: at {glue:text}`wide_m` units
+# CKA is {glue:text}`b6_recoverable_cka:.3f`, while the active features are found exactly for a share of
+# {glue:text}`b6_recoverable_rate:.3f` of the stimuli even from the worse of the two systems. Similarity of activity is
+# not similarity of content.
 # :::
 
 # %% [markdown]
@@ -781,19 +780,18 @@ run.figure(
 #   removed. We centre; {numref}`fig-gaussian-centring` shows what happens otherwise.
 # - **"The metrics track one another."** True of RSA and CKA everywhere, of CKA and $R^2$ for few units, of $r$ only in
 #   the sense that all rise.
-# - **"With no information lost."** We test it where we say it, by recovering the features with known projections.
-#   Recovery begins to fail between $m_\mathrm{CS}$ and twice that ({numref}`fig-landing`): the paper itself warns that
-#   the constant is open. Reading features back *without* knowing the projections is a harder problem, for later
-#   chapters.
-# - **Exactness.** The closed form for CKA is a ratio of expectations. Its error is far below what $M$ stimuli and a
+# - **"With no information lost."** We test it, by recovering the features with known projections. Around
+#   $m_{CS}$ itself recovery is not reliable ({numref}`fig-landing`): the paper itself warns that the constant is
+#   open. Reading features back *without* knowing the projections is harder: see {ref}`ch-unsupervised`.
+# - **Exactness.** The closed form for CKA is a ratio of expectations. Its error is well below what $M$ stimuli and a
 #   finite number of draws add.
 
 # %% [markdown]
 # ## What changed our mind
 #
-# We expected three metrics in three disguises. RSA and CKA are one number, regression is another: with as many units as
-# features it is perfect where CKA is not. And we expected a score near 0 to look like chance. Shuffled stimuli score
-# much lower still, so it does not: it is a real, small number about networks that share everything.
+# We expected one quantity in three disguises. RSA and CKA are one number, regression is another: with as many units as
+# features it is perfect where CKA is not. And we expected a score near 0 to look like chance. It does not, since
+# shuffled stimuli score much lower still: it is small but real, and it belongs to networks that share everything.
 #
 # ## Exercises
 #
@@ -801,7 +799,7 @@ run.figure(
 # :label: ex-gaussian-half
 #
 # (Recall, easy, 5 minutes.) Both systems have as many units as there are features, so each determines all features.
-# What do CKA, $R^2$ and $r$ tend to, and which property of CKA makes it differ? What would CKA be if $A$ and $B$ were
+# What do CKA, $R^2$ and $r$ become, and which property of CKA makes it differ? What would CKA be if $A$ and $B$ were
 # random *orthogonal* matrices?
 # :::
 #
@@ -844,8 +842,8 @@ for m in units[::2]:
 
 # %% [markdown]
 # The constant $+1$ becomes $\kappa - 2 = -1$: CKA is $m/(n+m-1)$, a change of about $2/(n+m)$ in relative terms.
-# $\mathrm E R^2 = m/n$ does not change, since the expectation of the projection on a random row space is still $m/n$
-# times the identity, by symmetry. Only the exact law of $r$ needs Gaussian entries.
+# $\mathrm E R^2 = m/n$ does not change: by symmetry the projection on a random row space is still $m/n$ times the
+# identity in expectation. Only the exact law of $r$ needs Gaussian entries.
 #
 # :::{solution-end}
 # :::
@@ -871,8 +869,8 @@ for c in (0.0, 0.25, 0.5, 0.75, 1.0):
 
 # %% [markdown]
 # In expectation $\langle G_A, G_B \rangle$ mixes the independent value with weight $1 - c^2$ and $|G_A|^2$ with weight
-# $c^2$: the cosine is $c^2 + (1 - c^2)\, m/(n + m + 1)$, linear in $c^2$, so weak relations hardly show. And no: a
-# score between 0 and 1 can come from more units or from related mixing, and the number alone does not say which.
+# $c^2$: the cosine is about $c^2 + (1 - c^2)\, m/(n + m + 1)$, linear in $c^2$, so weak relations hardly show. And no:
+# a score between 0 and 1 can come from more units or from related mixing, and the number alone does not say which.
 #
 # :::{solution-end}
 # :::
@@ -886,8 +884,8 @@ for c in (0.0, 0.25, 0.5, 0.75, 1.0):
 # make chapter NAME=04_gaussian_projections ARGS="-p n 64 -p units [4,8,16,32,64] -p actives [2,4,8,16]"
 # ```
 #
-# The settings nearest to the paper's are in the profile `paper`: 200 draws and a fine grid of $m$. What happens when
-# the two systems share only part of their features is the subject of {ref}`ch-overlap`.
+# The settings nearest to the paper's are in the profile `paper`: 200 draws and a fine grid of $m$. Systems that share
+# only part of their features are the subject of {ref}`ch-overlap`.
 
 # %%
 run.save(data="simulated: top-k uniform features, Gaussian projections")

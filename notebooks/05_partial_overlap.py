@@ -31,22 +31,25 @@
 # |---|---|
 # | B7 | rank inversion: a pair that shares less, with more units, can score above a pair that shares all, with fewer |
 #
-# The paper shows this by simulation and says that sharing and compression are hard to disentangle by algebra. For
-# random projections they are not: we derive where the inversion sets in, and then check that number. We also ask what
-# the paper does not: whether a single draw shows it, and whether regression shows it too.
+# The paper shows this for linear {term}`CKA` by simulation and says that sharing and compression are hard to
+# disentangle by algebra. For random projections they are not: {ref}`ch-linear` split the expected score into content
+# and geometry and derived where the inversion sets in. Here we test these formulas on stimuli. We also ask what the
+# paper does not: whether a single draw shows the inversion, and whether regression shows it too.
 
 # %% [markdown]
 # ## The idea
 #
 # System a has $n_a$ features, system b has $n_b$, and $n_s$ of them are shared, so there are $n_a + n_b - n_s$ features
-# in all. The *overlap* is $\rho = n_s / \sqrt{n_a n_b}$. Both project all features, but the columns of $A$ that belong
-# to features only b has are 0, and the other way round. Units are $m_a$ and $m_b$; the entries left are drawn from
-# $N(0, 1)$.
+# in all. The *overlap* is $\rho = n_s / \sqrt{n_a n_b}$. The systems have $m_a$ and $m_b$ units and respond with $A z$
+# and $B z$ to the vector $z$ of all features. The columns of $A$ that belong to features only b has are 0, and the
+# other way round; the remaining entries are drawn from $N(0, 1)$. With fewer units than features a system is in
+# {term}`superposition`.
 #
 # ````{prf:proposition} Sharing and compression factorise
 # :label: prop-overlap-factor
 #
-# For white features and independent Gaussian projections, the ratio of expectations of CKA (and of RSA) is
+# For {term}`white` features (mean 0, covariance the identity) and independent Gaussian projections, the ratio of
+# expectations of CKA (and of {term}`RSA`) is
 #
 # $$
 # \begin{aligned}
@@ -57,22 +60,22 @@
 # ````
 #
 # ````{prf:proof}
-# $\mathrm E\, A'A = m_a D_a$ with $D_a$ the diagonal matrix that marks the features of a, so by independence
+# $\mathrm E\, A^\top A = m_a D_a$ with $D_a$ the diagonal matrix that marks the features of a, so by independence
 # $\mathrm E \langle G_A, G_B \rangle$ is $m_a m_b \operatorname{tr} D_a D_b = m_a m_b n_s$. A masked projection has the
 # Gram norm of an unmasked one of its own features, $\mathrm E |G_A|^2 = n_a m_a (n_a + m_a + 1)$. Divide, and sort the
 # factors.
 # ````
 #
-# In words: take the share of features in common, multiply it by a discount for the compression of a and by another for
-# the compression of b. One factor for what is shared, one for how each system is compressed. Each of them lies between
-# 0 and 1, and a score is only their product: a factor for content can be traded against a factor for compression. That
-# is the whole mechanism. It also says when the trade is possible.
+# This is {prf:ref}`prop-linear-overlap` for Gaussian entries. In words: take the share of features in common, and
+# multiply it by a discount for the compression of a and by another for the compression of b. Each factor lies between 0
+# and 1, and the score is only their product: content can be traded against compression. That is the whole mechanism,
+# and it says when the trade is possible.
 #
 # ````{prf:proposition} Where the order inverts
 # :label: prop-overlap-crossing
 #
-# Let all systems have $n_f$ features. Pair 1 shares all of them and its system b has $m_0$ units. Pair 2 has overlap
-# $\rho$ and $m_b$ units. Both have the same $m_a$. Then pair 2 reaches the expected CKA of pair 1 at
+# Let all systems have $n_f$ features. Pair 1 shares all of them and its system b has $m_0$ units. Pair 2 has
+# {term}`overlap` $\rho$ and $m_b$ units. Both have the same $m_a$. Then pair 2 reaches the expected CKA of pair 1 at
 #
 # $$
 # m_b^* = \frac{t\,(n_f + 1)}{\rho^2 - t} , \qquad t = \frac{m_0}{n_f + m_0 + 1} ,
@@ -87,12 +90,12 @@
 # there is a solution exactly if $\rho^2 > t$.
 # ````
 #
-# Written as $m_b^* = m_0 / (\rho^2 - (1 - \rho^2)\, m_0 / (n_f + 1))$ the formula is easy to read: if the reference is
-# strongly compressed, $m_0 \ll n_f$, the partial pair overtakes at about $m_0 / \rho^2$ units. With nine tenths of the
-# features in common, a quarter more units are enough.
+# Written as $m_b^* = m_0 / (\rho^2 - (1 - \rho^2)\, m_0 / (n_f + 1))$ the formula is easy to read: if the fully shared
+# pair, our *reference*, is strongly compressed, $m_0 \ll n_f$, the partial pair overtakes at about $m_0 / \rho^2$
+# units. With nine tenths of the features in common, a quarter more units are enough.
 #
-# Both propositions are ours; the effect is the paper's. Notice what the second does not contain: the sparsity $k$, the
-# number of stimuli, and the size of system a. We come back to each of the three.
+# Both propositions are ours; the effect is the paper's. Notice what the second does not contain: the number $k$ of
+# features active at a time, the number of stimuli, and the size of system a. We come back to each.
 
 # %%
 import numpy as np
@@ -106,9 +109,9 @@ from lib.projections import gaussian, overlap_masks, signs
 from lib.run import Run
 
 # %% [markdown]
-# The text of the paper keeps the overlaps (0.7 to 1) and the sparsity fractions, and has lost the numbers of features,
-# units and stimuli. Ours are below. The first block is for the simulated figure, the second for the close look at the
-# crossing, which needs many draws.
+# The text of the paper that we work from keeps the overlaps (0.7 to 1) and the active fractions, and has lost the
+# numbers of features, units and stimuli. Ours are below. The first parameters are for the simulated figure, those from
+# `fraction` on for the close look at the crossing, which needs many draws.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -143,9 +146,9 @@ run.record(
 )
 
 # %% [markdown]
-# What to expect, before any simulation: the partial pair of the main comparison has the overlap
-# {glue:text}`main_overlap` and as many units in b as features; the fully shared pair has {glue:text}`m_0` units in b.
-# The factors of {prf:ref}`prop-overlap-factor` are quickly computed.
+# What should we expect? In the main comparison the partial pair has the overlap {glue:text}`main_overlap` and as many
+# units in b as features; the fully shared pair has {glue:text}`m_0` units in b. We compute the factors of
+# {prf:ref}`prop-overlap-factor`.
 
 
 # %%
@@ -163,13 +166,13 @@ run.record(cka_guess=main_overlap * squeeze(m_a) * squeeze(n_f), cka_full_guess=
 # | partial | {glue:text}`main_overlap` | {glue:text}`g_a:.3f` | {glue:text}`g_many:.3f` | {glue:text}`cka_guess:.3f` |
 # | all shared | 1 | {glue:text}`g_a:.3f` | {glue:text}`g_few:.3f` | {glue:text}`cka_full_guess:.3f` |
 #
-# Content differs by the factor {glue:text}`main_overlap`, compression by far more, the ratio of the two discounts. The
-# product follows the larger of the two.
+# Content differs by the factor {glue:text}`main_overlap`, compression by the ratio of the two discounts of b. The
+# product follows whichever differs more.
 #
 # ## Features and projections
 #
-# The features are those of {ref}`ch-gaussian`: uniform numbers of which the $k$ largest are kept. As in the paper, $k$
-# counts against the features of both systems together, so it grows a little as the overlap falls.
+# The features are the {term}`sparse` ones of {ref}`ch-gaussian`: uniform numbers of which the $k$ largest are kept. As
+# in the paper, $k$ is a fraction of the features of both systems together, so it grows a little as the overlap falls.
 
 
 # %%
@@ -181,9 +184,9 @@ def draw_latents(overlap, fraction, stimuli):
 
 # %% [markdown]
 # Projections are drawn once for $n_f$ features and then *laid out* for each overlap: the columns of a go to its
-# features, those of b to its own, turned so that a shared feature keeps its two columns at every overlap. This is the
-# same as drawing new masked matrices for every overlap, as the paper does, except that pairs with different overlap
-# share their luck. Differences between them then need far fewer draws. The trick is called common random numbers.
+# features, those of b to its own, turned so that a shared feature keeps its two columns at every overlap. The paper
+# draws new masked matrices for every overlap. The distribution is the same, but here pairs with different overlap share
+# their luck, and differences between them need far fewer draws. The trick is called common random numbers.
 
 
 # %%
@@ -199,7 +202,7 @@ def lay_out(a, b, overlap):
 
 
 # %% [markdown]
-# A check before we use it: the features that only b has must be invisible to a.
+# A check before we use it: features that only the other system has must be invisible.
 
 # %%
 n_s = round(main_overlap * n_f)
@@ -207,23 +210,24 @@ wide_a, wide_b = lay_out(*(gaussian(3, n_f, generator) for _ in "ab"), main_over
 assert (wide_a[:, n_f:] == 0).all() and (wide_b[:, : n_f - n_s] == 0).all()
 
 # %% [markdown]
-# System a should be able to keep all its features: with $m_a$ = {glue:text}`m_a` units and its share of the active
-# features it should lie well above $m_\mathrm{CS} = k \log(n/k)$, even for the densest features.
+# System a should be able to keep all its features. By {term}`compressed sensing` ({ref}`ch-superposition`) its $m_a$ =
+# {glue:text}`m_a` units should then be well above $m_{CS} = k \log(n/k)$, with $n$ its own features and $k$
+# those of them that are active, even for the densest features.
 
 # %%
 densest = round(fractions[-1] * n_f)
 run.record(densest_k=densest, densest_m_cs=theory.compressed_sensing_units(n_f, densest))
 
 # %% [markdown]
-# For the densest fraction about {glue:text}`densest_k` of the features of a are active and $m_\mathrm{CS}$ =
+# For the densest fraction about {glue:text}`densest_k` of the features of a are active and $m_{CS}$ =
 # {glue:text}`densest_m_cs:.1f`.
 #
 # ## The inversion, simulated
 #
-# The metric is linear CKA on stimuli. The paper uses the plain estimator, we the debiased one, since the number of
-# stimuli is moderate. One set of stimuli is drawn for each overlap and sparsity fraction, and every pair of
-# projections answers to all of them. System b is used with the first $m_b$ of its units, so that a curve over $m_b$
-# shows one system that is given more and more units, and not a new system at each point.
+# The metric is linear CKA on stimuli. The paper uses the plain estimator, we the {term}`debiased <debiased CKA>` one,
+# since the number of stimuli is moderate. One set of stimuli is drawn for each overlap and active fraction, and every
+# pair of projections answers to all of them. A curve over $m_b$ shows one system b that is given more and more units,
+# not a new system at each point.
 
 # %%
 figure_a = gaussian(m_a, n_f, generator, figure_draws)
@@ -247,7 +251,7 @@ closed = torch.tensor([[round(o * n_f) / n_f * squeeze(m_a) * squeeze(m) for m i
 run.record(overlap_rms=(simulated.mean(-1) - closed).square().mean().sqrt())
 
 # %% [markdown]
-# `simulated` has the axes sparsity fraction, overlap, $m_b$, draw. Its mean over draws lies within
+# `simulated` has the axes active fraction, overlap, $m_b$, draw. Its mean over draws lies within
 # {glue:text}`overlap_rms:.4f` (rms) of {prf:ref}`prop-overlap-factor`. The dashed line in each panel is the fully
 # shared pair with {glue:text}`m_0` units: everything above it is an inversion.
 
@@ -294,18 +298,17 @@ run.figure(
 # :::
 #
 # How to read it: pick a point on a lower curve, to the right, and look where the dashed line is. With the default
-# settings every curve of partial overlap starts below the line and ends far above it.
-#
-# Within a panel the order of the curves at one $m_b$ is the order of the overlap, as it should be. The inversion
-# appears when pairs with *different* $m_b$ are compared, which is what happens whenever two networks of different width
-# are ranked by their similarity to a third.
+# settings every curve of partial overlap starts below it and ends far above it. At one $m_b$ the order of the curves is
+# the order of the overlap, as it should be. The inversion appears when pairs with *different* $m_b$ are compared, as
+# they are whenever two networks of different width are ranked by their similarity to a third.
 
 # %% [markdown]
 # ## Where the curves cross
 #
-# Means of {glue:text}`figure_draws` draws are too coarse to test a formula for the crossing. By {ref}`ch-gaussian`, CKA
-# on stimuli equals the Gram cosine computed with the stimuli's own covariance, to rounding. We check it once more here
-# for masked projections, then leave the stimuli out: a Gram cosine costs little, so we can afford many draws.
+# Means of {glue:text}`figure_draws` draws are too coarse to test a formula for the crossing. By
+# {prf:ref}`prop-linear-covariance`, plain CKA on stimuli *equals* the cosine of the Gram matrices, taken with the
+# stimuli's own covariance. We check this once for masked projections, then leave the stimuli out:
+# {term}`Gram cosines <Gram cosine>` cost little, so we can afford many draws.
 
 # %%
 z = draw_latents(main_overlap, fraction, stimuli)
@@ -314,8 +317,8 @@ on_stimuli = linear_cka(*(z @ x.mT for x in pair))
 run.record(gram_rounding=(on_stimuli - theory.gram_cosine(*pair, torch.cov(z.T))).abs().max())
 
 # %% [markdown]
-# The largest difference is {glue:text}`gram_rounding:.0e`. So from here on, simulated means: Gram cosines with the
-# covariance of drawn stimuli, at the sparsity fraction {glue:text}`fraction`.
+# The largest difference is {glue:text}`gram_rounding:.0e`. From here on, "simulated" means Gram cosines with the
+# covariance of drawn stimuli, at the active fraction {glue:text}`fraction`.
 
 # %%
 fine_a = gaussian(max(systems_a), n_f, generator, draws)
@@ -331,10 +334,10 @@ def whitened(units_a, overlap):
 
 
 # %% [markdown]
-# One table for each overlap holds the cosine for every $m_b$ (rows) and draw (columns). The tables are all that the
-# rest of the chapter needs: the crossings, the sliders and the single draws are read from them. The covariance is taken
-# from more stimuli than the main figure had, since a finite sample adds a little correlation between features that are
-# in truth nearly unrelated, and a partial pair has more of those than a fully shared one.
+# One table for each overlap holds the cosine for every $m_b$ (rows) and draw (columns). The crossings, the sliders and
+# the single draws below are read from these tables. The covariance is taken from more stimuli than the main figure had:
+# a finite sample adds a little correlation between features that are nearly unrelated, and a partial pair has more of
+# those than a fully shared one.
 
 
 # %%
@@ -351,8 +354,8 @@ for other in set(systems_a) - {m_a}:
     tables[other] = {o: cosine_table(other, o) for o in overlaps}
 
 # %% [markdown]
-# First the size of the effect. The partial pair has the highest overlap below 1, {glue:text}`main_overlap`, and as many
-# units as features; the fully shared pair has {glue:text}`m_0`. If content decided, the difference would be negative.
+# First the size of the effect, in the main comparison: overlap {glue:text}`main_overlap` with as many units as features
+# against full overlap with {glue:text}`m_0` units. If content decided, the difference would be negative.
 
 # %%
 row = {m: i for i, m in enumerate(units)}
@@ -364,13 +367,12 @@ run.record(cka_partial=tables[m_a][main_overlap][row[n_f]].mean(), cka_full=tabl
 # The pair that shares less scores {glue:text}`cka_partial:.3f`, the pair that shares everything
 # {glue:text}`cka_full:.3f`: a margin of {glue:text}`b7_margin:.3f`, standard error {glue:text}`b7_margin_error:.4f`.
 #
-# That is the paper's point in one number. It agrees with the product table above, which needed no simulation at all.
-# Nothing about the features of the two pairs was hidden from the metric; it simply adds up what the units do.
+# That is the paper's point in one number, and the products in the table above predicted it without any simulation.
 #
 # Now the crossing. Between the values of $m_b$ in the table we interpolate on logarithmic axes, where the curves are
 # nearly straight. The reference level is simulated too, from the same draws. The tolerance is fixed beforehand: **the
 # simulated and the predicted $m_b^*$ should agree within 3 parts in 100**, for every combination of reference, overlap
-# and $m_a$.
+# and $m_a$ whose predicted crossing lies within the table.
 
 
 # %%
@@ -395,7 +397,7 @@ run.record(b7_crossing_error=relative.abs().max(), crossings=len(tested), crossi
 
 # %% [markdown]
 # Over {glue:text}`crossings` combinations the largest relative error is {glue:text}`b7_crossing_error:.3f` and the mean
-# {glue:text}`crossing_bias:.4f`. For the overlap {glue:text}`main_overlap` and the first $m_a$:
+# {glue:text}`crossing_bias:.4f`. For the overlap {glue:text}`main_overlap`:
 
 # %%
 for (o, m, system), x in zip(tested, found, strict=True):
@@ -403,18 +405,18 @@ for (o, m, system), x in zip(tested, found, strict=True):
         print(f"m_a {system}, m_0 {m}: predicted {predicted(o, m):.1f}, simulated {x:.1f}")
 
 # %% [markdown]
-# Does $m_a$ matter? The formula says that it cancels, because a discount that both pairs suffer cannot change their
-# order. It is easy to hope otherwise: that a high-dimensional reference system would see through the compression of the
-# others. We compare the crossings found at the different $m_a$.
+# Does $m_a$ matter? In the formula it cancels, because a discount that both pairs suffer cannot change their order. One
+# might hope otherwise: that a system a with many units would see through the compression of the others. We compare the
+# crossings found at the different $m_a$.
 
 # %%
 by_system = torch.tensor(found).reshape(len(systems_a), -1)
 run.record(system_spread=(by_system.amax(0) / by_system.amin(0) - 1).max())
 
 # %% [markdown]
-# The crossings found with {glue:text}`m_a` units in system a and with the other choice differ by at most a factor of 1
-# plus {glue:text}`system_spread:.3f`, less than the tolerance: **how well the third system is resolved
-# does not protect the ranking**.
+# The largest relative difference between crossings found with {glue:text}`m_a` units in system a and with the other
+# choice is {glue:text}`system_spread:.3f`, to be held against the tolerance of 3 parts in 100: **more units in system a
+# do not protect the ranking**.
 
 
 # %%
@@ -451,16 +453,16 @@ run.figure(
 # :name: fig-overlap-crossing
 #
 # The formula of {prf:ref}`prop-overlap-crossing` (lines) predicts where the partial pair overtakes; simulated crossings
-# lie within {glue:text}`b7_crossing_error:.3f` of it, whether system a has {glue:text}`m_a` units (filled) or fewer
-# (open). Each line goes to infinity where $\rho^2 = t$: left of that no number of units helps. Dotted: as many units as
-# features.
+# lie within a relative {glue:text}`b7_crossing_error:.3f` of it, for {glue:text}`m_a` units in system a (filled) and
+# for the other choice (open). Each line goes to infinity where $\rho^2 = t$: left of that no number of units helps.
+# Dotted: as many units as features.
 # :::
 
 # %% [markdown]
 # ## Where there is no inversion
 #
-# The trade has a limit. Content that is missing caps the score at $\rho$ times the factor of system a, however many
-# units b has. If the reference is barely compressed, $t \ge \rho^2$, the partial pair stays below for ever. We take the
+# The trade has a limit. However many units b has, missing content keeps the score below $\rho$ times the factor of
+# system a. If the reference is so little compressed that $t \ge \rho^2$, the partial pair never reaches it. We take the
 # lowest overlap of the tables and the largest reference, and let b grow to four times as many units as features.
 
 # %%
@@ -472,16 +474,15 @@ run.record(low=low, high=high, low_squared=low**2, high_t=high / (n_f + high + 1
 
 # %% [markdown]
 # With overlap {glue:text}`low` and reference {glue:text}`high`, $\rho^2$ = {glue:text}`low_squared:.3f` and $t$ =
-# {glue:text}`high_t:.3f`. With four times as many units as features the partial pair differs from the reference by
+# {glue:text}`high_t:.3f`. With four times as many units as features the partial pair's score less the reference's is
 # {glue:text}`shortfall:.3f`. A negative number means that the order by content holds.
 
 # %% [markdown]
 # ## Try it
 #
-# Each position of the sliders below was computed beforehand from the tables, with {glue:text}`draws` draws. The curve
-# is the simulated mean CKA of the pair with the chosen overlap; the dashed line is the fully shared pair with $m_0$
-# units; the dotted line marks where they cross. Before you move a slider, guess in which direction the crossing will
-# go.
+# The curve is the simulated mean CKA, over {glue:text}`draws` draws, of the pair with the chosen overlap; the dashed
+# line is the fully shared pair with $m_0$ units; the dotted line marks where they cross. Before you move a slider,
+# guess in which direction the crossing will go.
 
 
 # %%
@@ -500,7 +501,7 @@ def slider_state(overlap, m_0):
 
 
 # %% [markdown]
-# The figure is drawn once for the starting position; the browser only swaps the lines.
+# All positions are computed beforehand; the browser only swaps the lines.
 
 # %% tags=["hide-input", "remove-output"]
 first = slider_state(main_overlap, m_0)
@@ -539,8 +540,8 @@ run.figure(figure, name, alt="")
 # ## Is it only the mean?
 #
 # A user of a metric has one pair of each kind, not the mean over hundreds. How often does one partial pair beat one
-# fully shared pair, both drawn at random? We compare every draw of the one with every *other* draw of the other:
-# projections of both systems are then independent, so no luck is shared.
+# fully shared pair, both drawn at random? We compare each draw of the partial pair with every *other* draw of the fully
+# shared one, so that no luck is shared.
 
 
 # %%
@@ -579,18 +580,16 @@ run.figure(
 # *equal* units the partial pair still wins a share of {glue:text}`probability_same:.3f`, by luck alone.
 # :::
 #
-# The curves are steep because single scores hardly scatter: a cosine of Gram matrices averages over all pairs of units,
-# and already for ten units there are many pairs. A metric with so little noise looks trustworthy, and for the question
-# it answers it is. Here it is precise about the wrong thing.
-#
-# So an inversion is not a quirk of averages. A fair amount beyond the crossing it is what one would see almost every
-# time.
+# So an inversion is not a quirk of averages: a fair amount beyond the crossing one would see it almost every time. The
+# curves are steep because single scores hardly scatter: a cosine of Gram matrices averages over all pairs of units, and
+# even ten units have many pairs. A metric with so little noise looks trustworthy, and for the question it answers it
+# is. Here it is precise about the wrong thing.
 
 # %% [markdown]
 # ## Regression: one direction is safe
 #
-# The paper shows CKA only, and says that the other metrics behave alike. For explained variance that holds in one
-# direction only. From chapter {ref}`ch-gaussian` and the masks,
+# The paper shows CKA only, and says that the other metrics behave alike. For {term}`linear regression <OLS>`, scored by
+# {term}`explained variance` $R^2$, that holds in one direction only. By {prf:ref}`prop-linear-overlap`,
 #
 # $$
 # \begin{aligned}
@@ -600,8 +599,8 @@ run.figure(
 # $$ (eq-overlap-r2)
 #
 # Predicting b from a, $m_b$ does not appear: more units in b are more targets of the same kind. With $m_a$ fixed, the
-# pair with less overlap always has the lower expectation. Predicting a from b, $m_b$ counts the predictors, and a fully
-# shared pair with $m_0$ units has $m_0 / n_f$: the partial pair overtakes at
+# pair with less overlap always has the lower expectation. Predicting a from b, $m_b$ counts the predictors. With $n_f$
+# features in each system, a fully shared pair with $m_0$ units has $m_0 / n_f$, and the partial pair overtakes at
 #
 # $$
 # m_b^* = m_0 / \rho ,
@@ -609,13 +608,14 @@ run.figure(
 #
 # which is *earlier* than for CKA. (The first exercise shows that it always is.)
 #
-# The asymmetry has a plain reason. An ordinary least squares fit can undo any invertible mixing of its predictors, so
-# their geometry does not matter, only the space that they span; and the size of that space is the number of predictors.
-# The targets are scored one by one and then averaged, so their number matters to nobody.
+# The asymmetry has a plain reason. Least squares can undo any invertible mixing of its predictors, so only the space
+# that they span matters; its dimension is the number of predictors. The targets are averaged over, so their number does
+# not matter.
 #
-# We simulate both with the closed form of theorem B3 and the covariance of the stimuli. For $a \to b$, one orthonormal
-# basis of the row space of $A$ serves all $m_b$: explained and total variance of the first $m_b$ units are running sums
-# over units.
+# We simulate both directions with the closed form of {prf:ref}`thm-ols` (claim B3) and the covariance of the stimuli.
+# For $a \to b$, one orthonormal basis of the row space of $A$ serves all $m_b$: explained and total variance of the
+# first $m_b$ units are running sums over units. Expect flat lines when b is predicted, with the lower overlap below,
+# and rising lines when a is.
 
 
 # %%
@@ -684,27 +684,26 @@ run.figure(
 # Only one direction of regression keeps the order. (a) Predicting b from a does not depend on the units of b: overlap
 # {glue:text}`main_overlap` gives {glue:text}`forward_partial:.3f`, full overlap {glue:text}`forward_full:.3f`, and
 # {glue:text}`b7_r2_inversions` of {glue:text}`r2_grid` grid points invert. (b) Predicting a from b inverts at
-# {glue:text}`backward_crossing:.2f` units (formula: {glue:text}`backward_predicted:.2f`), from
-# {glue:text}`backward_full:.3f` for the reference to {glue:text}`backward_partial:.3f`. Dashed: the fully shared pair
-# with {glue:text}`m_0` units.
+# {glue:text}`backward_crossing:.2f` units (formula: {glue:text}`backward_predicted:.2f`): the reference has
+# {glue:text}`backward_full:.3f`, the partial pair reaches {glue:text}`backward_partial:.3f`. Dashed: the fully shared
+# pair with {glue:text}`m_0` units.
 # :::
 #
-# What we see in panel b is stronger than in the main figure: the partial pair ends close to its overlap while the
+# The inversion in panel (b) is stronger than that of CKA: the partial pair ends close to its overlap, while the
 # reference stays at the share of features that its few units can carry.
 #
-# This is no praise of regression. It says that $R^2$ depends on the compression of the *predictor*, so only a
-# comparison that holds the predictor fixed is safe from this trade. If networks of different width are used to predict
-# one brain area, the width of the predictor is exactly what varies.
+# This is no praise of regression. $R^2$ depends on the compression of the *predictor*, so only a comparison that holds
+# the predictor fixed is safe from this trade. If networks of different width predict one brain area, the width of the
+# predictor is exactly what varies.
 
 # %% [markdown]
 # ## Can the score be corrected?
 #
 # {prf:ref}`prop-overlap-factor` invites an obvious remedy: divide the score by the two discounts, and the overlap
-# remains. For the simulated pairs this works, and it is instructive to see what it needs. It needs $n_a$ and $n_b$, the
-# numbers of features, which are the very things that are unknown for a real network; and it needs projections that are
-# random and independent of each other. If two networks mix their features in related ways, the product formula fails,
-# and dividing by it can give an overlap above 1. We apply it here to the simulated means with the true $n_f$, and then
-# with half and twice that number.
+# remains. But this needs $n_a$ and $n_b$, the numbers of features, which are unknown for a real network. And it needs
+# projections that are random and independent of each other: if two networks mix their features in related ways,
+# dividing can give an overlap above 1. We apply it to the simulated mean with the true $n_f$, which should give the
+# overlap back, and with half and twice that number.
 
 # %%
 for guess in (n_f // 2, n_f, 2 * n_f):
@@ -712,38 +711,33 @@ for guess in (n_f // 2, n_f, 2 * n_f):
     print(f"{guess} features assumed: overlap {run.values['cka_partial'] / discount:.3f}")
 
 # %% [markdown]
-# With the true number the overlap {glue:text}`main_overlap` comes out nearly as it was put in. With a wrong number it
-# can be wrong by as much as one likes. A correction of the score is therefore no way out in practice; finding the
-# features is, which is what sparse autoencoders are for.
+# With the true number the overlap {glue:text}`main_overlap` comes out nearly as it was put in; with a wrong one it does
+# not. So correcting the score is no way out in practice. Finding the features is, and that is what
+# {term}`sparse autoencoders <SAE>` are for.
 
 # %% [markdown]
 # ## Where this departs from the paper
 #
-# - **Settings.** Numbers of features, units and stimuli are ours, since the text has lost them. It gives 200 draws
-#   for its figure 2 and no number for figure 3; our `paper` profile takes 200. The paper uses plain CKA, the main
-#   figure here the debiased one.
+# - **Settings.** Numbers of features, units and stimuli are ours, since the text has lost them. It gives 200 draws for
+#   its figure 2 and no number for figure 3; our `paper` {term}`profile` takes 200. The paper uses plain CKA, the main
+#   figure here debiased CKA.
 # - **Algebra.** The paper leaves the interplay of sharing and compression to simulation. For random projections it is a
 #   product ({prf:ref}`prop-overlap-factor`), and the crossing follows.
 # - **Other metrics.** RSA shares the expectation of CKA. Explained variance does not invert from a to b, and inverts
 #   earlier than CKA from b to a.
-# - **Limits.** There is no inversion where $\rho^2 \le t$. The paper's range of overlaps, 0.7 and up, together with a
-#   strongly compressed reference, is the range where it is easy to see.
-# - **Crossing by Gram cosines.** The precise crossings use no stimuli but their covariance; the main figure uses
-#   stimuli.
+# - **Limits.** There is no inversion where $\rho^2 \le t$. It is easiest to see at high overlap, as in the paper (0.7
+#   and up), with a strongly compressed reference.
+# - **Crossing by Gram cosines.** The main figure uses stimuli; the precise crossings use only their covariance.
 
 # %% [markdown]
 # ## What changed our mind
 #
-# The paper calls sharing and compression hard to disentangle. For random projections they are a product, and where the
-# order turns is a formula. We did not expect regression to be safe in one direction. It stays true that a measured
-# score alone does not tell the two apart: the formula needs the number of features, which nobody knows of a real
-# network.
+# The paper calls sharing and compression hard to disentangle. For random projections the expected score is their
+# product, and a formula says where the order turns. We did not expect regression to be safe in one direction. It stays
+# true that a measured score alone does not tell the two apart: the formula needs the number of features, which nobody
+# knows of a real network.
 #
 # ## Exercises
-#
-# The first needs pencil and paper, the second another line of code, the third a little thought about what a metric can
-# and cannot tell. Solutions are folded below each; they were run with the chapter, so their numbers follow its
-# parameters.
 #
 # :::{exercise} How compressed must the reference be?
 # :label: ex-overlap-limit
@@ -776,8 +770,7 @@ for overlap in partial:
 # :label: ex-overlap-signs
 #
 # (Rerun, easy, 10 minutes.) With entries $\pm 1$ the constant 1 in $n + m + 1$ becomes $-1$. Predict the crossing for
-# the main overlap and the references of this chapter, and say whether one could tell the two kinds of projection apart
-# by it.
+# the main overlap and the references of this chapter. Could one tell the two kinds of projection apart by it?
 # :::
 #
 # :::{solution-start} ex-overlap-signs
@@ -794,8 +787,8 @@ for m in references:
     )
 
 # %% [markdown]
-# The crossings move by less than a unit: they depend on the kurtosis only through $n_f + \kappa - 2$. One cannot tell
-# them apart without far more draws than anyone has networks.
+# The crossings hardly move: they depend on the {term}`kurtosis` only through $n_f + \kappa - 2$. One cannot tell them
+# apart without far more draws than anyone has networks.
 #
 # :::{solution-end}
 # :::

@@ -83,7 +83,7 @@
 # ```
 #
 # The output ReLU is what makes the pair work: when one feature is active alone, it silences the output of the other.
-# The paper's formula has no such ReLU, and that is where the trouble starts.
+# The paper's formula has no such ReLU.
 
 # %% [markdown]
 # ## One model, three formulas
@@ -103,8 +103,8 @@
 #
 # Let the features be uncorrelated with equal variance $v$, and $T_1 > \dots > T_n > 0$.
 #
-# 1. For every encoder $h$ into $m$ numbers, however nonlinear, and every $W$ and $b$, the read-out $\hat z = W h(z) + b$
-#    has a loss of at least $v \sum_{i > m} T_i$.
+# 1. For every encoder $h$ into $m$ numbers, however nonlinear, and every $W$ and $b$, the read-out
+#    $\hat z = W h(z) + b$ has a loss of at least $v \sum_{i > m} T_i$.
 # 2. For independent features whose values fill $[0, 1]$, the printed model reaches this bound, and does so *only* if
 #    each neuron has weight 1 for one of the features $1, \dots, m$, a different one for each neuron, and no other
 #    weights.
@@ -131,9 +131,9 @@
 # $V V^\top = I$: an orthogonal matrix without negative entries, which is a permutation.
 # ````
 #
-# The theorem is ours. Notice that sparsity does not occur in it. However rare the features, a linear read-out of $m$
-# numbers does best by serving the $m$ most important features and giving up the others. Interference enters a linear
-# output in full, and a ReLU on the hidden side cannot take it away again.
+# The theorem is ours. Sparsity does not occur in it: however rare the features, a linear read-out of $m$ numbers does
+# best by serving the $m$ most important features and giving up the others. Interference enters a linear output in full,
+# and a ReLU on the hidden side cannot take it away again.
 #
 # So two printed models trained to their optimum represent the same $m$ features, with norm 1, one on each neuron, and
 # are equal up to the order of the neurons. Claims A5 and A6 would both fail: 32 of the 64 features would be shared at
@@ -321,9 +321,9 @@ run.figure(
 # rectified**, unless we say otherwise.
 #
 # Why are the norms of this model above 1? The hidden ReLU passes a feature on only through its positive weights. A
-# feature that is active alone comes back as $z_i |W_i^+|^2 + b_i$, with $W_i^+$ the positive part of the row. It is
-# this part that has to be about 1, or a bit more where $b_i$ is negative. Negative weights, which silence neurons, add
-# to the norm.
+# feature that is active alone comes back as $z_i |W_i^+|^2 + b_i$, with $W_i^+$ the positive part of the row, so this
+# part has to be about 1, or a bit more where $b_i$ is negative. Negative weights, which silence neurons, add to the
+# norm.
 
 # %% [markdown]
 # ## Two neurons, seen from above
@@ -450,9 +450,9 @@ run.figure(
 # {glue:text}`bound_16:.3f`, {glue:text}`bound_32:.3f`.
 # :::
 #
-# The bundles are narrow: seeds differ little in how *well* they do. (The wiggles come from single batches, which all
-# models share.) Printed models can stop slightly above the bound because some neurons start between two features, some
-# features take a neuron from a more important one, and gradient descent is slow to sort this out.
+# The bundles are narrow: seeds differ little in how *well* they do. Printed models can stop slightly above the bound
+# because some neurons start between two features, some features take a neuron from a more important one, and gradient
+# descent is slow to sort this out.
 
 # %% [markdown]
 # ## Which features are represented
@@ -505,8 +505,6 @@ run.figure(
 # {glue:text}`shared_16_error:.1f` and {glue:text}`shared_32_error:.1f` over {glue:text}`pairs` pairs. Markers: the
 # first pair; grey: the range over pairs.
 # :::
-#
-# Three observations.
 #
 # - **Importance decides.** Each model keeps the most important features, so two models keep nearly the same ones. They
 #   differ at the edge of their capacity, where the grey band is widest.
@@ -624,28 +622,27 @@ pd.DataFrame(rows, index=[f"{m} neurons" for m in sizes]).sort_index(axis=1).T.r
 
 # %% [markdown]
 # **What we see.** The arrangements differ, and the control makes the statement stronger than the paper's: a neuron's
-# best partner in the other model is hardly better than luck. How one model arranges its features tells next to nothing
-# about the other.
+# best partner in the other model is hardly better than luck.
 #
 # The control also shows that one half is not the same hurdle at every size. With few neurons few features are shared,
-# correlations over few features scatter widely, and even unrelated arrangements can exceed one half; the last row of
-# the table gives the share that stays below. So a share under nine in ten at 8 neurons would not mean that small models
-# agree, only that the measure is coarse there.
+# correlations over few features scatter widely, and even unrelated arrangements can exceed one half (last row of the
+# table). So a share under nine in ten at 8 neurons would not mean that small models agree, only that the measure is
+# coarse there.
 #
 # The printed formula is the opposite case: with 32 neurons its mean match is
 # {glue:text}`printed_arrangement_mean_32:.3f`, and a share of {glue:text}`printed_arrangement_below_half_32:.3f` of its
 # neurons lies below one half. At the optimum of that formula the match is 1 for every neuron, and claim A6 is false.
 #
-# Could "differently arranged" simply mean "rotated"? With a linear hidden layer it could: rotations cost nothing there,
-# and low matches would be no news. For rectified neurons a rotation is not free. The last exercise measures both.
+# Could "differently arranged" simply mean "rotated"? With a linear hidden layer it could, since rotations cost nothing
+# there; with rectified neurons they are not free. The last exercise measures both.
 
 # %% [markdown]
 # ## How a model answers
 #
-# How can a model return more features than it has neurons? Let a single feature be active, with the value 1. What the
-# neurons send to all outputs, $W h$ without the bias, is interference everywhere except at the feature itself, because
-# the neurons that carry it also carry others. The negative bias pushes small values below 0, and the output ReLU cuts
-# them off. Without the ReLU a bias could only shift the interference; this is what the printed formula lacks.
+# How can a model return more features than it has neurons? Let a single feature be active, with the value 1. The
+# neurons that carry it also carry others, so what they send to the other outputs, $W h$ without the bias, is
+# interference. The negative bias pushes small values below 0, and the output ReLU cuts them off. Without the ReLU a
+# bias could only shift the interference; this is what the printed formula lacks.
 
 
 # %%
@@ -731,7 +728,7 @@ run.figure(figure, name, alt="")
 # :::
 #
 # The figure tells only half the story: when several features are active their interference adds up, and some of it
-# passes. This is the price of superposition, and the reason why features that are less sparse are superposed less.
+# passes. This is the price of superposition, and why less sparse features are superposed less.
 
 # %% [markdown]
 # ## At the paper's full length
@@ -760,8 +757,8 @@ run.beside_recorded(rows)
 #   them, 10,240,000 stimuli.
 # - **What the paper leaves open**: optimiser, learning rate, starting weights. A start with larger weights could lead
 #   elsewhere.
-# - **Controls.** The level of unrelated arrangements is ours. It supports the paper's reading and weakens its
-#   threshold: one half is easy to stay below in large models and harder in small ones.
+# - **Control.** The level of unrelated arrangements is ours: one half is easy to stay below in large models and harder
+#   in small ones.
 
 # %% [markdown]
 # ## What changed our mind
@@ -877,10 +874,10 @@ for v in ("linear_hidden", "output_relu"):
 
 # %% [markdown]
 # With a linear hidden layer the rotated model has the same loss up to rounding, and yet a low match with itself: there,
-# a low match alone says nothing about the features' geometry. With a rectified layer the rotation ruins the loss, so
-# the neurons are not arbitrary axes. The Gram matrices answer the question itself: if two seeds differed only by a
+# a low match says nothing about the features' geometry. With a rectified layer the rotation ruins the loss, so the
+# neurons are not arbitrary axes. The Gram matrices answer the question itself: if two seeds differed only by a
 # rotation, theirs would be equal and correlate by 1. A correlation far below 1 means that even which features interfere
-# with which depends on the start.
+# depends on the start.
 #
 # :::{solution-end}
 # :::
@@ -895,8 +892,8 @@ for v in ("linear_hidden", "output_relu"):
 # ```
 #
 # Models already trained with the same settings are found again. The profile `paper` takes both steps at once and needs
-# some minutes. The next chapter goes on with these models and asks whether sparse autoencoders can undo the
-# arrangement.
+# some minutes. The next chapter goes on with these models and asks whether {term}`sparse autoencoders <SAE>` can undo
+# the arrangement.
 
 # %%
 run.save(data="simulated: features active with probability 0.1, toy models trained on them")

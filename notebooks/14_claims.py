@@ -15,7 +15,8 @@
 # # The claims, one by one
 #
 # What do the two papers claim, and what of it did we find? This chapter computes nothing new. It reads the results
-# files that the other chapters wrote, holds each claim's predicates against them, and prints the verdict.
+# files that the other chapters wrote, holds each claim's *predicates*, comparisons of recorded numbers, against them,
+# and prints the {term}`verdict`.
 #
 # Afterwards you can say
 #
@@ -25,15 +26,15 @@
 #
 # A verdict is one of four. *Reproduced*: every predicate of the claim is true of our results. *Reproduced with a
 # condition*: the claim as the paper states it fails somewhere, but a narrower statement, printed beside the verdict,
-# passes its own predicates. *Not reproduced*: neither passes. *Not run*: no chapter has measured it yet, and the last
-# column says what that would take. The predicates stand in `book/claims.yml`; nobody types a verdict.
+# passes its own {term}`predicates <predicate>`. *Not reproduced*: neither passes. *Not run*: this {term}`profile` has
+# not measured it, and the last column says what that would take. The predicates stand in `book/claims.yml`; nobody
+# types a verdict.
 #
-# The thresholds were chosen after small trial runs, which is to say with a rough idea of what to expect. After first
-# results those of B1 to B4 were tightened to what their chapter asks, and the predicates of B2, B4 and B7 were
-# narrowed to the paper's own claim, without statements that are ours. The condition of A8 at 8 neurons was written
-# after the recorded run, in which a random SAE beat the trained one in one of its pairs. Some conditions are about
-# the wording of a statement rather than about a number: there the claim as printed has a counterexample, which its
-# chapter runs.
+# The thresholds were chosen after small trial runs, so with a rough idea of what to expect. After first results those
+# of B1 to B4 were tightened to what their chapter asks, and the predicates of B2, B4 and B7 were narrowed to the
+# paper's own claim, without statements that are ours. The condition of A8 at 8 neurons was written after the recorded
+# run, in which a random SAE beat the trained one in one of its pairs. Some conditions are about the wording of a
+# statement rather than about a number: there the claim as printed has a counterexample, which its chapter runs.
 
 # %%
 from IPython.display import Markdown
@@ -45,7 +46,7 @@ from lib.results import recorded_results, results_of
 from lib.run import Run
 
 # %% [markdown]
-# The only parameter that matters here is the profile, the folder of results that is judged. `recorded` names a second
+# The parameter that matters here is the profile, the folder of results that is judged. `recorded` names a second
 # profile, whose results were recorded in an earlier run and are kept with the book.
 
 # %% tags=["parameters"]
@@ -61,8 +62,8 @@ run.record(claims=len(verdicts))
 # %% [markdown]
 # ## At a glance
 #
-# We count how many claims of each paper earned each verdict. Expect many *not run* while chapters are missing: a claim
-# that we cannot test is worth a row too, for it says what is still open.
+# We count how many claims of each paper earned each verdict. A claim that we could not test is worth a row too: it says
+# what is still open.
 
 # %% tags=["hide-input", "remove-output"]
 glue("summary", Markdown(summary_table(verdicts)))
@@ -93,12 +94,14 @@ run.figure([ax], "fig-claims", "Stacked bars count the verdicts on the claims of
 # :::{glue:figure} fig-claims
 # :name: fig-claims
 #
-# How the {glue:text}`claims` claims of both papers stand with this profile. A wide grey bar is what is still open.
+# How the {glue:text}`claims` claims of both papers stand with this profile. The grey part of a bar is what is still
+# open.
 # :::
 #
 # ## Paper A, matching metrics
 #
-# {cite:t}`longon2025`. Each verdict links to the figure or the statement that it rests on.
+# {cite:t}`longon2025`: claims about {term}`soft-matching` and about sparse autoencoders ({term}`SAEs <SAE>`). Each
+# verdict links to the figure or the statement that it rests on.
 
 # %% tags=["hide-input", "remove-output"]
 glue("ledger_a", Markdown(full_table([v for v in verdicts if v.paper == "A"])))
@@ -110,7 +113,8 @@ glue("ledger_a", Markdown(full_table([v for v in verdicts if v.paper == "A"])))
 #
 # ## Paper B, linear metrics
 #
-# {cite:t}`liu2026`.
+# {cite:t}`liu2026`: claims about {term}`RSA`, {term}`CKA` and {term}`linear regression <OLS>` under
+# {term}`superposition`.
 
 # %% tags=["hide-input", "remove-output"]
 glue("ledger_b", Markdown(full_table([v for v in verdicts if v.paper == "B"])))
@@ -163,6 +167,7 @@ glue("ledger_recorded", Markdown(summary_table(ledger(recorded_results(recorded)
 # :::
 #
 # :::{solution-start} ex-claims-predicate
+# :label: sol-claims-predicate
 # :class: dropdown
 # :::
 #
@@ -180,6 +185,7 @@ glue("ledger_recorded", Markdown(summary_table(ledger(recorded_results(recorded)
 # :::
 #
 # :::{solution-start} ex-claims-alter
+# :label: sol-claims-alter
 # :class: dropdown
 # :::
 
@@ -204,10 +210,11 @@ judge(b7, {"05_partial_overlap": {"values": values}}).verdict
 # :::
 #
 # :::{solution-start} ex-claims-add
+# :label: sol-claims-add
 # :class: dropdown
 # :::
 #
-# The chapter compares Gaussian entries with random signs in one closed form, whose kurtosis differs, so
+# The chapter compares Gaussian entries with random signs in one closed form, whose {term}`kurtosis` differs, so
 # `b4_expectation_error < 0.01` covers both. A distribution with heavy tails is the natural test: the formula needs a
 # finite fourth moment, and the approximation by a ratio of expectations worsens as the tails grow.
 #
