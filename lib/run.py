@@ -8,7 +8,6 @@ import subprocess
 import time
 from datetime import UTC, datetime
 from importlib.metadata import version
-from pathlib import Path
 
 import pandas as pd
 import torch
@@ -155,8 +154,11 @@ class Run:
         rows = {star: [_shown(known.get(name.replace("*", star))) for name in columns.values()] for star in stars}
         return pd.DataFrame.from_dict(rows, "index", columns=list(columns))
 
-    def save(self, data: str) -> Path:
-        """Write build/<profile>/<chapter>.json, whole or not at all; `data` names the data and says if simulated."""
+    def save(self, data: str) -> str:
+        """Write build/<profile>/<chapter>.json, whole or not at all, and return its name from the book's root.
+
+        `data` names the data and says if they are simulated.
+        """
         content = {
             "chapter": self.chapter,
             "profile": self.profile,
@@ -168,7 +170,7 @@ class Run:
         }
         path = ROOT / "build" / self.profile / f"{self.chapter}.json"
         write_whole(path, json.dumps(content, indent=1) + "\n")
-        return path.relative_to(ROOT)
+        return path.relative_to(ROOT).as_posix()
 
     @staticmethod
     def _glue(name, value, display=False):
