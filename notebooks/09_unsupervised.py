@@ -942,11 +942,16 @@ rows = {
     for ratio in (1.0, 1.5, 2.0, 2.5, 4.0)
     if (name, kind) in curves
 }
-run.beside_recorded(rows)
+silent = {f"constant latents, {of}, 1 m_CS": f"constant_{kind}_at_one" for kind, of in kinds.items()}
+run.beside_recorded(rows | silent)
 
 # %% [markdown]
-# Look for two things: whether longer training brings the unsupervised codes above the raw responses at fewer units, and
-# whether the gap to the supervised ones closes. What neither column can show is a million steps, which the paper takes.
+# Look for three things: whether longer training brings the unsupervised codes above the raw responses at fewer units;
+# whether the gap to the supervised ones closes; and what became of the codes of *learned* systems at 1 and 1.5 $m_{CS}$.
+# The last rows belong to the third. In the long run most latents of those SAEs had stopped varying, and each of these
+# scores 0. With the projection known the scores fall far less, so it is mainly a failure of the recipe and not of the
+# responses: more training is not always better training. What neither column can show is a million steps, which the
+# paper takes.
 
 # %% [markdown]
 # ## What to take along

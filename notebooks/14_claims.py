@@ -76,15 +76,14 @@ glue("summary", Markdown(summary_table(verdicts)))
 # The same counts as a picture.
 
 # %% tags=["hide-input", "remove-output"]
-(ax,) = panels(1, width=3.9, height=2.4)
+(ax,) = panels(1, width=3.9, height=2.6)
 start = {"A": 0, "B": 0}
 for verdict, shade, hatch in zip(VERDICTS, ("green", "ochre", "red", "grey"), ("", "//", "xx", ""), strict=True):
     counts = [sum((v.paper, v.verdict) == (paper, verdict) for v in verdicts) for paper in "BA"]
     left = [start["B"], start["A"]]
-    bars = ax.barh(
-        ["paper B", "paper A"], counts, left=left, color=COLOURS[shade], hatch=hatch, label=verdict_in_words(verdict)
-    )
-    ax.bar_label(bars, [count or "" for count in counts], label_type="center")
+    style = {"color": COLOURS[shade], "hatch": hatch, "label": verdict_in_words(verdict), "height": 0.6}
+    for bar, count in zip(ax.barh(["paper B", "paper A"], counts, left=left, **style), counts, strict=True):
+        ax.text(*bar.get_corners()[2:].mean(0), count or "", ha="center", va="bottom")
     start = {"B": left[0] + counts[0], "A": left[1] + counts[1]}
 ax.set_xlabel("claims")
 ax.legend(loc="lower center", bbox_to_anchor=(0.4, 1), ncols=2)
