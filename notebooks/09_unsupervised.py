@@ -947,11 +947,11 @@ run.beside_recorded(rows | silent)
 
 # %% [markdown]
 # Look for three things: whether longer training brings the unsupervised codes above the raw responses at fewer units;
-# whether the gap to the supervised ones closes; and what became of the codes of *learned* systems at 1 and 1.5 $m_{CS}$.
-# The last rows belong to the third. In the long run most latents of those SAEs had stopped varying, and each of these
-# scores 0. With the projection known the scores fall far less, so it is mainly a failure of the recipe and not of the
-# responses: more training is not always better training. What neither column can show is a million steps, which the
-# paper takes.
+# whether the gap to the supervised ones closes; and what became of the codes of *learned* systems at 1 and
+# 1.5 $m_{CS}$. The last rows belong to the third. In the recorded run most latents of those SAEs had stopped varying,
+# and each of these scores 0. With the projection known the scores fall far less, so it is mainly a failure of the
+# recipe and not of the responses: more training is not always better training. What neither column can show is a
+# million steps, which the paper takes.
 
 # %% [markdown]
 # ## What to take along
