@@ -193,7 +193,9 @@ def _shown(value):
 
 def provenance(device: torch.device) -> dict:
     """When, on what and with which versions a run was made."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else f"CPU, {torch.get_num_threads()} threads"
+    threads = torch.get_num_threads()
+    cpu = f"CPU, {threads} thread{'s' * (threads > 1)}"
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
     return {
         "date": datetime.now(UTC).date().isoformat(),
         "device": name,
