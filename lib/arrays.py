@@ -61,6 +61,8 @@ def _contents(file) -> tuple[list[str], Callable]:
         return [""], lambda name: np.load(file, mmap_mode="r", allow_pickle=False)
     if suffix == ".npz":
         stored = np.load(file, allow_pickle=False)
+        if isinstance(stored, np.ndarray):  # a plain array under another name
+            return [""], lambda name: stored
         return list(stored), stored.__getitem__
     if suffix == ".safetensors":
         stored = safe_open(file, "pt")
@@ -96,6 +98,8 @@ def _checked(y, path):
     """Any numeric array as a finite float32 tensor `(stimuli, units)`."""
     if not isinstance(y, np.ndarray | torch.Tensor):
         raise ValueError(f"{path} holds a {type(y).__name__}, not an array: save one with numpy.save")
+    if isinstance(y, torch.Tensor) and (y.layout != torch.strided or y.is_quantized or y.is_meta):
+        raise ValueError(f"{path} holds a sparse, quantised or empty tensor: save it dense, for example y.to_dense()")
     shape = tuple(y.shape)
     if len(shape) != 2:
         mend = "flatten it with y.reshape(len(y), -1), or pool it" if len(shape) > 2 else "one row for each stimulus"

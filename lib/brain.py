@@ -48,8 +48,8 @@ def split_half_ceiling(trials: torch.Tensor, splits: int = 20, seed: int = 0) ->
         ceiling = sqrt(2 r / (1 + r))
 
     r is the correlation over images of two halves, the mean over random `splits`, and 0 if negative. After Spearman and
-    Brown, 2 r / (1 + r) is what it would be between two means over all repetitions. Shapes and errors as in
-    `random_halves`.
+    Brown, 2 r / (1 + r) is what it would be between two means over all repetitions, if the halves are equal; for odd
+    counts it is slightly low. Shapes and errors as in `random_halves`.
     """
     generator = seeded(seed, trials.device)
     r = torch.stack([paired_correlations(*random_halves(trials, generator)) for _ in range(splits)]).mean(0).clamp(0)

@@ -46,7 +46,7 @@ def run_chapters(names: list[str], profile: str, given: dict, jobs: int, label: 
     """
     if "profile" in given:
         raise ValueError("profile is set by --profile and --label, not by -p")
-    label = label or ("custom" if given else profile)
+    label, names = label or ("custom" if given else profile), list(dict.fromkeys(names))
     settings = {name: checked(name, {**profile_values(name, profile), **given, "profile": label}) for name in names}
     threads = max(1, (os.cpu_count() or 1) // jobs)
     os.environ |= {"OMP_NUM_THREADS": str(threads), "TQDM_DISABLE": "1", "PYTHONPATH": str(ROOT)}
@@ -127,7 +127,8 @@ def _read_run(path):
 def fingerprint(name: str, settings: dict, label: str) -> str:
     """Hash of all that decides a chapter's output: its text, its settings, lib, and the results that it shows.
 
-    Files that the settings name, as `a.npy`, `a.npz:key` or `file:a.pth@...`, count with their size and time.
+    Files that the settings name, as `a.npy`, `a.npz:key` or `file:a.pth@...`, count with their size and time, as do all
+    below a folder that is a setting or stands behind `folder:`.
     """
     parts = [notebook_path(name), *sorted((ROOT / "lib").glob("*.py")), ROOT / "constraints.txt"]
     recorded = (ROOT / "book" / "results").glob("*/*.json")
@@ -138,6 +139,9 @@ def fingerprint(name: str, settings: dict, label: str) -> str:
     texts = [value for value in settings.values() if isinstance(value, str)]
     words = [word for text in texts for word in (text, *re.split("[:@]", text))]
     files = [Path(word).expanduser() for word in words if os.path.isfile(os.path.expanduser(word))]
+    places = [text for text in texts if "/" in text] + [text.split("folder:")[1] for text in texts if "folder:" in text]
+    folders = [Path(place).expanduser() for place in places]
+    files += sorted(file for folder in folders if folder.is_dir() for file in folder.rglob("*") if file.is_file())
     states = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
     digest = hashlib.sha256(json.dumps([settings, states], sort_keys=True).encode())
     for part in parts:

@@ -23,14 +23,14 @@ def choose_device(device: str = "auto") -> torch.device:
 
 
 def check_responses(y: torch.Tensor, name: str = "y", min_stimuli: int = 2) -> torch.Tensor:
-    """Return `y` if it is a finite floating-point tensor `(..., stimuli, units)`.
+    """Return `y` if it is a finite tensor `(..., stimuli, units)` of float32 or float64.
 
     Raises ValueError naming `name`, what was given and how to mend it.
     """
     if not isinstance(y, torch.Tensor):
         raise ValueError(f"{name} is a {type(y).__name__}, not a tensor: wrap it with torch.as_tensor({name})")
-    if not y.dtype.is_floating_point:
-        raise ValueError(f"{name} has dtype {y.dtype}: convert it to floating point, for example {name}.double()")
+    if y.dtype not in (torch.float32, torch.float64):  # sums of products overflow or drown in 16 bits
+        raise ValueError(f"{name} has dtype {y.dtype}: convert it to float32 or float64, for example {name}.double()")
     if y.ndim < 2:
         raise ValueError(f"{name} has shape {tuple(y.shape)}: give (stimuli, units), at least two dimensions")
     if y.numel() == 0:

@@ -32,6 +32,7 @@ class Verdict(NamedTuple):
     verdict: str  # one of VERDICTS
     measured: str  # the figures of our run, or what it would take
     condition: str  # under which the claim holds, empty if none is needed
+    scale: str  # at which alone it was judged, empty if at the paper's own
     chapter: str
     figure: str  # label of the figure or statement that shows it
 
@@ -52,7 +53,8 @@ def load_claims(path: Path = LEDGER) -> list[dict]:
 def judge(claim: dict, results: dict[str, dict]) -> Verdict:
     """The verdict on one claim from results by chapter; `not-run` if its chapter or a number it names is missing."""
     values = results[claim["chapter"]]["values"] if claim["chapter"] in results else None
-    verdict, measured, condition = "not-run", claim.get("needs", "its chapter has not been run with this profile"), ""
+    verdict, measured = "not-run", claim.get("needs", "a run of its chapter with this profile")
+    condition = {}
     numbers = _numbers(values) if values is not None else {}
     missing = sorted(_names(claim) - set(numbers)) if "holds" in claim else []
     if values is not None and missing:
@@ -62,7 +64,7 @@ def judge(claim: dict, results: dict[str, dict]) -> Verdict:
         if _all_true(claim, claim["holds"], numbers):
             verdict = "reproduced"
         elif "condition" in claim and _all_true(claim, claim["condition"]["holds"], numbers):
-            verdict, condition = "reproduced-with-condition", claim["condition"]["text"]
+            verdict, condition = "reproduced-with-condition", claim["condition"]
         measured = claim["measured"].format(**numbers)
     return Verdict(
         claim["id"],
@@ -72,7 +74,8 @@ def judge(claim: dict, results: dict[str, dict]) -> Verdict:
         claim.get("reports", ""),
         verdict,
         measured,
-        condition,
+        condition.get("text", ""),
+        condition.get("scale", ""),
         claim["chapter"],
         claim.get("figure", ""),
     )
@@ -124,13 +127,15 @@ def verdict_in_words(verdict: str) -> str:
 
 
 def _badge(entry):
-    return f'<span class="{entry.verdict}"></span> {_link(entry, verdict_in_words(entry.verdict))}'
+    scale = f": {entry.scale} only" if entry.scale else ""
+    return f'<span class="{entry.verdict}"></span> {_link(entry, verdict_in_words(entry.verdict))}{scale}'
 
 
 def _link(entry, text):
     if not entry.figure or entry.verdict == "not-run":
         return text
-    return f"[{text}](#{entry.figure})" if entry.figure.startswith("fig-") else f"{{prf:ref}}`{text} <{entry.figure}>`"
+    plain = entry.figure.startswith(("fig-", "tab-"))
+    return f"[{text}](#{entry.figure})" if plain else f"{{prf:ref}}`{text} <{entry.figure}>`"
 
 
 def _numbers(values):
@@ -147,7 +152,7 @@ def _names(claim):
     """The results that a claim names."""
     shown = {field for _, field, _, _ in string.Formatter().parse(claim["measured"]) if field}
     predicates = claim["holds"] + claim.get("condition", {}).get("holds", [])
-    return shown | {predicate.split()[0] for predicate in predicates}
+    return shown | {word for predicate in predicates for word in predicate.split()[::2] if word[0].isalpha()}
 
 
 def _all_true(claim, predicates, numbers):

@@ -10,7 +10,7 @@ import torch
 from torch.utils.data import DataLoader, Dataset, Subset
 from tqdm import tqdm
 
-from lib.checks import first_line
+from lib.checks import check_finite, first_line
 from lib.results import write_whole
 from lib.vision import Network, activations, check_sites
 
@@ -63,6 +63,7 @@ def _fill_files(network, images, sites, folder, about, rows, loader):
     with tqdm(initial=rows, total=len(images), desc=network.name, unit="image", leave=False, disable=None) as bar:
         for piece in loader:
             for site, y in activations(network, piece, sites).items():
+                check_finite(y, f"{network.name} at {site}")
                 files[site][rows : rows + len(piece)] = y.cpu().numpy()
                 files[site].flush()
             rows += len(piece)
@@ -72,7 +73,8 @@ def _fill_files(network, images, sites, folder, about, rows, loader):
 
 def _about(network, images, sites):
     """What tells one extraction from another: the network and its weights, the sites, the images as prepared."""
-    weights, pictures = hashlib.sha256(), hashlib.sha256(json.dumps(getattr(images, "names", None)).encode())
+    weights, pictures = hashlib.sha256(), hashlib.sha256()
+    pictures.update(json.dumps([getattr(images, about, None) for about in ("names", "state")]).encode())
     for key, value in network.module.state_dict().items():
         weights.update(key.encode() + _bytes(value))
     for end in (0, len(images) - 1):
@@ -107,7 +109,8 @@ def _rows_done(folder, about):
         raise ValueError(f"{note} is damaged ({first_line(error)}): delete {folder} to start anew") from None
     differing = [key for key in about if found.get(key) != about[key]]
     if differing:
-        raise ValueError(f"{folder} holds an extraction with other {', '.join(differing)}: choose another folder")
+        other = ", ".join(differing)
+        raise ValueError(f"{folder} holds an extraction with other {other}: delete it, or choose another folder")
     return rows
 
 

@@ -46,7 +46,8 @@ def linear_cka(y_a: torch.Tensor, y_b: torch.Tensor, debiased: bool = False, cen
 
     `debiased` uses the unbiased HSIC of Song et al. 2012, which removes what finite M adds; it can be negative.
     `centre=False` shows what goes wrong without centring and is not CKA. Shapes as in `rsa`; 0 where one system is
-    constant or, debiased, varies by one stimulus only. Raises ValueError on bad input and, debiased, on fewer than 4
+    constant or, debiased, varies by one stimulus only; in float32 also where one stimulus outweighs the others a
+    thousandfold, so convert such responses to double. Raises ValueError on bad input and, debiased, on fewer than 4
     stimuli. [B, section 3.2]
     """
     check_pair(y_a, y_b, min_stimuli=4 if debiased else 2)

@@ -2,8 +2,9 @@
 
 import io
 import os
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from functools import cache, partial
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile
 
@@ -23,12 +24,15 @@ SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".
 class Images(Dataset):
     """Images in a fixed order: entry i is `(transform(image), label)`, the image in RGB.
 
-    `read(i)` opens image i with Pillow. `names` and `labels` are lists in the same order. An image that cannot be read
-    raises ValueError with its name.
+    `read(i)` opens image i with Pillow. `names` and `labels` are lists in the same order, `state` is a text that
+    changes with the files. An image that cannot be read, or has more than 8 bits a channel, raises ValueError with its
+    name.
     """
 
-    def __init__(self, names: list[str], labels: list[int], read: Callable, transform: Callable | None = None):
-        self.names, self.labels, self.read, self.transform = names, labels, read, transform
+    def __init__(
+        self, names: list[str], labels: list[int], read: Callable, transform: Callable | None = None, state: str = ""
+    ):
+        self.names, self.labels, self.read, self.transform, self.state = names, labels, read, transform, state
 
     def __len__(self) -> int:
         return len(self.names)
@@ -36,7 +40,10 @@ class Images(Dataset):
     def __getitem__(self, i: int) -> tuple:
         label = self.labels[i]  # an IndexError here ends a loop over the set
         try:
-            image = self.read(i).convert("RGB")
+            image = self.read(i)
+            if image.mode[0] in "IF":  # Pillow would clip it at 255
+                raise ValueError(f"mode {image.mode}, more than 8 bits a channel")
+            image = image.convert("RGB")
         except Exception as error:
             reason = first_line(error)
             raise ValueError(f"image {self.names[i]} cannot be read ({reason}): replace it or take it out") from None
@@ -69,7 +76,8 @@ def _folder(path, transform):
     if not path.is_dir():
         raise ValueError(f"folder {path} does not exist: check the path of the images")
     names = _image_names(file.relative_to(path).as_posix() for file in path.rglob("*") if file.is_file())
-    return Images(names, _labels(names, f"folder {path}"), partial(_read_file, path, names), transform)
+    labels, state = _labels(names, f"folder {path}"), files_state(path / name for name in names)
+    return Images(names, labels, partial(_read_file, path, names), transform, state)
 
 
 def _zip(path, transform):
@@ -77,7 +85,8 @@ def _zip(path, transform):
         names = _image_names(_archive(path, os.getpid()).namelist())
     except (OSError, BadZipFile) as error:
         raise ValueError(f"zip {path} cannot be opened ({first_line(error)}): check the path or copy it anew") from None
-    return Images(names, _labels(names, f"zip {path}"), partial(_read_zipped, path, names), transform)
+    labels, state = _labels(names, f"zip {path}"), files_state([path])
+    return Images(names, labels, partial(_read_zipped, path, names), transform, state)
 
 
 def _image_names(names):
@@ -91,6 +100,14 @@ def _labels(names, where):
     parents = [str(PurePosixPath(name).parent) for name in names]
     classes = {parent: label for label, parent in enumerate(sorted(set(parents)))}
     return list(range(len(names))) if set(parents) == {"."} else [classes[parent] for parent in parents]
+
+
+def files_state(paths: Iterable[Path]) -> str:
+    """A text that changes when one of these files does, by size and time."""
+    digest = sha256()
+    for path in paths:
+        digest.update(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}".encode())
+    return digest.hexdigest()
 
 
 def _read_file(path, names, i):
@@ -142,7 +159,7 @@ def _crops(rest, transform):
     whole = open_images(name)
     names = [f"{image}, crop {i}" for image in whole.names for i in range(int(count))]
     labels = [label for label in whole.labels for _ in range(int(count))]
-    return Images(names, labels, partial(_read_crop, whole, int(count)), transform)
+    return Images(names, labels, partial(_read_crop, whole, int(count)), transform, whole.state)
 
 
 def _read_crop(images, count, i):

@@ -127,18 +127,22 @@ def _signals(planted, labels, count):
 
 
 def _write_experiment(files, images, seed):
-    """Stimuli, table and design, unless another subject's are there; they must then be the same."""
+    """Stimuli, table and design, or what of them another subject or a killed call has not written; all must agree."""
     order, shown = _design(len(images), seed)
-    if files.design.exists() or files.stimuli.exists():
-        if not (_same_design(files.design, order, shown) and _same_images(files.stimuli, images)):
-            raise ValueError(f"{files.design} is of other images or another seed: give the same or another root")
-        return
-    with _whole(files.stimuli) as path, h5py.File(path, "w") as file:
-        file["imgBrick"] = images
-    with _whole(files.info) as path:
-        _stimulus_table(order, shown).to_csv(path)
-    with _whole(files.design) as path:
-        savemat(path, _as_stored(order, shown))
+    stimuli, design = files.stimuli.exists(), files.design.exists()
+    if (design and not _same_design(files.design, order, shown)) or (
+        stimuli and not _same_images(files.stimuli, images)
+    ):
+        raise ValueError(f"{files.design} is of other images or another seed: give the same or another root")
+    if not stimuli:
+        with _whole(files.stimuli) as path, h5py.File(path, "w") as file:
+            file["imgBrick"] = images
+    if not files.info.exists():
+        with _whole(files.info) as path:
+            _stimulus_table(order, shown).to_csv(path)
+    if not design:
+        with _whole(files.design) as path:
+            savemat(path, _as_stored(order, shown))
 
 
 def _same_design(path, order, shown):

@@ -13,6 +13,7 @@ import pandas as pd
 import torch
 from torch.nn.functional import pad
 
+from lib.checks import check_pair
 from lib.correlation import constant_units, unit_correlations
 from lib.crossval import k_folds, silent_units
 from lib.features import seeded
@@ -62,15 +63,26 @@ class Measured(NamedTuple):
     constant: tuple[int, int]  # units of a and of b that never change: they score 0 and are counted
 
 
-def split_stimuli(y_a: torch.Tensor, y_b: torch.Tensor, share: float, seed: int, device="cpu") -> Split:
+def split_stimuli(
+    y_a: torch.Tensor, y_b: torch.Tensor, share: float, seed: int, device: str | torch.device = "cpu", folds: int = 5
+) -> Split:
     """Deal stimuli at random: a `share` trains the SAEs, the rest is scored. Centre and scale come from the former.
 
-    Raises ValueError unless both parts have at least ten stimuli, and for a network whose units never change.
+    Raises ValueError on bad input, for a network whose units never change, and unless the SAEs have ten stimuli or
+    more and each of the `folds` of the scores four.
     """
-    stimuli, fitted = len(y_a), round(share * len(y_a))
-    if min(fitted, stimuli - fitted) < 10:
+    check_pair(y_a.float(), y_b.float(), names=("a", "b"))
+    if y_a.ndim != 2 or y_b.ndim != 2:
+        raise ValueError(f"a has shape {tuple(y_a.shape)}, b {tuple(y_b.shape)}: give (stimuli, units) of each")
+    if not 0 < share < 1 or folds < 2:
         raise ValueError(
-            f"{stimuli} stimuli, {fitted} of them for the SAEs: both parts need ten or more, give more stimuli"
+            f"share of stimuli for the SAEs {share}, folds {folds}: give 0 < share < 1 and two or more folds"
+        )
+    stimuli, fitted = len(y_a), round(share * len(y_a))
+    if fitted < 10 or stimuli - fitted < max(10, 4 * folds):
+        raise ValueError(
+            f"{stimuli} stimuli, {fitted} of them for the SAEs: these need ten or more, the others ten and four for "
+            f"each of {folds} folds; give more stimuli"
         )
     for name, y in (("a", y_a), ("b", y_b)):
         if constant_units(y).all():
@@ -80,6 +92,10 @@ def split_stimuli(y_a: torch.Tensor, y_b: torch.Tensor, share: float, seed: int,
     y = torch.stack([pad((y - y.double().mean(0)).float(), (0, wide - y.shape[1])) for y in (y_a, y_b)]).to(device)
     fit, scored = y[:, order[:fitted]], y[:, order[fitted:]]
     centre, scale = centre_and_scale(fit)
+    if not scale.all():
+        raise ValueError(
+            "no unit of a network changes on the stimuli of the SAEs: give more stimuli, or more varied ones"
+        )
     fit, scored = (fit - centre) / scale, (scored - centre) / scale
     digest = sha256(fit.cpu().numpy().tobytes()).hexdigest()[:16]
     return Split((y_a.shape[1], y_b.shape[1]), fit, scored, digest)
@@ -124,14 +140,20 @@ def choose_k(split: Split, settings: Settings, candidates: list[int], folds: int
     """For each number of active latents, how well SAEs of one network but another seed agree; no pair is compared.
 
     The mean over both networks of soft-matching, on stimuli of the SAEs' part; trained for a quarter of the steps.
+    Numbers that leave an SAE without an active latent in some fold are out; raises ValueError if all do.
     """
     agreement = {}
     for k in candidates:
         sae = fit_saes(split, settings._replace(k=k, seeds=2), max(1, settings.steps // 4)).model
         y = split.fit[:, :5000]
-        codes, parts = active_codes(sae, y, folds, 0), k_folds(y.shape[1], folds)
+        try:
+            codes, parts = active_codes(sae, y, folds, 0), k_folds(y.shape[1], folds)
+        except ValueError:
+            continue
         scores = [soft_matching_folds(_correlations(codes[i], codes[i + 2], parts)).mean for i in (0, 1)]
         agreement[k] = sum(scores) / 2
+    if not agreement:
+        raise ValueError(f"with k of {candidates} no latent fires in every fold: give k, fewer latents or more stimuli")
     return agreement
 
 
@@ -223,7 +245,7 @@ def analyse(
 
     Raises ValueError on bad input.
     """
-    split = split_stimuli(y_a, y_b, share, seed, device)
+    split = split_stimuli(y_a, y_b, share, seed, device, folds)
     settings, agreement = settle(split, Settings(latents, k, steps, seeds, seed))
     training, half = fit_saes(split, settings), fit_half(split, settings)
     measured = measure(split, training.model, random_saes(split, settings), folds, seed)

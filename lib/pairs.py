@@ -110,8 +110,8 @@ def stored_responses(name: str, layers: list[str], images: str | Images, device:
         opened = open_images(images, network.transform)
     else:
         about = images.names, sha256(images.read(0).tobytes()).hexdigest()
-        opened = Images(images.names, images.labels, images.read, network.transform)
-    digest = sha256(repr((name, seed, layers, about)).encode())
+        opened = Images(images.names, images.labels, images.read, network.transform, images.state)
+    digest = sha256(repr((name, seed, layers, about, opened.state)).encode())
     for weights in network.module.state_dict().values():  # the book's own networks may be trained anew
         digest.update(weights.cpu().contiguous().numpy().tobytes())
     folder = Path(ROOT, "build", "activations", digest.hexdigest()[:12])

@@ -16,8 +16,8 @@ def orthogonal_matching_pursuit(y: torch.Tensor, a: torch.Tensor, k: int) -> tor
         S <- S + argmax_j |<a_j, y - A_S z_S>| / |a_j|,   z_S = argmin |y - A_S z_S|^2
 
     `y: (..., stimuli, units)`, `a: (..., units, n)`, one projection for all stimuli of a batch entry; returns
-    `(..., stimuli, n)`. A column of zeros is never chosen. Raises ValueError on bad input and unless
-    1 <= k <= min(units, n). Source: Pati, Rezaiifar and Krishnaprasad 1993.
+    `(..., stimuli, n)`. A column of zeros is never chosen; on a GPU the columns chosen must be independent. Raises
+    ValueError on bad input and unless 1 <= k <= min(units, n). Source: Pati, Rezaiifar and Krishnaprasad 1993.
     """
     _check_system(y, a)
     check_sparsity(min(a.shape[-2:]), k)
@@ -32,7 +32,8 @@ def orthogonal_matching_pursuit(y: torch.Tensor, a: torch.Tensor, k: int) -> tor
         fit = fit.scatter(-1, chosen, -1.0)
         chosen = torch.cat([chosen, fit.argmax(-1, keepdim=True)], -1)
         picked = torch.take_along_dim(columns, chosen[..., None], dim=-2)  # (..., stimuli, size, units)
-        values = torch.linalg.lstsq(picked.mT, y[..., None]).solution
+        # Chosen columns may depend on each other, which the default driver does not notice.
+        values = torch.linalg.lstsq(picked.mT, y[..., None], driver=None if y.is_cuda else "gelsd").solution
         residual = y - (picked.mT @ values)[..., 0]
     codes = torch.zeros(*y.shape[:-1], a.shape[-1], dtype=y.dtype, device=y.device)
     return codes.scatter(-1, chosen, values[..., 0])

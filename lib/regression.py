@@ -132,6 +132,8 @@ def ridge_correlations(
     formed, so there may be many of them; several populations side by side share the decomposition of a.
     """
     check_pair(y_a, y_b, min_stimuli=4)
+    if y_a.ndim != 2 or y_b.ndim != 2:
+        raise ValueError(f"y_a {tuple(y_a.shape)} and y_b {tuple(y_b.shape)}: give one pair, (stimuli, units) each")
     y_a, y_b = _rotated(y_a).double(), y_b.double()
     return torch.stack([_held_out(y_a, y_b, *fold, alphas) for fold in k_folds(len(y_a), folds, seed)])
 

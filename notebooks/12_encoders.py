@@ -693,6 +693,9 @@ def draw_recorded(ax, values, offset, label, style):
 shown = {"this run": run.values}
 if "12_encoders" in (recorded := recorded_results("photos")):
     shown["photographs, recorded"] = recorded["12_encoders"]["values"]
+for average in AVERAGES:
+    share = list(shown.values())[-1][f"b10_{average}"]
+    run.words(f"photos_{average}", f"{share:.2f}" if len(shown) > 1 else "not recorded")
 for at, ((label, values), style) in enumerate(zip(shown.items(), k_styles(shown), strict=True)):
     draw_recorded(ax, values, 0.15 * at, label, style)
 ax.set_xticks(range(8), [*groups.values()] * 2, rotation=40, ha="right")
@@ -746,6 +749,8 @@ run.record(shuffled_worst=worst)
 #   features are shared, joint codes score {glue:text}`half_joint_pooled:.3f` pooled and the features themselves
 #   {glue:text}`half_truth_pooled:.3f` ({ref}`ex-encoders-half`).
 # - **A reconstruction is in superposition, and that alone guarantees no order** ({prf:ref}`prop-encoders-control`).
+# - **On photographs, with networks trained on ImageNet, most pairs did not gain**: a share of {glue:text}`photos_unit`
+#   of the directed pairs by units and {glue:text}`photos_pooled` pooled, in the recorded run.
 # - **Of DINO and CLIP we learn nothing from this.** The paper's result needs the paper's networks.
 #
 # ## Where this departs from the paper

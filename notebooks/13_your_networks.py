@@ -161,7 +161,7 @@ if files:
     y_a, y_b = load_pair(a, b)
 else:
     y_a, y_b = responses_of(network_a, layer_a), responses_of(network_b, layer_b)
-split = own.split_stimuli(y_a, y_b, sae_share, seed, run.device)
+split = own.split_stimuli(y_a, y_b, sae_share, seed, run.device, folds)
 
 # %% [markdown]
 # Each network's responses are centred, and divided by one number so that their variances add up to 1. Both come from

@@ -25,15 +25,17 @@
 # - how a verdict changes when a number does.
 #
 # A verdict is one of four. *Reproduced*: every predicate of the claim is true of our results. *Reproduced with a
-# condition*: the claim as the paper states it fails somewhere, but a narrower statement, printed beside the verdict,
-# passes its own {term}`predicates <predicate>`. *Not reproduced*: neither passes. *Not run*: this {term}`profile` has
-# not measured it, and the last column says what that would take. The predicates stand in `book/claims.yml`; nobody
-# types a verdict.
+# condition*: the claim as the paper states it fails somewhere, or was run at a smaller scale only, which the verdict
+# then names; but a narrower statement, printed beside the verdict, passes its own {term}`predicates <predicate>`. *Not
+# reproduced*: neither passes. *Not run*: this {term}`profile` has not measured it, and the last column says what that
+# would take. The predicates stand in `book/claims.yml`; nobody types a verdict.
 #
 # The thresholds were chosen after small trial runs, so with a rough idea of what to expect. After first results those
 # of B1 to B4 were tightened to what their chapter asks, and the predicates of B2, B4 and B7 were narrowed to the
 # paper's own claim, without statements that are ours. The condition of A8 at 8 neurons was written after the recorded
-# run, in which a random SAE beat the trained one in one of its pairs. Some conditions are about the wording of a
+# run, in which a random SAE beat the trained one in one of its pairs. Those of A13 and A14 were narrowed to deep
+# layers, and those of B10 and B11 to the pooled correlation, after first results, in which the other half of each had
+# failed. B9's was widened to learned systems after the recorded run. Some conditions are about the wording of a
 # statement rather than about a number: there the claim as printed has a counterexample, which its chapter runs.
 
 # %%
@@ -46,13 +48,13 @@ from lib.results import recorded_results, results_of
 from lib.run import Run
 
 # %% [markdown]
-# The parameter that matters here is the profile, the folder of results that is judged. `recorded` names a second
-# profile, whose results were recorded in an earlier run and are kept with the book.
+# The parameter that matters here is the profile, the folder of results that is judged. `recorded` names others, whose
+# results were recorded in earlier runs and are kept with the book.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
 device: str = "auto"  # auto, cpu or cuda
-recorded: str = "paper"  # profile whose recorded results are judged beside it
+recorded: list[str] = ["paper", "photos"]  # profiles whose recorded results are judged beside it
 
 # %%
 run = Run("14_claims", globals())
@@ -126,11 +128,18 @@ glue("ledger_b", Markdown(full_table([v for v in verdicts if v.paper == "B"])))
 # ## Longer runs, recorded
 #
 # Some settings take longer than a reader wants to wait. Their results files are kept in `book/results`, each with the
-# device, the versions and the date of its run, and are judged here by the same predicates. Where none is recorded yet
-# the verdict is *not run*.
+# device, the versions and the date of its run, and are judged here by the same predicates. Only claims of chapters that
+# were recorded are listed. The profile `photos` asks B10 and B11 of photographs and networks trained on ImageNet.
+
 
 # %% tags=["hide-input", "remove-output"]
-glue("ledger_recorded", Markdown(summary_table(ledger(recorded_results(recorded)))))
+def summary_of(profile):
+    """Verdicts on the claims of those chapters that were recorded with a profile."""
+    run_there = [v for v in ledger(recorded_results(profile)) if v.verdict != "not-run"]
+    return f"Profile `{profile}`:\n\n{summary_table(run_there)}"
+
+
+glue("ledger_recorded", Markdown("\n".join(map(summary_of, recorded))))
 
 # %% [markdown]
 # ```{glue:md} ledger_recorded

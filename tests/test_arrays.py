@@ -84,7 +84,15 @@ def test_other_arrays_are_refused(case, tmp_path):
     refuses(thing, mend, load_activations, str(tmp_path / "y.npy"))
 
 
+def test_a_plain_array_under_the_name_of_several_is_taken(tmp_path):
+    np.save(tmp_path / "y.npy", Y.numpy())
+    (tmp_path / "y.npy").rename(tmp_path / "y.npz")
+    close(load_activations(str(tmp_path / "y.npz")), Y)
+
+
 def test_other_files_are_refused(tmp_path):
+    torch.save(Y.to_sparse(), tmp_path / "sparse.pt")
+    refuses("sparse", "save it dense", load_activations, str(tmp_path / "sparse.pt"))
     refuses("nowhere.npy does not exist", "check the path", load_activations, "nowhere.npy")
     refuses("y.csv ends in .csv", ".npy", load_activations, "y.csv")
     refuses("a = 'x.npy' and b = ''", "two files", load_pair, "x.npy", "")

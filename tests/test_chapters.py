@@ -84,6 +84,13 @@ def test_file_that_a_setting_names_is_part_of_what_may_change(tmp_path):
     assert chapters.fingerprint(chapters.chapter_names()[0], {"a": "x" * 5000}, "quick")
 
 
+def test_files_below_a_folder_that_a_setting_names_are_part_of_what_may_change(tmp_path):
+    for value in (f"{tmp_path}", f"folder:{tmp_path}", f"crops:5:folder:{tmp_path}"):
+        before = chapters.fingerprint(chapters.chapter_names()[0], {"images": value}, "quick")
+        (tmp_path / f"{len(value)}.png").write_text("one more")
+        assert chapters.fingerprint(chapters.chapter_names()[0], {"images": value}, "quick") != before
+
+
 def test_profile_and_command_line_set_parameters(project):
     profile = project / "notebooks" / "profiles" / "long" / "01_first.yml"
     profile.write_text("draws: 7\n")

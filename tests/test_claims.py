@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from lib.claims import VERDICTS, full_table, judge, load_claims, summary_table
+from lib.claims import VERDICTS, full_table, judge, load_claims, summary_table, verdict_table
 from lib.parameters import NOTEBOOKS
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -20,7 +20,8 @@ JUDGED = [claim for claim in CLAIMS if "holds" in claim]
 
 def values_for(claim, predicates, broken=None):
     """Numbers that satisfy each predicate of a claim, or violate `broken` alone."""
-    names = {predicate.split()[0] for predicate in claim["holds"] + claim.get("condition", {}).get("holds", [])}
+    every = claim["holds"] + claim.get("condition", {}).get("holds", [])
+    names = {word for predicate in every for word in predicate.split()[::2] if word[0].isalpha()}
     values = dict.fromkeys(names, 0.5)
     for predicate in predicates:
         name, symbol, bound = predicate.split()
@@ -70,7 +71,7 @@ def test_judged_claim_names_a_chapter_and_a_figure_that_exist(claim):
 
 def test_claim_without_results_or_predicates_is_not_run():
     assert judge(JUDGED[0], {}).verdict == "not-run"
-    without = next(claim for claim in CLAIMS if "holds" not in claim)
+    without = {key: "x" for key in ("id", "paper", "place", "claim", "chapter")} | {"needs": "a scanner"}
     entry = judge(without, {without["chapter"]: {"values": {}}})
     assert entry.verdict == "not-run" and entry.measured == without["needs"]
 
@@ -108,9 +109,15 @@ def test_malformed_predicate_is_named():
     claim = {key: value for key, value in JUDGED[1].items() if key != "condition"}
     name = claim["holds"][0].split()[0]
     values = values_for(claim, claim["holds"])
-    for predicate in (f"{name} < ", f"{name} ~ 3", f"{name} < three"):
+    for predicate in (f"{name} < ", f"{name} ~ 3", f"{name} < 3 4"):
         with pytest.raises(ValueError, match="should read `name operator bound`"):
             verdict({**claim, "holds": [predicate]}, values)
+
+
+def test_claim_whose_results_lack_a_bound_is_not_run_and_says_so():
+    claim = JUDGED[1] | {"holds": ["a2_score < another"]}
+    entry = judge(claim, {claim["chapter"]: {"values": values_for(JUDGED[1], JUDGED[1]["holds"]) | {"a2_score": 1}}})
+    assert entry.verdict == "not-run" and entry.measured.endswith("lack another")
 
 
 def test_ledger_entry_with_a_missing_or_unknown_field_is_named(tmp_path):
@@ -152,7 +159,7 @@ def printed(project):
 
 def test_altering_a_results_file_flips_the_printed_verdict(project):
     before = printed(project)
-    assert len(before) == 27 and before["B7"] == "reproduced" and before["A12"] == "not-run"
+    assert len(before) == 27 and before["B7"] == before["A12"] == "reproduced"
     path = project / "build" / "quick" / "05_partial_overlap.json"
     content = json.loads(path.read_text())
     content["values"]["b7_margin"] = -0.1
@@ -167,3 +174,10 @@ def test_broken_results_file_is_named_in_one_line(project):
     message = printed(project)
     assert message.startswith("error: ") and "05_partial_overlap.json is no results file" in message
     assert len(message.strip().splitlines()) == 1
+
+
+def test_a_claim_judged_at_another_scale_says_so_beside_its_verdict():
+    claim = next(claim for claim in JUDGED if claim["id"] == "A13")
+    narrow = judge(claim, {claim["chapter"]: {"values": values_for(claim, claim["condition"]["holds"])}})
+    wide = judge(claim, {claim["chapter"]: {"values": values_for(claim, claim["holds"])}})
+    assert ": small networks only |" in verdict_table([narrow]) and "only" not in verdict_table([wide])

@@ -109,6 +109,22 @@ def test_another_extraction_never_mixes_with_the_first(change, what, stop, tmp_p
     refuses(f"holds an extraction with other {what}:", "choose another folder", extract, *change(tmp_path), tmp_path)
 
 
+def test_an_image_changed_under_the_same_name_is_another_extraction(tmp_path):
+    for name, value in (("a.png", 1), ("b.png", 2), ("c.png", 3)):
+        (tmp_path / name).write_bytes(png(value))
+    sites = {"map": SITES["map"]}
+    extract(small(), open_images(f"folder:{tmp_path}", small().transform), sites, tmp_path / "out")
+    (tmp_path / "b.png").write_bytes(png(200))
+    changed = open_images(f"folder:{tmp_path}", small().transform)
+    refuses("with other pictures", "delete it", extract, small(), changed, sites, tmp_path / "out")
+
+
+def test_activations_that_are_not_finite_are_never_stored(tmp_path, monkeypatch):
+    spoilt = {"map": torch.full((1, 4), torch.nan)}
+    monkeypatch.setattr("lib.extraction.activations", lambda *_: spoilt)
+    refuses("at map has 4 NaN or infinite", "remove", extract, small(), Counted(), {"map": SITES["map"]}, tmp_path)
+
+
 def test_names_tell_image_lists_apart(tmp_path):
     for folder, middle in (("a", "b.png"), ("b", "c.png")):
         (tmp_path / folder).mkdir()

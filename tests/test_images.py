@@ -67,6 +67,12 @@ def test_grey_images_come_in_colour(tmp_path):
     assert image.mode == "RGB" and image.getpixel((0, 0)) == (7, 7, 7)
 
 
+@pytest.mark.parametrize("mode", ["I;16", "I", "F"])
+def test_more_than_8_bits_a_channel_are_refused_and_not_clipped(mode, tmp_path):
+    Image.new(mode, (4, 3), 999).save(tmp_path / "deep.tif")
+    refuses("deep.tif cannot be read (mode", "take it out", open_images(f"folder:{tmp_path}").__getitem__, 0)
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_loaders_with_and_without_workers_read_a_zip_alike(workers, tmp_path):
     images = open_images(zipped(tmp_path, {f"{i:03}.png": i for i in range(40)}), pil_to_tensor)

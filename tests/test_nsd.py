@@ -565,9 +565,21 @@ def test_a_simulation_overwrites_nothing(name, tmp_path):
     path = tmp_path / name
     path.parent.mkdir(parents=True)
     path.write_bytes(b"real data")
-    with pytest.raises(ValueError, match="another root|nsd_expdesign.mat"):
+    with pytest.raises(ValueError, match="another root|nsd_expdesign.mat|nsd_stimuli.hdf5"):
         simulate_nsd(tmp_path, SUBJECT, pictures(), planted(), 1)
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path] and path.read_bytes() == b"real data"
+
+
+def test_a_simulation_killed_between_its_files_goes_on(tmp_path, monkeypatch):
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr("lib.nsd_simulation.savemat", killed)
+        simulate_nsd(tmp_path, SUBJECT, pictures(), planted(), 1)
+    assert (tmp_path / STIMULI).exists() and not (tmp_path / DESIGN).exists()
+    simulate_nsd(tmp_path, SUBJECT, pictures(), planted(), 1)
+    assert (tmp_path / DESIGN).exists()
 
 
 # --- a session of subject 1 at its full size

@@ -4,7 +4,9 @@ import numpy as np
 import pytest
 import torch
 from helpers import close, normal, refuses, rotation
+from torch.utils._python_dispatch import TorchDispatchMode
 
+import lib.own
 import lib.training
 from lib.crossval import k_folds
 from lib.features import bernoulli_uniform, seeded
@@ -240,11 +242,53 @@ def test_few_stimuli_are_told():
 
 
 def test_bad_input_is_refused():
-    y = normal(30, 4, dtype=torch.float32)
+    y = normal(60, 4, dtype=torch.float32)
     refuses("15 stimuli, 8 of them for the SAEs", "give more stimuli", split_stimuli, y[:15], y[:15], 0.5, 0)
-    refuses("no unit of b ever changes", "rows are stimuli", split_stimuli, y, torch.ones(30, 2), 0.5, 0)
+    refuses("30 of them for the SAEs", "each of 8 folds", split_stimuli, y, y, 0.5, 0, folds=8)
+    refuses("no unit of b ever changes", "rows are stimuli", split_stimuli, y, torch.ones(60, 2), 0.5, 0)
+    refuses("a has 60 stimuli and b has 50", "same stimuli", split_stimuli, y, y[:50], 0.5, 0)
+    refuses("b has 1 NaN", "replace", split_stimuli, y, torch.where(y == y.max(), torch.nan, y), 0.5, 0)
+    refuses("a has shape (1, 60, 4)", "give (stimuli, units)", split_stimuli, y[None], y[None], 0.5, 0)
+    for share, folds in ((0.0, 5), (1.5, 5), (float("nan"), 5), (0.5, 1)):
+        refuses("share of stimuli", "two or more folds", split_stimuli, y, y, share, 0, folds=folds)
     split = split_stimuli(y, y, 0.5, 0)
     refuses("seeds = 1", "two or more", settle, split, Settings(8, 2, 40, 1))
     refuses("sae_steps = 2", "four steps", settle, split, Settings(8, 2, 2, 2))
     refuses("k = 9", "choose", fit_saes, split, Settings(8, 9, 40, 2))
-    refuses("folds", "choose", measure, split, fit_saes(split, Settings(8, 2, 4, 2)).model, None, 9)
+    refuses("folds", "choose", measure, split, fit_saes(split, Settings(8, 2, 4, 2)).model, None, 20)
+
+
+def test_a_number_of_active_latents_that_fails_is_out_and_the_others_are_compared(monkeypatch):
+    split = small_split()
+
+    def active(sae, *others):
+        if sae.k == 1:
+            raise ValueError("no latent of an SAE fires in every fold")
+        return active_codes(sae, *others)
+
+    monkeypatch.setattr(lib.own, "active_codes", active)
+    assert list(choose_k(split, Settings(8, 0, 8, 2), [1, 2])) == [2]
+    refuses("with k of [1]", "give k", choose_k, split, Settings(8, 0, 8, 2), [1])
+
+
+class Largest(TorchDispatchMode):
+    """Remembers how many entries the largest tensor that any operation filled has."""
+
+    entries = 0
+
+    def __torch_dispatch__(self, function, types, arguments=(), options=None):
+        results = function(*arguments, **(options or {}))
+        for result in results if isinstance(results, tuple | list) else [results]:
+            if isinstance(result, torch.Tensor) and "empty" not in str(function):
+                self.entries = max(self.entries, result.numel())
+        return results
+
+
+def test_nothing_of_stimuli_by_stimuli_is_ever_formed():
+    """The largest tensor grows with the stimuli and not with their square."""
+    largest = []
+    for stimuli in (2000, 4000):
+        with Largest() as mode:
+            analyse(*superposed((8, 6), stimuli), latents=16, k=2, steps=4)
+        largest.append(mode.entries)
+    assert largest[1] <= 2 * largest[0] < 1000**2 / 2

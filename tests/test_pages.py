@@ -142,6 +142,7 @@ def test_phone_never_scrolls_sideways(browser, path):
             ".filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 60))"
         )
         assert wide == [], "displayed equation wider than a phone: break it with aligned"
+        assert serious_findings(visit.page) == []
 
 
 def test_terms_show_their_definition(browser, path):

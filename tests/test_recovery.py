@@ -94,6 +94,14 @@ def test_a_column_of_zeros_is_never_chosen():
     close(z[:, 2:], orthogonal_matching_pursuit(y, a, 3))
 
 
+def test_columns_that_depend_on_each_other_leave_no_residual():
+    for seed in range(8):
+        a = normal(6, 12, seed=seed)
+        a[:, 1] = a[:, 0]
+        y = 2 * a[:, 0][None]
+        close(orthogonal_matching_pursuit(y, a, 3) @ a.mT, y, 1e-9)
+
+
 def test_fewer_active_features_than_k_leave_the_rest_at_0():
     a = unit_columns(6, 9)
     z = torch.zeros(2, 9).double()

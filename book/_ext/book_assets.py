@@ -1,4 +1,4 @@
-"""What the pages need travels with the book: MathJax from an installed package, and one style sheet."""
+"""What the pages need travels with the book: MathJax from an installed package, one style sheet, one script."""
 
 from importlib.util import find_spec
 from pathlib import Path
@@ -8,11 +8,11 @@ MATHJAX = "mathjax/tex-svg-full.js"
 
 
 def add_assets(app, config):
-    """Put MathJax and the style sheet among the static files and point Sphinx at them."""
+    """Put MathJax, the style sheet and the script among the static files and point Sphinx at MathJax."""
     # The package's name has dashes, so it cannot be imported, only found.
     package = Path(find_spec("sphinx-mathjax-offline").origin).parent
     script = package / "static" / MATHJAX
-    config.html_static_path += [str(script), str(HERE / "book.css")]
+    config.html_static_path += [str(script), str(HERE / "book.css"), str(HERE / "book.js")]
     config.mathjax_path = script.name
 
 
@@ -26,4 +26,5 @@ def setup(app):
     app.connect("config-inited", add_assets)
     app.connect("html-page-context", plain_citations)
     app.add_css_file("book.css")
+    app.add_js_file("book.js")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
