@@ -39,7 +39,9 @@ class Visit:
     """A page opened offline, with what it asked for and what it complained of."""
 
     def __init__(self, browser, path, width=1400, scheme="light"):
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
+        # Without motion: the theme fades colours in, and a check of contrast should not catch them half way.
+        still = {"reduced_motion": "reduce", "color_scheme": scheme, "offline": True}
+        context = browser.new_context(viewport={"width": width, "height": 900}, **still)
         self.page = context.new_page()
         self.asked, self.errors = [], []
         self.page.on("request", lambda request: self.asked.append(request.url))

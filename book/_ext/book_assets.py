@@ -2,6 +2,7 @@
 
 from importlib.util import find_spec
 from pathlib import Path
+from shutil import copyfile
 
 HERE = Path(__file__).parent
 MATHJAX = "mathjax/tex-svg-full.js"
@@ -16,6 +17,12 @@ def add_assets(app, config):
     config.mathjax_path = script.name
 
 
+def refresh(app, exception):
+    """Copy style sheet and script even if no page is out of date, when Sphinx leaves the old ones."""
+    for name in ("book.css", "book.js"):
+        copyfile(HERE / name, Path(app.outdir) / "_static" / name)
+
+
 def plain_citations(app, page, template, context, doctree):
     """The bibliography calls itself a list but holds more than list items, which screen readers stumble over."""
     for role in ('role="list" class="citation-list"', 'role="doc-biblioentry"'):
@@ -25,6 +32,7 @@ def plain_citations(app, page, template, context, doctree):
 def setup(app):
     app.connect("config-inited", add_assets)
     app.connect("html-page-context", plain_citations)
+    app.connect("build-finished", refresh)
     app.add_css_file("book.css")
     app.add_js_file("book.js")
     return {"version": "1", "parallel_read_safe": True, "parallel_write_safe": True}
