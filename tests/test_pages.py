@@ -71,7 +71,7 @@ def test_page_asks_the_network_for_nothing_and_renders_whole(browser, path):
         assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
         text = page.locator("article").inner_text()
         assert not re.search(r"\{(glue|ref|cite|prf|numref)[:}]|\$\$|\\frac|:::", text)
-        assert "Traceback" not in text and str(ROOT) not in text
+        assert not any(sign in text for sign in ("Traceback", "IPython.core", str(ROOT)))
         broken = page.eval_on_selector_all("img", "all => all.filter(i => !i.naturalWidth).map(i => i.src)")
         assert broken == []
         labels = page.eval_on_selector_all(".panels", "all => all.map(p => p.getAttribute('aria-label') || '')")
