@@ -31,23 +31,9 @@ def main():
         files = [Path(folder) / f"{name}.npy" for name in "ab"]
         for seed, file in enumerate(files, 1):
             np.save(file, (z @ gaussian(size.units, z.shape[1], seeded(seed)).mT).float().numpy())
-        run = [
-            "chapters",
-            "run",
-            CHAPTER,
-            "--label",
-            "own",
-            "--jobs",
-            "1",
-            "-p",
-            "a",
-            str(files[0]),
-            "-p",
-            "b",
-            str(files[1]),
-        ]
+        run = f"chapters run {CHAPTER} --label own --jobs 1 -p a {files[0]} -p b {files[1]}".split()
         started = perf_counter()
-        for module, *arguments in (run, ["book", "page", CHAPTER, "--label", "own"]):
+        for module, *arguments in (run, f"book page {CHAPTER} --label own".split()):
             subprocess.run([sys.executable, "-m", f"lib.{module}", *arguments], check=True)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     print(f"{size.stimuli} x {size.units}: {perf_counter() - started:.0f} s, largest process {peak:.1f} GiB")

@@ -146,8 +146,9 @@ def choose_k(split: Split, settings: Settings, candidates: list[int], folds: int
     for k in candidates:
         sae = fit_saes(split, settings._replace(k=k, seeds=2), max(1, settings.steps // 4)).model
         y = split.fit[:, :5000]
+        parts = k_folds(y.shape[1], folds)
         try:
-            codes, parts = active_codes(sae, y, folds, 0), k_folds(y.shape[1], folds)
+            codes = active_codes(sae, y, folds, 0)
         except ValueError:
             continue
         scores = [soft_matching_folds(_correlations(codes[i], codes[i + 2], parts)).mean for i in (0, 1)]

@@ -749,8 +749,8 @@ run.record(shuffled_worst=worst)
 #   features are shared, joint codes score {glue:text}`half_joint_pooled:.3f` pooled and the features themselves
 #   {glue:text}`half_truth_pooled:.3f` ({ref}`ex-encoders-half`).
 # - **A reconstruction is in superposition, and that alone guarantees no order** ({prf:ref}`prop-encoders-control`).
-# - **On photographs, with networks trained on ImageNet, most pairs did not gain**: a share of {glue:md}`photos_unit`
-#   of the directed pairs by units and {glue:md}`photos_pooled` pooled, in the recorded run.
+# - **On photographs, with networks trained on ImageNet,** the share of directed pairs that gain is, in the recorded
+#   run, {glue:md}`photos_unit` by units and {glue:md}`photos_pooled` pooled.
 # - **Of DINO and CLIP we learn nothing from this.** The paper's result needs the paper's networks.
 #
 # ## Where this departs from the paper

@@ -19,7 +19,7 @@ def add_assets(app, config):
 
 def refresh(app, exception):
     """Copy style sheet and script even if no page is out of date, when Sphinx leaves the old ones."""
-    for name in ("book.css", "book.js"):
+    for name in () if exception else ("book.css", "book.js"):
         copyfile(HERE / name, Path(app.outdir) / "_static" / name)
 
 
