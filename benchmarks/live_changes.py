@@ -9,14 +9,14 @@ import subprocess
 import sys
 from time import perf_counter
 
-from lib.pages import LIVE_TIMES, live_changes
-from lib.parameters import ROOT
-from lib.results import read_results, write_whole
+from book.press.pages import LIVE_TIMES, live_changes
+from lib.chapter.parameters import ROOT
+from lib.chapter.results import read_results, write_whole
 
 
 def seconds(change: dict) -> float:
     """How long a chapter takes with these arguments, models trained before included."""
-    command = [sys.executable, "-m", "lib.chapters", "run", change["chapter"], "--label", "live", "--jobs", "1"]
+    command = [sys.executable, "-m", "book.press.runner", "run", change["chapter"], "--label", "live", "--jobs", "1"]
     started = perf_counter()
     subprocess.run([*command, *shlex.split(change["arguments"])], check=True)
     return round(perf_counter() - started, 1)

@@ -16,9 +16,9 @@ from time import perf_counter
 
 import torch
 
-from lib.alignment import align, seed_pairs
 from lib.features import bernoulli_uniform, seeded
 from lib.moments import stream_moments
+from lib.pairings import align, seed_pairs
 from lib.sae import TopKSAE
 from lib.toy_models import ToyModels, importance
 from lib.training import Training

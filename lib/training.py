@@ -1,7 +1,5 @@
 """One training loop for every model of the book: streamed batches, checkpoints that resume, a history."""
 
-import fcntl
-import hashlib
 import json
 import math
 import sys
@@ -13,12 +11,13 @@ import torch
 from torch import nn
 from tqdm import tqdm
 
-from lib import codes, features
+from lib import store
 from lib.checks import first_line
 from lib.features import seeded
-from lib.parameters import ROOT
+from lib.store import dependencies, differing, key, locked, whole, write_whole
 
 SECONDS_BETWEEN_CHECKPOINTS = 60
+BATCHES_SEEN = 2  # of the training data, in a stored model's key
 HISTORY_POINTS = 100  # about; the last step is always among them
 
 
@@ -62,6 +61,10 @@ class Training:
         if checkpoint and checkpoint.exists():
             self._load()
 
+    def identity(self) -> tuple:
+        """What stands for a training in the key of something that depends on it: its model, and the steps done."""
+        return self.model, self.step
+
     def run(self, steps: int, name: str = "training") -> "Training":
         """Train until `steps` steps are done in all, and write the checkpoint if there is one."""
         saved, loaded = time.monotonic(), self.step
@@ -101,10 +104,8 @@ class Training:
             "generator": self.generator.get_state(),
             "history": self.history,
         }
-        self.checkpoint.parent.mkdir(parents=True, exist_ok=True)
-        temporary = self.checkpoint.with_suffix(".part")
-        torch.save(state, temporary)
-        temporary.rename(self.checkpoint)
+        with whole(self.checkpoint) as part:
+            torch.save(state, part)
 
     def _load(self):
         try:
@@ -139,26 +140,42 @@ def random_batches(*data: torch.Tensor, size: int) -> Callable:
 
 
 def train(
-    model: Trainable, draw: Callable, steps: int, name: str, about: dict, seed: int = 0, lr: float = 1e-3, cosine=False
-) -> Training:  # fmt: skip
+    model: Trainable, draw: Callable, steps: int, name: str, seed: int = 0, lr: float = 1e-3, cosine: bool = False
+) -> Training:
     """Train `model` unless build/trained holds it already: chapters that need the same models share them.
 
-    The file is called `name` with a hash of the model's class, start and options, of the other arguments and of the
-    code, so that a change of any of them starts anew. What `draw` draws cannot be seen from outside: `about` has to say
-    it, or models of other data are taken for these. A second process that asks for the same models waits for the first.
-    One that was killed goes on where it was, see `Training`.
+    The file is called `name` with a key of all that the result depends on, computed: the model's class, start and
+    options, the other arguments, what `draw` holds and the code it needs, the first batches it draws, every file that
+    this code imports, and the versions of the packages that compute (`lib.store.dependencies`). What that was lies
+    beside the model as .json, and where a kept model no longer serves, a line on stderr says what changed since.
+
+    A second process that asks for the same models waits for the first. One that was killed goes on where it was, see
+    `Training`.
     """
-    options = {key: value for key, value in vars(model).items() if isinstance(value, int | float | str)}
-    device = next(model.parameters()).device.type
-    settings = [type(model).__name__, about, options, steps, seed, lr, cosine, device]
-    digest = hashlib.sha256(json.dumps(settings, sort_keys=True).encode())
-    of_model = sys.modules[type(model).__module__].__file__
-    for source in (of_model, __file__, features.__file__, codes.__file__):
-        digest.update(Path(source).read_bytes())
-    for key, value in model.state_dict().items():
-        digest.update(key.encode() + value.cpu().numpy().tobytes())
-    path = ROOT / "build" / "trained" / f"{name}-{digest.hexdigest()[:12]}.pt"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path.with_suffix(".lock"), "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    device = next(model.parameters()).device
+    generator = seeded(seed, device)
+    parts = dependencies(
+        model=model,
+        draw=draw,
+        data=[draw(generator) for _ in range(BATCHES_SEEN)],
+        settings=[Training, steps, seed, lr, cosine, device.type],
+    )
+    path = store.ROOT / "build" / "trained" / f"{name}-{key(parts)}.pt"
+    with locked(path.with_suffix(".lock")):
+        if not path.exists():
+            _tell_why(path.parent, name, parts)
+            write_whole(path.with_suffix(".json"), json.dumps(parts, indent=1))
         return Training(model, draw, seed, lr, steps if cosine else None, path).run(steps, name)
+
+
+def _tell_why(folder, name, parts):
+    """Say on stderr why models that were kept under this name, with the same start and settings, do not serve."""
+    asked = ("model", "draw", "settings")
+    for path in sorted(folder.glob(f"{name}-*.pt")):
+        beside = path.with_suffix(".json")
+        if not beside.exists():
+            print(f"{path.name} does not say what it depends on and is not used: delete it", file=sys.stderr)
+            continue
+        kept = json.loads(beside.read_text(encoding="utf-8"))
+        if all(kept[part] == parts[part] for part in asked):
+            print(f"{name} is trained anew, since {', '.join(differing(kept, parts))} changed", file=sys.stderr)

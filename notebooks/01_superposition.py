@@ -73,11 +73,11 @@ import pandas as pd
 import torch
 from torch.nn.functional import normalize
 
+from lib.chapter.plotting import COLOURS, k_styles, panels
+from lib.chapter.run import Run
 from lib.features import bernoulli_uniform, k_sparse, seeded, topk_uniform
-from lib.plotting import COLOURS, k_styles, panels
 from lib.projections import coherence, gaussian, restricted_isometry_constant
 from lib.recovery import nonnegative_basis_pursuit, orthogonal_matching_pursuit, support_recovered
-from lib.run import Run
 from lib.theory import compressed_sensing_units
 
 # %% [markdown]

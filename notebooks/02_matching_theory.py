@@ -56,14 +56,14 @@ import pandas as pd
 import torch
 from torch.nn.functional import normalize
 
+from lib.chapter.plotting import COLOURS, k_styles, panels
+from lib.chapter.run import Run
 from lib.correlation import unit_correlations
 from lib.crossval import k_folds, silent_units
 from lib.features import k_sparse, seeded, white
 from lib.matching import permutation_score, semi_matching_score, soft_matching_score
-from lib.plotting import COLOURS, k_styles, panels
 from lib.projections import gaussian, restricted_isometry_constant
 from lib.recovery import nonnegative_basis_pursuit, support_recovered
-from lib.run import Run
 from lib.theory import compressed_sensing_units, mixing_score, shifted_grouping_score
 
 # %% [markdown]

@@ -70,13 +70,13 @@ import torch
 from matplotlib import ticker
 from scipy import stats
 
+from lib.chapter.plotting import COLOURS, SliderFigure, k_styles, panels
+from lib.chapter.run import Run
 from lib.correlation import centred
 from lib.features import bernoulli_uniform, seeded, white
 from lib.geometry import linear_cka, rsa
-from lib.plotting import COLOURS, SliderFigure, k_styles, panels
 from lib.projections import gaussian, overlap_masks, signs
 from lib.regression import ols_fit, ols_score
-from lib.run import Run
 from lib.theory import (
     crossing_units,
     expected_cka,

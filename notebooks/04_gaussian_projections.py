@@ -79,13 +79,13 @@
 import torch
 
 from lib import theory
+from lib.chapter.plotting import COLOURS, INK, k_styles, panels
+from lib.chapter.run import Run
 from lib.features import seeded, topk_uniform
 from lib.geometry import linear_cka, rsa
-from lib.plotting import COLOURS, INK, k_styles, panels
 from lib.projections import gaussian, signs
 from lib.recovery import nonnegative_basis_pursuit, support_recovered
 from lib.regression import ols_score, prediction_score
-from lib.run import Run
 
 # %% [markdown]
 # The first parameters set the main sweep; those with `probe`, and `stimuli_swept`, the two close looks (how many

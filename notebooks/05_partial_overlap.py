@@ -102,11 +102,11 @@ import numpy as np
 import torch
 
 from lib import theory
+from lib.chapter.plotting import COLOURS, INK, SliderFigure, k_styles, panels
+from lib.chapter.run import Run
 from lib.features import seeded, topk_uniform
 from lib.geometry import linear_cka
-from lib.plotting import COLOURS, INK, SliderFigure, k_styles, panels
 from lib.projections import gaussian, overlap_masks, signs
-from lib.run import Run
 
 # %% [markdown]
 # The text of the paper that we work from keeps the overlaps (0.7 to 1) and the active fractions, and has lost the

@@ -143,10 +143,10 @@
 import pandas as pd
 import torch
 
+from lib.chapter.plotting import COLOURS, INK, SliderFigure, k_styles, panels, strokes
+from lib.chapter.run import Run
 from lib.correlation import unit_correlations
 from lib.features import bernoulli_uniform, seeded
-from lib.plotting import COLOURS, INK, SliderFigure, k_styles, panels, strokes
-from lib.run import Run
 from lib.toy_models import STREAM, arrangement_match, feature_norms, importance, shared_features, train_toy_models
 
 # %% [markdown]

@@ -132,13 +132,13 @@
 import pandas as pd
 import torch
 
-from lib.alignment import align_pairs, feature_correlations, gain, seed_pairs
+from lib.chapter.plotting import COLOURS, INK, SliderFigure, draw_spreads, k_styles, panels
+from lib.chapter.run import Run
 from lib.correlation import unit_correlations
 from lib.features import bernoulli_uniform, seeded
 from lib.matching import soft_matching_plan, soft_matching_score
 from lib.moments import stream_moments
-from lib.plotting import COLOURS, INK, SliderFigure, draw_spreads, k_styles, panels
-from lib.run import Run
+from lib.pairings import align_pairs, feature_correlations, gain, seed_pairs
 from lib.sae import STREAM, TopKSAE, train_saes
 from lib.toy_models import shared_features, train_toy_models
 from lib.training import Training

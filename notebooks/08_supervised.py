@@ -150,14 +150,14 @@ from time import perf_counter
 import torch
 
 from lib import theory
+from lib.chapter.plotting import COLOURS, INK, SliderFigure, k_styles, panels
+from lib.chapter.run import Run
 from lib.correlation import constant_units, paired_correlations
 from lib.features import k_sparse, seeded, topk_uniform
 from lib.geometry import linear_cka
-from lib.plotting import COLOURS, INK, SliderFigure, k_styles, panels
 from lib.projections import coherence, gaussian
 from lib.recovery import nonnegative_lasso
 from lib.regression import held_out_correlations, ols_score
-from lib.run import Run
 from lib.sae import SupervisedSAE, keep_largest
 from lib.training import Training, train
 

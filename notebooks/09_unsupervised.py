@@ -89,13 +89,13 @@ from functools import partial
 
 import torch
 
+from lib.chapter.plotting import COLOURS, INK, SliderFigure, k_styles, panels
+from lib.chapter.run import Run
 from lib.correlation import constant_units, paired_correlations, unit_correlations
 from lib.features import seeded, topk_uniform
 from lib.matching import best_permutation
-from lib.plotting import COLOURS, INK, SliderFigure, k_styles, panels
 from lib.recovery import nonnegative_basis_pursuit, nonnegative_lasso, support_recovered
 from lib.regression import held_out_correlations
-from lib.run import Run
 from lib.sae import SupervisedSAE, TopKSAE, keep_largest
 from lib.theory import compressed_sensing_units, expected_r, row_space, topk_uniform_moments
 from lib.training import train

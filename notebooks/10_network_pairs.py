@@ -136,24 +136,21 @@ import pandas as pd
 import torch
 from sklearn.metrics import average_precision_score
 
-from lib.alignment import feature_correlations, gain
-from lib.networks import GridMLP, GridViT
-from lib.pairs import (
+from lib.chapter.plotting import COLOURS, draw_spreads, k_styles, panels
+from lib.chapter.run import Run
+from lib.data.extraction import responses, stacked, stored_batches, stored_responses
+from lib.data.stand_ins import GridMLP, GridViT, StandIn, scenes, train_stand_in
+from lib.pairings import (
     PAIRINGS,
     centre_and_scale,
     explained_variance,
+    feature_correlations,
+    gain,
     pair_moments,
     pairing_scores,
     participation_ratio,
-    responses,
-    stacked,
-    stored_batches,
-    stored_responses,
 )
-from lib.plotting import COLOURS, draw_spreads, k_styles, panels
-from lib.run import Run
 from lib.sae import STREAM, TopKSAE
-from lib.stand_ins import StandIn, scenes, train_stand_in
 from lib.training import train
 
 # %% [markdown]
@@ -183,9 +180,9 @@ latents: int = 96  # latents of each SAE
 k: int = 4  # latents that may be active
 sae_steps: int = 1000  # training steps of the SAEs, batches of 512
 curve_steps: list[int] = [30, 100, 300, 1000, 3000]  # lengths of SAE training compared, rising
-networks: list[str] = []  # networks of your own in pairs, as lib.vision names them, none to skip that part
+networks: list[str] = []  # networks of your own in pairs, as lib.data.vision names them, none to skip that part
 layers: list[str] = []  # two for each pair, intermediate and deep, as layer:position
-train_images: str = ""  # images for their SAEs, as lib.images names them
+train_images: str = ""  # images for their SAEs, as lib.data.images names them
 test_images: str = ""  # other images for their scores
 expansion: int = 4  # latents of their SAEs for each unit
 own_k: int = 32  # active latents of their SAEs

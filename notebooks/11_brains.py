@@ -146,21 +146,21 @@ import pandas as pd
 import torch
 from torchvision.transforms.functional import pil_to_tensor
 
-from lib.brain import ceiling_share, random_halves, shared_images
-from lib.encoding import codes, encoding_scores, fit_saes, training_images
+from lib.brain import ceiling_share, codes, encoding_scores, fit_saes, random_halves, shared_images, training_images
+from lib.chapter.plotting import COLOURS, k_styles, log_ticks, panels
+from lib.chapter.run import Run
+from lib.data.extraction import stacked, stored_batches, stored_responses
+from lib.data.nsd import read_nsd
+from lib.data.nsd_simulation import simulate_nsd
+from lib.data.v4 import read_repetitions, read_v4, sessions
 from lib.features import k_sparse, seeded
 from lib.matching import soft_matching_score
-from lib.nsd import read_nsd
-from lib.nsd_simulation import simulate_nsd
-from lib.pairs import centre_and_scale, explained_variance, stacked, stored_batches, stored_responses
-from lib.plotting import COLOURS, k_styles, log_ticks, panels
+from lib.pairings import centre_and_scale, explained_variance
 from lib.projections import gaussian
 from lib.regression import ridge_correlations, ridge_score
-from lib.run import Run
 from lib.sae import STREAM, TopKSAE
 from lib.theory import expected_r
 from lib.training import train
-from lib.v4 import read_repetitions, read_v4, sessions
 
 # %% [markdown]
 # The first block of parameters is about the simulation, the second about macaque V4, the third about NSD and networks
@@ -185,7 +185,7 @@ sae_steps: int = 800  # training steps of the SAEs, batches of 512
 curve_images: list[int] = [125, 250, 500, 1000]  # numbers of images compared, rising
 curve_sae_images: list[int] = [300, 1000, 3000, 20000]  # numbers of SAE training images compared, rising
 v4: str = ""  # folder of the macaque V4 files, empty to skip that part
-photos: str = ""  # photographs for the SAEs there, as lib.images names them
+photos: str = ""  # photographs for the SAEs there, as lib.data.images names them
 v4_blocks: list[int] = [4, 7, 10, 12, 15]  # blocks of EfficientNet-Lite0 that are read
 v4_expansion: int = 4  # latents of the SAEs there for each unit
 v4_k: list[int] = [8, 32]  # active latents compared there
@@ -195,9 +195,9 @@ v4_sae_images: list[int] = [250, 500, 1000, 2000, 6000]  # numbers of SAE traini
 nsd: str = ""  # folder of NSD, empty to skip that part
 nsd_subjects: list[int] = [1, 2, 5, 7]  # whose voxels are predicted
 nsd_sessions: int = 0  # sessions read of each subject, 0 for all
-networks: list[str] = []  # networks that predict them, as lib.vision names them
+networks: list[str] = []  # networks that predict them, as lib.data.vision names them
 layers: list[str] = []  # one for each network, as layer:position
-train_images: str = ""  # images for their SAEs, as lib.images names them
+train_images: str = ""  # images for their SAEs, as lib.data.images names them
 expansion: int = 4  # latents of their SAEs for each unit
 own_k: int = 32  # active latents of their SAEs
 epochs: float = 300.0  # passes over the training activations for their SAEs
@@ -271,11 +271,11 @@ def planted(subject):
 # %% [markdown]
 # ### Writing and reading
 #
-# `lib.nsd_simulation.simulate_nsd` adds trial noise, an offset and a scale that change from session to session, rounds
-# to 16-bit integers, deals trials to sessions of 750, and writes volumes, design, stimuli and ncsnr under NSD's file
-# names. Then `lib.nsd.read_nsd`, which knows nothing of the simulation, reads them back: it masks the region, scores
-# each voxel within its session (mean 0, variance 1), and averages over repetitions. These are the files, all below one
-# folder:
+# `lib.data.nsd_simulation.simulate_nsd` adds trial noise, an offset and a scale that change from session to session,
+# rounds to 16-bit integers, deals trials to sessions of 750, and writes volumes, design, stimuli and ncsnr under NSD's
+# file names. Then `lib.data.nsd.read_nsd`, which knows nothing of the simulation, reads them back: it masks the region,
+# scores each voxel within its session (mean 0, variance 1), and averages over repetitions. These are the files, all
+# below one folder:
 #
 # | file | what it says |
 # |---|---|

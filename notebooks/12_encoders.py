@@ -152,20 +152,21 @@ from itertools import combinations
 
 import torch
 
+from lib.chapter.plotting import COLOURS, draw_spreads, k_styles, panels
+from lib.chapter.results import recorded_results
+from lib.chapter.run import Run
 from lib.correlation import constant_units
+from lib.data.extraction import stored_responses
 from lib.features import bernoulli_uniform, seeded
-from lib.pairs import centre_and_scale, joint_batches, joint_codes, ols_both_ways, padded, stored_responses
-from lib.plotting import COLOURS, draw_spreads, k_styles, panels
+from lib.pairings import centre_and_scale, joint_batches, joint_codes, ols_both_ways, padded
 from lib.regression import prediction_score
-from lib.results import recorded_results
-from lib.run import Run
 from lib.sae import STREAM, JointSAE, TopKSAE
 from lib.training import train
 
 # %% [markdown]
-# `networks` are named as in `lib.vision`, and split evenly over the entries of `layers`: here the first entry is read
-# in the two MLPs, the second in the two ViTs. Each layer comes with the position to read, `flat` for all units, `cls`
-# for the class token, `pool` or `centre`. With an empty `test_images` a fifth of `images` is held out. `crops` above 1
+# `networks` are named as in `lib.data.vision`, and split evenly over the entries of `layers`: here the first entry is
+# read in the two MLPs, the second in the two ViTs. Each layer comes with the position to read, `flat` for all units,
+# `cls` for the class token, `pool` or `centre`. With an empty `test_images` a fifth of `images` is held out. `crops` above 1
 # takes so many random crops of each image, and those of one image never stand on both sides.
 
 # %% tags=["parameters"]
@@ -174,7 +175,7 @@ device: str = "auto"  # auto, cpu or cuda
 seed: int = 0  # random seed, an integer
 networks: list[str] = ["book:grid-mlp:0", "book:grid-mlp:1", "book:grid-vit:0", "book:grid-vit:1"]  # by name
 layers: list[str] = ["body.3:flat body.5:flat", "blocks.0:cls blocks.1:cls"]  # read in each equal share of the networks
-images: str = "grid-train:10000"  # images that SAEs and regressions are fitted on, as lib.images names them
+images: str = "grid-train:10000"  # images that SAEs and regressions are fitted on, as lib.data.images names them
 test_images: str = "grid:4000"  # other images for the scores, none to hold out a fifth of the first
 crops: int = 1  # random crops of each image, 1 for the image itself
 latents: int = 96  # latents of each joint SAE

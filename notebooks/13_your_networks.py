@@ -103,12 +103,12 @@
 import pandas as pd
 import torch
 
-from lib import own
-from lib.arrays import load_pair
-from lib.pairs import stored_responses
-from lib.plotting import COLOURS, draw_spreads, k_styles, panels
-from lib.reading import LIMITS, reading
-from lib.run import Run
+from lib import report as own
+from lib.chapter.plotting import COLOURS, draw_spreads, k_styles, panels
+from lib.chapter.run import Run
+from lib.data.arrays import load_pair
+from lib.data.extraction import stored_responses
+from lib.verdict import LIMITS, reading
 
 # %% [markdown]
 # Parameters: two files, or else two networks with layers and images. Then the SAEs: a 0 leaves the choice to a rule
@@ -121,11 +121,11 @@ device: str = "auto"  # auto, cpu or cuda
 seed: int = 0  # random seed, an integer
 a: str = ""  # file with responses of the first network, stimuli x units, empty to use the networks below
 b: str = ""  # file with responses of the second network to the same stimuli in the same order
-network_a: str = "book:grid-mlp:0"  # first network, as lib.vision names it
+network_a: str = "book:grid-mlp:0"  # first network, as lib.data.vision names it
 network_b: str = "book:grid-mlp:1"  # second network
 layer_a: str = "body.5:flat"  # layer of the first network and the position to read, layer:position
 layer_b: str = "body.5:flat"  # the same of the second network
-images: str = "grid:20000"  # images that both networks see, as lib.images names them
+images: str = "grid:20000"  # images that both networks see, as lib.data.images names them
 sae_share: float = 0.5  # share of the stimuli that trains the SAEs, the rest is scored
 latents: int = 0  # latents of each SAE, 0 for the rule
 k: int = 0  # latents that may be active, 0 for the scan
@@ -366,7 +366,7 @@ own.score_table(measured, SAME, {"soft": "soft-matching", "cka": "linear CKA, de
 # - If shuffled stimuli score more than {glue:text}`limit_chance`, or four standard deviations of the correlation of as
 #   many unrelated numbers if that is more, nothing else is believed.
 #
-# The limits are ours. They stand in `lib/reading.py`, one a line, and are yours to change.
+# The limits are ours. They stand in `lib/verdict.py`, one a line, and are yours to change.
 
 # %%
 told = reading(found)

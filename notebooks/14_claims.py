@@ -42,10 +42,10 @@
 from IPython.display import Markdown
 from myst_nb import glue
 
-from lib.claims import VERDICTS, full_table, ledger, summary_table, verdict_in_words
-from lib.plotting import COLOURS, panels
-from lib.results import recorded_results, results_of
-from lib.run import Run
+from lib.chapter.claims import VERDICTS, full_table, ledger, summary_table, verdict_in_words
+from lib.chapter.plotting import COLOURS, panels
+from lib.chapter.results import recorded_results, results_of
+from lib.chapter.run import Run
 
 # %% [markdown]
 # The parameter that matters here is the profile, the folder of results that is judged. `recorded` names others, whose
@@ -198,7 +198,7 @@ glue("ledger_recorded", Markdown("\n".join(map(summary_of, recorded))))
 # :::
 
 # %%
-from lib.claims import judge, load_claims
+from lib.chapter.claims import judge, load_claims
 
 behind = {"b7_margin": -0.1, "b7_margin_error": 0.001, "b7_probability_at_full": 0.0}
 values = behind | {"b7_crossing_error": 0.01, "b7_r2_inversions": 0}

@@ -10,24 +10,18 @@ settings.load_profile("same")
 
 
 @pytest.fixture
-def store(tmp_path, monkeypatch):
-    """The folder where `lib.training.train` keeps its models during this test."""
-    import lib.training
+def project(tmp_path, monkeypatch):
+    """An empty project with room for notebooks, runs and pages: the root of all that is read and written."""
+    from lib import store
 
-    monkeypatch.setattr(lib.training, "ROOT", tmp_path)
-    return tmp_path / "build" / "trained"
+    monkeypatch.setattr(store, "ROOT", tmp_path)
+    return tmp_path
 
 
 @pytest.fixture
-def project(tmp_path, monkeypatch):
-    """An empty project with room for notebooks, runs and pages."""
-    from lib import book, chapters, pages, parameters
-
-    for module in (book, chapters, parameters):
-        monkeypatch.setattr(module, "ROOT", tmp_path)
-    monkeypatch.setattr(parameters, "NOTEBOOKS", tmp_path / "notebooks")
-    monkeypatch.setattr(pages, "load_claims", lambda: [{"id": "A1", "chapter": "01_first"}])
-    return tmp_path
+def store(project):
+    """The folder where `lib.training.train` keeps its models during this test."""
+    return project / "build" / "trained"
 
 
 @pytest.fixture(autouse=True)

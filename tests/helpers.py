@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from lib.features import seeded
-from lib.results import write_whole
+from lib.store import write_whole
 
 NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
 DEVICES = ["cpu", pytest.param("cuda", marks=NO_GPU)]

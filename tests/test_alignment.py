@@ -3,12 +3,12 @@ import pytest
 import torch
 from helpers import close, normal, rotation
 
-from lib.alignment import Alignment, align, align_pairs, feature_correlations, gain, seed_pairs
 from lib.correlation import paired_correlations, unit_correlations
 from lib.crossval import k_folds
 from lib.features import bernoulli_uniform, seeded
 from lib.matching import semi_matching_score, soft_matching_score
 from lib.moments import FoldMoments, random_fold_moments
+from lib.pairings import Alignment, align, align_pairs, feature_correlations, gain, seed_pairs
 from lib.regression import ridge_score
 
 

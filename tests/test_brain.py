@@ -5,8 +5,8 @@ from PIL import Image
 
 from lib.brain import Recording, ceiling_share, random_halves, shared_images, split_half_ceiling
 from lib.correlation import paired_correlations
+from lib.data.images import Images
 from lib.features import seeded
-from lib.images import Images
 
 
 def noisy(images=400, neurons=6, repetitions=8, noise=1.0, seed=0):

@@ -4,7 +4,7 @@ from helpers import DEVICES, close, normal, refuses
 
 import lib.training
 from lib.features import bernoulli_uniform, seeded
-from lib.pairs import joint_batches, joint_codes, ols_both_ways, padded
+from lib.pairings import joint_batches, joint_codes, ols_both_ways, padded
 from lib.regression import held_out_correlations, ols_fit, ols_held_out
 from lib.sae import JointSAE, TopKSAE, swap_pairs
 from lib.training import Training, train

@@ -7,7 +7,8 @@ import jupytext
 import pytest
 import yaml
 
-from lib.parameters import ROOT, chapter_names, notebook_path
+from lib.chapter.parameters import chapter_names, notebook_path
+from lib.store import ROOT
 
 CHAPTERS = chapter_names()
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())

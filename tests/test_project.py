@@ -6,7 +6,7 @@ import tomllib
 
 import yaml
 
-from lib.parameters import ROOT
+from lib.store import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CONDA_NAMES = {"pytorch": "torch"}

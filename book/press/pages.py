@@ -1,0 +1,125 @@
+"""The parts of the book's pages that are made from runs: cards, verdicts, run times, the landing picture."""
+
+import json
+import math
+import re
+
+import jupytext
+import nbformat
+import yaml
+
+from book.press.runner import output_path, run_seconds
+from lib import store
+from lib.chapter.claims import ledger, load_claims, summary_table, verdict_table
+from lib.chapter.parameters import chapter_names, notebook_path
+from lib.chapter.results import recorded_results, results_of
+
+LIVE_TIMES = store.ROOT / "book" / "results" / "live.json"
+WORDS_A_MINUTE = 180  # of prose with formulas
+
+
+def chapter_label(name: str) -> str:
+    """The label of a chapter's title, as written in its first cell."""
+    return re.search(r"^# \((ch-[\w-]+)\)=$", notebook_path(name).read_text(encoding="utf-8"), flags=re.M)[1]
+
+
+def chapter_title(name: str) -> str:
+    """The title of a chapter, as written in its first cell."""
+    return re.search(r"^# # (.+)$", notebook_path(name).read_text(encoding="utf-8"), flags=re.M)[1]
+
+
+def reading_minutes(name: str) -> int:
+    """How long a chapter's prose takes to read; code, captions of solutions and all."""
+    prose = " ".join(cell.source for cell in jupytext.read(notebook_path(name)).cells if cell.cell_type == "markdown")
+    return max(1, round(len(re.findall(r"[A-Za-z]{2,}", prose)) / WORDS_A_MINUTE))
+
+
+def chapter_card(name: str, label: str, text_notebook: str) -> str:
+    """What stands below a chapter's opening paragraph: times, claims, downloads and the command that reruns it.
+
+    `text_notebook` is the path of the chapter's .py from the page.
+    """
+    claims = [claim["id"] for claim in load_claims() if claim["chapter"] == name]
+    minutes = math.ceil(run_seconds(name, label) / 60)  # rounded, so that the page is the same after another run
+    facts = [f"{reading_minutes(name)} min to read", f"up to {minutes} min to run (profile {label})"]
+    if claims:
+        facts.append(f"judges {{ref}}`{', '.join(claims)} <ch-claims>`")
+    facts.append(f"take it along: {{download}}`notebook <{name}.ipynb>`, {{download}}`text <{text_notebook}>`")
+    return f"::::{{div}} chapter-card\n{' · '.join(facts)}\n\n```bash\nmake chapter NAME={name}\n```\n::::\n"
+
+
+def with_card(opening: str, card: str) -> str:
+    """A chapter's first cell with the card after its title and first paragraph."""
+    title, paragraph, *others = re.split(r"\n\n", opening, maxsplit=2)
+    return "\n\n".join([title, paragraph, card, *others])
+
+
+def landing_verdicts(profile: str) -> str:
+    """The verdicts for the landing page: how many, the run behind them, and each."""
+    results = results_of(profile)
+    sources = [results[name]["provenance"] for name in chapter_names() if name in results]
+    days = sorted({source["date"] for source in sources})
+    devices = sorted({source["device"] for source in sources})
+    when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
+    versions = ", ".join(f"{package} {version}" for package, version in sources[-1]["versions"].items())
+    line = f"*Profile {profile}, run {when} on {' and '.join(devices)}, with {versions}.*"
+    verdicts = ledger(results)
+    return "\n".join([summary_table(verdicts), line, "", verdict_table(verdicts)])
+
+
+def run_times(profile: str) -> str:
+    """The table of run times and what each chapter ran on, as Markdown."""
+    lines = ["| chapter | seconds | device | versions | date | revision |", "|---|---:|---|---|---|---|"]
+    results = results_of(profile)
+    for name in chapter_names():
+        if name not in results:
+            raise ValueError(f"build/{profile}/{name}.json is missing: run `make book` again")
+        source = results[name]["provenance"]
+        versions = ", ".join(f"{package} {number}" for package, number in source["versions"].items())
+        seconds = f"{run_seconds(name, profile):.1f}"
+        cells = (f"[](#{chapter_label(name)})", seconds, source["device"], versions, source["date"], source["revision"])
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def recorded_times() -> str:
+    """The table of how long the recorded runs took, as Markdown."""
+    lines = ["| chapter | profile | minutes | device | date |", "|---|---|---:|---|---|"]
+    for folder in sorted(path for path in (store.ROOT / "book" / "results").glob("*") if path.is_dir()):
+        for name, content in recorded_results(folder.name).items():
+            made, minutes = content["provenance"], f"{content['seconds'] / 60:.0f}"
+            cells = (f"[](#{chapter_label(name)})", folder.name, minutes, made["device"], made["date"])
+            lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def live_changes() -> list[dict]:
+    """Parameter changes for a class: `chapter`, `arguments`, and what to `watch`."""
+    return yaml.safe_load((store.ROOT / "book" / "live.yml").read_text(encoding="utf-8"))
+
+
+def live_table() -> str:
+    """The table of these changes with how long each took where the book was recorded, as Markdown."""
+    found = json.loads(LIVE_TIMES.read_text(encoding="utf-8")) if LIVE_TIMES.exists() else {"times": {}}
+    lines = ["| chapter | `ARGS` | what to watch | seconds |", "|---|---|---|---:|"]
+    for change in live_changes():
+        timed = found["times"].get(change["chapter"], {})
+        # A time belongs to the arguments it was taken with.
+        took = timed["seconds"] if timed.get("arguments") == change["arguments"] else "not timed"
+        arguments = change["arguments"].replace("|", "\\|")
+        lines.append(f"| [](#{chapter_label(change['chapter'])}) | `{arguments}` | {change['watch']} | {took} |")
+    if times := found.get("provenance"):
+        lines += ["", f"*Timed {times['date']} on {times['device']}, one chapter at a time.*"]
+    return "\n".join(lines) + "\n"
+
+
+def landing_picture(profile: str) -> str:
+    """The landing page's figure as an SVG file that follows the reader's colour scheme."""
+    notebook = nbformat.read(output_path("04_gaussian_projections", profile), as_version=4)
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
+    shown = next(o for o in outputs if o.get("metadata", {}).get("scrapbook", {}).get("name") == "fig-landing")
+    html = shown["data"]["text/html"]
+    svg = re.search(r"<svg.*?</svg>", html, flags=re.S)[0]
+    light, dark = "svg{color:#222;background:#fff}", "svg{color:#ddd;background:#14181e}"
+    style = f"<style>{light}@media(prefers-color-scheme:dark){{{dark}}}</style>"
+    return re.sub(r"(<svg[^>]*>)", rf"\1{style}", svg, count=1) + "\n"

@@ -1,0 +1,189 @@
+"""The claims ledger: what the papers claim, judged by predicates over what the chapters measured.
+
+    python -m lib.chapter.claims [--profile quick]     one line a claim: id, verdict, measured figure
+
+A claim in book/claims.yml `holds` if each of its predicates `name operator value` is true of its chapter's results;
+else it holds with a condition if each predicate of its `condition` is. No verdict is ever written down.
+"""
+
+import argparse
+import operator
+import string
+import sys
+from pathlib import Path
+from typing import NamedTuple
+
+import yaml
+
+from lib import store
+from lib.chapter.results import results_of
+
+LEDGER = store.ROOT / "book" / "claims.yml"
+VERDICTS = ("reproduced", "reproduced-with-condition", "not-reproduced", "not-run")
+OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq}
+
+
+class Verdict(NamedTuple):
+    id: str
+    paper: str  # A or B
+    place: str  # where in the paper
+    claim: str  # in our words
+    paper_figure: str  # what the paper reports, empty if nothing
+    verdict: str  # one of VERDICTS
+    measured: str  # the figures of our run, or what it would take
+    condition: str  # under which the claim holds, empty if none is needed
+    scale: str  # at which alone it was judged, empty if at the paper's own
+    chapter: str
+    figure: str  # label of the figure or statement that shows it
+
+
+def load_claims(path: Path = LEDGER) -> list[dict]:
+    """The ledger's entries; raises ValueError naming the claim and the field that is missing or unknown."""
+    claims = yaml.safe_load(path.read_text(encoding="utf-8"))
+    required, optional = {"id", "paper", "place", "claim", "chapter"}, {"reports", "figure", "condition", "needs"}
+    for claim in claims:
+        need = required | ({"holds", "measured"} if "holds" in claim else {"needs"})
+        if missing := need - set(claim):
+            raise ValueError(f"{path.name}: claim {claim.get('id', '?')} lacks {', '.join(sorted(missing))}")
+        if unknown := set(claim) - need - optional:
+            raise ValueError(f"{path.name}: claim {claim['id']} has unknown fields {', '.join(sorted(unknown))}")
+    return claims
+
+
+def judge(claim: dict, results: dict[str, dict]) -> Verdict:
+    """The verdict on one claim from results by chapter; `not-run` if its chapter or a number it names is missing."""
+    values = results[claim["chapter"]]["values"] if claim["chapter"] in results else None
+    verdict, measured = "not-run", claim.get("needs", "a run of its chapter with this profile")
+    condition = {}
+    numbers = _numbers(values) if values is not None else {}
+    missing = sorted(_names(claim) - set(numbers)) if "holds" in claim else []
+    if values is not None and missing:
+        measured = claim.get("needs", f"a rerun of {claim['chapter']}, whose results lack {', '.join(missing)}")
+    elif values is not None and "holds" in claim:
+        verdict = "not-reproduced"
+        if _all_true(claim, claim["holds"], numbers):
+            verdict = "reproduced"
+        elif "condition" in claim and _all_true(claim, claim["condition"]["holds"], numbers):
+            verdict, condition = "reproduced-with-condition", claim["condition"]
+        measured = claim["measured"].format(**numbers)
+    return Verdict(
+        claim["id"],
+        claim["paper"],
+        claim["place"],
+        claim["claim"],
+        claim.get("reports", ""),
+        verdict,
+        measured,
+        condition.get("text", ""),
+        condition.get("scale", ""),
+        claim["chapter"],
+        claim.get("figure", ""),
+    )
+
+
+def ledger(results: dict[str, dict]) -> list[Verdict]:
+    """Verdicts on all claims from results by chapter, of `lib.chapter.results.results_of` or `recorded_results`."""
+    return [judge(claim, results) for claim in load_claims()]
+
+
+def full_table(verdicts: list[Verdict]) -> str:
+    """The ledger as a MyST Markdown table, each verdict linked to the figure or statement behind it."""
+    lines = [
+        "```{div} ledger",
+        "",
+        "| claim | place | what is claimed | paper's number | verdict | measured by us |",
+        "|---|---|---|---|---|---|",
+    ]
+    for entry in verdicts:
+        found = f"needs {entry.measured}" if entry.verdict == "not-run" else entry.measured
+        found += f". *Condition:* {entry.condition}." if entry.condition else ""
+        cells = (entry.id, entry.place, entry.claim, entry.paper_figure or "none", _badge(entry), found)
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join([*lines, "```"]) + "\n"
+
+
+def summary_table(verdicts: list[Verdict]) -> str:
+    """How many claims of each paper got each verdict, and which, as a MyST Markdown table."""
+    lines = ["| verdict | paper A | paper B |", "|---|---|---|"]
+    for verdict in VERDICTS:
+        cells = []
+        for paper in "AB":
+            ids = [_link(entry, entry.id) for entry in verdicts if (entry.paper, entry.verdict) == (paper, verdict)]
+            cells.append(f"{len(ids)}: {', '.join(ids)}" if ids else "none")
+        lines.append(f"| {verdict_in_words(verdict)} | {cells[0]} | {cells[1]} |")
+    return "\n".join(lines) + "\n"
+
+
+def verdict_table(verdicts: list[Verdict]) -> str:
+    """Every claim in one line, its verdict linked to the figure or statement behind it, as a MyST Markdown table."""
+    lines = ["```{div} verdicts", "", "| claim | what is claimed | verdict |", "|---|---|---|"]
+    lines += [f"| {entry.id} | {entry.claim} | {_badge(entry)} |" for entry in verdicts]
+    return "\n".join([*lines, "```"]) + "\n"
+
+
+def verdict_in_words(verdict: str) -> str:
+    """A verdict as the pages print it."""
+    return {"reproduced-with-condition": "reproduced, with a condition"}.get(verdict, verdict.replace("-", " "))
+
+
+def _badge(entry):
+    scale = f": {entry.scale} only" if entry.scale else ""
+    return f'<span class="{entry.verdict}"></span> {_link(entry, verdict_in_words(entry.verdict))}{scale}'
+
+
+def _link(entry, text):
+    if not entry.figure or entry.verdict == "not-run":
+        return text
+    plain = entry.figure.startswith(("fig-", "tab-"))
+    return f"[{text}](#{entry.figure})" if plain else f"{{prf:ref}}`{text} <{entry.figure}>`"
+
+
+def _numbers(values):
+    """Results by name, spreads as their mean and `name_error`."""
+    numbers = {}
+    for name, value in values.items():
+        numbers[name] = value["mean"] if isinstance(value, dict) else value
+        if isinstance(value, dict):
+            numbers[f"{name}_error"] = value["standard_error"]
+    return numbers
+
+
+def _names(claim):
+    """The results that a claim names."""
+    shown = {field for _, field, _, _ in string.Formatter().parse(claim["measured"]) if field}
+    predicates = claim["holds"] + claim.get("condition", {}).get("holds", [])
+    return shown | {word for predicate in predicates for word in predicate.split()[::2] if word[0].isalpha()}
+
+
+def _all_true(claim, predicates, numbers):
+    return all(_true(claim, predicate, numbers) for predicate in predicates)
+
+
+def _true(claim, predicate, numbers):
+    try:
+        name, symbol, bound = predicate.split()
+        return OPERATORS[symbol](numbers[name], numbers[bound] if bound in numbers else float(bound))
+    except (ValueError, KeyError):
+        form = "`name operator bound`, the bound a number or another result"
+        raise ValueError(f"claim {claim['id']}: predicate {predicate!r} should read {form}") from None
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Print the ledger of one profile."""
+    parser = argparse.ArgumentParser(
+        prog="python -m lib.chapter.claims", description="Judge every claim from the results."
+    )
+    parser.add_argument("--profile", default="quick", help="whose results, default quick")
+    profile = parser.parse_args(arguments).profile
+    results = results_of(profile)
+    if not results:
+        print(f"no results of profile {profile!r} yet: run `make book PROFILE={profile}`", file=sys.stderr)
+    for entry in ledger(results):
+        print(f"{entry.id:4} {entry.verdict:26} {entry.measured}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except ValueError as error:
+        sys.exit(f"error: {error}")

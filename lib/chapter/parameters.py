@@ -1,0 +1,125 @@
+"""A chapter's parameters: what its `parameters` cell declares, and whether given values fit.
+
+Each line of that cell reads `name: type = literal  # what it is, its unit`. Papermill drops other forms silently, so
+they are errors here.
+"""
+
+import ast
+import re
+from pathlib import Path
+from typing import NamedTuple
+
+import jupytext
+import yaml
+
+from lib import store
+
+LINE = re.compile(r"(?P<name>\w+): (?P<type>\w+(\[\w+\])?) = (?P<default>[^=|#]+?)  # (?P<help>[^=|#]+)")
+TYPES = {"int": int, "float": float, "str": str, "bool": bool}
+
+
+class Parameter(NamedTuple):
+    name: str
+    type: str
+    default: object
+    help: str
+
+    def __str__(self) -> str:
+        return f"{self.name}: {self.type} = {self.default!r}  ({self.help})"
+
+
+def chapter_names() -> list[str]:
+    """Names of all chapters in reading order."""
+    return sorted(path.stem for path in (store.ROOT / "notebooks").glob("[0-9][0-9]_*.py"))
+
+
+def notebook_path(chapter: str) -> Path:
+    """The text notebook of a chapter; raises ValueError listing the chapters if there is none."""
+    if chapter not in chapter_names():
+        raise ValueError(f"there is no chapter {chapter!r}: choose one of {', '.join(chapter_names())}")
+    return store.ROOT / "notebooks" / f"{chapter}.py"
+
+
+def declared(chapter: str) -> dict[str, Parameter]:
+    """Parameters of a chapter by name; raises ValueError naming the line that has another form."""
+    notebook = jupytext.read(notebook_path(chapter))
+    cells = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    if len(cells) != 1:
+        raise ValueError(f"{chapter} has {len(cells)} cells tagged parameters: give it exactly one")
+    found = {}
+    for line in filter(None, cells[0].splitlines()):
+        match = LINE.fullmatch(line)
+        if not match:
+            form = "`name: type = literal  # what it is, its unit`"
+            raise ValueError(f"{chapter}, parameters: {line!r} should read {form}")
+        parameter = Parameter(match["name"], match["type"], ast.literal_eval(match["default"]), match["help"])
+        found[parameter.name] = parameter._replace(default=_fitting(parameter, parameter.default, chapter))
+    return found
+
+
+def profile_values(chapter: str, profile: str) -> dict:
+    """Values a profile gives a chapter: notebooks/profiles/<profile>/<chapter>.yml, none if it has no such file.
+
+    The profile `quick` is the defaults. Raises ValueError for a profile without a folder and for broken YAML.
+    """
+    if profile == "quick":
+        return {}
+    folder = store.ROOT / "notebooks" / "profiles" / profile
+    if not folder.is_dir():
+        known = sorted(path.name for path in (store.ROOT / "notebooks" / "profiles").glob("*/"))
+        raise ValueError(f"there is no profile {profile!r}: choose one of {', '.join(['quick', *known])}")
+    path = folder / f"{chapter}.yml"
+    if not path.exists():
+        return {}
+    try:
+        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path.relative_to(store.ROOT)} is not YAML: {str(error).splitlines()[0]}") from None
+    if not isinstance(values, dict):
+        raise ValueError(
+            f"{path.relative_to(store.ROOT)} should map parameter names to values, one `name: value` a line"
+        )
+    return values
+
+
+def checked(chapter: str, given: dict) -> dict:
+    """`given` with each value in its parameter's type.
+
+    Raises ValueError for an unknown name or a value of the wrong type, listing the valid parameters with their help.
+    """
+    known = declared(chapter)
+    unknown = [name for name in given if name not in known]
+    if unknown:
+        raise ValueError(f"{chapter} has no parameter {', '.join(map(repr, unknown))}: {_listed(known)}")
+    return {name: _fitting(known[name], value, chapter, known) for name, value in given.items()}
+
+
+def scope_values(chapter: str, scope: dict) -> dict:
+    """The declared parameters of a chapter with the values they have in a running notebook's `globals()`."""
+    return {name: scope[name] for name in declared(chapter)}
+
+
+def _fitting(parameter, value, chapter, known=None):
+    outer, _, inner = parameter.type.rstrip("]").partition("[")
+    if outer == "list":
+        if isinstance(value, list) and all(_fits(entry, inner) for entry in value):
+            return [float(entry) for entry in value] if inner == "float" else value
+    elif _fits(value, outer):
+        return float(value) if outer == "float" else value
+    hint = ", write 0.001 for 1e-3" if isinstance(value, str) and "e" in value and "float" in parameter.type else ""
+    raise ValueError(
+        f"{chapter}: {parameter.name} = {value!r} should be of type {parameter.type}{hint}"
+        + (f": {_listed(known)}" if known else "")
+    )
+
+
+def _fits(value, type_name):
+    if type_name not in TYPES:
+        raise ValueError(f"parameter type {type_name!r} is unknown: use int, float, str, bool or a list of one of them")
+    if type_name == "float":
+        return isinstance(value, (int, float)) and not isinstance(value, bool)
+    return type(value) is TYPES[type_name]
+
+
+def _listed(known):
+    return "its parameters are\n  " + "\n  ".join(map(str, known.values()))

@@ -1,0 +1,216 @@
+"""One execution of a chapter: the numbers and figures its prose quotes, and its results file with provenance."""
+
+import base64
+import json
+import platform
+import re
+import subprocess
+import time
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+import pandas as pd
+import torch
+
+from lib import store
+from lib.chapter.parameters import scope_values
+from lib.chapter.plotting import FigureHTML, use_theme
+from lib.chapter.results import recorded_results
+from lib.checks import choose_device
+from lib.store import write_whole
+
+PACKAGES = ("torch", "numpy", "scipy", "pot", "scikit-learn")
+
+
+class Run:
+    """One execution of a chapter: collects numbers and figures for the prose, and writes the results file.
+
+    `scope` is the notebook's `globals()`, from which the values of the declared parameters are taken, `profile` (the
+    folder the results go to) and `device` among them.
+    """
+
+    def __init__(self, chapter: str, scope: dict):
+        self.chapter, self.parameters = chapter, scope_values(chapter, scope)
+        self.profile = self.parameters["profile"]
+        self.device = choose_device(self.parameters["device"])
+        self.values: dict = {}
+        self.started = time.perf_counter()
+        use_theme()
+
+    def record(self, **values) -> None:
+        """Keep numbers for the results file and offer each to the prose as {glue:text}`name`.
+
+        A one-dimensional tensor or list is kept as mean, standard error and count, offered as `name`, `name_error`.
+        Raises ValueError if a name is taken or a number is not finite.
+        """
+        for name, value in values.items():
+            number = torch.as_tensor(value, dtype=torch.float64).cpu()
+            if not torch.isfinite(number).all():
+                raise ValueError(f"{name} = {value} is not finite: record what was measured, or how many runs failed")
+            names = {name, f"{name}_error"} if number.ndim else {name}
+            if taken := names & self._taken():
+                raise ValueError(f"{min(taken)} is recorded already: give the second number a name of its own")
+            if number.ndim == 0:
+                self.values[name] = value if isinstance(value, int) else float(number)
+                self._glue(name, self.values[name])
+            elif number.ndim == 1 and len(number) > 1:
+                self._record_spread(name, number)
+            else:
+                raise ValueError(f"{name} has shape {tuple(number.shape)}: give a number, or a list of at least two")
+
+    def _taken(self):
+        """Names of numbers and of the standard errors of spreads."""
+        return self.values.keys() | {f"{name}_error" for name, value in self.values.items() if isinstance(value, dict)}
+
+    def _record_spread(self, name, numbers):
+        mean, error = float(numbers.mean()), float(numbers.std() / len(numbers) ** 0.5)
+        self.values[name] = {"mean": mean, "standard_error": error, "count": len(numbers)}
+        self._glue(name, mean)
+        self._glue(f"{name}_error", error)
+
+    def figure(self, axes, name: str, alt: str = "", title: str = "") -> None:
+        """Show panels and offer them to the prose as {glue:figure}`name`; `alt` says in words what they show.
+
+        `axes` are panels, or a figure already made, which has its own words. Tag the cell `remove-output` so that the
+        book shows it once.
+        """
+        shown = axes if isinstance(axes, FigureHTML) else FigureHTML(axes, name, alt, title)
+        self._glue(name, shown, display=True)
+
+    def words(self, name: str, markdown: str) -> None:
+        """Offer a text in Markdown to the prose as {glue:md}`name`, or as a directive if it has paragraphs."""
+        from IPython.display import Markdown
+
+        self._glue(name, Markdown(markdown))
+
+    def download(self, ending: str, text: str):
+        """Write build/<profile>/<chapter><ending>, and show a link that carries the text, so it works from disk."""
+        from IPython.display import HTML
+
+        path = store.ROOT / "build" / self.profile / f"{self.chapter}{ending}"
+        write_whole(path, text)
+        data = base64.b64encode(text.encode()).decode()
+        link = f'<a download="{path.name}" href="data:text/plain;base64,{data}">{path.name}</a>'
+        return HTML(f"<p>Download {link} ({len(text.splitlines()) - 1} rows).</p>")
+
+    def beside_recorded(self, rows: dict[str, str], profile: str = "paper") -> pd.DataFrame:
+        """A table of some results of this run beside those recorded with the book for a longer profile.
+
+        `rows` maps the words of a row to the name of a result; one with a spread reads "mean ± standard error".
+        Without recorded results the table has this run alone.
+        """
+        columns = {"this run": self.values}
+        if self.chapter in (recorded := recorded_results(profile)):
+            columns[f"profile {profile}, recorded"] = recorded[self.chapter]["values"]
+        shown = {head: [_shown(column.get(name)) for name in rows.values()] for head, column in columns.items()}
+        return pd.DataFrame(shown, index=list(rows))
+
+    def table(self, columns: dict, rows: dict[str, str]) -> pd.DataFrame:
+        """A table of numbers recorded in this run, of those with a spread the means.
+
+        `columns` maps what tells results apart to the head of their column; `rows` maps the words of a row to the name
+        of a result, with a star in the place of that.
+        """
+        values = [[self.values[name.replace("*", str(column))] for column in columns] for name in rows.values()]
+        means = [[value["mean"] if isinstance(value, dict) else value for value in row] for row in values]
+        return pd.DataFrame(means, list(rows), list(columns.values())).map("{:.3f}".format)
+
+    def known(self, profile: str) -> dict:
+        """The numbers recorded with the book for a longer profile, with those of this run in their place and added."""
+        recorded = recorded_results(profile)
+        return (recorded[self.chapter]["values"] if self.chapter in recorded else {}) | self.values
+
+    def quote(self, profile: str, *names: str, **aliases: str) -> None:
+        """Offer numbers that a longer profile measures to the prose as {glue:text}`name_quoted`, with their spread.
+
+        They are this run's, else those recorded with the book, else "not recorded". `aliases` offer a number under
+        another name. Where the first comes from is offered as {glue:text}`<profile>_source`.
+        """
+        known, recorded = self.known(profile), recorded_results(profile)
+        for alias, name in {**dict(zip(names, names, strict=True)), **aliases}.items():
+            self._glue(f"{alias}_quoted", _shown(known.get(name)))
+        source = f"nothing is recorded for profile {profile}"
+        if names[0] in self.values:
+            source = "measured in this run"
+        elif self.chapter in recorded:
+            content = recorded[self.chapter]
+            made = content["provenance"]
+            source = (
+                f"recorded on {made['date']} with profile {profile} at revision {made['revision']} "
+                f"({made['device']}, {content['seconds']:.0f} seconds)"
+            )
+        self._glue(f"{profile}_source", source)
+
+    def series(self, profile: str, pattern: str) -> list[tuple]:
+        """Of all known spreads of that name, with a whole number for the star: numbers, means, standard errors."""
+        known = self.known(profile)
+        rows = sorted(
+            (int(at), *known[pattern.replace("*", at)].values()) for at in _stars(known, pattern) if at.isdigit()
+        )
+        return list(zip(*rows, strict=True))[:3] or [(), (), ()]
+
+    def recorded_table(self, profile: str, columns: dict[str, str]) -> pd.DataFrame:
+        """A table of known numbers: a row for each word that the star of the first column's name stands for."""
+        known = self.known(profile)
+        stars = _stars(known, next(iter(columns.values())))
+        rows = {star: [_shown(known.get(name.replace("*", star))) for name in columns.values()] for star in stars}
+        return pd.DataFrame.from_dict(rows, "index", columns=list(columns))
+
+    def save(self, data: str) -> str:
+        """Write build/<profile>/<chapter>.json, whole or not at all, and return its name from the book's root.
+
+        `data` names the data and says if they are simulated.
+        """
+        content = {
+            "chapter": self.chapter,
+            "profile": self.profile,
+            "data": data,
+            "values": self.values,
+            "parameters": self.parameters,
+            "seconds": round(time.perf_counter() - self.started, 1),
+            "provenance": provenance(self.device),
+        }
+        path = store.ROOT / "build" / self.profile / f"{self.chapter}.json"
+        write_whole(path, json.dumps(content, indent=1) + "\n")
+        return path.relative_to(store.ROOT).as_posix()
+
+    @staticmethod
+    def _glue(name, value, display=False):
+        from myst_nb import glue
+
+        glue(name, value, display=display)
+
+
+def _stars(values, pattern):
+    """The words that the star of `pattern` stands for among the names of `values`."""
+    found = (re.fullmatch(re.escape(pattern).replace(r"\*", "(.+)"), name) for name in values)
+    return [match[1] for match in found if match]
+
+
+def _shown(value):
+    if isinstance(value, dict):
+        return f"{value['mean']:.3f} ± {value['standard_error']:.3f}"
+    return "not recorded" if value is None else f"{value}" if isinstance(value, int) else f"{value:.3f}"
+
+
+def provenance(device: torch.device) -> dict:
+    """When, on what and with which versions a run was made."""
+    threads = torch.get_num_threads()
+    cpu = f"CPU, {threads} thread{'s' * (threads > 1)}"
+    name = torch.cuda.get_device_name(device) if device.type == "cuda" else cpu
+    return {
+        "date": datetime.now(UTC).date().isoformat(),
+        "device": name,
+        "python": platform.python_version(),
+        "versions": {package: version(package) for package in PACKAGES},
+        "revision": git_revision(),
+    }
+
+
+def git_revision() -> str:
+    """The commit checked out, marked if the tree differs from it; `unknown` outside a git checkout."""
+    command = ["git", "-C", str(store.ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
+    try:
+        return subprocess.run(command, capture_output=True, text=True).stdout.strip() or "unknown"
+    except OSError:  # no git on this machine
+        return "unknown"

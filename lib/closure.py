@@ -1,0 +1,72 @@
+"""The import closure of code: which files of this project a piece of code needs, found from the source.
+
+What a result depends on is computed, not listed. An edit of a file in the closure changes the key of what was made with
+it, an edit of another file does not.
+"""
+
+import ast
+from collections.abc import Iterable
+from functools import cache
+from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from pathlib import Path
+
+COMPUTING = ("torch", "numpy", "scipy", "scikit-learn", "pot")  # count for every result, imported or not
+
+
+def closure_of(files: Iterable[Path], root: Path) -> tuple[set[Path], set[str]]:
+    """These files and all files below `root` that they import, directly or not; and the packages they import.
+
+    Imports inside functions count, and importing `a.b` counts `a/__init__.py` too.
+    """
+    found, packages, waiting = set(), set(), list(files)
+    while waiting:
+        path = waiting.pop()
+        if path in found:
+            continue
+        found.add(path)
+        for name in imported(path.read_bytes()):
+            own = _files(name, root)
+            waiting += own
+            if not own:
+                packages.add(name.split(".")[0])
+    return found, packages
+
+
+@cache
+def imported(source: bytes) -> frozenset[str]:
+    """Dotted names that Python source imports; of `from a import b` both `a` and `a.b`, for b may be a module."""
+    names = set()
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+    return frozenset(names)
+
+
+def _files(name, root):
+    """The files that importing a dotted name runs: of the packages above it, and its own; none if it is not ours."""
+    parts, files = name.split("."), []
+    for depth in range(1, len(parts) + 1):
+        place = root.joinpath(*parts[:depth])
+        files += [path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()]
+    return files
+
+
+def versions(packages: Iterable[str]) -> dict[str, str]:
+    """Versions of the distributions that hold these import names, and of those that compute."""
+    held = _distributions()
+    names = {name for package in packages for name in held.get(package, ())} | {*COMPUTING}
+    return {name: _version(name) for name in sorted(names)}
+
+
+@cache
+def _distributions():
+    return packages_distributions()
+
+
+def _version(name):
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"

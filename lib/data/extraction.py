@@ -1,0 +1,185 @@
+"""Activations of many images as memory-mapped files; an extraction that was stopped goes on where it was."""
+
+import fcntl
+import hashlib
+import json
+from collections.abc import Callable, Iterable
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+from torch.utils.data import DataLoader, Dataset, Subset
+from tqdm import tqdm
+
+from lib import store
+from lib.checks import check_finite, first_line
+from lib.data.images import Images, open_images
+from lib.data.vision import Network, activations, check_sites, load_network
+from lib.store import write_whole
+
+NOTE = "extraction.json"
+PART = 2500  # images held at a time
+
+
+def extract(
+    network: Network, images: Dataset, sites: dict, folder: Path, batch: int = 64, workers: int = 0
+) -> dict[str, np.memmap]:
+    """The activations of all `images` as files `folder/SITE.npy`, read where needed: `{site: (stimuli, units)}`.
+
+    `images` gives tensors or `(tensor, label)`; `sites` is as in `activations`. What is finished is only opened; an
+    extraction that was stopped goes on at its next batch and ends with the same bytes. `workers` processes prepare the
+    images. A second process that wants the same folder waits.
+
+    Raises ValueError if the folder holds another extraction or damaged files, else as `activations`.
+    """
+    check_sites(network, sites)
+    if len(images) == 0:
+        raise ValueError("there are no images: give at least one")
+    folder = Path(folder)
+    folder.mkdir(parents=True, exist_ok=True)
+    with open(folder / ".lock", "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        about = _about(network, images, sites)
+        rows = _rows_done(folder, about)
+        if rows < len(images):
+            _fill_files(
+                network,
+                images,
+                sites,
+                folder,
+                about,
+                rows,
+                DataLoader(Subset(images, range(rows, len(images))), batch, collate_fn=_stack, num_workers=workers),
+            )
+        for site in sites:
+            if _partial(folder, site).exists():
+                _partial(folder, site).rename(folder / f"{site}.npy")
+        return {site: _open(folder / f"{site}.npy", "r", len(images)) for site in sites}
+
+
+def _fill_files(network, images, sites, folder, about, rows, loader):
+    """Write the rows that are still missing, and after each batch how many there are."""
+    files = {}
+    for site, y in activations(network, _stack([images[0]]), sites).items():
+        if not rows:
+            np.lib.format.open_memmap(_partial(folder, site), "w+", np.float32, (len(images), y.shape[1]))
+        files[site] = _open(_partial(folder, site), "r+", len(images), y.shape[1])
+    with tqdm(initial=rows, total=len(images), desc=network.name, unit="image", leave=False, disable=None) as bar:
+        for piece in loader:
+            for site, y in activations(network, piece, sites).items():
+                check_finite(y, f"{network.name} at {site}")
+                files[site][rows : rows + len(piece)] = y.cpu().numpy()
+                files[site].flush()
+            rows += len(piece)
+            write_whole(folder / NOTE, json.dumps({**about, "rows": rows}, indent=1))
+            bar.update(len(piece))
+
+
+def _about(network, images, sites):
+    """What tells one extraction from another: the network and its weights, the sites, the images as prepared."""
+    weights, pictures = hashlib.sha256(), hashlib.sha256()
+    pictures.update(json.dumps([getattr(images, about, None) for about in ("names", "state")]).encode())
+    for key, value in network.module.state_dict().items():
+        weights.update(key.encode() + _bytes(value))
+    for end in (0, len(images) - 1):
+        pictures.update(_bytes(_stack([images[end]])))
+    places = {site: list(place) for site, place in sites.items()}
+    digests = {"weights": weights.hexdigest(), "pictures": pictures.hexdigest()}
+    return {"network": network.name, "sites": places, "images": len(images), **digests}
+
+
+def _bytes(x):
+    return x.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+
+
+def _stack(items):
+    items = [item[0] if isinstance(item, tuple | list) else item for item in items]
+    if not isinstance(items[0], torch.Tensor):
+        raise ValueError(f"the images are of type {type(items[0]).__name__}: open them with network.transform")
+    return torch.stack(items)
+
+
+def _rows_done(folder, about):
+    """How many rows an earlier call has written; 0 where there was none."""
+    note = folder / NOTE
+    if not note.exists():
+        if any(folder.glob("*.npy")):
+            raise ValueError(f"{folder} holds .npy files of unknown origin: choose another folder")
+        return 0
+    try:
+        found = json.loads(note.read_text(encoding="utf-8"))
+        rows = int(found["rows"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise ValueError(f"{note} is damaged ({first_line(error)}): delete {folder} to start anew") from None
+    differing = [key for key in about if found.get(key) != about[key]]
+    if differing:
+        other = ", ".join(differing)
+        raise ValueError(f"{folder} holds an extraction with other {other}: delete it, or choose another folder")
+    return rows
+
+
+def _partial(folder, site):
+    return folder / f"{site}.npy.part"
+
+
+def _open(path, mode, rows, units=None):
+    try:
+        file = np.load(path, mmap_mode="r")  # never at once for writing: that would lengthen a file that was cut
+        if file.dtype != np.float32 or file.ndim != 2 or file.shape != (rows, units or file.shape[1]):
+            raise ValueError(f"it holds {file.dtype} {file.shape}")
+        return np.load(path, mmap_mode=mode)
+    except (OSError, ValueError, EOFError) as error:
+        raise ValueError(f"{path} is damaged ({first_line(error)}): delete {path.parent} to start anew") from None
+
+
+def responses(
+    networks: Iterable[nn.Module], images: torch.Tensor, sites: dict[str, tuple[str, str]]
+) -> dict[str, torch.Tensor]:
+    """Responses of networks of one architecture to `images`; `sites` as in `lib.data.vision.activations`."""
+    parts = images.split(PART)
+    nets = [Network(type(module).__name__, module.eval(), None) for module in networks]
+    found = [[activations(net, part, sites) for part in parts] for net in nets]
+    return {site: torch.stack([torch.cat([part[site] for part in one]) for one in found]) for site in sites}
+
+
+def stored_responses(name: str, layers: list[str], images: str | Images, device: str, seed: int) -> list[np.memmap]:
+    """Responses of the network called `name` to all `images` at `layers`, written `layer:position`; one file each.
+
+    `images` are opened, or a name as `open_images` takes it. The responses are kept in build/activations. Raises
+    ValueError as `lib.data.vision`, `lib.data.images` and `lib.data.extraction` do.
+    """
+    for layer in layers:
+        if ":" not in layer:
+            raise ValueError(f"layer {layer!r} lacks its position: write {layer}:cls, :centre, :pool or :flat")
+    sites = {f"site{i}": tuple(layer.rsplit(":", 1)) for i, layer in enumerate(layers)}
+    network = load_network(name, device, seed)
+    about, opened = images, images
+    if isinstance(images, str):
+        opened = open_images(images, network.transform)
+    else:
+        about = images.names, sha256(images.read(0).tobytes()).hexdigest()
+        opened = Images(images.names, images.labels, images.read, network.transform, images.state)
+    digest = sha256(repr((name, seed, layers, about, opened.state)).encode())
+    for weights in network.module.state_dict().values():  # the book's own networks may be trained anew
+        digest.update(weights.cpu().contiguous().numpy().tobytes())
+    folder = Path(store.ROOT, "build", "activations", digest.hexdigest()[:12])
+    return list(extract(network, opened, sites, folder).values())
+
+
+def stacked(files: list[np.memmap], step: int = 1) -> torch.Tensor:
+    """Every `step`-th stored response of each network, in memory; `(P, stimuli, units)`."""
+    return torch.stack([torch.from_numpy(file[::step].copy()) for file in files])
+
+
+def stored_batches(files: list[np.memmap], centre: torch.Tensor, scale: torch.Tensor, size: int) -> Callable:
+    """What draws `size` stored responses of each network, to the same images, less `centre` and over `scale`."""
+
+    def draw(generator):
+        chosen = torch.randint(len(files[0]), (size,), generator=generator, device=generator.device)
+        rows = np.sort(chosen.cpu().numpy())  # a disk reads in order
+        y = torch.stack([torch.from_numpy(file[rows]) for file in files])
+        return (y.to(centre.device) - centre) / scale
+
+    return draw

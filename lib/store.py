@@ -1,0 +1,160 @@
+"""What is kept on disk: the project's root, files written whole, locks, and digests of things and of code."""
+
+import fcntl
+import os
+import sys
+import types
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import fields, is_dataclass
+from dis import get_instructions
+from functools import partial
+from hashlib import sha256
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from lib.closure import closure_of, versions
+
+ROOT = Path(__file__).resolve().parent.parent  # of the project; a test may put another in its place
+CODE = ROOT  # where the code lies, whatever the project's root is
+PLAIN = (type(None), bool, int, float, complex, str, bytes, Path, torch.dtype, torch.device, torch.Size, slice, range)
+
+
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A temporary path beside `path` that takes its name at the end of the block, on disk and complete.
+
+    A killed run leaves the old file or none, never half a one.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    part = path.with_name(f".part.{path.name}")
+    yield part
+    with open(part, "rb") as file:
+        os.fsync(file.fileno())
+    part.replace(path)
+
+
+def write_whole(path: Path, text: str) -> None:
+    """Write `text` to a file, whole or not at all, see `whole`."""
+    with whole(path) as part:
+        part.write_text(text, encoding="utf-8")
+
+
+@contextmanager
+def locked(path: Path, wait: bool = True) -> Iterator[None]:
+    """Hold the lock file `path`, made if need be; raises BlockingIOError at once if another holds it and not `wait`."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+
+
+def dependencies(files: Iterable[Path] = (), **things) -> dict[str, str]:
+    """What a result depends on, name by name, so that two can be compared and the difference told.
+
+    A digest of each of `things` under its own name, and of each file of this project that `files` and the code of these
+    things import, directly or not (`lib.closure`); the version of each package that this code imports. Things may be
+    values, containers, tensors, arrays, modules, code. A function counts with the values it holds and, if it is of a
+    notebook, with its instructions and the globals it reads. What has a method `identity()` counts as what that gives.
+    Raises ValueError for what cannot be told apart.
+    """
+    parts, code = {}, {*files}
+    for name, thing in things.items():
+        sha = sha256()
+        _feed(sha, thing, code, [])
+        parts[name] = sha.hexdigest()[:16]
+    found, packages = closure_of(code, CODE)
+    parts |= {str(path.relative_to(CODE)): sha256(path.read_bytes()).hexdigest()[:16] for path in sorted(found)}
+    return parts | versions(packages)
+
+
+def key(parts: dict[str, str]) -> str:
+    """16 hexadecimal digits that change with any part of `dependencies`."""
+    return sha256(repr(sorted(parts.items())).encode()).hexdigest()[:16]
+
+
+def differing(parts: dict[str, str], others: dict[str, str]) -> list[str]:
+    """Names of what two `dependencies` do not have in common."""
+    return [name for name in {**parts, **others} if parts.get(name) != others.get(name)]
+
+
+def _feed(sha, thing, files, above):
+    """Add one thing to the hash, and to `files` the project's files that its code is in."""
+    if any(thing is other for other in above):  # a function that calls itself
+        return sha.update(b"again")
+    sha.update(f"{type(thing).__qualname__}(".encode())
+    for part in _parts(thing, files):
+        if isinstance(part, bytes | memoryview):
+            sha.update(part)
+        else:
+            _feed(sha, part, files, [*above, thing])
+    sha.update(b")")
+
+
+def _parts(thing, files):
+    """What tells a thing from another of its type: bytes, or other things."""
+    if isinstance(thing, PLAIN):
+        return [repr(thing).encode()]
+    if hasattr(thing, "identity"):
+        return [thing.identity()]
+    if isinstance(thing, torch.Tensor):
+        return [str((thing.dtype, thing.shape)).encode(), _bytes(thing)]
+    if isinstance(thing, np.ndarray | np.generic):
+        return [str((thing.dtype, thing.shape)).encode(), np.ascontiguousarray(thing).data.cast("B")]
+    if isinstance(thing, dict):
+        return [part for key in sorted(thing, key=repr) for part in (key, thing[key])]
+    if isinstance(thing, set | frozenset):
+        return sorted(thing, key=repr)
+    if isinstance(thing, tuple | list):
+        return list(thing)
+    if isinstance(thing, partial):
+        return [thing.func, thing.args, thing.keywords]
+    if isinstance(thing, torch.Generator):
+        return [thing.get_state()]
+    if isinstance(thing, types.ModuleType | type | types.FunctionType | types.MethodType | types.BuiltinFunctionType):
+        return _code(thing, files)
+    if is_dataclass(thing):
+        return [type(thing), {field.name: getattr(thing, field.name) for field in fields(thing)}]
+    if isinstance(thing, torch.nn.Module):
+        options = {key: value for key, value in vars(thing).items() if isinstance(value, bool | int | float | str)}
+        return [type(thing), options, dict(thing.state_dict())]
+    if hasattr(thing, "__dict__"):
+        return [type(thing), vars(thing)]
+    raise ValueError(f"a {type(thing).__name__} cannot be told from another one: pass the values that it stands for")
+
+
+def _bytes(x):
+    return x.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
+
+
+def _code(thing, files):
+    """Parts of a module, class, method or function; code of this project is taken by its file."""
+    if isinstance(thing, types.MethodType):
+        return [thing.__func__, thing.__self__]
+    thing = getattr(thing, "__wrapped__", thing)  # of a cached function
+    name = thing.__name__ if isinstance(thing, types.ModuleType) else f"{thing.__module__}.{thing.__qualname__}"
+    path = Path(getattr(_module(thing), "__file__", None) or "/")
+    if CODE in path.parents and ".venv" not in path.relative_to(CODE).parts:
+        files.add(path)
+    elif not isinstance(thing, types.ModuleType) and thing.__module__ == "__main__" and isinstance(thing, type):
+        return [name.encode(), *(value for value in vars(thing).values() if isinstance(value, types.FunctionType))]
+    if not isinstance(thing, types.FunctionType):
+        return [name.encode()]
+    held = [cell.cell_contents for cell in thing.__closure__ or ()]
+    parts = [name.encode(), held, thing.__defaults__, thing.__kwdefaults__]
+    return parts if path in files else [*parts, *_written(thing.__code__, thing.__globals__)]
+
+
+def _module(thing):
+    return thing if isinstance(thing, types.ModuleType) else sys.modules.get(thing.__module__)
+
+
+def _written(code, scope):
+    """What a function of a notebook is: its instructions, constants, names, and the globals it reads."""
+    inner = [constant for constant in code.co_consts if isinstance(constant, types.CodeType)]
+    plain = [constant for constant in code.co_consts if not isinstance(constant, types.CodeType)]
+    read = {step.argval for step in get_instructions(code) if step.opname in ("LOAD_GLOBAL", "LOAD_NAME")}
+    parts = [code.co_code, plain, code.co_names, {name: scope[name] for name in read if name in scope}]
+    return [*parts, *(part for one in inner for part in _written(one, scope))]

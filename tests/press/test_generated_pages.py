@@ -1,0 +1,167 @@
+"""What is made from runs and docstrings: cards, verdicts, run times, the landing picture, the reference."""
+
+import inspect
+import json
+import re
+import shlex
+
+import nbformat
+import pytest
+import yaml
+from helpers import executed
+
+from book.press import pages
+from book.press.pages import (
+    chapter_card,
+    landing_picture,
+    landing_verdicts,
+    live_changes,
+    live_table,
+    reading_minutes,
+    recorded_times,
+    run_times,
+    with_card,
+)
+from book.press.reference import reference, users
+from lib.chapter import results as results_module
+from lib.chapter.parameters import chapter_names, checked, notebook_path
+from lib.chapter.plotting import FigureHTML, panels
+from lib.geometry import linear_cka
+from lib.store import ROOT, write_whole
+
+SOURCE = {"device": "CPU, 1 threads", "versions": {"torch": "2"}, "date": "2026-01-01", "revision": "abc"}
+
+
+@pytest.fixture
+def results(monkeypatch):
+    found = {"01_first": {"chapter": "01_first", "values": {}, "provenance": SOURCE}}
+    monkeypatch.setattr(pages, "results_of", lambda profile: json.loads(json.dumps(found)))
+    return found
+
+
+def test_card_gives_times_claims_downloads_and_the_command(project):
+    executed(project, "01_first", "quick")
+    card = chapter_card("01_first", "quick", "../01_first.py")
+    assert "1 min to read" in card and "up to 2 min to run (profile quick)" in card
+    assert "{ref}`A1 <ch-claims>`" in card and "make chapter NAME=01_first" in card
+    assert "{download}`notebook <01_first.ipynb>`" in card and "{download}`text <../01_first.py>`" in card
+
+
+def test_chapter_without_claims_says_nothing_of_them(project, monkeypatch):
+    executed(project, "01_first", "quick")
+    monkeypatch.setattr(pages, "load_claims", list)
+    assert "judges" not in chapter_card("01_first", "quick", "01_first.py")
+
+
+def test_card_stands_between_the_question_and_the_rest():
+    found = with_card("(ch-a)=\n# Title\n\nQuestion,\nlong.\n\n## Next\n\nText.\n\nMore.", "CARD")
+    assert found == "(ch-a)=\n# Title\n\nQuestion,\nlong.\n\nCARD\n\n## Next\n\nText.\n\nMore."
+    assert with_card("(ch-a)=\n# Title\n\nQuestion.", "CARD") == "(ch-a)=\n# Title\n\nQuestion.\n\nCARD"
+
+
+def test_reading_time_counts_the_words_of_the_prose_alone(project):
+    prose = "word " * 10 * pages.WORDS_A_MINUTE
+    text = f"# %% [markdown]\n# {prose}\n\n# %%\nvalue = '{prose}'\n"
+    (project / "notebooks").mkdir()
+    (project / "notebooks" / "01_first.py").write_text(text)
+    assert reading_minutes("01_first") == 10
+
+
+def test_run_times_name_device_versions_date_and_revision(project, results):
+    executed(project, "01_first", "quick")
+    assert run_times("quick").splitlines()[-1] == (
+        "| [](#ch-first) | 62.5 | CPU, 1 threads | torch 2 | 2026-01-01 | abc |"
+    )
+
+
+def test_missing_results_of_a_finished_chapter_are_named(project, results):
+    executed(project, "01_first", "quick")
+    results.clear()
+    with pytest.raises(ValueError, match="build/quick/01_first.json is missing: run `make book` again"):
+        run_times("quick")
+
+
+def test_recorded_times_have_a_row_for_each_recorded_run(project, monkeypatch):
+    executed(project, "01_first", "quick")
+    for module in (pages, results_module):
+        monkeypatch.setattr(module, "ROOT", project)
+    for profile, seconds in (("long", 119), ("paper", 600)):
+        content = {"chapter": "01_first", "values": {}, "seconds": seconds, "provenance": SOURCE}
+        write_whole(project / "book" / "results" / profile / "01_first.json", json.dumps(content))
+    assert recorded_times().splitlines()[2:] == [
+        "| [](#ch-first) | long | 2 | CPU, 1 threads | 2026-01-01 |",
+        "| [](#ch-first) | paper | 10 | CPU, 1 threads | 2026-01-01 |",
+    ]
+
+
+def test_landing_page_has_every_claim_and_the_run_behind_them(project, results):
+    for name in ("01_first", "02_second"):
+        executed(project, name, "quick")
+    results["02_second"] = {"values": {}, "provenance": SOURCE | {"date": "2026-01-03"}}
+    text = landing_verdicts("quick")
+    rows = re.findall(r"^\| ([AB]\d+) \| .* \| .*not run", text, flags=re.M)
+    assert rows == [f"A{i}" for i in range(1, 17)] + [f"B{i}" for i in range(1, 12)]
+    assert "Profile quick, run 2026-01-01 to 2026-01-03 on CPU, 1 threads, with torch 2." in text
+
+
+def test_landing_picture_is_one_svg_that_follows_the_readers_colours(project):
+    shown = FigureHTML(panels(1), "fig-landing", "a picture")._repr_html_()
+    metadata = {"scrapbook": {"name": "fig-landing", "mime_prefix": ""}}
+    output = nbformat.v4.new_output("display_data", data={"text/html": shown}, metadata=metadata)
+    executed(project, "04_gaussian_projections", "quick", [output])
+    picture = landing_picture("quick")
+    assert picture.startswith("<svg") and picture.count("<svg") == 1
+    assert "prefers-color-scheme:dark" in picture and "currentColor" in picture
+
+
+def test_reference_has_every_module_and_every_public_function():
+    text = reference()
+    for path in (ROOT / "lib").glob("[a-z]*.py"):
+        assert text.count(f"\n### lib.{path.stem}\n") == 1
+        for name in re.findall(r"^(?:def|class) ([a-z]\w*|[A-Z]\w*)[(:]", path.read_text(), flags=re.M):
+            assert f"lib.{path.stem}.{name}" in text, f"lib.{path.stem}.{name} lacks a docstring"
+
+
+def test_reference_gives_signature_docstring_and_chapters():
+    text = reference()
+    entry = text[text.index("{py:function} lib.geometry.linear_cka(y_a, y_b, debiased=False, centre=True)") :]
+    entry = entry[: entry.index("````")]
+    assert inspect.getdoc(linear_cka).splitlines()[0] in entry and "{ref}`ch-gaussian`" in entry
+    assert "04_gaussian_projections" in users()["lib.geometry", "linear_cka"]
+    fields = text[text.index("lib.regression.Fit(") :]
+    assert "# squared error per predicted entry" in fields[:600]
+
+
+def test_reference_names_no_folder_of_this_machine():
+    text = reference()
+    assert "load_claims(path=LEDGER)" in text and str(ROOT) not in text
+
+
+def test_reference_escapes_tags_in_prose_and_leaves_code_alone():
+    text = reference()
+    assert "corr_{i<j}(K^a_ij, K^b_ij)" in text and r"notebooks/profiles/\<profile>/" in text
+    assert "alphas=ALPHAS" in text and "lib.verdict.Verdict\n" in text and "def of(self" not in text
+
+
+def test_chapters_named_by_the_reference_are_those_that_import():
+    texts = {name: notebook_path(name).read_text() for name in chapter_names()}
+    naming = [name for name, text in texts.items() if "participation_ratio" in text]
+    assert users()["lib.pairs", "participation_ratio"] == naming
+
+
+def test_changes_for_a_class_fit_their_chapters_and_show_only_their_own_times(tmp_path, monkeypatch):
+    for change in live_changes():
+        words = shlex.split(change["arguments"])
+        assert words[::3] == ["-p"] * (len(words) // 3)
+        checked(
+            change["chapter"],
+            {name: yaml.safe_load(value) for name, value in zip(words[1::3], words[2::3], strict=True)},
+        )
+    first, second = live_changes()[:2]
+    times = {first["chapter"]: {"arguments": first["arguments"], "seconds": 12.5}}
+    times[second["chapter"]] = {"arguments": "-p other 1", "seconds": 77}
+    monkeypatch.setattr(pages, "LIVE_TIMES", tmp_path / "live.json")
+    assert live_table().count("not timed") == len(live_changes())
+    pages.LIVE_TIMES.write_text(json.dumps({"times": times, "provenance": SOURCE}))
+    found = live_table()
+    assert "| 12.5 |" in found and "77" not in found and "Timed 2026-01-01 on CPU, 1 threads" in found

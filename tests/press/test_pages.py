@@ -1,0 +1,233 @@
+"""The built book, opened from disk in Chromium with the network off, in light and dark, wide and on a phone."""
+
+import re
+import shutil
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from book.press.slides import main
+from lib.chapter.claims import ledger, load_claims
+from lib.chapter.parameters import chapter_names
+from lib.chapter.results import results_of
+from lib.store import ROOT
+
+HTML = ROOT / "_build" / "html"
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+PAGES = [f"book/chapters/{name}" for name in chapter_names()] + [
+    f"book/{name}"
+    for name in ("intro", "rerun", "data", "classroom", "glossary", "reference", "run_times", "bibliography")
+]
+
+pytestmark = [
+    pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine: .ci/run installs one"),
+    pytest.mark.skipif(not (HTML / "index.html").exists(), reason="no built book: run `make book` first"),
+    pytest.mark.xdist_group("browser"),
+]
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox", "--disable-gpu"])
+        yield browser
+        browser.close()
+
+
+class Visit:
+    """A page opened offline, with what it asked for and what it complained of."""
+
+    def __init__(self, browser, path, width=1400, scheme="light"):
+        # Without motion: the theme fades colours in, and a check of contrast should not catch them half way.
+        still = {"reduced_motion": "reduce", "color_scheme": scheme, "offline": True}
+        context = browser.new_context(viewport={"width": width, "height": 900}, **still)
+        self.page = context.new_page()
+        self.asked, self.errors = [], []
+        self.page.on("request", lambda request: self.asked.append(request.url))
+        self.page.on("pageerror", lambda error: self.errors.append(str(error)))
+        self.page.goto(f"file://{HTML / path}", wait_until="load")
+        self.page.wait_for_function("!window.MathJax || !MathJax.startup || MathJax.startup.promise.then(() => true)")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.page.context.close()
+
+
+@pytest.fixture(params=PAGES)
+def path(request):
+    return f"{request.param}.html"
+
+
+def test_page_asks_the_network_for_nothing_and_renders_whole(browser, path):
+    with Visit(browser, path) as visit:
+        assert [url for url in visit.asked if not url.startswith(("file:", "data:", "blob:"))] == []
+        assert visit.errors == []
+        page = visit.page
+        math = page.locator("span.math, div.math").count()
+        assert page.locator("mjx-container").count() >= math
+        assert page.locator("mjx-merror, [data-mjx-error]").count() == 0
+        text = page.locator("article").inner_text()
+        assert not re.search(r"\{(glue|ref|cite|prf|numref)[:}]|\$\$|\\frac|:::", text)
+        assert not any(sign in text for sign in ("Traceback", "IPython.core", str(ROOT)))
+        broken = page.eval_on_selector_all("img", "all => all.filter(i => !i.naturalWidth).map(i => i.src)")
+        assert broken == []
+        labels = page.eval_on_selector_all(".panels", "all => all.map(p => p.getAttribute('aria-label') || '')")
+        assert all(len(label.split()) >= 6 for label in labels)
+        assert all(page.eval_on_selector_all("article img", "all => all.map(i => i.alt)"))
+        assert dead_links(page) == []
+
+
+def dead_links(page):
+    """Links from a page to files or anchors of the book that do not exist."""
+    dead = []
+    for link in set(page.eval_on_selector_all("a[href]", "all => all.map(a => a.href)")):
+        target, _, anchor = link.removeprefix("file://").partition("#")
+        if link.startswith("file:") and not _leads_somewhere((ROOT / target).resolve(), anchor):
+            dead.append(link)
+    return dead
+
+
+def _leads_somewhere(path, anchor):
+    if not path.exists():
+        return False
+    return not anchor or path.suffix != ".html" or f'id="{anchor}"' in path.read_text(encoding="utf-8")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_text_and_figures_stand_out_from_the_page(browser, path, scheme):
+    contrast = """() => {
+      const parse = c => c.match(/[\\d.]+/g).map(Number);
+      const light = c => { const [r, g, b] = parse(c).map(v => (v /= 255) <= 0.04045 ? v / 12.92
+        : ((v + 0.055) / 1.055) ** 2.4); return 0.2126 * r + 0.7152 * g + 0.0722 * b; };
+      const back = light(getComputedStyle(document.body).backgroundColor);
+      const ratio = element => { const front = light(getComputedStyle(element).color);
+        return (Math.max(front, back) + 0.05) / (Math.min(front, back) + 0.05); };
+      return [...document.querySelectorAll("article p, article svg, article mjx-container")].map(ratio);
+    }"""
+    with Visit(browser, path, scheme=scheme) as visit:
+        assert visit.page.evaluate("document.documentElement.dataset.theme") == scheme
+        assert min(visit.page.evaluate(contrast)) >= 4.5
+        assert serious_findings(visit.page) == []
+
+
+def serious_findings(page):
+    """What axe-core, the accessibility checker, calls serious or critical: rule, place, and what is wrong."""
+    violations = Axe().run(page).response["violations"]
+    return [
+        (violation["id"], node["html"][:90], node["failureSummary"][:200])
+        for violation in violations
+        if violation["impact"] in ("serious", "critical")
+        for node in violation["nodes"]
+    ]
+
+
+def test_phone_never_scrolls_sideways(browser, path):
+    with Visit(browser, path, width=390) as visit:
+        wide = visit.page.evaluate("document.documentElement.scrollWidth")
+        culprits = visit.page.evaluate(
+            "[...document.querySelectorAll('article *')].filter(e => e.getBoundingClientRect().right > 391)"
+            ".slice(0, 3).map(e => e.outerHTML.slice(0, 80))"
+        )
+        assert wide <= 390, culprits
+        cut = visit.page.evaluate(
+            "[...document.querySelectorAll('article p mjx-container:not([display=true])')].filter("
+            "e => e.firstElementChild.getBoundingClientRect().width >"
+            " (e.closest('td') || e.closest('p')).clientWidth + 1)"
+            ".map(e => e.closest('p').textContent.slice(0, 60))"
+        )
+        assert cut == [], "inline mathematics wider than a phone: write it as a displayed equation"
+        wide = visit.page.evaluate(
+            "[...document.querySelectorAll('article mjx-container[display=true]')]"
+            ".filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 60))"
+        )
+        assert wide == [], "displayed equation wider than a phone: break it with aligned"
+        assert serious_findings(visit.page) == []
+
+
+def test_terms_show_their_definition(browser, path):
+    with Visit(browser, path) as visit:
+        titles = visit.page.eval_on_selector_all("article a:has(.std-term)", "all => all.map(a => a.title)")
+        assert len(titles) >= (3 if "chapters/" in path else 0)
+        assert all(len(title.split()) >= 5 for title in titles), titles
+
+
+def test_solutions_unfold(browser):
+    with Visit(browser, "book/chapters/03_linear_theory.html") as visit:
+        folded = visit.page.locator(".solution.dropdown, details.solution, .dropdown.solution").first
+        inside = folded.locator("p").nth(1)
+        assert not inside.is_visible()
+        folded.locator("button, summary, .admonition-title").first.click()
+        inside.wait_for(state="visible", timeout=3000)
+
+
+def test_sliders_move_the_curve_and_tell_it(browser):
+    with Visit(browser, "book/chapters/05_partial_overlap.html") as visit:
+        root = visit.page.locator(".sliders").first
+        knob = root.locator("input[type=range]").first
+        drawn = "root => [...root.querySelectorAll('path')].map(p => p.getAttribute('d')).join()"
+        before, told = root.evaluate(drawn), root.locator("output").first.inner_text()
+        knob.focus()
+        visit.page.keyboard.press("ArrowRight" if knob.input_value() == "0" else "ArrowLeft")
+        assert root.evaluate(drawn) != before
+        assert root.locator("output").first.inner_text() != told
+
+
+@pytest.mark.parametrize(
+    ("word", "page"),
+    [
+        ("coherence", "superposition"),
+        ("soft_matching_score", "reference"),
+        ("A8", "disentangling"),
+        ("ridge", "glossary"),
+    ],
+)
+def test_search_finds_words_functions_claims_and_terms(browser, word, page):
+    with Visit(browser, f"search.html?q={word}") as visit:
+        visit.page.wait_for_selector("#search-results li a", timeout=10_000)
+        visit.page.wait_for_timeout(500)
+        found = visit.page.eval_on_selector_all("#search-results li a", "all => all.map(a => a.href)")
+        assert any(page in link for link in found), found
+
+
+def test_printed_page_is_whole(browser):
+    with Visit(browser, "book/chapters/03_linear_theory.html", width=718) as visit:  # A4 less its margins
+        visit.page.emulate_media(media="print")
+        wide = visit.page.evaluate(
+            "[...document.querySelectorAll('article pre, article svg, article table, article mjx-container')]"
+            ".filter(e => e.getBoundingClientRect().right > 719).map(e => e.outerHTML.slice(0, 60))"
+        )
+        assert wide == []
+        assert all(solution.is_visible() for solution in visit.page.locator(".solution p").all())
+
+
+def test_slides_show_one_at_a_time_and_move_by_key(browser):
+    main(["05_partial_overlap"])
+    with Visit(browser, "book/chapters/05_partial_overlap.slides.html") as visit:
+        shown = visit.page.locator(".slide.shown")
+        assert shown.count() == 1 and "Partial overlap" in shown.inner_text()
+        visit.page.keyboard.press("End")
+        last = shown.inner_text()
+        visit.page.keyboard.press("ArrowLeft")
+        assert shown.count() == 1 and shown.inner_text() != last
+        assert visit.errors == [] and dead_links(visit.page) == []
+
+
+def test_every_claim_that_can_be_judged_is_judged():
+    entries = {entry.id: entry.verdict for entry in ledger(results_of("quick"))}
+    assert [
+        claim["id"]
+        for claim in load_claims()
+        if "holds" in claim and "needs" not in claim and entries[claim["id"]] == "not-run"
+    ] == []
+
+
+def test_our_own_formulas_keep_the_bounds_their_chapters_state():
+    values = {name: results["values"] for name, results in results_of("quick").items()}
+    assert values["05_partial_overlap"]["b7_crossing_error"] < 0.03
+    assert values["05_partial_overlap"]["b7_r2_inversions"] == 0
+    assert values["03_linear_theory"]["b2_covariance_error"] < 1e-12
+    assert values["03_linear_theory"]["b1_slope"] > -2 / 3 and values["03_linear_theory"]["b2_slope"] > -1
