@@ -65,6 +65,7 @@ def _distributions():
     return packages_distributions()
 
 
+@cache
 def _version(name):
     try:
         return version(name)

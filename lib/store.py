@@ -66,8 +66,12 @@ def dependencies(files: Iterable[Path] = (), **things) -> dict[str, str]:
         _feed(sha, thing, code, [])
         parts[name] = sha.hexdigest()[:16]
     found, packages = closure_of(code, CODE)
-    parts |= {str(path.relative_to(CODE)): sha256(path.read_bytes()).hexdigest()[:16] for path in sorted(found)}
+    parts |= {str(_within(path)): sha256(path.read_bytes()).hexdigest()[:16] for path in sorted(found)}
     return parts | versions(packages)
+
+
+def _within(path):
+    return path.relative_to(CODE if CODE in path.parents else ROOT)
 
 
 def key(parts: dict[str, str]) -> str:

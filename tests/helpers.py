@@ -1,11 +1,13 @@
 """What several test files share: seeded data, the devices and dtypes to try, bad input and how it must be refused."""
 
+import json
 import re
 
 import nbformat
 import pytest
 import torch
 
+from lib.chapter import results
 from lib.features import seeded
 from lib.store import write_whole
 
@@ -105,5 +107,7 @@ def executed(project, name, profile, outputs=()):
     cell = nbformat.v4.new_code_cell("draws = 3", outputs=list(outputs), id="a")
     injected = nbformat.v4.new_code_cell("draws = 5", metadata={"tags": ["injected-parameters"]}, id="b")
     notebook = nbformat.v4.new_notebook(cells=[text, cell, injected])
-    notebook.metadata["run"] = {"fingerprint": "x", "seconds": 62.5, "profile": profile}
+    digest = results.notebook_digest(json.loads(nbformat.writes(notebook)))
+    about = {"chapter": name, "profile": profile, "seconds": 62.5, "settings": {}, "results": None, "notebook": digest}
+    notebook.metadata["run"] = about | {"depends": results.chapter_dependencies(name, {}, profile)}
     write_whole(project / "build" / profile / f"{name}.ipynb", nbformat.writes(notebook))

@@ -1,4 +1,7 @@
 import math
+import shutil
+import subprocess
+import sys
 import threading
 import time
 from fcntl import LOCK_EX, flock
@@ -9,8 +12,10 @@ from helpers import close, normal, refuses
 from torch import nn
 
 import lib.training
+from lib import closure
 from lib.features import bernoulli_uniform, seeded
 from lib.sae import SupervisedSAE, TopKSAE
+from lib.store import ROOT
 from lib.toy_models import ToyModels
 from lib.training import Trainable, Training, random_batches, train
 
@@ -50,15 +55,19 @@ class Slope(Trainable):
 class Counted:
     """Batches of features, counted; the draw after `stop` raises as Ctrl-C does."""
 
-    def __init__(self, stop=None, pause=0.0, dtype=torch.float32):
-        self.count, self.stop, self.pause, self.dtype = 0, stop, pause, dtype
+    def __init__(self, stop=None, pause=0.0, dtype=torch.float32, p=0.3):
+        self.count, self.stop, self.pause, self.dtype, self.p = 0, stop, pause, dtype, p
 
     def __call__(self, generator):
         if self.count == self.stop:
             raise KeyboardInterrupt
         self.count += 1
         time.sleep(self.pause)
-        return bernoulli_uniform(16, 6, 0.3, generator, self.dtype)
+        return bernoulli_uniform(16, 6, self.p, generator, self.dtype)
+
+    def identity(self):
+        """All that its batches depend on."""
+        return self.p, self.dtype
 
 
 def toys(seeds=(0, 1)):
@@ -271,10 +280,11 @@ def test_the_checkpoint_of_another_model_is_refused(other, tmp_path):
 # The store of trained models
 
 
-def trained(draw=None, model=None, steps=12, name="toys", about=None, **options):
-    """What `train` returns, and how many batches it drew for it."""
+def trained(draw=None, model=None, steps=12, name="toys", **options):
+    """What `train` returns, and how many batches it drew to train on."""
     draw = draw or Counted()
-    training = train(model or toys(), draw, steps, name, about or {"p": 0.3}, **options)
+    draw.count = -lib.training.BATCHES_SEEN  # those are drawn for the key
+    training = train(model or toys(), draw, steps, name, **options)
     return training, draw.count
 
 
@@ -286,7 +296,7 @@ def test_a_second_call_finds_the_models_and_does_no_step(store):
     second, drawn = trained()
     assert drawn == 0
     assert_same(first, second)
-    assert sorted(suffix for _, suffix in written.values()) == [".lock", ".pt"]
+    assert sorted(suffix for _, suffix in written.values()) == [".json", ".lock", ".pt"]
     assert all(path.stat().st_mtime_ns == at for path, (at, suffix) in written.items() if suffix == ".pt")
 
 
@@ -297,9 +307,7 @@ CHANGES = {
     "rate": {"lr": 2e-3},
     "cosine": {"cosine": True},
     "name": {"name": "others"},
-    "about": {"about": {"p": 0.4}},
-    "more about": {"about": {"p": 0.3, "batch": 16}},
-    "about with the name of an argument": {"about": {"p": 0.3, "steps": 12}},
+    "data": {"draw": Counted(p=0.31)},
     "start": {"model": ToyModels(6, 2, [0, 2])},
     "dtype": {"model": ToyModels(6, 2, [0, 1]).double()},
     "units": {"model": ToyModels(6, 3, [0, 1])},
@@ -310,7 +318,7 @@ CHANGES = {
 def test_any_change_trains_anew(change, store):
     trained()
     draw = Counted(dtype=change["model"].weight.dtype) if "model" in change else Counted()
-    assert trained(draw, **change)[1] == change.get("steps", 12)
+    assert trained(**{"draw": draw} | change)[1] == change.get("steps", 12)
     assert trained()[1] == 0  # and what was there stays
 
 
@@ -344,31 +352,121 @@ OPTIONS = {
 def test_any_change_of_the_options_of_a_model_trains_anew(build, option, store):
     plain, changed = build().state_dict(), build(**option).state_dict()
     assert all(torch.equal(plain[name], changed[name]) for name in plain)  # the start does not tell them apart
-    draws = []
+    shape = (1, 8, 4) if build is autoencoder else (8, 6)
 
     def ask(model):
+        train(model, lambda generator: torch.rand(shape, generator=generator), 2, "some")
+        return len(list(store.glob("*.pt")))
+
+    assert [ask(build()), ask(build(**option)), ask(build()), ask(build(**option))] == [1, 2, 2, 2]
+
+
+# What a stored model depends on
+
+SMALL = {"units": 3, "latents": 6, "k": 2, "seeds": [0]}
+DATA = torch.arange(60.0).reshape(1, 20, 3) / 60
+
+
+def test_data_that_a_draw_holds_change_the_key_however_late_they_are_drawn(store):
+    """The kind of fault: an exercise that told the store of a seed alone got the SAE of other data."""
+
+    def ask(data):
         def draw(generator):
-            draws.append(torch.randn(1, 8, 4, generator=generator) if build is autoencoder else torch.rand(8, 6))
-            return draws[-1]
+            return data[:, torch.randint(4, (8,), generator=generator)]  # never sees the last entries
 
-        train(model, draw, 2, "some", {})
-        return len(draws)
+        train(TopKSAE(**SMALL), draw, 2, "saes")
+        return len(list(store.glob("*.pt")))
 
-    assert [ask(build()), ask(build(**option)), ask(build()), ask(build(**option))] == [2, 4, 4, 4]
-
-
-def test_what_about_says_never_hides_an_argument(store):
-    assert trained(about={"steps": 1})[1] == 12
-    assert trained(about={"steps": 2})[1] == 12
+    other = DATA.clone()
+    other[0, -1, 0] += 1e-6
+    assert [ask(DATA), ask(DATA.clone()), ask(other), ask(DATA)] == [1, 1, 2, 2]
 
 
-@pytest.mark.parametrize("module", ["lib.training", "lib.toy_models", "lib.features", "lib.codes"])
-def test_changed_code_trains_anew(module, store, tmp_path, monkeypatch):
+def test_data_that_a_draw_makes_change_the_key(store):
+    """What no value shows is seen in the first batches."""
+    hidden = {"scale": 1.0}
+
+    class Draw:
+        def __call__(self, generator):
+            return hidden["scale"] * torch.rand(1, 8, 3, generator=generator)
+
+        def identity(self):
+            return "some data"
+
+    for scale, kept in ((1.0, 1), (2.0, 2), (1.0, 2)):
+        hidden["scale"] = scale
+        train(TopKSAE(**SMALL), Draw(), 2, "saes")
+        assert len(list(store.glob("*.pt"))) == kept
+
+
+@pytest.mark.parametrize("package", ["torch", "numpy", "scipy", "scikit-learn", "pot"])
+def test_another_version_of_a_package_trains_anew(package, store, monkeypatch, capsys):
     trained()
-    changed = tmp_path / "changed.py"
-    changed.write_bytes(b"# changed\n")
-    monkeypatch.setattr(f"{module}.__file__", str(changed))
+    own = closure._version
+    monkeypatch.setattr(closure, "_version", lambda name: "0.0" if name == package else own(name))
     assert trained()[1] == 12
+    assert f"toys is trained anew, since {package} changed" in capsys.readouterr().err
+
+
+def test_models_of_an_older_store_are_named_and_not_used(store, capsys):
+    trained()
+    (path,) = store.glob("toys-*.pt")
+    old = store / "toys-0123456789ab.pt"
+    path.rename(old)
+    path.with_suffix(".json").unlink()
+    assert trained()[1] == 12
+    told = capsys.readouterr().err
+    assert f"{old.name} does not say what it depends on and is not used: delete it" in told
+
+
+SCRIPT = """
+import sys, torch
+from lib.data.stand_ins import STAND_INS, train_stand_in
+from lib.toy_models import train_toy_models
+cpu = torch.device("cpu")
+train_stand_in(STAND_INS["grid-mlp"]._replace(steps=1), 0, cpu, 200)
+train_toy_models(2, [0, 1], 1, n=6, batch=8)
+"""
+EDITS = {  # a file, what is replaced by what there, and the models that are trained anew
+    "a constant of the data": ("lib/data/digits.py", "PRESENT = 9, 10, 0.3", "PRESENT = 9, 10, 0.6", {"stand-in-grid"}),
+    "a default": ("lib/features.py", "generator: torch.Generator, dtype=torch.float64)", "generator, dtype=torch.float64)",
+                  {"stand-in-grid", "toys-output_relu-2"}),
+    "a comment": ("lib/training.py", "import json", "import json  # of what it depends on",
+                  {"stand-in-grid", "toys-output_relu-2"}),
+    "a plot": ("lib/chapter/plotting.py", "import io", "import io  # not its business", set()),
+    "a page": ("book/press/slides.py", "import sys", "import sys  # nor this", set()),
+}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def scratch(tmp_path_factory):
+    """A copy of the code with models trained by it."""
+    folder = tmp_path_factory.mktemp("scratch")
+    for name in ("lib", "book/press"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    assert told_by(folder) == set()
+    return folder
+
+
+def told_by(folder):
+    done = subprocess.run([sys.executable, "-c", SCRIPT], cwd=folder, capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    return {line.split(" is trained anew, since ")[0] for line in done.stderr.splitlines() if "trained anew" in line}
+
+
+@pytest.mark.parametrize(("file", "old", "new", "models"), EDITS.values(), ids=EDITS)
+def test_an_edit_trains_exactly_the_models_anew_whose_code_it_is(file, old, new, models, scratch):
+    path = scratch / file
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new))
+    kept = set((scratch / "build/trained").glob("*.pt"))
+    told = told_by(scratch)
+    made = set((scratch / "build/trained").glob("*.pt")) - kept
+    path.write_text(text)
+    for file in made:
+        file.unlink()
+    assert told == models and {file.stem.rsplit("-", 1)[0] for file in made} == models
 
 
 @pytest.mark.parametrize("cosine", [False, True])

@@ -5,20 +5,18 @@
     python -m book.press.runner notebook NAME     write notebooks/NAME.ipynb for the raw tools
 
 A chapter runs into a temporary file and is renamed when it succeeded; one that failed stays beside it as
-`NAME.failed.ipynb`. A chapter whose notebook, settings and lib are unchanged is not run again.
+`NAME.failed.ipynb`. Its results are pending until then and take their name together with the notebook. A chapter of
+which nothing has changed that decides its output (`lib.chapter.results.chapter_dependencies`) is not run again.
 """
 
 import argparse
-import fcntl
 import hashlib
 import json
 import os
-import re
 import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from pathlib import Path
 
 import jupytext
 import nbformat
@@ -27,9 +25,20 @@ from tqdm import tqdm
 
 from lib import store
 from lib.chapter.parameters import chapter_names, checked, declared, notebook_path, profile_values
-from lib.store import write_whole
+from lib.chapter.results import (
+    BY_RUNNER,
+    chapter_dependencies,
+    notebook_digest,
+    out_of_date,
+    output_path,
+    reads_ledger,
+    run_entry,
+    saved_path,
+    settle,
+)
+from lib.closure import closure_of
+from lib.store import differing, key, locked, write_whole
 
-LEDGER = "14_claims"  # reads the results of all other chapters, so it runs last
 CELL_OUTPUT_LIMIT = 2_000_000  # characters; beyond it a page is too heavy for a phone
 KERNEL_STARTS = 3
 
@@ -50,8 +59,9 @@ def run_chapters(names: list[str], profile: str, given: dict, jobs: int, label: 
     label, names = label or ("custom" if given else profile), list(dict.fromkeys(names))
     settings = {name: checked(name, {**profile_values(name, profile), **given, "profile": label}) for name in names}
     threads = max(1, (os.cpu_count() or 1) // jobs)
-    os.environ |= {"OMP_NUM_THREADS": str(threads), "TQDM_DISABLE": "1", "PYTHONPATH": str(store.ROOT)}
-    waves = [name for name in names if name != LEDGER], [name for name in names if name == LEDGER]
+    os.environ |= {"OMP_NUM_THREADS": str(threads), "TQDM_DISABLE": "1", "PYTHONPATH": str(store.ROOT), BY_RUNNER: "1"}
+    judges = {name for name in names if reads_ledger(name)}  # read the results of all others, so they run last
+    waves = [name for name in names if name not in judges], [name for name in names if name in judges]
     with _alone(label), tqdm(total=len(names), unit="chapter", disable=None) as bar, ThreadPoolExecutor(jobs) as pool:
         try:
             return all([good for wave in waves for good in _run_wave(wave, settings, label, pool, bar)])
@@ -80,74 +90,69 @@ def _reported(name, done, bar):
 
 
 def run_chapter(name: str, settings: dict, label: str) -> str:
-    """Run one chapter unless its output is up to date; returns what happened. Raises ChapterError if it fails."""
-    output = output_path(name, label)
-    digest = fingerprint(name, settings, label)
-    if output.exists() and _read_run(output) | {"seconds": None} == _run_entry(name, digest, label, None):
+    """Run one chapter unless its output is up to date; returns what happened. Raises ChapterError if it fails.
+
+    What it depends on is taken before and after, and its files must not have been touched in between: numbers of code
+    that was edited meanwhile, even if it was put back, are not kept.
+    """
+    output, why = output_path(name, label), out_of_date(name, label, settings)
+    if not why:
         return "up to date"
+    anew = f"  (anew {why})" if output.exists() else ""
     output.parent.mkdir(parents=True, exist_ok=True)
-    temporary = output.with_name(f".{name}.part.ipynb")
+    temporary, pending = output.with_name(f".{name}.part.ipynb"), saved_path(name, label)
+    pending.unlink(missing_ok=True)
+    depends, touched = chapter_dependencies(name, settings, label), _touched(name)
     started = time.perf_counter()
     failure = _execute(name, settings, temporary)
     if not temporary.exists():
         raise ChapterError(failure)
     notebook = _tidy(nbformat.read(temporary, as_version=4))
     seconds = round(time.perf_counter() - started, 1)
-    notebook.metadata["run"] = _run_entry(name, digest, label, seconds)
-    failure = failure or _too_long(notebook)
+    failure = failure or _too_long(notebook) or _changed(depends, touched, name, settings, label)
     kept = output.with_name(f"{name}.failed.ipynb")
+    if failure:
+        pending.unlink(missing_ok=True)
+    else:
+        entry = {"chapter": name, "profile": label, "settings": settings, "seconds": seconds, "depends": depends}
+        entry |= {
+            "key": key(depends),
+            "results": settle(name, label, depends),
+            "notebook": notebook_digest(json.loads(nbformat.writes(notebook))),
+        }
+        notebook.metadata["run"] = entry
     write_whole(kept if failure else output, nbformat.writes(notebook) + "\n")
     temporary.unlink()
     if failure:
         raise ChapterError(f"{failure}; see {kept.relative_to(store.ROOT)}")
     kept.unlink(missing_ok=True)
-    return f"{seconds:6.1f} s"
-
-
-def _run_entry(name, digest, label, seconds):
-    """What a finished notebook says of its run; the results' hash tells if they were deleted or overwritten since."""
-    results = output_path(name, label).with_suffix(".json")
-    written = hashlib.sha256(results.read_bytes()).hexdigest()[:16] if results.exists() else None
-    return {"fingerprint": digest, "results": written, "seconds": seconds, "profile": label}
-
-
-def output_path(name: str, label: str) -> Path:
-    """Where the executed notebook of a chapter lies."""
-    return store.ROOT / "build" / label / f"{name}.ipynb"
+    return "\n".join([f"{seconds:6.1f} s{anew}", *_told(notebook)])
 
 
 def run_seconds(name: str, label: str) -> float:
     """How long the last successful run of a chapter took, kernel start included."""
-    return _read_run(output_path(name, label))["seconds"]
+    return run_entry(output_path(name, label))["seconds"]
 
 
-def _read_run(path):
-    return json.loads(path.read_text(encoding="utf-8"))["metadata"].get("run", {})
+def _touched(name):
+    """When the files that a chapter's code is in were last touched, which an edit that was put back shows too."""
+    found, _ = closure_of([notebook_path(name)], store.ROOT)
+    return {path: (path.stat().st_ctime_ns, path.stat().st_ino) for path in found}
 
 
-def fingerprint(name: str, settings: dict, label: str) -> str:
-    """Hash of all that decides a chapter's output: its text, its settings, lib, and the results that it shows.
+def _changed(depends, touched, name, settings, label):
+    """Why the numbers of a run that just ended cannot be kept, or None."""
+    changed = differing(depends, chapter_dependencies(name, settings, label))
+    now = _touched(name)
+    changed += [str(path.relative_to(store.ROOT)) for path in touched if now.get(path) != touched[path]]
+    return f"{changed[0]} was changed while the chapter ran: run it again" if changed else None
 
-    Files that the settings name, as `a.npy`, `a.npz:key` or `file:a.pth@...`, count with their size and time, as do all
-    below a folder that is a setting or stands behind `folder:`.
-    """
-    parts = [notebook_path(name), *sorted((store.ROOT / "lib").glob("*.py")), store.ROOT / "constraints.txt"]
-    recorded = (store.ROOT / "book" / "results").glob("*/*.json")
-    parts += sorted(path for path in recorded if name in (LEDGER, path.stem))
-    if name == LEDGER:
-        parts.append(store.ROOT / "book" / "claims.yml")
-        parts += sorted(path for path in output_path(name, label).parent.glob("[0-9]*.json") if path.stem != LEDGER)
-    texts = [value for value in settings.values() if isinstance(value, str)]
-    words = [word for text in texts for word in (text, *re.split("[:@]", text))]
-    files = [Path(word).expanduser() for word in words if os.path.isfile(os.path.expanduser(word))]
-    places = [text for text in texts if "/" in text] + [text.split("folder:")[1] for text in texts if "folder:" in text]
-    folders = [Path(place).expanduser() for place in places]
-    files += sorted(file for folder in folders if folder.is_dir() for file in folder.rglob("*") if file.is_file())
-    states = [(str(file), file.stat().st_size, file.stat().st_mtime_ns) for file in files]
-    digest = hashlib.sha256(json.dumps([settings, states], sort_keys=True).encode())
-    for part in parts:
-        digest.update(part.read_bytes())
-    return digest.hexdigest()[:16]
+
+def _told(notebook):
+    """Lines on stderr that say which stored models were trained anew, and why."""
+    outputs = (output for cell in notebook.cells for output in cell.get("outputs", []))
+    text = "".join(output.text for output in outputs if output.get("name") == "stderr")
+    return [f"{'':28} {line}" for line in text.splitlines() if "trained anew" in line or "is not used" in line]
 
 
 def _execute(name, settings, temporary):
@@ -223,14 +228,11 @@ def _literal(name, value):
 @contextmanager
 def _alone(label):
     """Hold build/<label> for this run: two runs would overwrite each other's temporary files."""
-    folder = store.ROOT / "build" / label
-    folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise ValueError(f"another run is using build/{label}: wait for it, or give --label another name") from None
-        yield
+    try:
+        with locked(store.ROOT / "build" / label / ".lock", wait=False):
+            yield
+    except BlockingIOError:
+        raise ValueError(f"another run is using build/{label}: wait for it, or give --label another name") from None
 
 
 def _parser():

@@ -1,16 +1,184 @@
-"""Results files: what a chapter measured, as JSON in build/<profile>/ or recorded in book/results/<profile>/."""
+"""Results of chapters: what they depend on, and what they measured, as JSON in build/<profile>/ or kept with the book.
+
+A chapter's run leaves two files, its executed notebook and its results. The notebook says what the run depended on, the
+results carry the key of that. Whoever reads them asks `checked_run`, which refuses what is of another chapter, profile
+or key, what was edited since, and what would come out otherwise today.
+"""
 
 import json
+import os
+import re
+from collections.abc import Iterator
+from hashlib import sha256
 from pathlib import Path
 
 from lib import store
+from lib.chapter.parameters import chapter_names, notebook_path
+from lib.closure import imported
+from lib.store import dependencies, differing, key
+
+BY_RUNNER = "CHAPTER_BY_RUNNER"  # set in the environment of a kernel that the runner started
+# A word that is the name of one of these folders of the project is a word, no folder of data.
+OWN_FOLDERS = {"book", "build", "lib", "notebooks", "tests", "benchmarks", "_build"}
 
 
-def read_results(path: Path) -> dict:
-    """The content of a results file; raises ValueError naming the file if it is not one."""
+def output_path(name: str, label: str) -> Path:
+    """Where the executed notebook of a chapter lies; its results lie beside it, as .json."""
+    return store.ROOT / "build" / label / f"{name}.ipynb"
+
+
+def saved_path(name: str, label: str) -> Path:
+    """Where a running notebook writes its results.
+
+    Started by the runner, they are pending until the whole chapter has succeeded. Otherwise they are `by-hand`, which
+    no table of the book reads: nobody knows which code and cells they come from.
+    """
+    shape = ".{}.pending.json" if os.environ.get(BY_RUNNER) else "{}.by-hand.json"
+    return output_path(name, label).with_name(shape.format(name))
+
+
+def chapter_dependencies(name: str, settings: dict, label: str) -> dict[str, str]:
+    """What decides a chapter's output, part by part, see `lib.store.dependencies`.
+
+    Its notebook and the files of this project that it imports, directly or not; its settings; the files and folders
+    that they name; the versions of the packages; the results recorded for it. A chapter that imports the ledger depends
+    on the claims and on the results of all other chapters.
+    """
+    notebook = notebook_path(name)
+    parts = dependencies([notebook], settings=settings)
+    parts |= {f"data {path}": _state(path) for path in named_paths(settings)}
+    book, ledger = store.ROOT / "book", reads_ledger(name)
+    shown = sorted((book / "results").glob("*/*.json"))
+    files = [path for path in shown if ledger or path.stem == name]
+    if "lib.chapter.claims" in imported(notebook.read_bytes()):
+        files.append(book / "claims.yml")
+    if ledger:
+        others = (output_path(other, label).with_suffix(".json") for other in chapter_names() if other != name)
+        files += [path for path in others if path.exists()]
+    return parts | {str(path.relative_to(store.ROOT)): _hash(path.read_bytes()) for path in files}
+
+
+def reads_ledger(name: str) -> bool:
+    """Whether a chapter judges the results of all others, and so runs after them."""
+    return "lib.chapter.claims.ledger" in imported(notebook_path(name).read_bytes())
+
+
+def named_paths(settings: dict) -> list[Path]:
+    """Files and folders that settings name and that exist, as `a.npy`, `a.npz:key`, `file:a.pth@...`, alone or in lists.
+
+    Every piece of a text between `:` and `@` is tried, joined to its neighbours too, since a path may hold both.
+    Relative paths start at the project's root, where kernels run.
+    """
+    texts = [text for value in settings.values() for text in (value if isinstance(value, list) else [value])]
+    found = set()
+    for text in filter(lambda text: isinstance(text, str), texts):
+        pieces = re.split("([:@])", text)
+        starts = range(0, len(pieces), 2)
+        words = {"".join(pieces[i : j + 1]) for i in starts for j in starts if i <= j}
+        for word in words - OWN_FOLDERS - {"", ".", ".."}:
+            path = store.ROOT / os.path.expanduser(word)
+            if len(word) < 4096 and os.path.exists(path) and path.resolve() not in store.ROOT.resolve().parents:
+                found.add(path)
+    return sorted(found)
+
+
+def _state(path):
+    """Digest of names, sizes and times of change of a file, or of all below a folder, links followed.
+
+    The time of change, unlike that of writing, cannot be set: so other content of the same size and date is seen.
+    """
+    lines = [f"{name} {at.st_size} {at.st_mtime_ns} {at.st_ctime_ns} {at.st_ino}" for name, at in sorted(_below(path))]
+    return _hash("\n".join(lines).encode())
+
+
+def _below(path) -> Iterator[tuple[str, os.stat_result]]:
+    if not path.is_dir():
+        yield path.name, path.stat()
+        return
+    seen = set()
+    for folder, folders, names in os.walk(path, followlinks=True):
+        here = os.path.realpath(folder)
+        if here in seen:  # a link that leads back
+            folders.clear()
+            continue
+        seen.add(here)
+        for name in names:
+            if os.path.exists(file := os.path.join(folder, name)):
+                yield os.path.relpath(file, path), os.stat(file)
+
+
+def checked_run(name: str, label: str) -> dict:
+    """What the executed notebook of a chapter says of its run, `{key, depends, settings, results, seconds, ...}`.
+
+    Raises ValueError, in one line that says which and why, if there is none, if notebook or results were edited since,
+    and if the chapter would be run anew today.
+    """
+    path = output_path(name, label)
+    if not path.exists():
+        raise ValueError(f"{name} has no successful run in build/{label}: run `make chapter NAME={name}` first")
+    if why := out_of_date(name, label):
+        raise ValueError(f"build/{label}/{name} cannot be used, {why}: run the chapter again, or `make book`")
+    return run_entry(path)
+
+
+def out_of_date(name: str, label: str, settings: dict | None = None) -> str:
+    """Why the run of a chapter in build/<label> does not serve for `settings`, if None its own; empty if it does."""
+    path = output_path(name, label)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        content["values"], content["chapter"], content["provenance"]
+        entry = run_entry(path)
+        then, results = entry["depends"], entry["results"]
+        if (entry["chapter"], entry["profile"]) != (name, label):
+            return f"since it is the run of {entry['chapter']} with {entry['profile']}"
+        if entry["notebook"] != notebook_digest(json.loads(path.read_text(encoding="utf-8"))):
+            return "since its executed notebook was edited"
+    except (ValueError, KeyError, TypeError, OSError):
+        return "since it does not say what it was made from"
+    now = chapter_dependencies(name, entry["settings"] if settings is None else settings, label)
+    if now != then:
+        return f"since {', '.join(differing(then, now)[:4])} changed"
+    file = path.with_suffix(".json")
+    if results != (_hash(file.read_bytes()) if file.exists() else None):
+        return f"since {file.name} was {'edited' if file.exists() else 'deleted'}"
+    return ""
+
+
+def run_entry(path: Path) -> dict:
+    """The part of an executed notebook's metadata that the runner wrote."""
+    return json.loads(path.read_text(encoding="utf-8"))["metadata"]["run"]
+
+
+def notebook_digest(notebook: dict) -> str:
+    """Digest of a notebook's content without what the runner says of it."""
+    rest = {key: value for key, value in notebook["metadata"].items() if key != "run"}
+    return _hash(json.dumps({**notebook, "metadata": rest}, sort_keys=True).encode())
+
+
+def settle(name: str, label: str, depends: dict[str, str]) -> str | None:
+    """Give a chapter's pending results their key and their name; the digest of the file, None if there is none.
+
+    Raises ValueError for results of another chapter or profile, and for NaN.
+    """
+    pending, path = saved_path(name, label), output_path(name, label).with_suffix(".json")
+    if not pending.exists():
+        path.unlink(missing_ok=True)
+        return None
+    content = read_results(pending, name, label)
+    store.write_whole(path, json.dumps({"key": key(depends), **content}, indent=1) + "\n")
+    pending.unlink()
+    return _hash(path.read_bytes())
+
+
+def read_results(path: Path, chapter: str, profile: str) -> dict:
+    """The content of the results file of a chapter; raises ValueError naming the file if it is not that."""
+
+    def refuse(constant):
+        raise ValueError(f"it holds {constant}")
+
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+        content["values"], content["provenance"]
+        if (content["chapter"], content["profile"]) != (chapter, profile):
+            raise ValueError(f"it is of {content['chapter']}, profile {content['profile']}")
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{path} is no results file ({error}): delete it and rerun its chapter") from None
     return content
@@ -18,13 +186,22 @@ def read_results(path: Path) -> dict:
 
 def recorded_results(profile: str) -> dict[str, dict]:
     """Results by chapter that were recorded with the book, in book/results/<profile>/."""
-    return _read_folder(store.ROOT / "book" / "results" / profile)
+    folder = store.ROOT / "book" / "results" / profile
+    return {path.stem: read_results(path, path.stem, profile) for path in sorted(folder.glob("[0-9]*.json"))}
+
+
+def own_results(label: str) -> dict[str, dict]:
+    """Results by chapter of this machine's runs in build/<label>/. Raises ValueError for one that cannot be used."""
+    names = [name for name in chapter_names() if output_path(name, label).with_suffix(".json").exists()]
+    for name in names:
+        checked_run(name, label)
+    return {name: read_results(output_path(name, label).with_suffix(".json"), name, label) for name in names}
 
 
 def results_of(profile: str) -> dict[str, dict]:
-    """Results by chapter: those of this machine's runs in build/<profile>/, else the recorded ones."""
-    return recorded_results(profile) | _read_folder(store.ROOT / "build" / profile)
+    """Results by chapter: those of this machine's runs with a profile, else the recorded ones."""
+    return recorded_results(profile) | own_results(profile)
 
 
-def _read_folder(folder):
-    return {path.stem: read_results(path) for path in sorted(folder.glob("[0-9]*.json"))}
+def _hash(content):
+    return sha256(content).hexdigest()[:16]

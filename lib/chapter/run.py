@@ -15,7 +15,7 @@ import torch
 from lib import store
 from lib.chapter.parameters import scope_values
 from lib.chapter.plotting import FigureHTML, use_theme
-from lib.chapter.results import recorded_results
+from lib.chapter.results import recorded_results, saved_path
 from lib.checks import choose_device
 from lib.store import write_whole
 
@@ -157,7 +157,9 @@ class Run:
         return pd.DataFrame.from_dict(rows, "index", columns=list(columns))
 
     def save(self, data: str) -> str:
-        """Write build/<profile>/<chapter>.json, whole or not at all, and return its name from the book's root.
+        """Write the results, whole or not at all, and return the file's name from the book's root.
+
+        It is build/<profile>/<chapter>.json once the runner has seen the chapter end well, see `saved_path`.
 
         `data` names the data and says if they are simulated.
         """
@@ -170,7 +172,7 @@ class Run:
             "seconds": round(time.perf_counter() - self.started, 1),
             "provenance": provenance(self.device),
         }
-        path = store.ROOT / "build" / self.profile / f"{self.chapter}.json"
+        path = saved_path(self.chapter, self.profile)
         write_whole(path, json.dumps(content, indent=1) + "\n")
         return path.relative_to(store.ROOT).as_posix()
 

@@ -7,13 +7,14 @@ import signal
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
 
-from book.press import runner as chapters
+from book.press import runner
+from lib import store
+from lib.chapter import results
+from lib.store import ROOT
 
-ROOT = Path(__file__).resolve().parent.parent
 HEADER = """# ---
 # jupyter:
 #   kernelspec:
@@ -33,8 +34,8 @@ draws: int = 2  # number of draws
 
 @pytest.fixture
 def project(tmp_path):
-    shutil.copytree(ROOT / "lib", tmp_path / "lib", ignore=shutil.ignore_patterns("__pycache__"))
-    (tmp_path / "constraints.txt").write_text("")
+    for folder in ("lib", "book/press"):
+        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
     write(tmp_path, "01_first", "print(draws)")
     write(tmp_path, "02_second", "print(rate)")
     return tmp_path
@@ -46,7 +47,7 @@ def write(project, name, code):
 
 
 def run(project, *arguments):
-    command = [sys.executable, "-m", "book.press.runner", "run", *arguments]
+    command = [sys.executable, "-m", "book.press", "run", *arguments]
     return subprocess.run(command, cwd=project, capture_output=True, text=True, timeout=120)
 
 
@@ -60,7 +61,12 @@ def leftovers(project):
     return [path.name for path in (project / "build").rglob(".*") if path.name != ".lock"]
 
 
-def test_only_what_changed_is_run_again(project):
+def edit(path, text="\n# edited\n"):
+    path.write_text(path.read_text() + text)
+
+
+def test_only_what_changed_is_run_again_and_the_line_says_what(project):
+    write(project, "02_second", "from lib.theory import expected_r2\nprint(expected_r2(4, 2))")
     first = run(project)
     assert first.returncode == 0, first.stdout + first.stderr
     assert (printed(project, "01_first"), printed(project, "02_second")) == ("2", "0.5")
@@ -69,26 +75,128 @@ def test_only_what_changed_is_run_again(project):
     write(project, "01_first", "print(draws + 1)")
     again = run(project)
     assert again.stdout.count("up to date") == 1 and printed(project, "01_first") == "3"
-    (project / "lib" / "theory.py").write_text("")
-    assert "up to date" not in run(project).stdout
+    assert "anew since notebooks/01_first.py changed" in again.stdout
+    for outside in ("lib/geometry.py", "book/press/slides.py"):
+        edit(project / outside)
+    assert run(project).stdout.count("up to date") == 2
+    edit(project / "lib/checks.py")  # which theory imports
+    again = run(project)
+    assert again.stdout.count("up to date") == 1 and "anew since lib/checks.py changed" in again.stdout
 
 
-def test_file_that_a_setting_names_is_part_of_what_may_change(tmp_path):
-    file = tmp_path / "a.npz"
-    for value in (f"{file}", f"{file}:layer4", f"file:{file}@torchvision:resnet50"):
-        prints = []
-        for text in ("one", "other"):
-            file.write_text(text)
-            prints.append(chapters.fingerprint(chapters.chapter_names()[0], {"a": value, "draws": 2}, "quick"))
-        assert prints[0] != prints[1]
-    assert chapters.fingerprint(chapters.chapter_names()[0], {"a": "x" * 5000}, "quick")
+SAVES = """from lib.chapter.run import Run
+run = Run("01_first", globals() | {"device": "cpu"})
+run.record(x=float(draws))
+run.save(data="none")
+"""
 
 
-def test_files_below_a_folder_that_a_setting_names_are_part_of_what_may_change(tmp_path):
-    for value in (f"{tmp_path}", f"folder:{tmp_path}", f"crops:5:folder:{tmp_path}"):
-        before = chapters.fingerprint(chapters.chapter_names()[0], {"images": value}, "quick")
-        (tmp_path / f"{len(value)}.png").write_text("one more")
-        assert chapters.fingerprint(chapters.chapter_names()[0], {"images": value}, "quick") != before
+@pytest.fixture
+def saving(project):
+    """The project with a first chapter that records a number, and has run."""
+    text = HEADER.replace("rate:", 'device: str = "cpu"  # auto, cpu or cuda\nrate:') + SAVES
+    (project / "notebooks/01_first.py").write_text(text)
+    assert run(project, "01_first").returncode == 0
+    return project
+
+
+def content(project, name="01_first"):
+    return json.loads((project / f"build/quick/{name}.json").read_text())
+
+
+def test_results_of_a_cell_before_the_failing_one_are_not_kept(saving):
+    before = content(saving)
+    assert before["values"] == {"x": 2.0} and len(before["key"]) == 16
+    edit(saving / "notebooks/01_first.py", '\n# %%\nraise ValueError("later")\n')
+    failed = run(saving, "01_first", "-p", "draws", "5", "--label", "quick")
+    assert failed.returncode == 1 and "ValueError: later" in failed.stdout
+    assert content(saving) == before and leftovers(saving) == []
+
+
+def spoil_notebook(project):
+    path = project / "build/quick/01_first.ipynb"
+    path.write_text(path.read_text().replace('"cells": [', '"cells": [{"cell_type": "raw", "source": "77.0"},', 1))
+
+
+def spoil_results(**changes):
+    def spoil(project):
+        path = project / "build/quick/01_first.json"
+        path.write_text(json.dumps(json.loads(path.read_text()) | changes))
+
+    return spoil
+
+
+SPOILT = {
+    "the notebook was edited by hand": (spoil_notebook, "its executed notebook was edited"),
+    "the results were edited by hand": (spoil_results(values={"x": 77.0}), "01_first.json was edited"),
+    "NaN": (spoil_results(values={"x": float("nan")}), "01_first.json was edited"),
+    "another profile's results": (spoil_results(profile="paper"), "01_first.json was edited"),
+    "another chapter's results": (spoil_results(chapter="02_second"), "01_first.json was edited"),
+    "the results were deleted": (lambda at: (at / "build/quick/01_first.json").unlink(), "01_first.json was deleted"),
+}
+
+
+@pytest.mark.parametrize(("spoil", "why"), SPOILT.values(), ids=SPOILT)
+def test_what_was_changed_since_a_run_is_refused_by_readers_and_made_anew(spoil, why, saving, monkeypatch):
+    spoil(saving)
+    monkeypatch.setattr(store, "ROOT", saving)
+    monkeypatch.setattr(store, "CODE", saving)
+    if (saving / "build/quick/01_first.json").exists():
+        with pytest.raises(ValueError, match=why):
+            results.results_of("quick")
+    with pytest.raises(ValueError, match=why):
+        results.checked_run("01_first", "quick")
+    again = run(saving, "01_first")
+    assert f"anew since {why}" in again.stdout and content(saving)["values"] == {"x": 2.0}
+    assert results.results_of("quick")["01_first"]["values"] == {"x": 2.0}
+
+
+def test_results_of_an_older_book_are_refused_and_made_anew(saving, monkeypatch):
+    path = saving / "build/quick/01_first.ipynb"
+    notebook = json.loads(path.read_text())
+    notebook["metadata"]["run"] = {"fingerprint": "x", "results": "y", "seconds": 1.0, "profile": "quick"}
+    path.write_text(json.dumps(notebook))
+    monkeypatch.setattr(store, "ROOT", saving)
+    with pytest.raises(ValueError, match="build/quick/01_first cannot be used, since it does not say what it was made"):
+        results.results_of("quick")
+    assert "anew since it does not say what it was made from" in run(saving, "01_first").stdout
+
+
+WAITS = """import pathlib, time
+pathlib.Path("begun").touch()
+while not pathlib.Path("go").exists():
+    time.sleep(0.05)
+from lib.theory import expected_r2
+print(expected_r2(4, 2))
+"""
+
+
+@pytest.mark.parametrize("edited", ["lib/theory.py", "notebooks/01_first.py"])
+def test_numbers_of_code_that_was_edited_during_the_run_and_put_back_are_not_kept(edited, project):
+    write(project, "01_first", WAITS)
+    command = [sys.executable, "-m", "book.press", "run", "01_first"]
+    process = subprocess.Popen(command, cwd=project, stdout=subprocess.PIPE, text=True)
+    deadline = time.time() + 60
+    while not (project / "begun").exists() and time.time() < deadline:
+        time.sleep(0.05)
+    path = project / edited
+    before, times = path.read_text(), path.stat()
+    path.write_text(before.replace("return n_s * ", "return 123.0 + n_s * "))
+    (project / "go").touch()
+    time.sleep(3)
+    path.write_text(before)
+    os.utime(path, ns=(times.st_atime_ns, times.st_mtime_ns))
+    told, _ = process.communicate(timeout=60)
+    assert process.returncode == 1 and f"{edited} was changed while the chapter ran: run it again" in told
+    assert not (project / "build/quick/01_first.ipynb").exists()
+
+
+def test_a_notebook_run_by_hand_leaves_results_that_no_reader_takes(project, monkeypatch):
+    monkeypatch.setattr(store, "ROOT", project)
+    monkeypatch.delenv(results.BY_RUNNER, raising=False)
+    path = results.saved_path("01_first", "quick")
+    store.write_whole(path, json.dumps({"chapter": "01_first", "profile": "quick", "values": {}, "provenance": {}}))
+    assert path.name == "01_first.by-hand.json" and results.results_of("quick") == {}
 
 
 def test_profile_and_command_line_set_parameters(project):
@@ -126,7 +234,7 @@ def test_kernel_that_dies_and_output_that_is_too_long_are_failures(project):
 
 def test_killed_run_finishes_when_repeated_without_repeating_what_was_done(project):
     write(project, "02_second", "import time\ntime.sleep(600)")
-    command = [sys.executable, "-m", "book.press.runner", "run", "--jobs", "1"]
+    command = [sys.executable, "-m", "book.press", "run", "--jobs", "1"]
     process = subprocess.Popen(command, cwd=project, stdout=subprocess.DEVNULL, start_new_session=True)
     done, begun = project / "build/quick/01_first.ipynb", project / "build/quick/.02_second.source.ipynb"
     deadline = time.time() + 90
@@ -144,7 +252,7 @@ def test_killed_run_finishes_when_repeated_without_repeating_what_was_done(proje
 
 def test_interrupted_run_ends_at_once_and_says_how_to_go_on(project):
     write(project, "01_first", "import time\ntime.sleep(600)")
-    command = [sys.executable, "-m", "book.press.runner", "run", "--jobs", "1"]
+    command = [sys.executable, "-m", "book.press", "run", "--jobs", "1"]
     process = subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, text=True, start_new_session=True)
     deadline = time.time() + 90
     while not (project / "build/quick/.01_first.source.ipynb").exists() and time.time() < deadline:
@@ -154,16 +262,6 @@ def test_interrupted_run_ends_at_once_and_says_how_to_go_on(project):
     process.send_signal(signal.SIGINT)
     assert process.wait(timeout=20) == 130
     assert "the same command goes on" in process.stderr.read()
-
-
-def test_results_that_were_deleted_or_overwritten_are_measured_again(project):
-    code = "import pathlib\npathlib.Path('build/quick/01_first.json').write_text('1')"
-    write(project, "01_first", code)
-    results = project / "build/quick/01_first.json"
-    assert run(project, "01_first").returncode == 0 and results.read_text() == "1"
-    assert "up to date" in run(project, "01_first").stdout
-    results.write_text("2")
-    assert "up to date" not in run(project, "01_first").stdout and results.read_text() == "1"
 
 
 @pytest.mark.parametrize(
@@ -212,7 +310,7 @@ def test_kernel_that_did_not_start_is_tried_again(tmp_path, monkeypatch):
             raise RuntimeError("Kernel died before replying to kernel_info")
 
     monkeypatch.setattr(papermill, "execute_notebook", flaky)
-    assert chapters._execute("14_claims", {}, tmp_path / ".x.part.ipynb") is None
+    assert runner._execute("14_claims", {}, tmp_path / ".x.part.ipynb") is None
     assert len(calls) == 3
     monkeypatch.setattr(papermill, "execute_notebook", lambda *a, **o: (_ for _ in ()).throw(RuntimeError("port")))
-    assert chapters._execute("14_claims", {}, tmp_path / ".x.part.ipynb") == "the kernel did not start: port"
+    assert runner._execute("14_claims", {}, tmp_path / ".x.part.ipynb") == "the kernel did not start: port"

@@ -1,0 +1,145 @@
+"""Files written whole, locks, and digests that change with what they are of and with nothing else."""
+
+import subprocess
+import sys
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+import pytest
+import torch
+from helpers import refuses
+
+from lib import store
+from lib.features import seeded, topk_uniform
+from lib.store import dependencies, key, locked, whole, write_whole
+
+
+def digest(thing):
+    return dependencies(thing=thing)["thing"]
+
+
+@dataclass
+class Options:
+    k: int = 3
+    rate: float = 0.1
+
+
+class Held:
+    def __init__(self, value):
+        self.value = value
+
+    def method(self, generator):
+        return self.value
+
+
+def drawing(scale):
+    return lambda generator: scale * torch.rand(3, generator=generator)
+
+
+SCALE = 2.0
+T = torch.arange(6.0).reshape(2, 3)
+# pairs that must be told apart
+PAIRS = {
+    "numbers": (1, 2),
+    "a number and its text": (1, "1"),
+    "one and true": (1, True),
+    "int and float": (1, 1.0),
+    "nesting": ([1, [2]], [[1], 2]),
+    "list and tuple": ([1], (1,)),
+    "split texts": (["ab", "c"], ["a", "bc"]),
+    "values of a dictionary": ({"a": 1}, {"a": 2}),
+    "a tensor's entry": (T, T + torch.eye(2, 3) * 1e-6),
+    "a tensor's shape": (T, T.reshape(3, 2)),
+    "a tensor's type": (T, T.double()),
+    "tensor and array": (T, T.numpy()),
+    "an array's entry": (np.zeros(4), np.eye(1, 4)[0]),
+    "a random state": (seeded(0), seeded(1)),
+    "a default of dataclasses": (Options(), Options(k=4)),
+    "an attribute": (Held(1), Held(2)),
+    "a bound method's object": (Held(1).method, Held(2).method),
+    "arguments of partial": (partial(topk_uniform, 5), partial(topk_uniform, 6)),
+    "what a function holds": (drawing(1.0), drawing(2.0)),
+    "functions": (seeded, topk_uniform),
+    "weights": (torch.nn.Linear(2, 2), torch.nn.Linear(2, 2)),
+}
+
+
+@pytest.mark.parametrize(("first", "second"), PAIRS.values(), ids=PAIRS)
+def test_what_differs_has_another_digest(first, second):
+    assert digest(first) == digest(first) != digest(second)
+
+
+SAME = {
+    "order of a dictionary": ({"a": 1, "b": 2}, {"b": 2, "a": 1}),
+    "order of a set": ({"a", "b", "c"}, {"c", "b", "a"}),
+    "a copy": (T, T.clone()),
+    "a view": (T.T.contiguous(), T.T),
+    "the same closure": (drawing(1.0), drawing(1.0)),
+    "a function's own recursion": ([T], [T.clone()]),
+}
+
+
+@pytest.mark.parametrize(("first", "second"), SAME.values(), ids=SAME)
+def test_what_is_the_same_has_the_same_digest(first, second):
+    assert digest(first) == digest(second)
+
+
+NOTEBOOK = """
+import torch
+from lib.store import dependencies
+from lib.data.digits import digit_grid
+from lib import theory
+scale, unused = {scale}, {unused}
+def inner(x):
+    return {body}
+def draw(generator):
+    return inner(torch.rand(3, generator=generator)){more}
+parts = dependencies(draw=draw)
+print(parts["draw"], "lib/data/digits.py" in parts, "lib/theory.py" in parts)
+"""
+
+
+def in_notebook(**changes):
+    """The digest of a notebook's function, and whether two modules count."""
+    parts = {"scale": 1.0, "unused": 0, "body": "scale * x", "more": ""} | changes
+    command = [sys.executable, "-c", NOTEBOOK.format(**parts)]
+    return subprocess.run(command, cwd=store.ROOT, capture_output=True, text=True, check=True).stdout.split()
+
+
+def test_a_notebooks_function_counts_with_its_code_and_the_globals_it_reads():
+    plain, *others = in_notebook()
+    assert others == ["False", "False"]
+    assert in_notebook(unused=1)[0] == plain
+    assert in_notebook(scale=2.0)[0] != plain != in_notebook(body="scale + x")[0]
+    assert in_notebook(body="scale * x + 0 * len(theory.__doc__)")[1:] == ["False", "True"]
+    assert in_notebook(more=" * digit_grid(1, 0)[0].sum()")[1:] == ["True", "False"]
+
+
+def test_what_cannot_be_told_apart_is_refused():
+    refuses("a generator cannot be told from another one", "pass the values", dependencies, x=(i for i in "ab"))
+
+
+def test_key_changes_with_every_part_and_not_with_their_order():
+    assert key({"a": "1", "b": "2"}) == key({"b": "2", "a": "1"})
+    assert len({key({"a": "1"}), key({"a": "2"}), key({"b": "1"}), key({})}) == 4
+    assert store.differing({"a": "1", "b": "2"}, {"a": "1", "b": "3", "c": "4"}) == ["b", "c"]
+
+
+def test_a_write_that_fails_leaves_the_old_file(tmp_path):
+    path = tmp_path / "new" / "a.txt"
+    write_whole(path, "old")
+    with pytest.raises(RuntimeError), whole(path) as part:
+        part.write_text("half")
+        raise RuntimeError
+    assert path.read_text() == "old"
+    write_whole(path, "new")
+    assert path.read_text() == "new" and [file.name for file in path.parent.iterdir()] == ["a.txt"]
+
+
+def test_a_lock_that_is_held_is_told_at_once(tmp_path):
+    with locked(tmp_path / ".lock"):
+        with pytest.raises(BlockingIOError), locked(tmp_path / ".lock", wait=False):
+            pass
+    with locked(tmp_path / ".lock", wait=False):
+        pass
