@@ -64,7 +64,7 @@ def reads_ledger(name: str) -> bool:
 
 
 def named_paths(settings: dict) -> list[Path]:
-    """Files and folders that settings name and that exist, as `a.npy`, `a.npz:key`, `file:a.pth@...`, alone or in lists.
+    """Files and folders that settings name and that exist, as `a.npy`, `a.npz:key` or `file:a.pth@...`, also in lists.
 
     Every piece of a text between `:` and `@` is tried, joined to its neighbours too, since a path may hold both.
     Relative paths start at the project's root, where kernels run.

@@ -1,10 +1,7 @@
 """Activations of many images as memory-mapped files; an extraction that was stopped goes on where it was."""
 
-import fcntl
-import hashlib
 import json
 from collections.abc import Callable, Iterable
-from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
@@ -15,9 +12,10 @@ from tqdm import tqdm
 
 from lib import store
 from lib.checks import check_finite, first_line
+from lib.data.activations import Network, activations, check_sites
 from lib.data.images import Images, open_images
-from lib.data.vision import Network, activations, check_sites, load_network
-from lib.store import write_whole
+from lib.data.vision import load_network
+from lib.store import dependencies, differing, key, locked, write_whole
 
 NOTE = "extraction.json"
 PART = 2500  # images held at a time
@@ -39,9 +37,8 @@ def extract(
         raise ValueError("there are no images: give at least one")
     folder = Path(folder)
     folder.mkdir(parents=True, exist_ok=True)
-    with open(folder / ".lock", "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        about = _about(network, images, sites)
+    with locked(folder / ".lock"):
+        about = identity(network, images, sites)
         rows = _rows_done(folder, about)
         if rows < len(images):
             _fill_files(
@@ -61,7 +58,7 @@ def extract(
 
 def _fill_files(network, images, sites, folder, about, rows, loader):
     """Write the rows that are still missing, and after each batch how many there are."""
-    files = {}
+    files, told = {}, {"network": network.name, "sites": sites, "images": len(images)}
     for site, y in activations(network, _stack([images[0]]), sites).items():
         if not rows:
             np.lib.format.open_memmap(_partial(folder, site), "w+", np.float32, (len(images), y.shape[1]))
@@ -73,25 +70,23 @@ def _fill_files(network, images, sites, folder, about, rows, loader):
                 files[site][rows : rows + len(piece)] = y.cpu().numpy()
                 files[site].flush()
             rows += len(piece)
-            write_whole(folder / NOTE, json.dumps({**about, "rows": rows}, indent=1))
+            write_whole(folder / NOTE, json.dumps({**told, "rows": rows, "depends": about}, indent=1))
             bar.update(len(piece))
 
 
-def _about(network, images, sites):
-    """What tells one extraction from another: the network and its weights, the sites, the images as prepared."""
-    weights, pictures = hashlib.sha256(), hashlib.sha256()
-    pictures.update(json.dumps([getattr(images, about, None) for about in ("names", "state")]).encode())
-    for key, value in network.module.state_dict().items():
-        weights.update(key.encode() + _bytes(value))
-    for end in (0, len(images) - 1):
-        pictures.update(_bytes(_stack([images[end]])))
-    places = {site: list(place) for site, place in sites.items()}
-    digests = {"weights": weights.hexdigest(), "pictures": pictures.hexdigest()}
-    return {"network": network.name, "sites": places, "images": len(images), **digests}
+def identity(network: Network, images: Dataset, sites: dict) -> dict[str, str]:
+    """What tells one extraction from another, see `lib.store.dependencies`.
 
-
-def _bytes(x):
-    return x.cpu().contiguous().flatten().view(torch.uint8).numpy().tobytes()
+    The network and its weights, the sites, the code that reads them; of the images the names, the state of their files
+    and the first and the last as they are prepared.
+    """
+    known = [getattr(images, about, None) for about in ("names", "state")]
+    ends = [_stack([images[end]]) for end in (0, len(images) - 1)]
+    return dependencies(
+        network=[network.name, dict(network.module.state_dict()), activations],
+        sites={site: list(place) for site, place in sites.items()},
+        images=[len(images), known, ends],
+    )
 
 
 def _stack(items):
@@ -110,12 +105,10 @@ def _rows_done(folder, about):
         return 0
     try:
         found = json.loads(note.read_text(encoding="utf-8"))
-        rows = int(found["rows"])
+        rows, depends = int(found["rows"]), dict(found["depends"])
     except (ValueError, KeyError, TypeError) as error:
         raise ValueError(f"{note} is damaged ({first_line(error)}): delete {folder} to start anew") from None
-    differing = [key for key in about if found.get(key) != about[key]]
-    if differing:
-        other = ", ".join(differing)
+    if other := ", ".join(differing(depends, about)):
         raise ValueError(f"{folder} holds an extraction with other {other}: delete it, or choose another folder")
     return rows
 
@@ -137,7 +130,7 @@ def _open(path, mode, rows, units=None):
 def responses(
     networks: Iterable[nn.Module], images: torch.Tensor, sites: dict[str, tuple[str, str]]
 ) -> dict[str, torch.Tensor]:
-    """Responses of networks of one architecture to `images`; `sites` as in `lib.data.vision.activations`."""
+    """Responses of networks of one architecture to `images`; `sites` as in `lib.data.activations.activations`."""
     parts = images.split(PART)
     nets = [Network(type(module).__name__, module.eval(), None) for module in networks]
     found = [[activations(net, part, sites) for part in parts] for net in nets]
@@ -155,16 +148,11 @@ def stored_responses(name: str, layers: list[str], images: str | Images, device:
             raise ValueError(f"layer {layer!r} lacks its position: write {layer}:cls, :centre, :pool or :flat")
     sites = {f"site{i}": tuple(layer.rsplit(":", 1)) for i, layer in enumerate(layers)}
     network = load_network(name, device, seed)
-    about, opened = images, images
     if isinstance(images, str):
         opened = open_images(images, network.transform)
     else:
-        about = images.names, sha256(images.read(0).tobytes()).hexdigest()
         opened = Images(images.names, images.labels, images.read, network.transform, images.state)
-    digest = sha256(repr((name, seed, layers, about, opened.state)).encode())
-    for weights in network.module.state_dict().values():  # the book's own networks may be trained anew
-        digest.update(weights.cpu().contiguous().numpy().tobytes())
-    folder = Path(store.ROOT, "build", "activations", digest.hexdigest()[:12])
+    folder = store.ROOT / "build" / "activations" / key(identity(network, opened, sites))
     return list(extract(network, opened, sites, folder).values())
 
 

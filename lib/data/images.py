@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from zipfile import BadZipFile, ZipFile
 
+import numpy as np
 import torch
 from PIL import Image
 from PIL.ImageOps import mirror
@@ -103,10 +104,11 @@ def _labels(names, where):
 
 
 def files_state(paths: Iterable[Path]) -> str:
-    """A text that changes when one of these files does, by size and time."""
+    """A text that changes when one of these files does, by size, date and time of change, which cannot be set."""
     digest = sha256()
     for path in paths:
-        digest.update(f"{path} {path.stat().st_size} {path.stat().st_mtime_ns}".encode())
+        at = path.stat()
+        digest.update(f"{path} {at.st_size} {at.st_mtime_ns} {at.st_ctime_ns}".encode())
     return digest.hexdigest()
 
 
@@ -133,7 +135,8 @@ def _torchvision(dataset, train, needed, path, transform):
         raise ValueError(f"{path} lacks sound {needed} ({reason}): put them there or run {call}") from None
     part = "train" if train else "test"
     names = [f"{dataset.__name__}/{part}/{i}" for i in range(len(found))]
-    return Images(names, [int(label) for label in found.targets], partial(_read_stored, found), transform)
+    state = sha256(np.ascontiguousarray(found.data)).hexdigest()
+    return Images(names, [int(label) for label in found.targets], partial(_read_stored, found), transform, state)
 
 
 def _read_stored(dataset, i):
@@ -145,7 +148,8 @@ def _scenes(draw, split, count, transform):
         raise ValueError(f"number of scenes {str(count)!r} is no number: write grid:10000")
     pictures = (255 * draw(int(str(count)), 0, split)[0]).round().byte().numpy()
     names = [f"{draw.__name__}/{split}/{i}" for i in range(len(pictures))]
-    return Images(names, list(range(len(names))), partial(_read_scene, pictures), transform)
+    state = sha256(pictures).hexdigest()
+    return Images(names, list(range(len(names))), partial(_read_scene, pictures), transform, state)
 
 
 def _read_scene(pictures, i):

@@ -21,7 +21,7 @@ from tqdm import tqdm
 
 from lib.brain import Recording
 from lib.checks import first_line, unknown
-from lib.data.images import Images
+from lib.data.images import Images, files_state
 
 SESSIONS = {1: 40, 2: 40, 3: 32, 4: 30, 5: 40, 6: 32, 7: 40, 8: 30}  # of each subject
 TRIALS = 750  # in a session
@@ -156,7 +156,9 @@ def stimuli(root: Path, subject: int, rows: list[int], transform=None) -> Images
     if min(rows) < 0 or max(rows) >= shape[0]:
         wrong = min(rows) if min(rows) < 0 else max(rows)
         raise ValueError(f"{path} has {shape[0]} images and the design asks for row {wrong}: fetch both from NSD")
-    return Images([f"nsd{row:05d}" for row in rows], rows, partial(_read_image, path, rows), transform)
+    return Images(
+        [f"nsd{row:05d}" for row in rows], rows, partial(_read_image, path, rows), transform, files_state([path])
+    )
 
 
 def _read_image(path, rows, i):

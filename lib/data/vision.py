@@ -1,39 +1,21 @@
-"""Networks by one kind of name, and their activations by layer name and position."""
+"""Networks by one kind of name."""
 
-import re
 import socket
-from collections import defaultdict
-from collections.abc import Callable
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
 from safetensors.torch import load_file
-from torch import nn
 from torchvision import models, transforms
 
 from lib.checks import choose_device, first_line, unknown
+from lib.data.activations import Network
 from lib.data.stand_ins import SIDE, STAND_INS, train_stand_in
 
 PATIENCE = 10  # seconds that a server may be silent
 HUB_FILE = "model.safetensors"
 LITE_SIZES = {"efficientnet-lite0": 224, "efficientnet-lite1": 240, "efficientnet-lite2": 260}
-# position: {dimensions of the layer's output: what is taken}; maps are (stimuli, channels, height, width), tokens
-# (stimuli, tokens, channels)
-POSITIONS = {
-    "centre": {4: lambda y: y[:, :, y.shape[2] // 2, y.shape[3] // 2]},
-    "cls": {3: lambda y: y[:, 0]},
-    "pool": {3: lambda y: y.mean(1), 4: lambda y: y.mean((2, 3))},
-    "flat": {dimensions: lambda y: y.flatten(1) for dimensions in (2, 3, 4)},
-}
-
-
-class Network(NamedTuple):
-    name: str
-    module: nn.Module  # in eval mode, without gradients
-    transform: Callable  # Pillow image -> (channels, height, width)
 
 
 def load_network(name: str, device: str = "auto", seed: int = 0) -> Network:
@@ -221,76 +203,3 @@ def first(x: torch.Tensor) -> torch.Tensor:
 
 
 KINDS = {"torchvision": _torchvision, "timm": _timm, "lite": _lite, "file": _file, "book": _book}
-
-
-def layers(network: Network) -> list[str]:
-    """Names of the layers, in the order in which the network defines them."""
-    return [name for name, _ in network.module.named_modules() if name]
-
-
-def activations(network: Network, images: torch.Tensor, sites: dict[str, tuple[str, str]]) -> dict[str, torch.Tensor]:
-    """What the layers give for `images: (stimuli, ...)`: `{site: (stimuli, units)}`, float32, on the network's device.
-
-    `sites` maps a name to a layer and a position: `centre` (H // 2, W // 2 of a map), `cls` (the first token), `pool`
-    (the mean over places or tokens) or `flat`. Maps are taken to have their channels first.
-
-    Raises ValueError for an unknown layer or position, for one that does not suit the layer's output, for a layer that
-    does not run exactly once, and for images the network does not take.
-    """
-    check_sites(network, sites)
-    modules, taken = dict(network.module.named_modules()), defaultdict(list)
-    with ExitStack() as hooks:
-        for site, (layer, position) in sites.items():
-
-            def keep(module, given, output, site=site, layer=layer, position=position):
-                taken[site].append(_take(output, layer, position))
-
-            hooks.callback(modules[layer].register_forward_hook(keep).remove)
-        _forward(network, images)
-    for site, (layer, _) in sites.items():
-        if len(taken[site]) != 1:
-            raise ValueError(f"layer {layer} runs {len(taken[site])} times in a pass: choose one that runs once")
-    return {site: taken[site][0] for site in sites}
-
-
-def check_sites(network: Network, sites: dict[str, tuple[str, str]]) -> None:
-    """Raise ValueError unless every site names a layer of the network and a position it can be read at."""
-    if not sites:
-        raise ValueError("sites is empty: give at least one, {name: (layer, position)}")
-    known, own = layers(network), dict(network.module.named_parameters(recurse=False))
-    for site, place in sites.items():
-        if not re.fullmatch(r"\w[\w.-]*", site):
-            raise ValueError(f"site {site!r} cannot name a file: use letters, digits, '_', '-' and '.'")
-        if not isinstance(place, tuple | list) or len(place) != 2:
-            raise ValueError(f"site {site} is {place!r}: give a layer and a position, (layer, position)")
-        layer, position = place
-        if layer not in known:
-            raise unknown(f"layer of {network.name}", layer, known)
-        if position not in POSITIONS:
-            raise unknown(f"position of site {site}", position, POSITIONS)
-        if position == "cls" and not {"cls_token", "class_token"} & {*own}:
-            raise ValueError(f"position cls of site {site}: {network.name} has no class token, choose pool or flat")
-
-
-def _take(output, layer, position):
-    if not isinstance(output, torch.Tensor):
-        raise ValueError(f"layer {layer} gives a {type(output).__name__}, not a tensor: choose a layer within it")
-    if output.ndim not in POSITIONS[position]:
-        fitting = [name for name, takes in POSITIONS.items() if output.ndim in takes]
-        raise ValueError(f"position {position} of layer {layer}, {tuple(output.shape)}: choose {' or '.join(fitting)}")
-    # A copy: the next layer may overwrite the output, as a ReLU in place does.
-    return POSITIONS[position][output.ndim](output).to(torch.float32, copy=True)
-
-
-def _forward(network, images):
-    device = next(network.module.parameters()).device
-    try:
-        with torch.no_grad():
-            network.module(images.to(device))
-    except torch.OutOfMemoryError:
-        raise
-    except (AssertionError, RuntimeError) as error:
-        shape = tuple(images.shape)
-        raise ValueError(
-            f"{network.name} cannot take images {shape} ({first_line(error)}): prepare them with network.transform"
-        ) from error

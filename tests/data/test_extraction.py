@@ -9,9 +9,10 @@ from test_images import png
 from test_vision import SMALL, pictures, untrained
 from torch.utils.data import Dataset, Subset, TensorDataset
 
+from lib.data.activations import activations
 from lib.data.extraction import extract
 from lib.data.images import open_images
-from lib.data.vision import activations, load_network
+from lib.data.vision import load_network
 
 SITES = {"map": ("layer1", "centre"), "all": ("layer2", "flat")}
 
@@ -54,7 +55,7 @@ def test_extraction_gives_the_activations_of_every_image(tmp_path):
 
 def test_a_second_extraction_computes_nothing(tmp_path, monkeypatch):
     first = extract(small(), Counted(), SITES, tmp_path)
-    monkeypatch.setattr("lib.data.vision._forward", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr("lib.data.activations._forward", lambda *_: pytest.fail("computed again"))
     second = extract(small(), Counted(), SITES, tmp_path, batch=3)
     assert all(np.array_equal(first[site], second[site]) for site in SITES)
 
@@ -92,11 +93,11 @@ def test_images_come_without_labels_and_by_workers_too(tmp_path):
 @pytest.mark.parametrize(
     "change, what",
     [
-        (lambda tmp: (small(), Counted(seed=1), SITES), "pictures"),
-        (lambda tmp: (small(), Counted(9), SITES), "images, pictures"),
+        (lambda tmp: (small(), Counted(seed=1), SITES), "images"),
+        (lambda tmp: (small(), Counted(9), SITES), "images"),
         (lambda tmp: (small(), Counted(), {"map": SITES["map"]}), "sites"),
         (lambda tmp: (small(), Counted(), {**SITES, "map": ("layer1", "pool")}), "sites"),
-        (lambda tmp: (load_network(f"{SMALL}:random", "cpu", seed=1), Counted(), SITES), "weights"),
+        (lambda tmp: (load_network(f"{SMALL}:random", "cpu", seed=1), Counted(), SITES), "network"),
         (lambda tmp: (small()._replace(name="other"), Counted(), SITES), "network"),
     ],
 )
@@ -116,7 +117,7 @@ def test_an_image_changed_under_the_same_name_is_another_extraction(tmp_path):
     extract(small(), open_images(f"folder:{tmp_path}", small().transform), sites, tmp_path / "out")
     (tmp_path / "b.png").write_bytes(png(200))
     changed = open_images(f"folder:{tmp_path}", small().transform)
-    refuses("with other pictures", "delete it", extract, small(), changed, sites, tmp_path / "out")
+    refuses("with other images", "delete it", extract, small(), changed, sites, tmp_path / "out")
 
 
 def test_activations_that_are_not_finite_are_never_stored(tmp_path, monkeypatch):
@@ -133,7 +134,7 @@ def test_names_tell_image_lists_apart(tmp_path):
     first, second = (open_images(f"folder:{tmp_path / name}", small().transform) for name in "ab")
     sites = {"map": SITES["map"]}
     extract(small(), first, sites, tmp_path / "out")
-    refuses("with other pictures", "choose another folder", extract, small(), second, sites, tmp_path / "out")
+    refuses("with other images", "choose another folder", extract, small(), second, sites, tmp_path / "out")
 
 
 def cut(path):

@@ -5,9 +5,9 @@ import torch
 from helpers import DEVICES, close, normal
 from torch.nn.functional import binary_cross_entropy_with_logits
 
+from lib.data.activations import Network, activations
 from lib.data.digits import digit_grid, single_digits
 from lib.data.stand_ins import Block, Classifiers, GridMLP, GridViT, patches
-from lib.data.vision import Network, activations
 from lib.features import seeded
 from lib.training import Training, train
 

@@ -2,10 +2,11 @@ import pytest
 import torch
 from helpers import close, refuses
 
+from lib.data.activations import activations, layers
 from lib.data.digits import digit_grid, single_digits
 from lib.data.images import open_images
 from lib.data.stand_ins import STAND_INS, WORLDS, GridMLP, StandIn, scenes, train_stand_in
-from lib.data.vision import activations, layers, load_network
+from lib.data.vision import load_network
 
 CPU = torch.device("cpu")
 pytestmark = pytest.mark.usefixtures("store")

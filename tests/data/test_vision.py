@@ -16,8 +16,9 @@ from torch import nn
 from torch.utils.data import Subset
 from torchvision import models
 
+from lib.data.activations import Network, activations, layers
 from lib.data.images import open_images
-from lib.data.vision import Network, activations, layers, load_network
+from lib.data.vision import load_network
 
 SMALL = "timm:test_resnet.r160_in1k"  # half a million parameters
 TINY = "timm:test_vit.r160_in1k"
