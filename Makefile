@@ -14,19 +14,19 @@ help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: $(INSTALLED)  ## run every chapter that is out of date and build the book (PROFILE=quick)
-	$(RUN) book.press.runner run --profile $(PROFILE) --jobs $(JOBS)
-	$(RUN) book.press.assemble build --profile $(PROFILE)
+	$(RUN) book.press run --profile $(PROFILE) --jobs $(JOBS)
+	$(RUN) book.press build --profile $(PROFILE)
 
 test: $(INSTALLED)  ## lint, run what chapters are out of date, solutions of their exercises too, and test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
-	$(RUN) book.press.runner run --jobs $(JOBS)
+	$(RUN) book.press run --jobs $(JOBS)
 	OMP_NUM_THREADS=1 $(RUN) pytest -q -rs -n $(JOBS) tests
 
 chapter: $(INSTALLED)  ## run one chapter with other parameters and build its page (NAME=..., ARGS="-p draws 50")
-	@test -n "$(NAME)" || { $(RUN) book.press.runner list; echo 'say which: make chapter NAME=...'; exit 2; }
-	$(RUN) book.press.runner run $(NAME) --profile $(PROFILE) --label custom $(ARGS)
-	$(RUN) book.press.assemble page $(NAME) --label custom
+	@test -n "$(NAME)" || { $(RUN) book.press list; echo 'say which: make chapter NAME=...'; exit 2; }
+	$(RUN) book.press run $(NAME) --profile $(PROFILE) --label custom $(ARGS)
+	$(RUN) book.press page $(NAME) --label custom
 
 # A path as the caller's shell sees it: make -C, too, leaves PWD where the caller stands.
 from_here = $(if $(filter /% ~%,$(1)),$(1),$(PWD)/$(1))
@@ -34,19 +34,19 @@ from_here = $(if $(filter /% ~%,$(1)),$(1),$(PWD)/$(1))
 own: $(INSTALLED)  ## compare two networks of your own, stimuli x units in each file (A=first.npy B=second.npy)
 	@test -n "$(A)$(ARGS)" || { echo 'say which: make own A=first.npy B=second.npy'; exit 2; }
 	@rm -rf build/own/page
-	$(RUN) book.press.runner run 13_your_networks --profile $(PROFILE) --label own --jobs 1 $(ARGS) \
+	$(RUN) book.press run 13_your_networks --profile $(PROFILE) --label own --jobs 1 $(ARGS) \
 		$(if $(A)$(B),-p a "$(if $(A),$(call from_here,$(A)))" -p b "$(if $(B),$(call from_here,$(B)))")
-	$(RUN) book.press.assemble page 13_your_networks --label own --open
+	$(RUN) book.press page 13_your_networks --label own --open
 
 classroom: $(INSTALLED)  ## write notebooks for teachers and, without solutions, for students (NAME=..., or all)
-	$(RUN) book.press.classroom $(NAME)
+	$(RUN) book.press classroom $(NAME)
 
 slides: $(INSTALLED)  ## make slides of a built chapter (NAME=...)
 	@test -n "$(NAME)" || { echo 'say which: make slides NAME=04_gaussian_projections'; exit 2; }
-	$(RUN) book.press.slides $(NAME)
+	$(RUN) book.press slides $(NAME)
 
 pdf: $(INSTALLED)  ## print the built book, or one page of it, with Chromium (NAME=..., or all)
-	$(RUN) book.press.pdf $(NAME)
+	$(RUN) book.press pdf $(NAME)
 
 lab: $(INSTALLED)  ## open JupyterLab, where a chapter's .py opens as a notebook
 	mkdir -p $(VENV)/share/jupyter/lab/settings
@@ -54,10 +54,10 @@ lab: $(INSTALLED)  ## open JupyterLab, where a chapter's .py opens as a notebook
 	$(VENV)/bin/jupyter lab --notebook-dir=notebooks
 
 claims: $(INSTALLED)  ## print the verdict on every claim (PROFILE=quick)
-	@$(RUN) lib.chapter.claims --profile $(PROFILE)
+	@$(RUN) book.press claims --profile $(PROFILE)
 
 check-data: $(INSTALLED)  ## say which data sets of the larger runs are there, missing or damaged (DATA=data)
-	@$(RUN) book.press.check_data --root $(DATA)
+	@$(RUN) book.press check-data --root $(DATA)
 
 clean:  ## delete the runs of PROFILE and the built pages, keep the installation
 	rm -rf build/$(PROFILE) build/custom build/own _build book/chapters

@@ -16,7 +16,7 @@ from lib.chapter.results import read_results, write_whole
 
 def seconds(change: dict) -> float:
     """How long a chapter takes with these arguments, models trained before included."""
-    command = [sys.executable, "-m", "book.press.runner", "run", change["chapter"], "--label", "live", "--jobs", "1"]
+    command = [sys.executable, "-m", "book.press", "run", change["chapter"], "--label", "live", "--jobs", "1"]
     started = perf_counter()
     subprocess.run([*command, *shlex.split(change["arguments"])], check=True)
     return round(perf_counter() - started, 1)

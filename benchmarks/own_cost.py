@@ -31,10 +31,10 @@ def main():
         files = [Path(folder) / f"{name}.npy" for name in "ab"]
         for seed, file in enumerate(files, 1):
             np.save(file, (z @ gaussian(size.units, z.shape[1], seeded(seed)).mT).float().numpy())
-        run = f"chapters run {CHAPTER} --label own --jobs 1 -p a {files[0]} -p b {files[1]}".split()
+        run = f"run {CHAPTER} --label own --jobs 1 -p a {files[0]} -p b {files[1]}".split()
         started = perf_counter()
-        for module, *arguments in (run, f"book page {CHAPTER} --label own".split()):
-            subprocess.run([sys.executable, "-m", f"lib.{module}", *arguments], check=True)
+        for command in (run, f"page {CHAPTER} --label own".split()):
+            subprocess.run([sys.executable, "-m", "book.press", *command], check=True)
     peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss / 2**20
     print(f"{size.stimuli} x {size.units}: {perf_counter() - started:.0f} s, largest process {peak:.1f} GiB")
 

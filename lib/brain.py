@@ -88,13 +88,13 @@ def _pixels(images, row):
 
 
 def fit_saes(
-    y: torch.Tensor, latents: int, k: int, steps: int, seeds: list[int], about: dict, sizes: list[int] | None = None,
+    y: torch.Tensor, latents: int, k: int, steps: int, seeds: list[int], sizes: list[int] | None = None,
     batch: int = 512, lr: float = 0.01,
 ) -> TopKSAE:  # fmt: skip
     """SAEs of the models in `y: (P, images, units)`, trained on batches of these images, or found in the store.
 
-    `sizes`: model p sees only its first `sizes[p]` images. `about` says what the images are. The learning rate falls to
-    0 along a cosine; a latent that was silent for 50 steps is dead and learns with a weight of 1/32.
+    `sizes`: model p sees only its first `sizes[p]` images. The learning rate falls to 0 along a cosine; a latent that
+    was silent for 50 steps is dead and learns with a weight of 1/32.
     """
     sizes = sizes or [y.shape[1]] * len(y)
     sae = TopKSAE(y.shape[2], latents, k, seeds, 1 / 32, 50, device=y.device)
@@ -104,8 +104,7 @@ def fit_saes(
         chosen = torch.rand(len(y), batch, generator=generator, device=y.device, dtype=torch.float64) * largest
         return y.take_along_dim(chosen.long()[:, :, None], 1)
 
-    about = about | {"sizes": sizes, "batch": batch}
-    return train(sae, draw, steps, "saes-encoding", about, STREAM, lr, cosine=True).model
+    return train(sae, draw, steps, "saes-encoding", STREAM, lr, cosine=True).model
 
 
 def random_sae(sae: TopKSAE, seed: int = 0) -> TopKSAE:

@@ -6,22 +6,18 @@ directions. `aa` and `bb` pair the latents of two SAEs of one network, which dif
 the latents of one network with random codes of the same.
 """
 
-from hashlib import sha256
 from typing import NamedTuple
 
 import pandas as pd
 import torch
-from torch.nn.functional import pad
 
 from lib.checks import check_pair
-from lib.correlation import constant_units, unit_correlations
+from lib.correlation import centre_and_scale, constant_units
 from lib.crossval import k_folds, silent_units
 from lib.features import seeded
-from lib.geometry import linear_cka, rsa
-from lib.matching import semi_matching_folds, soft_matching_folds
-from lib.pairings import PART, centre_and_scale, explained_variance, participation_ratio
-from lib.regression import ridge_correlations
-from lib.sae import STREAM, TopKSAE
+from lib.geometry import participation_ratio
+from lib.pairings import GEOMETRY, MATCHING, PART, RIDGE, Held, Pairing, explained_variance, score, values
+from lib.sae import STREAM, TopKSAE, padded
 from lib.training import Training, train
 from lib.verdict import Findings, Reading, gain, reading
 
@@ -37,7 +33,6 @@ class Split(NamedTuple):
     units: tuple[int, int]
     fit: torch.Tensor  # (2, stimuli, larger number of units), for the SAEs
     scored: torch.Tensor  # (2, other stimuli, the same), for the scores
-    digest: str  # of the responses that the SAEs see
 
     def of(self, side: int) -> torch.Tensor:
         """The scored responses of network 0 or 1 without padding, `(stimuli, units)`."""
@@ -55,10 +50,9 @@ class Settings(NamedTuple):
 
 
 class Measured(NamedTuple):
-    """Scores by (metric, pairing), each `(seeds, folds)` on stimuli that the SAEs have not seen; 1 seed for `nn`."""
+    """Scores on stimuli that the SAEs have not seen."""
 
-    scores: dict[tuple[str, str], torch.Tensor]
-    shuffled: dict[tuple[str, str], float]  # the same with the stimuli of b in another order: chance
+    scores: pd.DataFrame  # as `lib.pairings.score`, a seed is an SAE's; "shuffled nn": stimuli of b in another order
     silent: float  # share of trained latents that are 0 throughout some fold and were left out
     constant: tuple[int, int]  # units of a and of b that never change: they score 0 and are counted
 
@@ -88,8 +82,7 @@ def split_stimuli(
         if constant_units(y).all():
             raise ValueError(f"no unit of {name} ever changes: check that its rows are stimuli and its columns units")
     order = torch.randperm(stimuli, generator=seeded(seed))
-    wide = max(y_a.shape[1], y_b.shape[1])
-    y = torch.stack([pad((y - y.double().mean(0)).float(), (0, wide - y.shape[1])) for y in (y_a, y_b)]).to(device)
+    y = padded([(y - y.double().mean(0)).float() for y in (y_a, y_b)]).to(device)
     fit, scored = y[:, order[:fitted]], y[:, order[fitted:]]
     centre, scale = centre_and_scale(fit)
     if not scale.all():
@@ -97,8 +90,7 @@ def split_stimuli(
             "no unit of a network changes on the stimuli of the SAEs: give more stimuli, or more varied ones"
         )
     fit, scored = (fit - centre) / scale, (scored - centre) / scale
-    digest = sha256(fit.cpu().numpy().tobytes()).hexdigest()[:16]
-    return Split((y_a.shape[1], y_b.shape[1]), fit, scored, digest)
+    return Split((y_a.shape[1], y_b.shape[1]), fit, scored)
 
 
 def dimensions(split: Split) -> tuple[float, float]:
@@ -127,7 +119,7 @@ def fit_saes(split: Split, settings: Settings, steps: int = 0) -> Training:
         return split.fit[:, chosen].repeat(settings.seeds, 1, 1)
 
     lr = 0.01 * (128 / max(128, settings.latents)) ** 0.5  # larger dictionaries take smaller steps
-    return train(sae, draw, steps, "saes-own", {"responses": split.digest}, STREAM, lr, cosine=True)
+    return train(sae, draw, steps, "saes-own", STREAM, lr, cosine=True)
 
 
 def random_saes(split: Split, settings: Settings) -> TopKSAE:
@@ -145,14 +137,10 @@ def choose_k(split: Split, settings: Settings, candidates: list[int], folds: int
     agreement = {}
     for k in candidates:
         sae = fit_saes(split, settings._replace(k=k, seeds=2), max(1, settings.steps // 4)).model
-        y = split.fit[:, :5000]
-        parts = k_folds(y.shape[1], folds)
         try:
-            codes = active_codes(sae, y, folds, 0)
+            agreement[k] = float(latents_match(sae, split.fit[:, :5000], ("02", "13"), folds).mean())
         except ValueError:
             continue
-        scores = [soft_matching_folds(_correlations(codes[i], codes[i + 2], parts)).mean for i in (0, 1)]
-        agreement[k] = sum(scores) / 2
     if not agreement:
         raise ValueError(f"with k of {candidates} no latent fires in every fold: give k, fewer latents or more stimuli")
     return agreement
@@ -163,66 +151,63 @@ def k_candidates(latents: int) -> list[int]:
     return sorted({min(128, max(1, latents // share)) for share in (64, 32, 16, 8)})
 
 
-def active_codes(sae: TopKSAE, y: torch.Tensor, folds: int, seed: int) -> list[torch.Tensor]:
+def active_codes(sae: TopKSAE, y: torch.Tensor, folds: list) -> list[torch.Tensor]:
     """Each SAE's codes of `y: (2, stimuli, units)`, `(stimuli, latents)`, without latents silent throughout a fold.
 
     Raises ValueError if none is left.
     """
     copies = len(sae.encoder) // 2
     codes = torch.cat([sae.latents(part.repeat(copies, 1, 1)) for part in y.split(PART, 1)], 1)
-    parts = k_folds(y.shape[1], folds, seed)
-    active = [code[:, ~silent_units(code, parts)] for code in codes]
+    active = [code[:, ~silent_units(code, folds)] for code in codes]
     if not all(code.shape[1] for code in active):
         raise ValueError("no latent of an SAE fires in every fold: give fewer latents, a larger k or more stimuli")
     return active
 
 
-def _correlations(x, y, folds):
-    return [(unit_correlations(x[train], y[train]), unit_correlations(x[test], y[test])) for train, test in folds]
-
-
-def match(x: torch.Tensor, y: torch.Tensor, folds: int, seed: int) -> dict[str, list[float]]:
-    """Matching of two populations `(stimuli, units)`, and RSA and CKA, which have no fit, on each held-out fold."""
-    parts = k_folds(len(x), folds, seed)
-    ab = _correlations(x, y, parts)
-    return {
-        "soft": soft_matching_folds(ab).folds,
-        "semi_ab": semi_matching_folds(ab).folds,
-        "semi_ba": semi_matching_folds([(train.T, test.T) for train, test in ab]).folds,
-        "cka": [float(linear_cka(x[test], y[test], debiased=True)) for _, test in parts],
-        "rsa": [float(rsa(x[test], y[test])) for _, test in parts],
-    }
+def latents_match(
+    sae: TopKSAE, y: torch.Tensor, models: tuple[str, ...], folds: int = 5, seed: int = 0
+) -> torch.Tensor:
+    """Soft-matching of two SAEs' latents on folds of `y`, "02" for the first and the third; `(len(models), folds)`."""
+    parts = k_folds(y.shape[1], folds, seed)
+    held = Held({str(i): code for i, code in enumerate(active_codes(sae, y, parts))}, parts)
+    return values(score(held, [Pairing("ss", a, b, ("soft",), i) for i, (a, b) in enumerate(models)]), "soft", "ss")
 
 
 def measure(split: Split, sae: TopKSAE, control: TopKSAE, folds: int = 5, seed: int = 0) -> Measured:
     """Every score on the scored stimuli."""
-    n = [split.of(0), split.of(1)]
-    codes, random = (active_codes(model, split.scored, folds, seed) for model in (sae, control))
-    a, b, order = codes[::2], codes[1::2], torch.randperm(split.scored.shape[1], generator=seeded(seed + 1))
-    found = {"nn": [match(*n, folds, seed)], "ss": [match(x, y, folds, seed) for x, y in zip(a, b, strict=True)]}
-    found["rs"] = [match(random[0], y, folds, seed) for y in b]
-    chance = {"nn": match(n[0], n[1][order], folds, seed), "ss": match(a[0], b[0][order], folds, seed)}
-    for side, own, untrained in (("a", a, random[0]), ("b", b, random[1])):
-        found[side * 2] = [match(own[0], other, folds, seed) for other in own[1:]]
-        found[f"r{side}"] = [match(untrained, own[0], folds, seed)]
-    scores = {
-        (metric, pairing): torch.tensor([one[metric] for one in seeds], dtype=torch.float64)
-        for pairing, seeds in found.items()
-        for metric in seeds[0]
-    }
-    shuffled = {
-        (metric, pairing): sum(values) / folds for pairing, one in chance.items() for metric, values in one.items()
-    }
-    targets = n[0], torch.cat([n[1], n[1][order]], 1)  # the shuffled units of b are predicted beside the true ones
-    for pairing, sources in (("nn", [n]), ("sn", list(zip(a, b, strict=True))), ("rn", [random])):
-        forth = torch.stack([ridge_correlations(x, targets[1], folds, seed) for x, _ in sources])
-        back = torch.stack([ridge_correlations(y, targets[0], folds, seed) for _, y in sources])
-        forth, chance = forth.tensor_split(2, dim=-1)
-        scores["ridge_ab", pairing], scores["ridge_ba", pairing] = forth.mean(-1), back.mean(-1)
-        shuffled["ridge_ab", pairing] = float(chance.mean())
+    parts = k_folds(split.scored.shape[1], folds, seed)
+    order = torch.randperm(split.scored.shape[1], generator=seeded(seed + 1))
+    n = {"n_a": split.of(0), "n_b": split.of(1)}
+    codes, random = (active_codes(model, split.scored, parts) for model in (sae, control))
+    latents = {f"s{i // 2}_{'ab'[i % 2]}": code for i, code in enumerate(codes)}
+    shuffled = {"n_shuffled": n["n_b"][order], "s_shuffled": latents["s0_b"][order]}
+    held = Held(n | latents | dict(zip(("r_a", "r_b"), random, strict=True)) | shuffled, parts)
     kept = sum(code.shape[1] for code in codes) / (len(codes) * sae.encoder.shape[-1])
-    constant = tuple(int(constant_units(y).sum()) for y in n)
-    return Measured({key: value.cpu() for key, value in scores.items()}, shuffled, 1 - kept, constant)
+    constant = tuple(int(constant_units(y).sum()) for y in n.values())
+    return Measured(score(held, wanted(len(codes) // 2)), 1 - kept, constant)
+
+
+def wanted(seeds: int) -> list[Pairing]:
+    """What is scored with so many SAEs of each network: the pairings of this module, and chance."""
+    matched, (forth, back) = MATCHING + GEOMETRY, ((one,) for one in RIDGE)
+    found = [
+        Pairing("nn", "n_a", "n_b", matched + RIDGE),
+        Pairing("rn", "r_a", "n_b", forth),
+        Pairing("rn", "n_a", "r_b", back),
+        Pairing("ra", "r_a", "s0_a", matched),
+        Pairing("rb", "r_b", "s0_b", matched),
+        Pairing("shuffled nn", "n_a", "n_shuffled", matched + forth),
+        Pairing("shuffled ss", "s0_a", "s_shuffled", matched),
+        Pairing("shuffled rn", "r_a", "n_shuffled", forth),
+    ]
+    for i in range(seeds):
+        a, b = f"s{i}_a", f"s{i}_b"
+        found += [Pairing("ss", a, b, matched, i), Pairing("rs", "r_a", b, matched, i)]
+        found += [Pairing("sn", a, "n_b", forth, i), Pairing("sn", "n_a", b, back, i)]
+        found += [Pairing("shuffled sn", a, "n_shuffled", forth, i)]
+        if i:
+            found += [Pairing("aa", "s0_a", a, matched, i - 1), Pairing("bb", "s0_b", b, matched, i - 1)]
+    return found
 
 
 class Analysis(NamedTuple):
@@ -277,30 +262,24 @@ def fit_half(split: Split, settings: Settings) -> Training:
     return fit_saes(split, settings._replace(seeds=1), settings.steps // 2)
 
 
-def score_table(measured: Measured, pairings: dict[str, str], metrics: dict[str, str]) -> pd.DataFrame:
+def score_table(scores: pd.DataFrame, pairings: dict[str, str], metrics: dict[str, str]) -> pd.DataFrame:
     """Scores as "mean ± error", a row for each metric and a column for each pairing; both map a name to its words.
 
     The mean is over SAE seeds and folds, the error is the standard error over folds.
     """
 
-    def shown(values):
-        error = float(values.mean(0).std()) / values.shape[1] ** 0.5
-        return f"{float(values.mean()):.3f} ± {error:.3f}"
+    def shown(found):
+        error = float(found.mean(0).std()) / found.shape[1] ** 0.5
+        return f"{float(found.mean()):.3f} ± {error:.3f}"
 
-    cells = [[shown(measured.scores[metric, ab]) for ab in pairings] for metric in metrics]
+    cells = [[shown(values(scores, metric, ab)) for ab in pairings] for metric in metrics]
     return pd.DataFrame(cells, list(metrics.values()), list(pairings.values()))
 
 
-def score_rows(measured: Measured) -> pd.DataFrame:
-    """Every single score: metric, pairing, SAE seed, fold and value; chance has the pairing `shuffled nn` and so on."""
-    rows = [
-        (metric, pairing, seed, fold, float(value))
-        for (metric, pairing), values in measured.scores.items()
-        for seed, folds in enumerate(values)
-        for fold, value in enumerate(folds)
-    ]
-    rows += [(metric, f"shuffled {ab}", 0, "mean", value) for (metric, ab), value in measured.shuffled.items()]
-    return pd.DataFrame(rows, columns=["metric", "pairing", "sae_seed", "fold", "score"])
+def chance(scores: pd.DataFrame) -> pd.Series:
+    """Mean score of each metric, direction and pairing with the stimuli of b shuffled."""
+    shuffled = scores[scores.pairing.str.startswith("shuffled")]
+    return shuffled.groupby(["metric", "direction", "pairing"], sort=False).value.mean()
 
 
 def explained(split: Split, sae: TopKSAE) -> tuple[torch.Tensor, torch.Tensor]:
@@ -311,21 +290,30 @@ def explained(split: Split, sae: TopKSAE) -> tuple[torch.Tensor, torch.Tensor]:
 
 def findings(split: Split, settings: Settings, training: Training, half: Training, measured: Measured) -> Findings:
     """The numbers for a reading; ridge scores are means of both directions."""
-    scores, sae = measured.scores, training.model
-    folds = scores["soft", "nn"].shape[1]
-    ridge = {ab: (scores["ridge_ab", ab] + scores["ridge_ba", ab]) / 2 for ab in ("nn", "sn", "rn")}
-    soft = {ab: scores["soft", ab] for ab in ("nn", "ss", "rs")}
-    fit, seen = explained(split, sae)
-    same = [[float(scores["soft", kind.replace("x", side)].mean()) for side in "ab"] for kind in ("xx", "rx")]
-    codes = active_codes(half.model, split.scored, folds, settings.first_seed)
-    matched = soft_matching_folds(_correlations(*codes, k_folds(len(codes[0]), folds, settings.first_seed))).mean
+    soft = {ab: values(measured.scores, "soft", ab) for ab in ("nn", "ss", "rs", "aa", "bb", "ra", "rb")}
+    ridge = {ab: sum(values(measured.scores, metric, ab) for metric in RIDGE) / 2 for ab in ("nn", "sn", "rn")}
+    fit, seen = explained(split, training.model)
+    matched = latents_match(half.model, split.scored, ("01",), soft["nn"].shape[1], settings.first_seed)
     return Findings(
-        split.units, dimensions(split), (split.fit.shape[1], split.scored.shape[1]), settings.latents,
-        *(float(x.mean()) for x in (soft["nn"], soft["ss"], ridge["nn"], ridge["sn"])),
-        gain(soft["ss"], soft["nn"]), gain(soft["ss"], soft["rs"]),
-        gain(ridge["sn"], ridge["nn"]), gain(ridge["sn"], ridge["rn"]),
-        *(sum(both) / 2 for both in same),
-        float(seen.mean()), float(fit.mean()), float(seen[:2].mean() - explained(split, half.model)[1].mean()),
-        float(soft["ss"][0].mean()) - matched, measured.silent, max(map(abs, measured.shuffled.values())),
-        measured.constant,
-    )  # fmt: skip
+        units=split.units,
+        dimensions=dimensions(split),
+        stimuli=(split.fit.shape[1], split.scored.shape[1]),
+        latents=settings.latents,
+        soft_nn=float(soft["nn"].mean()),
+        soft_ss=float(soft["ss"].mean()),
+        ridge_nn=float(ridge["nn"].mean()),
+        ridge_sn=float(ridge["sn"].mean()),
+        match_gain=gain(soft["ss"], soft["nn"]),
+        match_over_random=gain(soft["ss"], soft["rs"]),
+        ridge_gain=gain(ridge["sn"], ridge["nn"]),
+        ridge_over_random=gain(ridge["sn"], ridge["rn"]),
+        stable=float(soft["aa"].mean() + soft["bb"].mean()) / 2,
+        stable_random=float(soft["ra"].mean() + soft["rb"].mean()) / 2,
+        explained=float(seen.mean()),
+        explained_fit=float(fit.mean()),
+        explained_rise=float(seen[:2].mean() - explained(split, half.model)[1].mean()),
+        match_rise=float(soft["ss"][0].mean() - matched.mean()),
+        silent=measured.silent,
+        chance=float(chance(measured.scores).abs().max()),
+        constant=measured.constant,
+    )

@@ -3,7 +3,7 @@
 [A] is Longon et al. 2025, appendix A.2, after Gao et al. 2025; [B] is Liu et al. 2026. P models, N units, F latents.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 from torch import nn
@@ -249,18 +249,52 @@ def random_rows(units: int | list[int], rows: int, seeds: list[int], draws: int)
 
 
 def train_saes(
-    draw: Callable, about: dict, units: int, latents: int, k: int, seeds: list[int], steps: int,
+    draw: Callable, units: int, latents: int, k: int, seeds: list[int], steps: int,
     device: str | torch.device = "cpu",
 ) -> Training:  # fmt: skip
     """SAEs trained on `steps` batches `draw(generator): (P, stimuli, units)`, with the settings of the toy models.
 
-    `about` says what is drawn. Finished SAEs are kept in build/trained and found again. The SAEs are `.model` of what
+    Finished SAEs are kept in build/trained and found again. The SAEs are `.model` of what
     is returned; its `.history` holds loss, explained variance and share of dead latents. [A, appendix A.2]
     """
     model = TopKSAE(units, latents, k, seeds, device=device)
-    return train(model, draw, steps, f"saes-{units}-{latents}-{k}", {"draw": about, "k": k}, seed=STREAM)
+    return train(model, draw, steps, f"saes-{units}-{latents}-{k}", seed=STREAM)
 
 
 def keep_largest(z: torch.Tensor, k: int) -> torch.Tensor:
     """TopK: the k largest entries of each row stay, the others become 0."""
     return torch.where(z >= kth_largest(z, k), z, 0)
+
+
+def padded(responses: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Systems' responses `(stimuli, units)` as one tensor `(systems, stimuli, most units)`, padded with units of 0."""
+    most = max(y.shape[1] for y in responses)
+    return torch.stack([nn.functional.pad(y, (0, most - y.shape[1])) for y in responses])
+
+
+def joint_batches(
+    y: torch.Tensor, pairs: Sequence[tuple[int, int]], size: int, order: torch.Tensor | None = None
+) -> Callable:
+    """What draws batches `(2 pairs, size, units)` for a `JointSAE` from responses `y: (systems, stimuli, units)`.
+
+    Pair i is systems `pairs[i]`, and all pairs see the same stimuli. With `order`, a permutation of the stimuli, b
+    answers stimulus `order[s]` where a answers `s`: the control in which nothing is shared.
+    """
+    systems = torch.tensor(pairs, device=y.device).flatten()[:, None]
+
+    def draw(generator):
+        chosen = torch.randint(y.shape[1], (size,), generator=generator, device=generator.device)
+        other = chosen if order is None else order.to(chosen.device)[chosen]
+        return y[systems, torch.stack([chosen, other]).repeat(len(pairs), 1)]
+
+    return draw
+
+
+def joint_codes(sae: TopKSAE, models: Sequence[int], y: Sequence[torch.Tensor]) -> dict[str, list[torch.Tensor]]:
+    """Of two systems, by two models of an SAE: `codes`, what is `rebuilt` from them, and that `recoded`.
+
+    `y` are the systems' responses `(stimuli, units)` themselves, not padded.
+    """
+    codes, rebuilt = zip(*(sae.encode_one(p, one) for p, one in zip(models, y, strict=True)), strict=True)
+    recoded = [sae.encode_one(p, one)[0] for p, one in zip(models, rebuilt, strict=True)]
+    return {"codes": list(codes), "rebuilt": list(rebuilt), "recoded": recoded}

@@ -96,8 +96,7 @@ def train_toy_models(
     """
     model = ToyModels(n, units, seeds, variant, device)
     draw = partial(bernoulli_uniform, batch, n, p, dtype=torch.float32)
-    about = {"variant": variant, "p": p, "batch": batch}
-    return train(model, draw, steps, f"toys-{variant}-{units}", about, seed=STREAM)
+    return train(model, draw, steps, f"toys-{variant}-{units}", seed=STREAM)
 
 
 def feature_norms(weight: torch.Tensor) -> torch.Tensor:

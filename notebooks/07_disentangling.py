@@ -233,9 +233,8 @@ def response_stream(toy, models):
 def fit_saes(toy, models, latents, k, steps):
     """One SAE for each of the first so many toy models, from the store if they were trained before."""
     units = toy.model.weight.shape[-1]
-    about = {"toys": toy.checkpoint.name, "batch": batch}
     draw = response_stream(toy, models)
-    return train_saes(draw, about, units, latents, k, sae_seeds[:models], steps, device=run.device)
+    return train_saes(draw, units, latents, k, sae_seeds[:models], steps, device=run.device)
 
 
 # %%

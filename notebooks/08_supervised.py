@@ -277,9 +277,8 @@ def trained(n, pairs, gradient):
     every = [m for m in units[n] for _ in range(2 * pairs)]
     seeds = [1000 * (seed + 1) + i for i in range(len(every))]
     draw = partial(topk_uniform, batch, n, k, dtype=torch.float32)
-    about = {"latents": "topk_uniform", "n": n, "k": k, "batch": batch}
     model = SupervisedSAE(every, n, k, seeds, gradient, device=run.device)
-    return train(model, draw, steps, f"supervised-{n}", about, seed=2**31 + seed, lr=0.01, cosine=True)
+    return train(model, draw, steps, f"supervised-{n}", seed=2**31 + seed, lr=0.01, cosine=True)
 
 
 # %%
@@ -773,9 +772,8 @@ def stored_pair_scores(size):
     """`code_scores` of systems trained on `size` stored stimuli."""
     z = topk_uniform(size, n, k, seeded(seed + 2, run.device), dtype=torch.float32)
     model = SupervisedSAE(m_stored, n, k, list(range(2 * pairs)), device=run.device)
-    about = {"stored": size, "n": n, "k": k, "batch": batch, "seed": seed + 2}
     draw = partial(draw_stored, z)
-    return code_scores(train(model, draw, steps, "stored", about, seed=2**31 + seed, lr=0.01, cosine=True).model, z)
+    return code_scores(train(model, draw, steps, "stored", seed=2**31 + seed, lr=0.01, cosine=True).model, z)
 
 
 def draw_stored(z, generator):
@@ -816,8 +814,7 @@ def plain(ratio):
     z = topk_uniform(plain_stimuli, n, k, seeded(seed + 3, run.device), dtype=torch.float32)
     seeds = [1000 * (seed + 1) + i for i in range(2 * plain_pairs)]
     model = SupervisedSAE(round(ratio * m_cs[n]), n, k, seeds, start="gaussian", device=run.device)
-    about = {"stored": plain_stimuli, "n": n, "k": k, "seed": seed + 3}
-    return train(model, lambda g: z, plain_steps, "supervised-plain", about), z
+    return train(model, lambda g: z, plain_steps, "supervised-plain"), z
 
 
 # %%

@@ -172,8 +172,7 @@ def learn_systems(n, k, units):
     """Systems trained with their encoders on fresh stimuli."""
     model = SupervisedSAE(units, n, k, seeds(n, 0, len(units)), device=run.device)
     draw = partial(topk_uniform, batch, n, k, dtype=torch.float32)
-    about = {"draw": "topk_uniform", "n": n, "batch": batch, "units": units}
-    return train(model, draw, steps, "supervised", about, seed, rate, cosine=True).model
+    return train(model, draw, steps, "supervised", seed, rate, cosine=True).model
 
 
 # %% [markdown]
@@ -203,15 +202,14 @@ def centred(systems, z):
 
 
 # %%
-def learn_saes(systems, n, k, which, draw=None, about="fresh, centred", lr=rate, steps=steps, cosine=True, **options):
+def learn_saes(systems, n, k, which, draw=None, lr=rate, steps=steps, cosine=True, **options):
     """SAEs on the systems; `which` are their places in the main experiment, so that each keeps its seed."""
     units = [(systems.weight[i] != 0).any(0).sum().item() for i in range(len(which))]
     chosen = [seeds(n, 1, which[-1] + 1)[i] for i in which]
     recipe = {"aux_weight": aux_weight, "dead_after": dead_after} | options
     model = TopKSAE(units, n, k, chosen, device=run.device, **recipe)
     draw = draw or (lambda g: centred(systems, topk_uniform(batch, n, k, g, dtype=torch.float32)))
-    told = {"systems": systems.weight.double().square().sum().item(), "batch": batch, "stimuli": about}
-    return train(model, draw, steps, "unsupervised", told, seed + 1, lr, cosine).model
+    return train(model, draw, steps, "unsupervised", seed + 1, lr, cosine).model
 
 
 # %% [markdown]
@@ -724,14 +722,14 @@ def not_centred(systems):
 
 # %%
 recipes = {
-    "not centred": {"draw": not_centred(subset), "about": "not centred"},
+    "not centred": {"draw": not_centred(subset)},
     "untied start": {"start": "untied"},
     "N(0, 1) start": {"start": "gaussian"},
     "unit-norm decoder": {"unit_norm": True},
     "pre-bias": {"pre_bias": True},
     "constant rate": {"cosine": False},
     "no auxiliary loss": {"dead_after": steps + 1},
-    "fixed training set": {"draw": from_fixed(stored[1]), "about": ["fixed, centred", stored[1]]},
+    "fixed training set": {"draw": from_fixed(stored[1])},
     "not trained": {"steps": 0},
 }
 trained = {name: learn_saes(subset, n, k, where, **options) for name, options in recipes.items()}
@@ -843,8 +841,7 @@ for kind, part in {"gauss": subset, "learned": learned_subset}.items():
 
 # %%
 for size in stored:
-    about = ["fixed, centred", size]
-    trained[size] = learn_saes(subset, n, k, where, draw=from_fixed(size), about=about)
+    trained[size] = learn_saes(subset, n, k, where, draw=from_fixed(size))
 
 
 def on_size(stimuli, size):
@@ -1039,7 +1036,7 @@ print(f"{paired_correlations(in_order(s_b, s_a), s_b).mean():.4f}")
 # %%
 for wrong in (max(1, k // 2), 2 * k):
     draw = lambda g: centred(subset, topk_uniform(batch, n, k, g, dtype=torch.float32))  # noqa: E731
-    sae = learn_saes(subset, n, wrong, where, draw, about=["fresh, centred", k])
+    sae = learn_saes(subset, n, wrong, where, draw)
     print(f"told {wrong}, true {k}:", *(f"{r:.3f}" for r in pair_scores(sae.encode(centred(subset, z)))[0]))
 print("told the truth:", *(f"{r:.3f}" for r in recipe_scores["ours"][0]))
 

@@ -336,12 +336,11 @@ def fit_saes(site, steps, models=2 * pairs, count=latents, active=k):
     """SAEs of the first so many networks at a site, from the store if they were trained before."""
     y = data[site][0][:models]
     sae = TopKSAE(y.shape[2], count, active, sae_seeds[:models], 1 / 32, 50, device=run.device)
-    about = {"networks": [training.checkpoint.name for training in trained[SITES[site][0]]], "site": SITES[site]}
 
     def draw(generator):
         return y[:, torch.randint(y.shape[1], (512,), generator=generator, device=y.device)]
 
-    return train(sae, draw, steps, f"saes-{site}", about, STREAM, 0.01, cosine=True)
+    return train(sae, draw, steps, f"saes-{site}", STREAM, 0.01, cosine=True)
 
 
 # %%
@@ -781,7 +780,7 @@ def stored(pair, images):
 
 
 # %%
-def own_scores(train_files, test_files, about):
+def own_scores(train_files, test_files):
     """Scores of one pair at one layer and the variance explained, with SAEs trained as in the paper."""
     step = max(1, len(train_files[0]) // 50000)
     centre, scale = centre_and_scale(stacked(train_files, step).to(run.device))
@@ -789,7 +788,7 @@ def own_scores(train_files, test_files, about):
     sae = TopKSAE(y.shape[2], expansion * y.shape[2], own_k, sae_seeds[:2], 1e-4, 32, device=run.device)
     steps = max(1, round(epochs * len(train_files[0]) / 1024))
     draw = stored_batches(train_files, centre, scale, 1024)
-    sae = train(sae, draw, steps, "saes-own", about, STREAM, 0.0004).model
+    sae = train(sae, draw, steps, "saes-own", STREAM, 0.0004).model
     return all_scores(y, sae), float(explained_variance(sae, y).mean())
 
 
@@ -797,10 +796,9 @@ def own_scores(train_files, test_files, about):
 own = {}
 for pair in range(len(networks) // 2):
     train_files, test_files = stored(pair, train_images), stored(pair, test_images)
-    about = {"networks": networks[2 * pair :][:2], "layers": layers[2 * pair :][:2], "images": train_images}
     for i, site in enumerate(("middle", "deep")):
         files = [[both[i] for both in kind] for kind in (train_files, test_files)]
-        own[pair, site] = own_scores(*files, about | {"site": site})
+        own[pair, site] = own_scores(*files)
 
 # %% [markdown]
 # The table has a row for each pair and layer: soft-matching, ridge correlation, and the variance that the SAEs explain

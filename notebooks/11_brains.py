@@ -378,9 +378,8 @@ pool = ((pool - centre) / scale).to(run.device)
 y = ((seen @ projections.mT.float() - centre) / scale).to(run.device)
 
 # %%
-made = {"simulated": [seed, subjects, features, units, active, sae_images]}
 sae_seeds = [1000 * seed + 500 + subject for subject in numbers]
-saes = fit_saes(pool, latents, k, sae_steps, sae_seeds, made)
+saes = fit_saes(pool, latents, k, sae_steps, sae_seeds)
 run.record(explained=explained_variance(saes, y))
 
 # %% [markdown]
@@ -503,7 +502,7 @@ for roi, kind in KINDS.items():
 
 # %%
 lengths = len(curve_sae_images)
-few = fit_saes(pool[:1].expand(lengths, -1, -1), latents, k, sae_steps, [*range(lengths)], made, curve_sae_images)
+few = fit_saes(pool[:1].expand(lengths, -1, -1), latents, k, sae_steps, [*range(lengths)], curve_sae_images)
 few_codes = few.latents(y[:1].expand(lengths, -1, -1))
 by_sae = {kind: [gain(1, roi, code) for code in few_codes] for roi, kind in KINDS.items()}
 
@@ -620,9 +619,8 @@ def block_responses(b):
 def coded(b, active_latents, count):
     """Codes of a block for both sessions, with an SAE of its first `count` training images; explained variance."""
     *stimuli, training, kept_out = block_responses(b)
-    made = {"pictures": pictures, "block": v4_blocks[b], "seed": seed}
     wide = v4_expansion * training.shape[2]
-    sae = fit_saes(training, wide, active_latents, v4_steps, [seed], made, [min(count, training.shape[1])], 256, 0.005)
+    sae = fit_saes(training, wide, active_latents, v4_steps, [seed], [min(count, training.shape[1])], 256, 0.005)
     found = [{name: x[0] for name, x in codes(sae, each, seed).items()} for each in stimuli]
     return found, float(explained_variance(sae, kept_out))
 
@@ -852,21 +850,20 @@ run.recorded_table("v4", {name: f"v4_{name}_share_*" for name in ("neurons", "la
 
 
 # %%
-def own_sae(files, about):
+def own_sae(files):
     """An SAE trained on stored responses as in the paper, and what centres and scales them."""
     step = max(1, len(files[0]) // 50000)
     middle, size = centre_and_scale(stacked(files, step).to(run.device))
     width = files[0].shape[1]
     sae = TopKSAE(width, expansion * width, own_k, [seed], 1e-4, 32, device=run.device)
     steps = max(1, round(epochs * len(files[0]) / 1024))
-    return train(sae, stored_batches(files, middle, size, 1024), steps, "saes-nsd", about, STREAM, 0.0004), middle, size
+    return train(sae, stored_batches(files, middle, size, 1024), steps, "saes-nsd", STREAM, 0.0004), middle, size
 
 
 # %%
 def own_scores(name, layer):
     """For each subject, the score of each voxel over the mean ceiling, from neurons, latents and random latents."""
-    about = {"network": name, "layer": layer, "images": train_images, "seed": seed}
-    trained, middle, size = own_sae(stored_responses(name, [layer], train_images, device, seed), about)
+    trained, middle, size = own_sae(stored_responses(name, [layer], train_images, device, seed))
     found = {}
     for subject, recording in people.items():
         x = torch.from_numpy(stored_responses(name, [layer], recording.images, device, seed)[0].copy())

@@ -166,8 +166,8 @@ from lib.training import train
 # %% [markdown]
 # `networks` are named as in `lib.data.vision`, and split evenly over the entries of `layers`: here the first entry is
 # read in the two MLPs, the second in the two ViTs. Each layer comes with the position to read, `flat` for all units,
-# `cls` for the class token, `pool` or `centre`. With an empty `test_images` a fifth of `images` is held out. `crops` above 1
-# takes so many random crops of each image, and those of one image never stand on both sides.
+# `cls` for the class token, `pool` or `centre`. With an empty `test_images` a fifth of `images` is held out. `crops`
+# above 1 takes so many random crops of each image, and those of one image never stand on both sides.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -261,10 +261,8 @@ def fit_joint(chosen, steps, order=None):
     seeds = [1000 * seed + 2 * pairs.index(pair) + side for pair in chosen for side in (0, 1)]
     sizes = [units[i] for pair in chosen for i in pair]
     sae = JointSAE(sizes, latents, k, seeds, 1 / 32, 50, device=run.device)
-    about = {"sites": sites, "images": images, "crops": crops, "sum": float(y_train.double().abs().sum())}
-    about |= {"pairs": chosen, "batch": batch, "shuffled": order is not None}
     draw = joint_batches(y_train[..., : max(sizes)], chosen, batch, order)
-    return train(sae, draw, steps, "joint-saes", about, STREAM, 0.01, cosine=True).model
+    return train(sae, draw, steps, "joint-saes", STREAM, 0.01, cosine=True).model
 
 
 # %%
@@ -298,12 +296,11 @@ def untrained(pair):
 def fit_alone(steps):
     """One ordinary SAE for each system, with the settings of the joint ones."""
     sae = TopKSAE(units, latents, k, [9000 + 1000 * seed + i for i in range(len(sites))], 1 / 32, 50, device=run.device)
-    about = {"sites": sites, "images": images, "crops": crops, "sum": float(y_train.double().abs().sum())}
 
     def draw(generator):
         return y_train[:, torch.randint(y_train.shape[1], (batch,), generator=generator, device=generator.device)]
 
-    return train(sae, draw, steps, "saes-alone", about | {"batch": batch}, STREAM, 0.01, cosine=True).model
+    return train(sae, draw, steps, "saes-alone", STREAM, 0.01, cosine=True).model
 
 
 # %%

@@ -429,7 +429,7 @@ train_toy_models(2, [0, 1], 1, n=6, batch=8)
 """
 EDITS = {  # a file, what is replaced by what there, and the models that are trained anew
     "a constant of the data": ("lib/data/digits.py", "PRESENT = 9, 10, 0.3", "PRESENT = 9, 10, 0.6", {"stand-in-grid"}),
-    "a default": ("lib/features.py", "generator: torch.Generator, dtype=torch.float64)", "generator, dtype=torch.float64)",
+    "a default": ("lib/features.py", "generator: torch.Generator, dtype=", "generator=None, dtype=",
                   {"stand-in-grid", "toys-output_relu-2"}),
     "a comment": ("lib/training.py", "import json", "import json  # of what it depends on",
                   {"stand-in-grid", "toys-output_relu-2"}),

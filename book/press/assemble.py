@@ -1,11 +1,6 @@
-"""Assemble the book from executed chapters and build it with Jupyter Book.
+"""Assemble the book from executed chapters, or one chapter's page, and build it with Jupyter Book."""
 
-python -m book.press.assemble build [--profile quick]     the whole book into _build/html
-python -m book.press.assemble page NAME [--label custom]  one chapter's page, for a run with changed parameters
-python -m book.press.assemble record [--profile paper]    keep a long run's results with the book
-"""
-
-import argparse
+import json
 import re
 import shutil
 import subprocess
@@ -28,13 +23,12 @@ from book.press.pages import (
     with_card,
 )
 from book.press.reference import reference
-from book.press.runner import LEDGER, output_path, run_seconds
+from book.press.runner import run_seconds
 from lib import store
 from lib.chapter.parameters import chapter_names, notebook_path
-from lib.chapter.results import read_results
+from lib.chapter.results import checked_run, output_path, own_results, reads_ledger
 from lib.store import write_whole
 
-BOOK = store.ROOT / "book"
 STRICT = ["-W", "-n", "--keep-going", "-q"]  # a warning is an error, missing references too, and all of them are shown
 
 
@@ -42,12 +36,12 @@ def build(profile: str) -> int:
     """Copy the executed chapters of a profile into the book, write its generated pages, build; the exit status."""
     for name in chapter_names():
         text_notebook = f"../../notebooks/{name}.py"
-        _write_if_changed(BOOK / "chapters" / f"{name}.ipynb", _published(name, profile, text_notebook))
-    _write_if_changed(BOOK / "chapters" / "_verdicts.md", landing_verdicts(profile))
-    _write_if_changed(BOOK / "chapters" / "_run_times.md", run_times(profile))
-    _write_if_changed(BOOK / "chapters" / "_recorded_times.md", recorded_times())
-    _write_if_changed(BOOK / "chapters" / "_live.md", live_table())
-    _write_if_changed(BOOK / "chapters" / "_reference.md", reference())
+        _write_if_changed(store.ROOT / "book" / "chapters" / f"{name}.ipynb", _published(name, profile, text_notebook))
+    _write_if_changed(store.ROOT / "book" / "chapters" / "_verdicts.md", landing_verdicts(profile))
+    _write_if_changed(store.ROOT / "book" / "chapters" / "_run_times.md", run_times(profile))
+    _write_if_changed(store.ROOT / "book" / "chapters" / "_recorded_times.md", recorded_times())
+    _write_if_changed(store.ROOT / "book" / "chapters" / "_live.md", live_table())
+    _write_if_changed(store.ROOT / "book" / "chapters" / "_reference.md", reference())
     write_whole(store.ROOT / "build" / profile / "landing.svg", landing_picture(profile))
     status = _jupyter_book(store.ROOT, store.ROOT, *STRICT)
     if status == 0:
@@ -62,9 +56,9 @@ def page(name: str, label: str, show: bool = False) -> int:
     source.mkdir(parents=True, exist_ok=True)
     config = yaml.safe_load((store.ROOT / "_config.yml").read_text(encoding="utf-8"))
     extensions = config["sphinx"]["local_extensions"]
-    config["sphinx"]["local_extensions"] = dict.fromkeys(extensions, str(BOOK / "_ext"))
+    config["sphinx"]["local_extensions"] = dict.fromkeys(extensions, str(store.ROOT / "book" / "_ext"))
     config["bibtex_bibfiles"] = ["references.bib"]
-    shutil.copyfile(BOOK / "references.bib", source / "references.bib")
+    shutil.copyfile(store.ROOT / "book" / "references.bib", source / "references.bib")
     write_whole(source / "_config.yml", yaml.safe_dump(config))
     write_whole(source / "_toc.yml", yaml.safe_dump({"format": "jb-book", "root": name}))
     shutil.copyfile(notebook_path(name), source / f"{name}.py")
@@ -81,25 +75,23 @@ def page(name: str, label: str, show: bool = False) -> int:
 
 def record(profile: str) -> int:
     """Copy the results files of a profile's runs into book/results/<profile>; the exit status."""
-    paths = sorted(path for path in (store.ROOT / "build" / profile).glob("[0-9]*.json") if path.stem != LEDGER)
-    if not paths:
+    found = {name: content for name, content in own_results(profile).items() if not reads_ledger(name)}
+    if not found:
         raise ValueError(f"build/{profile} has no results to record: run `make book PROFILE={profile}` first")
-    for path in paths:
-        read_results(path)
-        copy = BOOK / "results" / profile / path.name
-        write_whole(copy, path.read_text(encoding="utf-8"))
+    for name, content in found.items():
+        copy = store.ROOT / "book" / "results" / profile / f"{name}.json"
+        content.pop("key")  # a record outlives the code that made it; its provenance names the revision
+        write_whole(copy, json.dumps(content, indent=1) + "\n")
         print(copy.relative_to(store.ROOT))
     return 0
 
 
 def _published(name, label, text_notebook):
     """An executed chapter as its page shows it: with its card, and without what differs from run to run."""
-    path = output_path(name, label)
-    if not path.exists():
-        raise ValueError(f"{name} has no successful run in build/{label}: run `make chapter NAME={name}` first")
-    notebook = nbformat.read(path, as_version=4)
+    profile = checked_run(name, label)["profile"]
+    notebook = nbformat.read(output_path(name, label), as_version=4)
     notebook.cells[0].source = with_card(notebook.cells[0].source, chapter_card(name, label, text_notebook))
-    profile = notebook.metadata.pop("run")["profile"]
+    notebook.metadata.pop("run")
     if profile == "quick":  # the defaults, which the parameters cell already shows
         notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
     return nbformat.writes(notebook) + "\n"
@@ -127,30 +119,3 @@ def _write_if_changed(path: Path, text: str) -> None:
 def _jupyter_book(source, output, *options):
     tool = Path(sys.executable).with_name("jupyter-book")
     return subprocess.run([tool, "build", source, "--path-output", output, *options]).returncode
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command line; returns its exit status."""
-    parser = argparse.ArgumentParser(
-        prog="python -m book.press.assemble", description="Build the book from executed chapters."
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-    whole = commands.add_parser("build", help="the whole book")
-    whole.add_argument("--profile", default="quick")
-    single = commands.add_parser("page", help="one chapter's page")
-    single.add_argument("name")
-    single.add_argument("--label", default="custom")
-    single.add_argument("--open", action="store_true", help="open it in a browser")
-    kept = commands.add_parser("record", help="keep a long run's results with the book")
-    kept.add_argument("--profile", default="paper")
-    given = parser.parse_args(arguments)
-    if given.command == "page":
-        return page(given.name, given.label, given.open)
-    return {"build": build, "record": record}[given.command](given.profile)
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except ValueError as error:
-        sys.exit(f"error: {error}")

@@ -1,11 +1,9 @@
-"""Look at what data the larger runs would find: `python -m book.press.check_data [--root data]`.
+"""Look at what data the larger runs would find.
 
 One line for each set: ok, missing or damaged, and what. A little of each is opened; nothing is fetched.
 """
 
-import argparse
 import hashlib
-import sys
 from collections.abc import Callable, Iterator
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +15,6 @@ from huggingface_hub import constants, try_to_load_from_cache
 from safetensors import safe_open
 from torchvision import models
 
-from lib import store
 from lib.checks import first_line
 from lib.data.images import SUFFIXES, open_images
 from lib.data.nsd import SESSIONS, TRIALS, nsd_files, read_ncsnr, roi_mask, stimuli, trial_images
@@ -173,18 +170,10 @@ def report(root: Path) -> Iterator[tuple[str, str, str]]:
             yield name, "damaged", first_line(error)
 
 
-def main(arguments: list[str] | None = None) -> int:
+def print_report(root: Path) -> int:
     """Print a line for each set; the exit status is 1 if something is damaged."""
-    parser = argparse.ArgumentParser(
-        prog="python -m book.press.check_data", description="Say which data sets are there."
-    )
-    parser.add_argument("--root", type=Path, default=store.ROOT / "data", help="folder of the data sets, default data")
     states = []
-    for name, state, found in report(parser.parse_args(arguments).root):
+    for name, state, found in report(root):
         print(f"{name:12} {state:8} {found}", flush=True)
         states.append(state)
     return int("damaged" in states)
-
-
-if __name__ == "__main__":
-    sys.exit(main())

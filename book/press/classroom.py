@@ -1,11 +1,6 @@
-"""Notebooks for a class, from the chapters: with the solutions for teachers, and without them for students.
+"""Notebooks for a class, from the chapters: with the solutions for teachers, and without them for students."""
 
-python -m book.press.classroom [NAME ...]     write build/classroom/teacher and build/classroom/student
-"""
-
-import argparse
 import re
-import sys
 
 import jupytext
 import nbformat
@@ -23,15 +18,17 @@ BOOK_ONLY = {
     r"\{numref\}`(?:[^`<]*<)?(fig-[^`>]+)>?`": r"figure `\1`",
 }
 MARK = re.compile(r"^:{3,}\{solution-(?P<which>start|end)\}.*?^:{3,}$\n?", flags=re.M | re.S)
-FOLDER = store.ROOT / "build" / "classroom"
 
 
 def write_notebooks(names: list[str]) -> None:
-    """Write both copies of the chapters. Raises ValueError for an unknown chapter, or a solution without an end."""
-    for name in names:
+    """Write both copies of chapters, of all if none is named, into build/classroom.
+
+    Raises ValueError for an unknown chapter, or a solution without an end.
+    """
+    for name in names or chapter_names():
         teacher = for_class(jupytext.read(notebook_path(name)))
         for whom, notebook in {"teacher": teacher, "student": without_solutions(teacher, name)}.items():
-            path = FOLDER / whom / f"{name}.ipynb"
+            path = store.ROOT / "build" / "classroom" / whom / f"{name}.ipynb"
             write_whole(path, nbformat.writes(notebook) + "\n")
             print(path.relative_to(store.ROOT))
 
@@ -71,17 +68,3 @@ def without_solutions(notebook: nbformat.NotebookNode, name: str) -> nbformat.No
 
 def _text(source):
     return [nbformat.v4.new_markdown_cell(source.strip())] if source.strip() else []
-
-
-def main(arguments: list[str] | None = None) -> None:
-    """Write the notebooks of some chapters, or of all that compute something."""
-    parser = argparse.ArgumentParser(prog="python -m book.press.classroom", description="Notebooks for a class.")
-    parser.add_argument("names", nargs="*", metavar="NAME", help="chapters, all if none is named")
-    write_notebooks(parser.parse_args(arguments).names or chapter_names())
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except ValueError as error:
-        sys.exit(f"error: {error}")

@@ -8,13 +8,12 @@ import jupytext
 import nbformat
 import yaml
 
-from book.press.runner import output_path, run_seconds
+from book.press.runner import run_seconds
 from lib import store
 from lib.chapter.claims import ledger, load_claims, summary_table, verdict_table
 from lib.chapter.parameters import chapter_names, notebook_path
-from lib.chapter.results import recorded_results, results_of
+from lib.chapter.results import output_path, recorded_results, results_of
 
-LIVE_TIMES = store.ROOT / "book" / "results" / "live.json"
 WORDS_A_MINUTE = 180  # of prose with formulas
 
 
@@ -100,7 +99,8 @@ def live_changes() -> list[dict]:
 
 def live_table() -> str:
     """The table of these changes with how long each took where the book was recorded, as Markdown."""
-    found = json.loads(LIVE_TIMES.read_text(encoding="utf-8")) if LIVE_TIMES.exists() else {"times": {}}
+    path = store.ROOT / "book" / "results" / "live.json"
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"times": {}}
     lines = ["| chapter | `ARGS` | what to watch | seconds |", "|---|---|---|---:|"]
     for change in live_changes():
         timed = found["times"].get(change["chapter"], {})

@@ -1,15 +1,10 @@
 """List and run chapters: the one runner behind make, continuous integration and the command line.
 
-    python -m book.press.runner list
-    python -m book.press.runner run [NAME ...] [--profile quick] [--jobs 2] [-p NAME VALUE]
-    python -m book.press.runner notebook NAME     write notebooks/NAME.ipynb for the raw tools
-
 A chapter runs into a temporary file and is renamed when it succeeded; one that failed stays beside it as
 `NAME.failed.ipynb`. Its results are pending until then and take their name together with the notebook. A chapter of
 which nothing has changed that decides its output (`lib.chapter.results.chapter_dependencies`) is not run again.
 """
 
-import argparse
 import hashlib
 import json
 import os
@@ -20,11 +15,10 @@ from contextlib import contextmanager
 
 import jupytext
 import nbformat
-import yaml
 from tqdm import tqdm
 
 from lib import store
-from lib.chapter.parameters import chapter_names, checked, declared, notebook_path, profile_values
+from lib.chapter.parameters import checked, notebook_path, profile_values
 from lib.chapter.results import (
     BY_RUNNER,
     chapter_dependencies,
@@ -218,13 +212,6 @@ def _too_long(notebook):
     return None
 
 
-def _literal(name, value):
-    try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ValueError(f"-p {name} {value!r} is no value: write a number, a word or a list such as [2, 8]") from None
-
-
 @contextmanager
 def _alone(label):
     """Hold build/<label> for this run: two runs would overwrite each other's temporary files."""
@@ -235,43 +222,9 @@ def _alone(label):
         raise ValueError(f"another run is using build/{label}: wait for it, or give --label another name") from None
 
 
-def _parser():
-    parser = argparse.ArgumentParser(
-        prog="python -m book.press.runner", description="List and run the book's chapters."
-    )
-    commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("list", help="list chapters and their parameters")
-    run = commands.add_parser("run", help="run chapters that are out of date")
-    run.add_argument("names", nargs="*", metavar="NAME", help="chapters, all if none is named")
-    run.add_argument("--profile", default="quick", help="folder of notebooks/profiles, default quick")
-    run.add_argument("--label", help="folder of build/ for the outputs, default the profile's name")
-    run.add_argument(
-        "--jobs", type=int, choices=range(1, 65), default=2, metavar="N", help="chapters at a time, default 2"
-    )
-    run.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), help="set a parameter")
-    notebook = commands.add_parser("notebook", help="write a chapter as .ipynb for the raw tools")
-    notebook.add_argument("name", metavar="NAME")
-    return parser
-
-
-def main(arguments: list[str] | None = None) -> int:
-    """The command line; returns its exit status."""
-    given = _parser().parse_args(arguments)
-    if given.command == "list":
-        for name in chapter_names():
-            print(name, *(f"    {parameter}" for parameter in declared(name).values()), sep="\n")
-        return 0
-    if given.command == "notebook":
-        path = (store.ROOT / "notebooks") / f"{given.name}.ipynb"
-        jupytext.write(jupytext.read(notebook_path(given.name)), path)
-        print(path.relative_to(store.ROOT))
-        return 0
-    values = {name: _literal(name, value) for name, value in given.p}
-    return 0 if run_chapters(given.names or chapter_names(), given.profile, values, given.jobs, given.label) else 1
-
-
-if __name__ == "__main__":
-    try:
-        sys.exit(main())
-    except ValueError as error:
-        sys.exit(f"error: {error}")
+def write_notebook(name: str) -> int:
+    """Write a chapter as notebooks/NAME.ipynb, for the raw tools; the exit status."""
+    path = store.ROOT / "notebooks" / f"{name}.ipynb"
+    jupytext.write(jupytext.read(notebook_path(name)), path)
+    print(path.relative_to(store.ROOT))
+    return 0

@@ -1,10 +1,4 @@
-"""Slides of a chapter, from its built page: the title, its claims, each statement, figure and exercise, what it leaves.
-
-python -m book.press.slides NAME ...     write _build/html/book/chapters/NAME.slides.html
-"""
-
-import argparse
-import sys
+"""Slides of a chapter, from its built page: title, claims, each statement, figure and exercise, what it leaves."""
 
 from bs4 import BeautifulSoup
 
@@ -12,7 +6,6 @@ from lib import store
 from lib.chapter.parameters import notebook_path
 from lib.store import write_whole
 
-PAGES = store.ROOT / "_build" / "html" / "book" / "chapters"
 # What fills a slide: figures, statements but not their proofs, exercises, and tables and lists outside of cells.
 SHOWN = (
     "figure, .proof.admonition:not(.proof-title):is(.theorem, .proposition, .definition, .lemma, .corollary, .remark), "
@@ -83,21 +76,12 @@ def _slide(level, heading, parts):
     return f'<section class="slide"><{level}>{heading.decode_contents()}</{level}>{content}</section>'
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Write the slides of some chapters."""
-    parser = argparse.ArgumentParser(prog="python -m book.press.slides", description="Slides from built chapters.")
-    parser.add_argument("names", nargs="+", metavar="NAME")
-    for name in parser.parse_args(arguments).names:
-        page = PAGES / f"{notebook_path(name).stem}.html"
+def write_slides(names: list[str]) -> None:
+    """Write the slides of built chapters beside their pages, as NAME.slides.html."""
+    for name in names:
+        page = store.ROOT / "_build" / "html" / "book" / "chapters" / f"{notebook_path(name).stem}.html"
         if not page.exists():
             raise ValueError(f"{page.relative_to(store.ROOT)} is missing: run `make book` first")
         path = page.with_suffix(".slides.html")
         write_whole(path, deck(page.read_text(encoding="utf-8")))
         print(path.relative_to(store.ROOT))
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except ValueError as error:
-        sys.exit(f"error: {error}")

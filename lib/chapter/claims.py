@@ -1,12 +1,9 @@
 """The claims ledger: what the papers claim, judged by predicates over what the chapters measured.
 
-    python -m lib.chapter.claims [--profile quick]     one line a claim: id, verdict, measured figure
-
 A claim in book/claims.yml `holds` if each of its predicates `name operator value` is true of its chapter's results;
 else it holds with a condition if each predicate of its `condition` is. No verdict is ever written down.
 """
 
-import argparse
 import operator
 import string
 import sys
@@ -18,7 +15,6 @@ import yaml
 from lib import store
 from lib.chapter.results import results_of
 
-LEDGER = store.ROOT / "book" / "claims.yml"
 VERDICTS = ("reproduced", "reproduced-with-condition", "not-reproduced", "not-run")
 OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq}
 
@@ -37,8 +33,9 @@ class Verdict(NamedTuple):
     figure: str  # label of the figure or statement that shows it
 
 
-def load_claims(path: Path = LEDGER) -> list[dict]:
+def load_claims(path: Path | None = None) -> list[dict]:
     """The ledger's entries; raises ValueError naming the claim and the field that is missing or unknown."""
+    path = path or store.ROOT / "book" / "claims.yml"
     claims = yaml.safe_load(path.read_text(encoding="utf-8"))
     required, optional = {"id", "paper", "place", "claim", "chapter"}, {"reports", "figure", "condition", "needs"}
     for claim in claims:
@@ -168,22 +165,11 @@ def _true(claim, predicate, numbers):
         raise ValueError(f"claim {claim['id']}: predicate {predicate!r} should read {form}") from None
 
 
-def main(arguments: list[str] | None = None) -> None:
-    """Print the ledger of one profile."""
-    parser = argparse.ArgumentParser(
-        prog="python -m lib.chapter.claims", description="Judge every claim from the results."
-    )
-    parser.add_argument("--profile", default="quick", help="whose results, default quick")
-    profile = parser.parse_args(arguments).profile
+def print_ledger(profile: str) -> int:
+    """Print the ledger of one profile, a line a claim: id, verdict, measured figure; the exit status."""
     results = results_of(profile)
     if not results:
         print(f"no results of profile {profile!r} yet: run `make book PROFILE={profile}`", file=sys.stderr)
     for entry in ledger(results):
         print(f"{entry.id:4} {entry.verdict:26} {entry.measured}")
-
-
-if __name__ == "__main__":
-    try:
-        main()
-    except ValueError as error:
-        sys.exit(f"error: {error}")
+    return 0

@@ -161,5 +161,4 @@ def train_stand_in(kind: StandIn, seed: int, device: torch.device, count: int = 
     def draw(generator):
         return random_batches(*scenes(kind.world, count, scene_seed, "train", device), size=128)(generator)
 
-    about = {"world": kind.world, "scenes": count, "seed": scene_seed}
-    return train(model, draw, kind.steps, f"stand-in-{kind.world}", about, STREAM, kind.lr, cosine=True)
+    return train(model, draw, kind.steps, f"stand-in-{kind.world}", STREAM, kind.lr, cosine=True)
