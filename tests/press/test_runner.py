@@ -34,11 +34,15 @@ draws: int = 2  # number of draws
 
 @pytest.fixture
 def project(tmp_path):
-    for folder in ("lib", "book/press"):
-        shutil.copytree(ROOT / folder, tmp_path / folder, ignore=shutil.ignore_patterns("__pycache__"))
-    write(tmp_path, "01_first", "print(draws)")
-    write(tmp_path, "02_second", "print(rate)")
-    return tmp_path
+    return tiny(tmp_path)
+
+
+def tiny(folder):
+    for name in ("lib", "book/press"):
+        shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
+    write(folder, "01_first", "print(draws)")
+    write(folder, "02_second", "print(rate)")
+    return folder
 
 
 def write(project, name, code):
@@ -91,13 +95,24 @@ run.save(data="none")
 """
 
 
-@pytest.fixture
-def saving(project):
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory):
     """The project with a first chapter that records a number, and has run."""
+    project = tiny(tmp_path_factory.mktemp("saved"))
     text = HEADER.replace("rate:", 'device: str = "cpu"  # auto, cpu or cuda\nrate:') + SAVES
     (project / "notebooks/01_first.py").write_text(text)
     assert run(project, "01_first").returncode == 0
     return project
+
+
+@pytest.fixture
+def saving(saved, tmp_path, monkeypatch):
+    """A copy of it, for the test to spoil."""
+    shutil.copytree(saved, tmp_path / "copy")
+    for name in ("ROOT", "CODE"):
+        monkeypatch.setattr(store, name, tmp_path / "copy")
+    assert results.out_of_date("01_first", "quick") == ""
+    return tmp_path / "copy"
 
 
 def content(project, name="01_first"):
@@ -137,26 +152,27 @@ SPOILT = {
 
 
 @pytest.mark.parametrize(("spoil", "why"), SPOILT.values(), ids=SPOILT)
-def test_what_was_changed_since_a_run_is_refused_by_readers_and_made_anew(spoil, why, saving, monkeypatch):
+def test_what_was_changed_since_a_run_is_refused_by_readers_and_out_of_date(spoil, why, saving):
     spoil(saving)
-    monkeypatch.setattr(store, "ROOT", saving)
-    monkeypatch.setattr(store, "CODE", saving)
     if (saving / "build/quick/01_first.json").exists():
         with pytest.raises(ValueError, match=why):
             results.results_of("quick")
     with pytest.raises(ValueError, match=why):
         results.checked_run("01_first", "quick")
+
+
+def test_what_is_out_of_date_is_made_anew_and_the_line_says_why(saving):
+    spoil_results(values={"x": 77.0})(saving)
     again = run(saving, "01_first")
-    assert f"anew since {why}" in again.stdout and content(saving)["values"] == {"x": 2.0}
+    assert "anew since 01_first.json was edited" in again.stdout
     assert results.results_of("quick")["01_first"]["values"] == {"x": 2.0}
 
 
-def test_results_of_an_older_book_are_refused_and_made_anew(saving, monkeypatch):
+def test_results_of_an_older_book_are_refused_and_made_anew(saving):
     path = saving / "build/quick/01_first.ipynb"
     notebook = json.loads(path.read_text())
     notebook["metadata"]["run"] = {"fingerprint": "x", "results": "y", "seconds": 1.0, "profile": "quick"}
     path.write_text(json.dumps(notebook))
-    monkeypatch.setattr(store, "ROOT", saving)
     with pytest.raises(ValueError, match="build/quick/01_first cannot be used, since it does not say what it was made"):
         results.results_of("quick")
     assert "anew since it does not say what it was made from" in run(saving, "01_first").stdout
