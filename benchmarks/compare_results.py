@@ -17,8 +17,9 @@ def shown(path: Path) -> dict[str, object]:
     for cell in json.loads(path.read_text(encoding="utf-8"))["cells"]:
         for output in cell.get("outputs", []):
             name = output.get("metadata", {}).get("scrapbook", {}).get("name")
-            if name and "text/html" not in output["data"]:
-                text = "".join(output["data"].get("text/markdown") or output["data"]["text/plain"])
+            texts = {kind.rsplit("/", 1)[1]: "".join(text) for kind, text in output.get("data", {}).items()}
+            text = texts.get("markdown") or texts.get("plain")
+            if name and text and "html" not in texts:
                 try:
                     found[name] = float(text)
                 except ValueError:
@@ -27,9 +28,9 @@ def shown(path: Path) -> dict[str, object]:
 
 
 def difference(first: object, second: object) -> float:
-    """Relative to the larger of the two, infinite for other texts."""
+    """Relative to the larger of the two, or to a millionth if that is larger; infinite for other texts."""
     if isinstance(first, float) and isinstance(second, float):
-        return abs(first - second) / max(abs(first), abs(second), 1e-300)
+        return abs(first - second) / max(abs(first), abs(second), 1e-6)
     return 0.0 if first == second else float("inf")
 
 
@@ -46,7 +47,7 @@ def main():
         before, after = shown(path), shown(folders.after / path.name)
         moved = {name: difference(before[name], after[name]) for name in before.keys() & after.keys()}
         worst = max(moved, key=moved.get, default="")
-        count = sum(value > 1e-12 for value in moved.values())
+        count = sum(value > 1e-9 for value in moved.values())
         sizes = (len(before), len(before.keys() - after.keys()), len(after.keys() - before.keys()), count)
         print("{:24}{:8}{:6}{:6}{:7}{:10.1e}  {}".format(path.stem, *sizes, moved.get(worst, 0), worst))
 
