@@ -15,6 +15,7 @@ from huggingface_hub import constants, try_to_load_from_cache
 from safetensors import safe_open
 from torchvision import models
 
+from lib import store
 from lib.checks import first_line
 from lib.data.images import SUFFIXES, open_images
 from lib.data.nsd import SESSIONS, TRIALS, nsd_files, read_ncsnr, roi_mask, stimuli, trial_images
@@ -170,10 +171,10 @@ def report(root: Path) -> Iterator[tuple[str, str, str]]:
             yield name, "damaged", first_line(error)
 
 
-def print_report(root: Path) -> int:
+def print_report(root: Path | None = None) -> int:
     """Print a line for each set; the exit status is 1 if something is damaged."""
     states = []
-    for name, state, found in report(root):
+    for name, state, found in report(root or store.ROOT / "data"):
         print(f"{name:12} {state:8} {found}", flush=True)
         states.append(state)
     return int("damaged" in states)

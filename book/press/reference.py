@@ -10,28 +10,39 @@ from enum import Enum
 from functools import cache
 
 from book.press.pages import chapter_label
+from lib import store
 from lib.chapter.parameters import chapter_names, notebook_path
 
-# The modules in the order of what most readers look for.
-GROUPS = {
-    "Metrics": ["matching", "geometry", "regression", "correlation", "moments", "crossval", "alignment"],
-    "Features, projections, theory": ["features", "projections", "theory", "recovery"],
-    "Toy models and sparse autoencoders": ["toy_models", "sae", "codes", "training"],
-    "Networks and images": ["vision", "extraction", "images", "digits", "networks", "stand_ins", "pairs"],
-    "Networks of your own": ["arrays", "own", "reading"],
-    "Brains": ["brain", "encoding", "nsd", "nsd_simulation", "v4", "check_data"],
-    "The book itself": ["chapters", "parameters", "run", "results", "claims", "plotting", "checks"]
-    + ["book", "pages", "reference", "classroom", "slides", "pdf"],
+# The science in the order of what most readers look for; then a folder a group.
+SCIENCE = {
+    "Metrics": "matching geometry regression correlation moments crossval pairings",
+    "Features, projections, theory": "features projections theory recovery",
+    "Toy models and sparse autoencoders": "toy_models sae codes training",
 }
+FOLDERS = {
+    "Reports, brains, and what is kept": "lib",
+    "Data: networks, images, recordings": "lib/data",
+    "In a running notebook": "lib/chapter",
+}
+
+
+def groups() -> dict[str, list[str]]:
+    """All modules of `lib` by the heading they stand under; of the flat ones those that are in no group come last."""
+    found = {title: [f"lib.{name}" for name in names.split()] for title, names in SCIENCE.items()}
+    placed = {name for names in found.values() for name in names}
+    for title, folder in FOLDERS.items():
+        names = [f"{folder}/{path.stem}".replace("/", ".") for path in sorted((store.CODE / folder).glob("[a-z]*.py"))]
+        found[title] = [name for name in names if name not in placed]
+    return found
 
 
 def reference() -> str:
     """Every module of `lib` with its public classes and functions, and the chapters that use each, as MyST Markdown."""
-    return "\n".join("\n".join([f"## {group}\n", *map(_module, names)]) for group, names in GROUPS.items())
+    return "\n".join("\n".join([f"## {title}\n", *map(_module, names)]) for title, names in groups().items())
 
 
 def _module(name):
-    module = importlib.import_module(f"lib.{name}")
+    module = importlib.import_module(name)
     public = [
         thing
         for key, thing in vars(module).items()
@@ -41,8 +52,8 @@ def _module(name):
         and thing.__doc__
     ]
     usage = re.sub(r"^(?=python -m )", "    ", inspect.getdoc(module), flags=re.M)  # as code
-    text = f"### lib.{name}\n\n{usage}\n"
-    return "\n".join([text, *(_entry(thing, f"lib.{name}") for thing in public)])
+    text = f"### {name}\n\n{usage}\n"
+    return "\n".join([text, *(_entry(thing, name) for thing in public)])
 
 
 def _entry(thing, module):

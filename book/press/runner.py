@@ -15,17 +15,17 @@ from contextlib import contextmanager
 
 import jupytext
 import nbformat
+import yaml
 from tqdm import tqdm
 
 from lib import store
-from lib.chapter.parameters import checked, notebook_path, profile_values
+from lib.chapter.parameters import chapter_names, checked, declared, notebook_path, profile_values, reads_ledger
 from lib.chapter.results import (
     BY_RUNNER,
     chapter_dependencies,
     notebook_digest,
     out_of_date,
     output_path,
-    reads_ledger,
     run_entry,
     saved_path,
     settle,
@@ -222,9 +222,27 @@ def _alone(label):
         raise ValueError(f"another run is using build/{label}: wait for it, or give --label another name") from None
 
 
-def write_notebook(name: str) -> int:
-    """Write a chapter as notebooks/NAME.ipynb, for the raw tools; the exit status."""
+def list_chapters() -> None:
+    """Print chapters and their parameters."""
+    for name in chapter_names():
+        print(name, *(f"    {parameter}" for parameter in declared(name).values()), sep="\n")
+
+
+def run(names: list[str], profile: str, label: str | None, jobs: int, given: list[list[str]]) -> int:
+    """Run chapters, all if none is named, with parameters given as words; the exit status is 1 if one failed."""
+    values = {name: _literal(name, value) for name, value in given}
+    return 0 if run_chapters(names or chapter_names(), profile, values, jobs, label) else 1
+
+
+def _literal(name, value):
+    try:
+        return yaml.safe_load(value)
+    except yaml.YAMLError:
+        raise ValueError(f"-p {name} {value!r} is no value: write a number, a word or a list such as [2, 8]") from None
+
+
+def write_notebook(name: str) -> None:
+    """Write a chapter as notebooks/NAME.ipynb, for the raw tools."""
     path = store.ROOT / "notebooks" / f"{name}.ipynb"
     jupytext.write(jupytext.read(notebook_path(name)), path)
     print(path.relative_to(store.ROOT))
-    return 0

@@ -1,5 +1,7 @@
 """Slides of a chapter, from its built page: title, claims, each statement, figure and exercise, what it leaves."""
 
+from pathlib import Path
+
 from bs4 import BeautifulSoup
 
 from lib import store
@@ -11,28 +13,6 @@ SHOWN = (
     "figure, .proof.admonition:not(.proof-title):is(.theorem, .proposition, .definition, .lemma, .corollary, .remark), "
     ".exercise.admonition, .pst-scrollable-table-container, section > ul"
 )
-STYLE = """
-body { margin: 0; overflow: hidden; }
-.slide { display: none; box-sizing: border-box; height: 100vh; overflow: auto; padding: 4vh 6vw; font-size: 1.35rem; }
-.slide.shown { display: flex; flex-direction: column; justify-content: safe center; }
-.slide > h2 { margin: 0 0 3vh; font-size: 1.8rem; } .slide .panels svg { width: min(40vw, 22rem); height: auto; }
-.slide .panels svg:only-of-type { width: min(80vw, 32rem); }
-.slide figcaption { font-size: 1.1rem; } .headerlink, .number { display: none; }
-@media print { body { overflow: visible; } .slide { display: flex; break-after: page; } }
-"""
-SCRIPT = """
-const slides = [...document.querySelectorAll(".slide")], pages = {ArrowRight: 1, PageDown: 1, " ": 1, ArrowLeft: -1,
-  PageUp: -1, Home: -1e9, End: 1e9};
-const show = wanted => { const at = Math.max(0, Math.min(slides.length - 1, wanted));
-  slides.forEach((slide, i) => slide.classList.toggle("shown", i === at));
-  history.replaceState(null, "", "#" + (at + 1)); };
-const now = () => slides.findIndex(slide => slide.classList.contains("shown"));
-addEventListener("keydown", event => { if (event.key in pages && event.target.type !== "range") {
-  event.preventDefault(); show(now() + pages[event.key]); } });
-addEventListener("click", event => { if (!event.target.closest("a, button, input, label, summary"))
-  show(now() + (event.clientX < innerWidth / 4 ? -1 : 1)); });
-show(Number(location.hash.slice(1) || 1) - 1);
-"""
 
 
 def deck(page: str) -> str:
@@ -48,11 +28,12 @@ def deck(page: str) -> str:
     head = [str(tag) for tag in soup.select("link[rel=stylesheet]")]
     head += [str(tag) for tag in soup.find_all("script") if "mathjax" in (tag.get("src", "") + tag.text).lower()]
     head += [str(tag) for tag in soup.find_all("script", src=lambda path: path and "tex-svg" in path)]
+    style, script = (Path(__file__).with_suffix(end).read_text(encoding="utf-8") for end in (".css", ".js"))
     name = title.get_text().rstrip("#")
     return (
         f'<!DOCTYPE html><html lang="en" data-theme="light"><head><meta charset="utf-8"><title>{name}</title>'
         f'<meta name="viewport" content="width=device-width">{"".join(dict.fromkeys(head))}'
-        f'<style>{STYLE}</style></head><body class="bd-article">{"".join(slides)}<script>{SCRIPT}</script></body>'
+        f'<style>{style}</style></head><body class="bd-article">{"".join(slides)}<script>{script}</script></body>'
         "</html>\n"
     )
 

@@ -13,6 +13,7 @@ import jupytext
 import yaml
 
 from lib import store
+from lib.closure import imported
 
 LINE = re.compile(r"(?P<name>\w+): (?P<type>\w+(\[\w+\])?) = (?P<default>[^=|#]+?)  # (?P<help>[^=|#]+)")
 TYPES = {"int": int, "float": float, "str": str, "bool": bool}
@@ -29,8 +30,18 @@ class Parameter(NamedTuple):
 
 
 def chapter_names() -> list[str]:
-    """Names of all chapters in reading order."""
-    return sorted(path.stem for path in (store.ROOT / "notebooks").glob("[0-9][0-9]_*.py"))
+    """Names of all chapters in reading order: by number, those that judge the others last."""
+    paths = sorted((store.ROOT / "notebooks").glob("[0-9][0-9]_*.py"))
+    return [path.stem for path in sorted(paths, key=_judges)]
+
+
+def reads_ledger(chapter: str) -> bool:
+    """Whether a chapter judges the results of all others, and so runs after them: it imports the ledger."""
+    return _judges(notebook_path(chapter))
+
+
+def _judges(path):
+    return "lib.chapter.claims.ledger" in imported(path.read_bytes())
 
 
 def notebook_path(chapter: str) -> Path:

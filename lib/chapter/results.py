@@ -13,7 +13,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from lib import store
-from lib.chapter.parameters import chapter_names, notebook_path
+from lib.chapter.parameters import chapter_names, notebook_path, reads_ledger
 from lib.closure import imported
 from lib.store import dependencies, differing, key
 
@@ -56,11 +56,6 @@ def chapter_dependencies(name: str, settings: dict, label: str) -> dict[str, str
         others = (output_path(other, label).with_suffix(".json") for other in chapter_names() if other != name)
         files += [path for path in others if path.exists()]
     return parts | {str(path.relative_to(store.ROOT)): _hash(path.read_bytes()) for path in files}
-
-
-def reads_ledger(name: str) -> bool:
-    """Whether a chapter judges the results of all others, and so runs after them."""
-    return "lib.chapter.claims.ledger" in imported(notebook_path(name).read_bytes())
 
 
 def named_paths(settings: dict) -> list[Path]:

@@ -9,7 +9,7 @@ import pytest
 
 from lib import closure, store
 from lib.chapter import results
-from lib.chapter.parameters import chapter_names, notebook_path
+from lib.chapter.parameters import chapter_names, notebook_path, reads_ledger
 
 CHAPTERS = chapter_names()
 FIRST = CHAPTERS[0]
@@ -59,19 +59,24 @@ def test_press_decides_no_number_and_plots_do_not_touch_models(scratch):
 
 
 @pytest.mark.parametrize("package", ["torch", "numpy", "scipy", "scikit-learn", "pot", "matplotlib"])
-def test_another_version_of_a_package_changes_the_chapters_that_compute_with_it(package, monkeypatch):
+def test_another_version_of_a_package_changes_the_chapters_that_compute_with_it(package, scratch, monkeypatch):
     before, own = keys(), closure._version
     monkeypatch.setattr(closure, "_version", lambda name: "0.0" if name == package else own(name))
     assert all(store.differing(before[name], parts) == [package] for name, parts in keys().items())
 
 
 def test_records_claims_and_other_chapters_count_where_they_are_shown(scratch):
-    before, judge = keys(), next(name for name in CHAPTERS if results.reads_ledger(name))
+    before, judge = keys(), next(name for name in CHAPTERS if reads_ledger(name))
     store.write_whole(scratch / f"book/results/paper/{FIRST}.json", "{}")
     after = keys()
     assert {name for name in CHAPTERS if after[name] != before[name]} == {FIRST, judge}
     store.write_whole(scratch / f"build/quick/{FIRST}.json", "{}")
     assert {name for name, parts in keys().items() if parts != after[name]} == {judge}
+
+
+def test_a_chapter_with_a_later_number_comes_before_the_verdicts(scratch):
+    store.write_whole(scratch / "notebooks/15_more.py", "x = 1\n")
+    assert chapter_names()[-2:] == ["15_more", CHAPTERS[-1]] and reads_ledger(CHAPTERS[-1])
 
 
 # What settings name
@@ -140,6 +145,15 @@ def test_a_folder_without_a_slash_and_a_relative_path_start_at_the_root(project,
 def test_a_word_that_is_a_folder_of_the_project_is_a_word():
     for text in ("book:grid-mlp:0", "lib", ".", "..", "/", ""):
         assert results.named_paths({"networks": [text]}) == []
+
+
+def test_files_behind_a_link_in_a_folder_count(tmp_path):
+    for name in ("elsewhere", "images"):
+        (tmp_path / name).mkdir()
+    (tmp_path / "images/link").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    before = results.chapter_dependencies(FIRST, {"images": str(tmp_path / "images")}, "quick")
+    (tmp_path / "elsewhere/one.png").write_text("1")
+    assert results.chapter_dependencies(FIRST, {"images": str(tmp_path / "images")}, "quick") != before
 
 
 def test_a_link_that_leads_back_ends(tmp_path):
