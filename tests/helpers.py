@@ -100,14 +100,18 @@ TEXT_CHAPTER = """# %% [markdown]
 """
 
 
-def executed(project, name, profile, outputs=()):
-    """Write a chapter and its notebook as a run of this profile leaves it."""
+def executed(project, name, profile, outputs=(), values=None):
+    """Write a chapter and its notebook as a run of this profile leaves it, with results if there are `values`."""
     write_whole(project / "notebooks" / f"{name}.py", TEXT_CHAPTER)
     text = nbformat.v4.new_markdown_cell(re.sub("^# ?", "", TEXT_CHAPTER, flags=re.M).split("\n", 1)[1], id="t")
     cell = nbformat.v4.new_code_cell("draws = 3", outputs=list(outputs), id="a")
     injected = nbformat.v4.new_code_cell("draws = 5", metadata={"tags": ["injected-parameters"]}, id="b")
     notebook = nbformat.v4.new_notebook(cells=[text, cell, injected])
-    digest = results.notebook_digest(json.loads(nbformat.writes(notebook)))
-    about = {"chapter": name, "profile": profile, "seconds": 62.5, "settings": {}, "results": None, "notebook": digest}
-    notebook.metadata["run"] = about | {"depends": results.chapter_dependencies(name, {}, profile)}
+    depends = results.chapter_dependencies(name, {}, profile)
+    if values is not None:
+        content = {"chapter": name, "profile": profile, "values": values, "provenance": {}}
+        write_whole(results.saved_path(name, profile), json.dumps(content))
+    about = {"chapter": name, "profile": profile, "seconds": 62.5, "settings": {}, "depends": depends}
+    about["notebook"] = results.notebook_digest(json.loads(nbformat.writes(notebook)))
+    notebook.metadata["run"] = about | {"results": results.settle(name, profile, depends)}
     write_whole(project / "build" / profile / f"{name}.ipynb", nbformat.writes(notebook))

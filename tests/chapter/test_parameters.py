@@ -6,6 +6,7 @@ import pytest
 
 from lib.chapter import parameters
 from lib.chapter.parameters import chapter_names, checked, declared, scope_values
+from lib.store import ROOT, write_whole
 
 
 @pytest.mark.parametrize("chapter", chapter_names())
@@ -26,23 +27,22 @@ def test_papermill_and_python_see_the_same_parameters(chapter, tmp_path):
 
 @pytest.mark.parametrize("chapter", chapter_names())
 def test_every_profile_fits_its_chapter(chapter):
-    for folder in (parameters.NOTEBOOKS / "profiles").iterdir():
+    for folder in (ROOT / "notebooks" / "profiles").iterdir():
         checked(chapter, parameters.profile_values(chapter, folder.name))
 
 
 def test_every_profile_file_belongs_to_a_chapter():
-    files = {path.stem for path in (parameters.NOTEBOOKS / "profiles").glob("*/*.yml")}
+    files = {path.stem for path in (ROOT / "notebooks" / "profiles").glob("*/*.yml")}
     assert files <= set(chapter_names())
 
 
 @pytest.fixture
-def chapter(tmp_path, monkeypatch):
+def chapter(project):
     def write(*lines):
         body = "\n".join(lines)
-        (tmp_path / "01_tiny.py").write_text(f'# %% tags=["parameters"]\n{body}\n')
+        write_whole(project / "notebooks" / "01_tiny.py", f'# %% tags=["parameters"]\n{body}\n')
         return "01_tiny"
 
-    monkeypatch.setattr(parameters, "NOTEBOOKS", tmp_path)
     return write
 
 

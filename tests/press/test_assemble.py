@@ -7,7 +7,13 @@ import pytest
 from helpers import executed
 
 from book.press import assemble as book
+from book.press import pages
 from lib.store import write_whole
+
+
+@pytest.fixture(autouse=True)
+def no_claims(monkeypatch):
+    monkeypatch.setattr(pages, "load_claims", list)
 
 
 def test_published_chapter_has_no_duration_and_shows_only_changed_parameters(project):
@@ -45,16 +51,21 @@ def test_unchanged_page_keeps_its_time_so_that_sphinx_does_not_read_it_again(tmp
     assert path.read_text() == "other"
 
 
-def test_long_run_is_recorded_whole_and_only_if_there_is_one(project, monkeypatch, capsys):
-    monkeypatch.setattr(book, "BOOK", project / "book")
+def test_long_run_is_recorded_whole_and_only_if_there_is_one(project):
     with pytest.raises(ValueError, match="build/paper has no results to record: run `make book PROFILE=paper`"):
         book.record("paper")
-    content = json.dumps({"chapter": "01_first", "values": {"rms": 1}, "provenance": {}})
-    write_whole(project / "build" / "paper" / "01_first.json", content)
-    write_whole(project / "build" / "paper" / "14_claims.json", content)
-    assert book.record("paper") == 0
-    assert (project / "book/results/paper/01_first.json").read_text() == content
-    assert not (project / "book/results/paper/14_claims.json").exists()
-    write_whole(project / "build" / "paper" / "01_first.json", content[:20])
-    with pytest.raises(ValueError, match="is no results file"):
+    executed(project, "01_first", "paper", values={"rms": 2})
+    write_whole(project / "build/paper/01_first.json", "{")
+    with pytest.raises(ValueError, match="01_first.json was edited"):
         book.record("paper")
+    executed(project, "01_first", "paper", values={"rms": 1})
+    assert book.record("paper") == 0
+    recorded = json.loads((project / "book/results/paper/01_first.json").read_text())
+    assert recorded == {"chapter": "01_first", "profile": "paper", "values": {"rms": 1}, "provenance": {}}
+
+
+def test_a_chapter_that_changed_since_its_run_is_not_published(project):
+    executed(project, "01_first", "quick", values={"rms": 1})
+    write_whole(project / "notebooks/01_first.py", "# another")
+    with pytest.raises(ValueError, match="since notebooks/01_first.py changed: run the chapter again"):
+        book._published("01_first", "quick", "01_first.py")

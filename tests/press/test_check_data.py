@@ -12,7 +12,8 @@ from test_v4 import folder as v4_folder  # noqa: F401
 from test_v4 import pictures
 
 from book.press import check_data
-from book.press.check_data import TIMM, main, report
+from book.press.__main__ import main
+from book.press.check_data import TIMM, report
 from lib.data.nsd import SESSIONS, nsd_files
 from lib.data.nsd_simulation import simulate_nsd
 
@@ -32,7 +33,7 @@ def state(root, name):
 
 def test_nothing_is_no_error_and_every_set_has_its_line(root, capsys, monkeypatch):
     monkeypatch.setattr(check_data, "LITE", ("no_such_package",))
-    assert main(["--root", str(root)]) == 0
+    assert main(["check-data", "--root", str(root)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[0] for line in lines] == ["v4", "photos", "nsd", "imagenet", "torchvision", "timm", "lite"]
     assert all(line.split()[1] == "missing" for line in lines)
@@ -42,7 +43,7 @@ def test_nothing_is_no_error_and_every_set_has_its_line(root, capsys, monkeypatc
 def test_something_damaged_is_an_error(root, capsys):
     (root / "photos").mkdir()
     (root / "photos" / "a.zip").write_bytes(b"no archive")
-    assert main(["--root", str(root)]) == 1
+    assert main(["check-data", "--root", str(root)]) == 1
     line = next(line for line in capsys.readouterr().out.splitlines() if line.startswith("photos"))
     assert line.split()[1] == "damaged" and "a.zip cannot be opened" in line
 

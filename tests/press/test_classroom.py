@@ -3,6 +3,7 @@
 import ast
 import builtins
 import re
+import shutil
 
 import jupytext
 import nbformat
@@ -12,6 +13,7 @@ from helpers import refuses
 from book.press import classroom, pdf, slides
 from book.press.classroom import for_class, without_solutions
 from lib.chapter.parameters import chapter_names, notebook_path
+from lib.store import CODE
 
 START = ":::{solution-start} ex-a\n:label: sol-a\n:class: dropdown\n:::\n"
 END = ":::{solution-end}\n:::\n"
@@ -82,15 +84,14 @@ def test_a_students_copy_uses_nothing_that_only_a_solution_defines(name):
     assert used - stored - set(dir(builtins)) == set()
 
 
-def test_both_copies_are_written_and_named(tmp_path, monkeypatch, capsys):
-    monkeypatch.setattr(classroom, "ROOT", tmp_path)
-    monkeypatch.setattr(classroom, "FOLDER", tmp_path / "build" / "classroom")
-    classroom.main(["01_superposition"])
+def test_both_copies_are_written_and_named(project, capsys):
+    shutil.copytree(CODE / "notebooks", project / "notebooks")
+    classroom.write_notebooks(["01_superposition"])
     written = capsys.readouterr().out.split()
     assert written == [f"build/classroom/{whom}/01_superposition.ipynb" for whom in ("teacher", "student")]
-    teacher, student = (nbformat.read(tmp_path / path, as_version=4) for path in written)
+    teacher, student = (nbformat.read(project / path, as_version=4) for path in written)
     assert "{solution-start}" in nbformat.writes(teacher) and "{solution-start}" not in nbformat.writes(student)
-    refuses("there is no chapter '99_none'", "choose one of", classroom.main, ["99_none"])
+    refuses("there is no chapter '99_none'", "choose one of", classroom.write_notebooks, ["99_none"])
 
 
 PAGE = """<html><head><link rel="stylesheet" href="a.css"><script>window.MathJax = {}</script><script src="x/theme.js">
@@ -120,19 +121,16 @@ def test_slides_keep_style_and_mathematics_and_no_other_script():
     assert "theme.js" not in found and "<title>Title</title>" in found
 
 
-def test_slides_and_pdf_of_what_is_not_built_are_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(slides, "ROOT", tmp_path)
-    monkeypatch.setattr(slides, "PAGES", tmp_path / "pages")
-    refuses("pages/01_superposition.html is missing", "run `make book`", slides.main, ["01_superposition"])
-    monkeypatch.setattr(pdf, "PAGES", tmp_path / "pages")
+def test_slides_and_pdf_of_what_is_not_built_are_refused(project, monkeypatch):
+    shutil.copytree(CODE / "notebooks", project / "notebooks")
+    refuses("chapters/01_superposition.html is missing", "run `make book`", slides.write_slides, ["01_superposition"])
     monkeypatch.setattr(pdf.shutil, "which", lambda name: "chromium")
-    refuses("there is no built page 01_superposition", "run `make book`", pdf.main, ["01_superposition"])
+    refuses("there is no built page 01_superposition", "run `make book`", pdf.print_pages, ["01_superposition"])
     monkeypatch.setattr(pdf.shutil, "which", lambda name: None)
-    refuses("none of chromium", "install one", pdf.main, [])
+    refuses("none of chromium", "install one", pdf.print_pages, [])
 
 
-def test_a_browser_that_prints_nothing_is_told(tmp_path, monkeypatch):
-    monkeypatch.setattr(pdf, "PRINTED", tmp_path)
-    page = tmp_path / "a.html"
+def test_a_browser_that_prints_nothing_is_told(project):
+    page = project / "a.html"
     page.write_text("<p>a</p>")
     refuses("false printed nothing of a.html", "by hand", pdf.print_page, page, "false")

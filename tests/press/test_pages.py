@@ -6,7 +6,7 @@ import shutil
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from book.press.slides import main
+from book.press.slides import write_slides
 from lib.chapter.claims import ledger, load_claims
 from lib.chapter.parameters import chapter_names
 from lib.chapter.results import results_of
@@ -205,7 +205,7 @@ def test_printed_page_is_whole(browser):
 
 
 def test_slides_show_one_at_a_time_and_move_by_key(browser):
-    main(["05_partial_overlap"])
+    write_slides(["05_partial_overlap"])
     with Visit(browser, "book/chapters/05_partial_overlap.slides.html") as visit:
         shown = visit.page.locator(".slide.shown")
         assert shown.count() == 1 and "Partial overlap" in shown.inner_text()

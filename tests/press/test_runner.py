@@ -128,6 +128,22 @@ def test_results_of_a_cell_before_the_failing_one_are_not_kept(saving):
     assert content(saving) == before and leftovers(saving) == []
 
 
+@pytest.mark.parametrize(
+    ("code", "why"),
+    [
+        ("text = text.replace('2.0', 'NaN')", "it holds NaN"),
+        ("text = text.replace('01_first', '05_other')", "it is of 05_other, profile quick"),
+    ],
+)
+def test_results_that_are_not_this_chapters_or_not_finite_fail_it(code, why, saving):
+    lines = ["", "# %%", "from lib import store", "path = store.ROOT / 'build/quick/.01_first.pending.json'"]
+    lines += ["text = path.read_text()", code, "path.write_text(text)", ""]
+    edit(saving / "notebooks/01_first.py", "\n".join(lines))
+    failed = run(saving, "01_first")
+    assert failed.returncode == 1 and why in failed.stdout and "Error(" not in failed.stdout
+    assert leftovers(saving) == [] and content(saving)["values"] == {"x": 2.0}
+
+
 def spoil_notebook(project):
     path = project / "build/quick/01_first.ipynb"
     path.write_text(path.read_text().replace('"cells": [', '"cells": [{"cell_type": "raw", "source": "77.0"},', 1))
