@@ -20,6 +20,7 @@ book: $(INSTALLED)  ## run every chapter that is out of date and build the book 
 test: $(INSTALLED)  ## lint, run what chapters are out of date, solutions of their exercises too, and test
 	$(VENV)/bin/ruff check .
 	$(VENV)/bin/ruff format --check .
+	$(VENV)/bin/basedpyright --pythonpath $(VENV)/bin/python
 	$(RUN) book.press run --jobs $(JOBS)
 	OMP_NUM_THREADS=1 $(RUN) pytest -q -rs -n $(JOBS) tests
 

@@ -18,7 +18,7 @@ import torch
 
 from lib.features import bernoulli_uniform, seeded
 from lib.moments import stream_moments
-from lib.pairings import align, seed_pairs
+from lib.pairings import means, score_pairs, seed_pairs
 from lib.sae import TopKSAE
 from lib.toy_models import ToyModels, importance
 from lib.training import Training
@@ -110,12 +110,12 @@ def one_size(units, steps, stimuli):
     def batches():
         for _ in range(stimuli // 4096):
             y = toys.model.responses(bernoulli_uniform(4096, FEATURES, 0.1, generator, torch.float32))
-            yield seed_pairs(neurons=y, latents=saes.model.latents(y), random=control.latents(y))
+            yield seed_pairs(n=y, s=saes.model.latents(y), r=control.latents(y))
 
     def score():
-        moments = stream_moments(batches())[0].without_silent("latents_a", "latents_b", "random_a", "random_b")
-        for a, b in (("neurons", "neurons"), ("latents", "latents"), ("random", "latents"), ("latents", "neurons")):
-            scores.append(align(moments, f"{a}_a", f"{b}_b"))
+        moments = stream_moments(batches())[0].without_silent("s_a", "s_b", "r_a", "r_b")
+        table = score_pairs([moments], ("nn", "ss", "rs", "sn"))
+        scores.extend(float(means(table, "soft", ab)) for ab in ("nn", "ss"))
 
     times["scores"] = seconds(score)
     return units, times, scores
@@ -129,7 +129,7 @@ def paper(jobs, steps=10_000, stimuli=2_048_000):
             print(
                 f"{units:4}{times['toys']:9.1f}{steps / times['toys']:9.0f}{times['SAEs']:9.1f}"
                 f"{steps * 0.8 / times['SAEs']:9.0f}{times['scores']:9.1f}"
-                f"   {scores[0].soft.mean:.3f}, {scores[1].soft.mean:.3f}"
+                f"   {scores[0]:.3f}, {scores[1]:.3f}"
             )
 
 

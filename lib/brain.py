@@ -1,10 +1,9 @@
 """Recordings of a brain: how well any model could predict them, and how well a network's units and codes do."""
 
 from hashlib import sha256
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
-from torch.utils.data import Dataset
 
 from lib.correlation import paired_correlations
 from lib.features import seeded
@@ -20,7 +19,7 @@ class Recording(NamedTuple):
 
     name: str
     responses: torch.Tensor  # (images, neurons), float32
-    images: Dataset  # entry i is the image of row i, as `lib.data.images.Images`
+    images: Any  # entry i is the image of row i, as `lib.data.images.Images`
     repetitions: torch.Tensor  # how often each image was shown, (images,)
     ceiling: torch.Tensor  # correlation of a perfect model with these responses, of each neuron, (neurons,)
 

@@ -23,6 +23,12 @@ def standardised(y: torch.Tensor) -> torch.Tensor:
     return torch.nn.functional.normalize(centred(y), dim=-2, eps=torch.finfo(y.dtype).tiny)
 
 
+def centre_and_scale(y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Mean of each unit `(P, 1, units)`, and root of the summed variance of all units `(P, 1, 1)`."""
+    centre = y.mean(1, keepdim=True)
+    return centre, (y - centre).square().sum(2, keepdim=True).mean(1, keepdim=True).sqrt()
+
+
 def unit_correlations(y_a: torch.Tensor, y_b: torch.Tensor) -> torch.Tensor:
     """Correlation of every unit of a with every unit of b over stimuli; `(..., units_a, units_b)`.
 

@@ -56,6 +56,16 @@ def linear_cka(y_a: torch.Tensor, y_b: torch.Tensor, debiased: bool = False, cen
     return _cosine(y_a, y_b, _unbiased_hsic if debiased else _biased_hsic)
 
 
+def participation_ratio(eigenvalues: torch.Tensor) -> torch.Tensor:
+    """How many dimensions responses use, from the eigenvalues l of their covariance, `(..., units)`; `(...)`.
+
+        d = (sum_i l_i)^2 / sum_i l_i^2
+
+    From 1, if one direction holds all variance, to the number of units, if all directions hold the same.
+    """
+    return eigenvalues.sum(-1) ** 2 / eigenvalues.square().sum(-1)
+
+
 def _cosine(y_a, y_b, product):
     """product(a, b) / sqrt(product(a, a) product(b, b)), where `product` also returns a bound of its rounding error.
 
@@ -73,7 +83,10 @@ def _cross_power(y_a, y_b):
     if stimuli * (units_a + units_b) < units_a * units_b:
         return ((y_a @ y_a.mT).double() * (y_b @ y_b.mT).double()).sum((-2, -1))
     parts = zip(y_a.split(PART, -2), y_b.split(PART, -2), strict=True)
-    return sum((a.mT @ b).double() for a, b in parts).square().sum((-2, -1))
+    products = torch.zeros((), dtype=torch.float64, device=y_a.device)
+    for a, b in parts:
+        products = products + (a.mT @ b).double()
+    return products.square().sum((-2, -1))
 
 
 def _biased_hsic(y_a, y_b):

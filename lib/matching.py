@@ -4,7 +4,6 @@ Units are columns, correlations are Pearson over stimuli, and every score is fit
 held-out fold. [A] is Longon et al. 2025; soft matching is Khosla and Williams 2024.
 """
 
-import ot
 import torch
 from scipy.optimize import linear_sum_assignment
 
@@ -50,6 +49,8 @@ def soft_matching_plan(similarity: torch.Tensor) -> torch.Tensor:
         plan = torch.zeros(units_a, units_b, dtype=torch.float64)
         plan[torch.arange(units_a), best_permutation(similarity)] = 1 / units_a
         return plan
+    import ot  # here, because it loads scikit-learn
+
     mass_a = torch.full((units_a,), 1 / units_a, dtype=torch.float64)
     mass_b = torch.full((units_b,), 1 / units_b, dtype=torch.float64)
     plan = ot.emd(mass_a, mass_b, -similarity, numItermax=10_000_000)

@@ -9,8 +9,7 @@ from typing import NamedTuple
 
 import torch
 
-from lib.checks import check_pair, check_responses
-from lib.crossval import k_folds
+from lib.checks import check_responses
 
 CONSTANT = 1e-12  # a variance below this share of the mean square is rounding
 
@@ -126,20 +125,4 @@ def stream_moments(batches: Iterable[dict[str, torch.Tensor]], folds: int = 5) -
         moments.add(number % folds, **responses)
     if moments is None or not moments.count.all():
         raise ValueError(f"fewer batches than the {folds} folds: give smaller batches or more stimuli")
-    return moments
-
-
-def random_fold_moments(y_a: torch.Tensor, y_b: torch.Tensor, folds: int, seed: int) -> FoldMoments:
-    """Moments of two systems' responses `(stimuli, units)`, named a and b, over random folds.
-
-    Raises ValueError on bad input.
-    """
-    check_pair(y_a, y_b, min_stimuli=4)
-    if y_a.ndim != 2 or y_b.ndim != 2:
-        raise ValueError(f"y_a {tuple(y_a.shape)} and y_b {tuple(y_b.shape)}: give one pair, (stimuli, units) each")
-    moments = FoldMoments({"a": y_a.shape[1], "b": y_b.shape[1]}, folds, device=y_a.device)
-    # No score depends on a common shift, and products about the mean lose no digits to a large one.
-    y_a, y_b = (y.double() - y.double().mean(0) for y in (y_a, y_b))
-    for fold, (_, test) in enumerate(k_folds(len(y_a), folds, seed)):
-        moments.add(fold, a=y_a[test], b=y_b[test])
     return moments

@@ -3,6 +3,7 @@
 [A] is Longon et al. 2025, [B] is Liu et al. 2026.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
@@ -10,7 +11,7 @@ import torch
 from lib.checks import check_pair
 from lib.correlation import centred, constant_units, paired_correlations
 from lib.crossval import Scores, k_folds, summarise
-from lib.moments import Covariances, random_fold_moments
+from lib.moments import Covariances
 
 ALPHAS = tuple(10.0**i for i in range(-8, 9))  # [A, section 6]
 
@@ -93,6 +94,16 @@ def ols_held_out(fit_a: torch.Tensor, fit_b: torch.Tensor, test_a: torch.Tensor,
     return HeldOut(r, _share((p * y).sum((-2, -1)), size))
 
 
+def ols_both_ways(fit: Sequence[torch.Tensor], test: Sequence[torch.Tensor]) -> torch.Tensor:
+    """Held-out OLS of systems `(a, b)`: `[0]` b from a, `[1]` a from b; `[:, 0]` the mean over units, `[:, 1]` pooled.
+
+    Units that are constant on the test stimuli count 0 in the mean. In double precision; errors as `ols_held_out`.
+    """
+    (fit_a, fit_b), (test_a, test_b) = ((y.double() for y in pair) for pair in (fit, test))
+    found = ols_held_out(fit_a, fit_b, test_a, test_b), ols_held_out(fit_b, fit_a, test_b, test_a)
+    return torch.stack([torch.stack([one.r.mean(), one.pooled]) for one in found]).cpu()
+
+
 def prediction_score(prediction: torch.Tensor, target: torch.Tensor) -> Fit:
     """Scores of any prediction `(..., stimuli, units_b)` of `target`, for example on held-out stimuli.
 
@@ -117,25 +128,27 @@ def ridge_score(y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, seed: int 
     `y_a: (stimuli, units_a)`, `y_b: (stimuli, units_b)`; weights and alphas as in `ridge_weights`, from the training
     folds. Raises ValueError on bad input. [A, section 6]
     """
-    check_pair(y_a, y_b, min_stimuli=4)
-    constant = torch.cat([constant_units(y).flatten() for y in (y_a, y_b)]).double().mean()
-    splits = random_fold_moments(_rotated(y_a), y_b, folds, seed).splits("a", "b")
-    return ridge_folds(splits, float(constant), alphas)
+    found = ridge_correlations(y_a, y_b, folds, seed, alphas)
+    constant = torch.cat([constant_units(y) for y in (y_a, y_b)]).double().mean()
+    return summarise(found.mean(1).tolist(), float(constant))
 
 
 def ridge_correlations(
-    y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, seed: int = 0, alphas: tuple = ALPHAS
+    y_a: torch.Tensor, y_b: torch.Tensor, folds: int | list = 5, seed: int = 0, alphas: tuple = ALPHAS
 ) -> torch.Tensor:
     """Correlation of each unit of b with its ridge prediction from a, on each held-out fold; `(folds, units_b)`.
 
     As `ridge_score`, whose folds are the means over units of b. Products of units of b with each other are never
-    formed, so there may be many of them; several populations side by side share the decomposition of a.
+    formed, so there may be many of them; several populations side by side share the decomposition of a. `folds` are a
+    number, or the index pairs of `k_folds`.
     """
     check_pair(y_a, y_b, min_stimuli=4)
     if y_a.ndim != 2 or y_b.ndim != 2:
         raise ValueError(f"y_a {tuple(y_a.shape)} and y_b {tuple(y_b.shape)}: give one pair, (stimuli, units) each")
+    if isinstance(folds, int):
+        folds = k_folds(len(y_a), folds, seed)
     y_a, y_b = _rotated(y_a).double(), y_b.double()
-    return torch.stack([_held_out(y_a, y_b, *fold, alphas) for fold in k_folds(len(y_a), folds, seed)])
+    return torch.stack([_held_out(y_a, y_b, *fold, alphas) for fold in folds])
 
 
 def _held_out(y_a, y_b, train, test, alphas):
@@ -146,16 +159,10 @@ def _held_out(y_a, y_b, train, test, alphas):
 
 def _rotated(y):
     """Responses in as many dimensions as there are stimuli, if there are more units: ridge does not notice."""
-    if y.ndim != 2 or y.shape[1] <= y.shape[0]:
+    if y.shape[1] <= y.shape[0]:
         return y
     u, values, _ = torch.linalg.svd(y.double() - y.double().mean(0), full_matrices=False)
     return (u * values).to(y.dtype)
-
-
-def ridge_folds(splits: list[tuple[Covariances, Covariances]], constant: float = 0.0, alphas: tuple = ALPHAS) -> Scores:
-    """`ridge_score` from the covariances over (training, held-out) stimuli of each fold."""
-    scores = [float(prediction_correlations(ridge_weights(train, alphas)[0], test).mean()) for train, test in splits]
-    return summarise(scores, constant)
 
 
 def ridge_weights(train: Covariances, alphas: tuple = ALPHAS) -> tuple[torch.Tensor, torch.Tensor]:

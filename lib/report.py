@@ -40,12 +40,12 @@ class Split(NamedTuple):
 
 
 class Settings(NamedTuple):
-    """What the SAEs are; `k` may be 0 until `choose_k` has been asked."""
+    """What the SAEs are; latents and k may be 0 until `settle` has chosen them."""
 
-    latents: int
-    k: int
-    steps: int
-    seeds: int  # SAEs of each network
+    latents: int = 0
+    k: int = 0
+    steps: int = 1000
+    seeds: int = 2  # SAEs of each network
     first_seed: int = 0
 
 
@@ -104,22 +104,22 @@ def latents_by_rule(split: Split) -> int:
     return max(4, min(4 * max(split.units), MOST_LATENTS, split.fit.shape[1] // 4))
 
 
-def fit_saes(split: Split, settings: Settings, steps: int = 0) -> Training:
+def fit_saes(split: Split, settings: Settings) -> Training:
     """SAEs of both networks, a and b in turn for each seed, kept in build/trained and found again.
 
     Training that was stopped goes on where it was and ends with the same numbers.
     """
-    steps, models = steps or settings.steps, 2 * settings.seeds
-    seeds = [1000 * settings.first_seed + i for i in range(models)]
-    units = list(split.units) * settings.seeds
-    sae = TopKSAE(units, settings.latents, settings.k, seeds, 1 / 32, 50, device=split.fit.device)
+    seeds = [1000 * settings.first_seed + i for i in range(2 * settings.seeds)]
+    sae = TopKSAE(
+        list(split.units) * settings.seeds, settings.latents, settings.k, seeds, 1 / 32, 50, device=split.fit.device
+    )
 
     def draw(generator):
         chosen = torch.randint(split.fit.shape[1], (BATCH,), generator=generator, device=generator.device)
         return split.fit[:, chosen].repeat(settings.seeds, 1, 1)
 
     lr = 0.01 * (128 / max(128, settings.latents)) ** 0.5  # larger dictionaries take smaller steps
-    return train(sae, draw, steps, "saes-own", STREAM, lr, cosine=True)
+    return train(sae, draw, settings.steps, "saes-own", STREAM, lr, cosine=True)
 
 
 def random_saes(split: Split, settings: Settings) -> TopKSAE:
@@ -134,13 +134,15 @@ def choose_k(split: Split, settings: Settings, candidates: list[int], folds: int
     The mean over both networks of soft-matching, on stimuli of the SAEs' part; trained for a quarter of the steps.
     Numbers that leave an SAE without an active latent in some fold are out; raises ValueError if all do.
     """
-    agreement = {}
+    agreement, y = {}, split.fit[:, :5000]
+    parts = k_folds(y.shape[1], folds)
     for k in candidates:
-        sae = fit_saes(split, settings._replace(k=k, seeds=2), max(1, settings.steps // 4)).model
+        sae = fit_saes(split, settings._replace(k=k, seeds=2, steps=max(1, settings.steps // 4))).model
         try:
-            agreement[k] = float(latents_match(sae, split.fit[:, :5000], ("02", "13"), folds).mean())
+            codes = active_codes(sae, y, parts)
         except ValueError:
             continue
+        agreement[k] = float(latents_match(codes, parts, (0, 2), (1, 3)).mean())
     if not agreement:
         raise ValueError(f"with k of {candidates} no latent fires in every fold: give k, fewer latents or more stimuli")
     return agreement
@@ -164,13 +166,11 @@ def active_codes(sae: TopKSAE, y: torch.Tensor, folds: list) -> list[torch.Tenso
     return active
 
 
-def latents_match(
-    sae: TopKSAE, y: torch.Tensor, models: tuple[str, ...], folds: int = 5, seed: int = 0
-) -> torch.Tensor:
-    """Soft-matching of two SAEs' latents on folds of `y`, "02" for the first and the third; `(len(models), folds)`."""
-    parts = k_folds(y.shape[1], folds, seed)
-    held = Held({str(i): code for i, code in enumerate(active_codes(sae, y, parts))}, parts)
-    return values(score(held, [Pairing("ss", a, b, ("soft",), i) for i, (a, b) in enumerate(models)]), "soft", "ss")
+def latents_match(codes: list[torch.Tensor], folds: list, *models: tuple[int, int]) -> torch.Tensor:
+    """Soft-matching of the codes of these two models, for each two; `(len(models), folds)`."""
+    held = Held({str(i): code for i, code in enumerate(codes)}, folds)
+    pairings = [Pairing("ss", str(a), str(b), ("soft",), i) for i, (a, b) in enumerate(models)]
+    return values(score(held, pairings), "soft", "ss")
 
 
 def measure(split: Split, sae: TopKSAE, control: TopKSAE, folds: int = 5, seed: int = 0) -> Measured:
@@ -223,18 +223,12 @@ class Analysis(NamedTuple):
     reading: Reading
 
 
-def analyse(
-    y_a: torch.Tensor, y_b: torch.Tensor, latents: int = 0, k: int = 0, steps: int = 1000, seeds: int = 2,
-    folds: int = 5, share: float = 0.5, seed: int = 0, device: str | torch.device = "cpu",
-) -> Analysis:  # fmt: skip
-    """The whole way from responses `(stimuli, units)` to a reading; 0 latents or k are chosen by rule.
-
-    Raises ValueError on bad input.
-    """
-    split = split_stimuli(y_a, y_b, share, seed, device, folds)
-    settings, agreement = settle(split, Settings(latents, k, steps, seeds, seed))
+def analyse(y_a: torch.Tensor, y_b: torch.Tensor, settings: Settings, device: str | torch.device = "cpu") -> Analysis:
+    """The whole way from responses `(stimuli, units)` to a reading. Raises ValueError on bad input."""
+    split = split_stimuli(y_a, y_b, 0.5, settings.first_seed, device)
+    settings, agreement = settle(split, settings)
     training, half = fit_saes(split, settings), fit_half(split, settings)
-    measured = measure(split, training.model, random_saes(split, settings), folds, seed)
+    measured = measure(split, training.model, random_saes(split, settings), seed=settings.first_seed)
     found = findings(split, settings, training, half, measured)
     return Analysis(split, settings, agreement, training, half, measured, found, reading(found))
 
@@ -259,7 +253,7 @@ def settle(split: Split, settings: Settings) -> tuple[Settings, dict[int, float]
 
 def fit_half(split: Split, settings: Settings) -> Training:
     """SAEs of the first seed trained for half the steps, with a learning rate that ends there."""
-    return fit_saes(split, settings._replace(seeds=1), settings.steps // 2)
+    return fit_saes(split, settings._replace(seeds=1, steps=settings.steps // 2))
 
 
 def score_table(scores: pd.DataFrame, pairings: dict[str, str], metrics: dict[str, str]) -> pd.DataFrame:
@@ -276,10 +270,11 @@ def score_table(scores: pd.DataFrame, pairings: dict[str, str], metrics: dict[st
     return pd.DataFrame(cells, list(metrics.values()), list(pairings.values()))
 
 
-def chance(scores: pd.DataFrame) -> pd.Series:
-    """Mean score of each metric, direction and pairing with the stimuli of b shuffled."""
+def chance(scores: pd.DataFrame) -> dict[tuple[str, str], float]:
+    """Mean score by metric and pairing with the stimuli of b shuffled, as `("ridge_ab", "sn")`."""
     shuffled = scores[scores.pairing.str.startswith("shuffled")]
-    return shuffled.groupby(["metric", "direction", "pairing"], sort=False).value.mean()
+    means = shuffled.groupby(["metric", "direction", "pairing"], sort=False).value.mean()
+    return {(f"{metric}_{way}".strip("_"), name.split()[1]): value for (metric, way, name), value in means.items()}
 
 
 def explained(split: Split, sae: TopKSAE) -> tuple[torch.Tensor, torch.Tensor]:
@@ -293,7 +288,8 @@ def findings(split: Split, settings: Settings, training: Training, half: Trainin
     soft = {ab: values(measured.scores, "soft", ab) for ab in ("nn", "ss", "rs", "aa", "bb", "ra", "rb")}
     ridge = {ab: sum(values(measured.scores, metric, ab) for metric in RIDGE) / 2 for ab in ("nn", "sn", "rn")}
     fit, seen = explained(split, training.model)
-    matched = latents_match(half.model, split.scored, ("01",), soft["nn"].shape[1], settings.first_seed)
+    folds = k_folds(split.scored.shape[1], soft["nn"].shape[1], settings.first_seed)
+    matched = latents_match(active_codes(half.model, split.scored, folds), folds, (0, 1))
     return Findings(
         units=split.units,
         dimensions=dimensions(split),
@@ -314,6 +310,6 @@ def findings(split: Split, settings: Settings, training: Training, half: Trainin
         explained_rise=float(seen[:2].mean() - explained(split, half.model)[1].mean()),
         match_rise=float(soft["ss"][0].mean() - matched.mean()),
         silent=measured.silent,
-        chance=float(chance(measured.scores).abs().max()),
+        chance=max(map(abs, chance(measured.scores).values())),
         constant=measured.constant,
     )

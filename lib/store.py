@@ -101,7 +101,7 @@ def _parts(thing, files):
     """What tells a thing from another of its type: bytes, or other things."""
     if isinstance(thing, PLAIN):
         return [repr(thing).encode()]
-    if hasattr(thing, "identity"):
+    if hasattr(thing, "identity") and not isinstance(thing, type):
         return [thing.identity()]
     if isinstance(thing, torch.Tensor):
         return [str((thing.dtype, thing.shape)).encode(), _bytes(thing)]

@@ -12,18 +12,6 @@ import torch
 from lib.checks import check_alike, check_projection, check_sparsity
 
 
-def gram(a: torch.Tensor, covariance: torch.Tensor | None = None) -> torch.Tensor:
-    """Gram matrix of the projection `(..., n, n)`.
-
-        G = S^(1/2) A'A S^(1/2)
-
-    with S the latent covariance, the identity if not given. [B, section 2.2]; the covariance is ours.
-    """
-    check_projection(a)
-    a = _whitened(a, covariance)
-    return a.mT @ a
-
-
 def matrix_root(covariance: torch.Tensor) -> torch.Tensor:
     """Symmetric square root of a positive semi-definite `(..., n, n)`."""
     values, vectors = torch.linalg.eigh(covariance)
@@ -115,16 +103,6 @@ def _whitened_pair(a, b, covariance):
 
 
 # Expectations over random projections with independent entries of mean 0
-
-
-def expected_gram_norm(n: int, m: int, kurtosis: float = 3.0) -> float:
-    """E |A'A|_F^2 for m x n entries of mean 0 and variance 1.
-
-        E |G|_F^2 = n m (n + m + kappa - 2)
-
-    [B, section 3.1, constant restored]
-    """
-    return n * m * (n + m + kurtosis - 2)
 
 
 def expected_cka(n_a: int, m_a: int, m_b: int, kurtosis: float = 3.0, n_b: int | None = None, n_s: int | None = None):

@@ -117,7 +117,9 @@ class Reading(NamedTuple):
 
 def reading(found: Findings) -> Reading:
     """The reading of these numbers; its rules are the constants of this module."""
-    return Reading(_verdict(found), _doubts(found), [_regime(found), _units(found), *_latents(found), _controls(found)])
+    return Reading(
+        _verdict(found), [*_doubts(found)], [_regime(found), _units(found), *_latents(found), _controls(found)]
+    )
 
 
 def _verdict(found):
@@ -195,43 +197,44 @@ def _controls(found):
 
 
 def _doubts(found):
-    doubts = []
     if found.chance > _chance_limit(found):
-        doubts.append(
+        yield (
             f"**Shuffled stimuli score {found.chance:.3f}**, where chance is 0. Give more stimuli, and look for rows "
             "that repeat."
         )
-    few = min(found.stimuli)
-    if few < max(LIMITS["few"], found.latents, *found.units):
-        doubts.append(
+    if min(found.stimuli) < max(LIMITS["few"], found.latents, *found.units):
+        yield (
             f"**Few stimuli.** {found.stimuli[0]} train the SAEs and {found.stimuli[1]} are scored, for "
             f"{max(found.units)} units and {found.latents} latents. Fits with more unknowns than stimuli generalise "
             "badly: give more stimuli, or set fewer `latents`."
         )
+    yield from _doubts_of_saes(found)
+    if sum(found.constant):
+        yield (
+            f"**Units that never change**: {found.constant[0]} of a and {found.constant[1]} of b. They score 0 and are "
+            "counted; take them out if they are dead units that you do not care about."
+        )
+
+
+def _doubts_of_saes(found):
     if found.explained_rise > LIMITS["rise_explained"] or found.match_rise > LIMITS["rise_match"]:
-        doubts.append(
-            f"**Training is too short.** From half the steps to all of them explained variance changed by "
-            f"{found.explained_rise:+.3f} and "
-            f"soft-matching of latents by {found.match_rise:+.3f}. Double `sae_steps` until neither does."
+        yield (
+            "**Training is too short.** From half the steps to all of them explained variance changed by "
+            f"{found.explained_rise:+.3f} and soft-matching of latents by {found.match_rise:+.3f}. Double `sae_steps` "
+            "until neither does."
         )
     if found.explained_fit - found.explained > LIMITS["memorised"]:
-        doubts.append(
+        yield (
             f"**The SAEs memorise.** They explain {found.explained_fit:.3f} of the variance in training and "
             f"{found.explained:.3f} of unseen stimuli. Give more stimuli, or set fewer `latents`."
         )
     if found.stable - found.stable_random <= LIMITS["stable"]:
-        doubts.append(
+        yield (
             "**The dictionary is arbitrary.** Another seed finds other latents in the same network. Either its "
             "features are not sparse, or the SAEs do not suit them: try other values of `k` and `latents`."
         )
     if found.silent > LIMITS["most_silent"]:
-        doubts.append(
+        yield (
             f"**Most latents are silent.** A share of {found.silent:.3f} was left out of the scores: the dictionary is "
             "too large for these responses. Set fewer `latents`."
         )
-    if sum(found.constant):
-        doubts.append(
-            f"**Units that never change**: {found.constant[0]} of a and {found.constant[1]} of b. They score 0 and are "
-            "counted; take them out if they are dead units that you do not care about."
-        )
-    return doubts

@@ -181,9 +181,9 @@ def supports_found(a, k):
 
 # %%
 for k, name in enumerate(["single", "pair", "triple"], start=1):
-    run.record(**{f"{name}_sets": len(supports_found(a, k)[1])})
-    run.record(**{f"{name}_found_a": int(supports_found(a, k)[0].sum())})
-    run.record(**{f"{name}_found_b": int(supports_found(b, k)[0].sum())})
+    (in_a, sets), (in_b, _) = supports_found(a, k), supports_found(b, k)
+    run.tabulate("supports", k=k, sets=len(sets), found_a=int(in_a.sum()), found_b=int(in_b.sum()))
+    run.tell(**{f"{name}_{what}": f"max(supports.{what} where k = {k})" for what in ("sets", "found_a", "found_b")})
 
 # %% [markdown]
 # | active features | sets in all | found in system a | found in system b |
@@ -563,11 +563,9 @@ table.round(2)
 
 # %%
 for name in methods:
-    run.record(**{f"{name}_half_min": table[name].min()})
-    run.record(**{f"{name}_half_max": table[name].max()})
     for (n, k), row in table.iterrows():
-        run.record(**{f"{name}_half_n{n}_k{k}": row[name]})
-        run.record(**{f"{name}_half_n{n}_k{k}_error": row[f"{name} error"]})
+        run.tabulate("halves", method=name, n=n, k=k, half=row[name], half_error=row[f"{name} error"])
+    run.tell(**{f"{name}_half_{end}": f"{end}(halves.half where method = {name})" for end in ("min", "max")})
 
 # %% [markdown]
 # The table lists, for each $n$ and $k$, the unit $m_{CS}$ and how many of these units each method needs to
@@ -584,8 +582,9 @@ def rate_at(ratio, name):
 
 
 for ratio, label in {1.0: "1", 1.5: "1_5", 2.0: "2"}.items():
-    run.record(**{f"bp_rate_at_{label}": rate_at(ratio, "bp")})
-    run.record(**{f"omp_rate_at_{label}": rate_at(ratio, "omp")})
+    for name in methods:
+        run.tabulate("rates", method=name, ratio=ratio, rate=rate_at(ratio, name))
+        run.tell(**{f"{name}_rate_at_{label}": f"mean(rates.rate where method = {name} and ratio = {ratio})"})
 
 
 # %% tags=["hide-input"]

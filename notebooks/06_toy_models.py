@@ -236,12 +236,6 @@ def fresh_loss(model):
 
 
 # %%
-def record(name, values):
-    """Record one number for each model or pair, also where there is only one."""
-    run.record(**{name: values if len(values) > 1 else values[0]})
-
-
-# %%
 losses = {v: {m: fresh_loss(trainings[v][m].model) for m in sizes} for v in variants}
 bound = {m: float((fresh.double().var(0, correction=0) * importance(n))[m:].sum()) for m in sizes}
 run.record(**{f"bound_{m}": bound[m] for m in sizes})
@@ -250,18 +244,20 @@ run.record(**{f"bound_{m}": bound[m] for m in sizes})
 prefix = {"output_relu": "", "printed": "printed_", "linear_hidden": "linear_hidden_"}
 for v in variants:
     for m in sizes:
-        record(f"{prefix[v]}loss_{m}", losses[v][m])
-        record(f"{prefix[v]}loss_ratio_{m}", losses[v][m] / bound[m])
-        record(f"{prefix[v]}represented_{m}", (norms[v][m] >= represented).sum(1))
+        found = {"loss": losses[v][m], "loss_ratio": losses[v][m] / bound[m]}
+        found["represented"] = (norms[v][m] >= represented).sum(1)
+        run.tabulate("models", variant=v, N=m, model=range(len(losses[v][m])), **found)
+        for key in found:
+            run.tell(**{f"{prefix[v]}{key}_{m}": f"models.{key} where variant = {v} and N = {m}"})
 
 # %% [markdown]
 # We expect the printed model above the bound at every size, and a model that superposes below it.
 
 # %% tags=["hide-input"]
 keys = ("represented", "loss", "loss_ratio")
-rows = {f"{variants[v]}, {m} neurons": [run.values[f"{prefix[v]}{key}_{m}"] for key in keys]
+rows = {f"{variants[v]}, {m} neurons": [run.ask(f"mean(models.{key})", variant=v, N=m) for key in keys]
         for m in sizes for v in variants}  # fmt: skip
-pd.DataFrame(rows, index=["features represented", "loss", "loss / bound"]).map(lambda x: x["mean"]).T.round(3)
+pd.DataFrame(rows, index=["features represented", "loss", "loss / bound"]).T.round(3)
 
 # %% [markdown]
 # With 32 neurons the printed model ends up with {glue:text}`printed_represented_32:.1f` features (mean over
@@ -471,8 +467,9 @@ def in_pairs(w):
 for v in variants:
     for m in sizes:
         shared = shared_features(*in_pairs(weights[v][m])).double().sum(1)
-        record(f"{prefix[v]}shared_{m}", shared)
-        run.record(**{f"{prefix[v]}shared_share_{m}": shared.mean() / n})
+        run.tabulate("shared", variant=v, N=m, pair=range(len(shared)), features=shared, share=shared / n)
+        run.tell(**{f"{prefix[v]}shared_{m}": f"shared.features where variant = {v} and N = {m}"})
+        run.tell(**{f"{prefix[v]}shared_share_{m}": f"mean(shared.share where variant = {v} and N = {m})"})
 
 means = [float(shared_features(*in_pairs(weights["output_relu"][m])).double().sum(1).mean()) for m in sizes]
 run.record(shared_smallest_growth=min(b - a for a, b in zip(means[:-1], means[1:], strict=True)))
@@ -567,12 +564,18 @@ model = weights["output_relu"][sizes[-1]][0]
 own = arrangement_match(model, model[:, torch.randperm(sizes[-1], generator=generator)])
 run.record(arrangement_own=own.min())
 
+
+# %%
+def tabulate(of_pairs, variant, m):
+    """Keep matches, (pairs, 2m), by their mean and the share below one half."""
+    below = (of_pairs < 0.5).double().mean(1)
+    run.tabulate("arrangement", of=variant, N=m, pair=range(len(below)), match=of_pairs.mean(1), below_half=below)
+
+
 # %%
 for m in sizes:
-    record(f"arrangement_mean_{m}", matches[m].mean(1))
-    record(f"arrangement_below_half_{m}", (matches[m] < 0.5).double().mean(1))
-    run.record(**{f"arrangement_chance_{m}": chance[m].mean()})
-    run.record(**{f"arrangement_chance_below_half_{m}": (chance[m] < 0.5).double().mean()})
+    tabulate(matches[m], "output_relu", m)
+    tabulate(chance[m].flatten()[None], "unrelated", m)
 
 # %% [markdown]
 # The smallest match of a model with its own shuffled neurons is {glue:text}`arrangement_own:.3f`, as it should be. Now
@@ -582,8 +585,12 @@ for m in sizes:
 # %%
 largest = sizes[-1]
 printed_matches = both_ways(arrangement_match, largest, "printed")
-record(f"printed_arrangement_mean_{largest}", printed_matches.mean(1))
-record(f"printed_arrangement_below_half_{largest}", (printed_matches < 0.5).double().mean(1))
+tabulate(printed_matches, "printed", largest)
+for name, of in {"": "output_relu", "printed_": "printed"}.items():
+    run.tell(**{f"{name}arrangement_mean_{largest}": f"arrangement.match where of = {of} and N = {largest}"})
+run.tell(**{f"arrangement_chance_{largest}": f"mean(arrangement.match where of = unrelated and N = {largest})"})
+share = f"arrangement.below_half where of = printed and N = {largest}"
+run.tell(**{f"printed_arrangement_below_half_{largest}": share})
 
 # %% tags=["hide-input", "remove-output"]
 axes, bins = panels(len(sizes)), torch.linspace(-0.1, 1.0, 23, dtype=torch.float64)
@@ -738,11 +745,13 @@ run.figure(figure, name, alt="")
 # over models for the number of represented features.
 
 # %% tags=["hide-input"]
-rows = {f"features represented, {m} neurons": f"represented_{m}" for m in sizes}
-rows |= {f"the same, formula as printed, {m} neurons": f"printed_represented_{m}" for m in sizes}
-rows |= {f"features shared, {m} neurons (A5)": f"shared_{m}" for m in sizes}
-rows |= {f"matches below one half, {m} neurons (A6)": f"arrangement_below_half_{m}" for m in sizes}
-run.beside_recorded(rows)
+rows = {
+    "features represented, {} neurons": "models.represented where variant = output_relu and N = {}",
+    "the same, formula as printed, {} neurons": "models.represented where variant = printed and N = {}",
+    "features shared, {} neurons (A5)": "shared.features where variant = output_relu and N = {}",
+    "matches below one half, {} neurons (A6)": "arrangement.below_half where of = output_relu and N = {}",
+}
+run.beside_recorded({words.format(m): question.format(m) for words, question in rows.items() for m in sizes})
 
 # %% [markdown]
 # Where the two columns differ by more than their errors, longer training matters.

@@ -132,13 +132,14 @@
 import pandas as pd
 import torch
 
-from lib.chapter.plotting import COLOURS, INK, SliderFigure, draw_spreads, k_styles, panels
+from lib.chapter.pairing_plots import LABELS, NAMES, STYLES, draw_found, draw_scores
+from lib.chapter.plotting import COLOURS, INK, SliderFigure, k_styles, panels
 from lib.chapter.run import Run
 from lib.correlation import unit_correlations
 from lib.features import bernoulli_uniform, seeded
 from lib.matching import soft_matching_plan, soft_matching_score
 from lib.moments import stream_moments
-from lib.pairings import align_pairs, feature_correlations, gain, seed_pairs
+from lib.pairings import PAIRINGS, feature_correlations, gain, means, score_pairs, seed_pairs
 from lib.sae import STREAM, TopKSAE, train_saes
 from lib.toy_models import shared_features, train_toy_models
 from lib.training import Training
@@ -301,16 +302,16 @@ def measure(toy, sae, count):
         for _ in range(max(5, round(count / 4096))):
             z = features(4096, generator)
             y = responses(toy, z, models)
-            yield {"features_a": z, **seed_pairs(neurons=y, latents=sae.latents(y), random=control.latents(y))}
+            yield {"f_a": z, **seed_pairs(n=y, s=sae.latents(y), r=control.latents(y))}
 
     moments = stream_moments(batches())
-    return [moments[i].without_silent("latents_a", "latents_b", "random_a", "random_b") for i in range(models // 2)]
+    return [moments[i].without_silent("s_a", "s_b", "r_a", "r_b") for i in range(models // 2)]
 
 
 # %%
 moments = {N: measure(toys[N], saes[N].model, stimuli) for N in sizes}
 for N in sizes:
-    kept = torch.tensor([[len(m.places[f"latents_{side}"]) for side in "ab"] for m in moments[N]])
+    kept = torch.tensor([[len(m.places[f"s_{side}"]) for side in "ab"] for m in moments[N]])
     run.record(**{f"silent_share_{N}": 1 - kept.flatten().double() / n})
 
 # %% [markdown]
@@ -325,28 +326,21 @@ for N in sizes:
 # latents and random latents. We demand the claim of **every single model**: the smallest gain of latents over neurons
 # must be above 0, and the smallest gain at a larger $N$ above the largest at a smaller $N$.
 
+
 # %%
-POPULATIONS = ("neurons", "latents", "random")
-
-
-def recovery(pairs_of_models, population):
+def recovery(pairs_of_models, letter):
     """Best held-out correlation of each feature with a population's units: (models, features)."""
-    both = [feature_correlations(m, "features_a", f"{population}_{side}") for m in pairs_of_models for side in "ab"]
+    both = [feature_correlations(m, "f_a", f"{letter}_{side}") for m in pairs_of_models for side in "ab"]
     return torch.stack(both).cpu()
 
 
 # %%
-def record_gain(name, gain):
-    """Keep a difference with its smallest and largest value over models or pairs, of which there may be one."""
-    run.record(**{name: gain if len(gain) > 1 else gain[0], f"{name}_min": gain.min(), f"{name}_max": gain.max()})
-
-
-# %%
-found = {N: {population: recovery(moments[N], population) for population in POPULATIONS} for N in sizes}
-for N, means in ((N, {name: x.mean(1) for name, x in found[N].items()}) for N in sizes):
-    run.record(**{f"features_{name}_{N}": mean for name, mean in means.items()})
-    record_gain(f"feature_gain_{N}", means["latents"] - means["neurons"])
-    record_gain(f"feature_random_gain_{N}", means["random"] - means["neurons"])
+found = {N: {letter: recovery(moments[N], letter) for letter in "nsr"} for N in sizes}
+for N in sizes:
+    of = {NAMES[letter]: x.mean(1) for letter, x in found[N].items()}
+    gains = {"gain": of["latents"] - of["neurons"], "random_gain": of["random"] - of["neurons"]}
+    run.tabulate("features", N=N, model=range(len(of["neurons"])), **of, **gains)
+    run.tell(**{f"features_{name}_{N}": f"features.{name} where N = {N}" for name in of})
 
 # %% [markdown]
 # From here on small tables give the recorded numbers: means over models or pairs, unless a row says otherwise.
@@ -356,20 +350,11 @@ HEADS = {N: f"N = {N}" for N in sizes}
 
 
 # %% tags=["hide-input", "remove-output"]
-def draw_histogram(ax, populations):
-    """Best correlations of all features, counted for one model, and their means."""
-    for (name, values), color, line in zip(populations.items(), ("red", "blue", "grey"), ("-", "-", ":"), strict=True):
-        looks = {"color": COLOURS[color], "histtype": "step", "ls": line, "lw": 1.6, "label": name}
-        weights = torch.full((values.numel(),), 1 / len(values))
-        ax.hist(values.clamp(0, 1).flatten(), torch.linspace(0, 1, 26).tolist(), weights=weights, **looks)
-        ax.axvline(float(values.mean()), color=COLOURS[color], ls="--", lw=1.2)
-
-
 # %% tags=["hide-input", "remove-output"]
 axes = panels(len(sizes), height=2.5)
 for ax, N in zip(axes, sizes, strict=True):
-    draw_histogram(ax, found[N])
-    ax.set(xlabel="best correlation of a feature", ylabel="features of a model", xlim=(0, 1), title=f"N = {N}")
+    draw_found(ax, found[N], "feature")
+    ax.set_title(f"N = {N}")
 axes[0].legend(loc="upper right")
 run.figure(
     axes,
@@ -392,8 +377,8 @@ run.figure(
 # :::
 
 # %% tags=["hide-input"]
-rows = {"latents over neurons": "feature_gain_*", "least of all": "feature_gain_*_min"}
-run.table(HEADS, rows | {"random over neurons": "feature_random_gain_*"})
+rows = {"latents over neurons": "mean(features.gain)", "least of all": "min(features.gain)"}
+run.table(HEADS, rows | {"random over neurons": "mean(features.random_gain)"}, "N")
 
 # %% [markdown]
 # The last row is a control that the paper does not show here: the gain of an untrained SAE's latents over neurons.
@@ -411,35 +396,36 @@ run.table(HEADS, rows | {"random over neurons": "feature_random_gain_*"})
 # for latents of the trained SAE, R for random latents ({term}`random SAE`) and F for the true features. The paper's
 # figures use N-N, S-S, R-S for matching, and N-N, S-N, R-N, S-S for regression. F-N and F-S are yardsticks of ours.
 
+
 # %%
-NAMES = {"n": "neurons", "s": "latents", "r": "random", "f": "features"}
-PAIRINGS = ("nn", "ss", "rs", "sn", "rn", "fn", "fs")
-
-
 def all_scores(pairs_of_models):
-    """Every score of every pairing, one value a pair of models."""
-    return {ab: align_pairs(pairs_of_models, f"{NAMES[ab[0]]}_a", f"{NAMES[ab[1]]}_b") for ab in PAIRINGS}
+    """Every score of every pairing of every pair of models, on five folds."""
+    return score_pairs(pairs_of_models, (*PAIRINGS, "fn", "fs"))
 
 
 # %%
-def record_scores(by_size, prefix=""):
-    """Keep the means over pairs of the scores that are quoted."""
+def tabulate(name, toys, by_size):
+    """Keep a table with a row for each pair, and tell its means; `by_size` maps N to columns."""
+    prefix = "printed_" if toys == "printed" else ""
+    for N, columns in by_size.items():
+        run.tabulate(name, toys=toys, N=N, pair=range(len(next(iter(columns.values())))), **columns)
+        run.tell(**{f"{prefix}{key}_{N}": f"{name}.{key} where toys = {toys} and N = {N}" for key in columns})
+
+
+def quoted_scores(scores):
+    """The scores of each pair that are quoted, by metric and pairing."""
     quoted = [(field, ab) for field in ("soft", "semi_ab", "semi_ba") for ab in ("nn", "ss", "rs")]
     quoted += [("ridge_ab", ab) for ab in ("nn", "sn", "rn", "ss", "fn", "fs")]
-    for N, scores in by_size.items():
-        for field, ab in quoted:
-            values = getattr(scores[ab], field)
-            name = f"{prefix}{field.replace('ridge_ab', 'ridge')}_{ab}_{N}"
-            run.record(**{name: values if len(values) > 1 else values[0]})
+    return {f"{field.replace('ridge_ab', 'ridge')}_{ab}": means(scores, field, ab) for field, ab in quoted}
 
 
 # %% [markdown]
 # The scores themselves are one call for each $N$, with all pairings and metrics on the same stimuli and folds;
-# `record_scores` keeps numbers for the text and the ledger ({ref}`ch-claims`).
+# `tabulate` keeps numbers for the text and the ledger ({ref}`ch-claims`).
 
 # %%
 main = {N: all_scores(moments[N]) for N in sizes}
-record_scores(main)
+tabulate("scores", "rectified", {N: quoted_scores(main[N]) for N in sizes})
 
 # %% [markdown]
 # The claims are about differences of these scores: a metric, the pairing that should be higher, the pairing that should
@@ -458,10 +444,15 @@ GAINS = {
     "ridge_learned_gain": ("ridge_ab", "sn", "rn"),
 }
 
+
 # %%
-for name in GAINS:
-    for N in sizes:
-        record_gain(f"{name}_{N}", gain(main[N], *GAINS[name]))
+def gains_of(by_size):
+    """All gains of each pair, by N and name."""
+    return {N: {name: gain(scores, *GAINS[name]) for name in GAINS} for N, scores in by_size.items()}
+
+
+# %%
+tabulate("gains", "rectified", gains_of(main))
 
 # %% [markdown]
 # What we demand for A8, stated before looking: the gain S-S minus N-N in {term}`soft-matching` must have the claimed
@@ -469,20 +460,11 @@ for name in GAINS:
 # mean of at least $0.75$. The figure shows all pairs as points.
 
 # %%
-STYLES = dict(zip(PAIRINGS, k_styles(range(len(PAIRINGS))), strict=True))
-LABELS = {ab: f"{NAMES[ab[0]]} to {NAMES[ab[1]]}" for ab in PAIRINGS}
-
-
-def draw_scores(ax, pairings, field, name):
-    """One group of pairings for each N: pairs as points, beside them mean and standard error."""
-    series = {LABELS[ab]: torch.stack([getattr(main[N][ab], field) for N in sizes]) for ab in pairings}
-    draw_spreads(ax, list(HEADS.values()), series, {LABELS[ab]: STYLES[ab] for ab in pairings})
-    ax.set(ylabel=name, ylim=(0, 1))
-
+by_head = {HEADS[N]: main[N] for N in sizes}
 
 # %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1, width=4.2)
-draw_scores(ax, ("nn", "ss", "rs"), "soft", "soft-matching")
+draw_scores(ax, by_head, ("nn", "ss", "rs"), "soft", "soft-matching")
 ax.legend(loc="upper left")
 run.figure(
     [ax],
@@ -503,9 +485,12 @@ run.figure(
 # :::
 
 # %% tags=["hide-input"]
-rows = {"S-S minus N-N": "soft_gain_*", "least of all pairs": "soft_gain_*_min", "most of all pairs": "soft_gain_*_max"}
-rows |= {"S-S minus R-S": "soft_over_random_*", "its least of all pairs": "soft_over_random_*_min"}
-run.table(HEADS, rows)
+MAIN = "where toys = rectified"
+ends = {"S-S minus N-N": "mean", "least of all pairs": "min", "most of all pairs": "max"}
+rows = {words: f"{end}(gains.soft_gain {MAIN})" for words, end in ends.items()}
+ends = {"S-S minus R-S": "mean", "its least of all pairs": "min"}
+rows |= {words: f"{end}(gains.soft_over_random {MAIN})" for words, end in ends.items()}
+run.table(HEADS, rows, "N")
 
 # %% [markdown]
 # By our demand the second and third row must have the claimed sign at every $N$, and the last row must be positive. The
@@ -588,7 +573,7 @@ run.figure(
 # %% tags=["hide-input", "remove-output"]
 axes = panels(2)
 for ax, field, name in zip(axes, ("semi_ab", "semi_ba"), ("from a to b", "from b to a"), strict=True):
-    draw_scores(ax, ("nn", "ss", "rs"), field, "semi-matching")
+    draw_scores(ax, by_head, ("nn", "ss", "rs"), field, "semi-matching")
     ax.set_title(name)
 axes[0].legend(loc="upper left")
 run.figure(
@@ -624,7 +609,8 @@ run.record(semi_agreement_large=same[size > 0.1].mean() if (size > 0.1).any() el
 # :::
 
 # %% tags=["hide-input"]
-run.table(HEADS, {"soft": "soft_gain_*", "semi a to b": "semi_gain_ab_*", "semi b to a": "semi_gain_ba_*"})
+rows = {"soft": "soft_gain", "semi a to b": "semi_gain_ab", "semi b to a": "semi_gain_ba"}
+run.table(HEADS, {words: f"mean(gains.{name} {MAIN})" for words, name in rows.items()}, "N")
 
 # %% [markdown]
 # On the training stimuli semi-matching can only be the larger of the two, since every unit is free to choose. Latents
@@ -642,8 +628,8 @@ run.table(HEADS, {"soft": "soft_gain_*", "semi a to b": "semi_gain_ab_*", "semi 
 
 # %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1, width=4.6, height=3.2)
-draw_scores(ax, ("nn", "sn", "rn", "ss"), "ridge_ab", "ridge correlation")
-ceiling = [float(main[N]["fn"].ridge_ab.mean()) for N in sizes]
+draw_scores(ax, by_head, ("nn", "sn", "rn", "ss"), "ridge_ab", "ridge correlation")
+ceiling = [float(means(main[N], "ridge_ab", "fn").mean()) for N in sizes]
 ax.hlines(ceiling, [i - 0.4 for i in range(len(sizes))], [i + 0.4 for i in range(len(sizes))], color=INK, ls="--", lw=1)
 ax.legend(loc="lower right")
 run.figure(
@@ -665,7 +651,8 @@ run.figure(
 # :::
 
 # %% tags=["hide-input"]
-run.table(HEADS, {f"{ab[0]}-{ab[1]}".upper(): f"ridge_{ab}_*" for ab in ("nn", "sn", "rn", "ss", "fn", "fs")})
+shown = ("nn", "sn", "rn", "ss", "fn", "fs")
+run.table(HEADS, {f"{ab[0]}-{ab[1]}".upper(): f"mean(scores.ridge_{ab} {MAIN})" for ab in shown}, "N")
 
 # %% [markdown]
 # ### How much of the gain was learned?
@@ -675,8 +662,9 @@ run.table(HEADS, {f"{ab[0]}-{ab[1]}".upper(): f"ridge_{ab}_*" for ab in ("nn", "
 # help a linear fit without disentangling anything.
 
 # %% tags=["hide-input"]
-rows = {"S-N minus N-N": "ridge_sn_gain_*", "R-N minus N-N": "ridge_rn_gain_*", "S-N minus R-N": "ridge_learned_gain_*"}
-run.table(HEADS, rows | {"least of all pairs": "ridge_learned_gain_*_min"})
+rows = {"S-N minus N-N": "ridge_sn_gain", "R-N minus N-N": "ridge_rn_gain", "S-N minus R-N": "ridge_learned_gain"}
+rows = {words: f"mean(gains.{name} {MAIN})" for words, name in rows.items()}
+run.table(HEADS, rows | {"least of all pairs": f"min(gains.ridge_learned_gain {MAIN})"}, "N")
 
 # %% [markdown]
 # The first row is the claim; the last two are the part that training the SAE adds. Where the second row is positive,
@@ -724,7 +712,7 @@ by_k = {N: {chosen: scores[last_step] for chosen, scores in scans[N].items()} fo
 # %%
 def series(table, ab, field):
     """Mean over pairs of one score, along a scan."""
-    return [float(getattr(scores[ab], field).mean()) for scores in table.values()]
+    return [float(means(scores, field, ab).mean()) for scores in table.values()]
 
 
 def draw_scan(ax, tables, ab, field, name):
@@ -773,18 +761,12 @@ def as_in_paper(name, N, chosen):
 
 
 # %%
-def record_range(name, values):
-    """Keep the share of the scanned k that are in `values`, and the smallest and largest of them."""
-    low, high = min(values, default=0), max(values, default=0)
-    run.record(**{name.format("share"): len(values) / len(scan_k), name.format("low"): low, name.format("high"): high})
-
-
-# %%
 for name, short in (("soft_gain", "soft"), ("ridge_ss_gain", "ridge")):
     good = {N: [chosen for chosen in scan_k if as_in_paper(name, N, chosen)] for N in sizes}
     good["all"] = [chosen for chosen in scan_k if all(chosen in good[N] for N in sizes)]
     for where, values in good.items():
-        record_range(f"{short}_k_{{}}_{where}", values)
+        ends = {"low": min(values, default=0), "high": max(values, default=0)}
+        run.tabulate("scan", metric=short, N=where, share=len(values) / len(scan_k), **ends)
 above = [gain(scores, "ridge_ab", "sn", "nn") > 0 for row in by_k.values() for scores in row.values()]
 run.record(scan_k_low=scan_k[0], scan_k_high=scan_k[-1], sn_k_share=torch.cat(above).double().mean())
 
@@ -794,8 +776,9 @@ run.record(scan_k_low=scan_k[0], scan_k_high=scan_k[-1], sn_k_share=torch.cat(ab
 # once.
 
 # %% tags=["hide-input"]
-kinds = [f"{metric}_k_{what}" for metric in ("soft", "ridge") for what in ("share", "low", "high")]
-rows = {kind.replace("_k_", ", "): [run.values[f"{kind}_{where}"] for where in (*sizes, "all")] for kind in kinds}
+kinds = [(metric, what) for metric in ("soft", "ridge") for what in ("share", "low", "high")]
+rows = {f"{metric}, {what}": [run.ask(f"max(scan.{what})", metric=metric, N=where) for where in (*sizes, "all")]
+        for metric, what in kinds}  # fmt: skip
 pd.DataFrame(rows, index=[*(f"N = {N}" for N in sizes), "all"]).map("{:g}".format)
 
 # %% [markdown]
@@ -1039,20 +1022,20 @@ def printed_moments(N):
 # %%
 as_printed = {N: printed_moments(N) for N in sizes}
 printed = {N: all_scores(as_printed[N]) for N in sizes}
-record_scores(printed, "printed_")
+tabulate("scores", "printed", {N: quoted_scores(printed[N]) for N in sizes})
+tabulate("gains", "printed", gains_of(printed))
 
 # %%
 for N in sizes:
-    better, worse = (recovery(as_printed[N], population).mean(1) for population in ("latents", "neurons"))
-    record_gain(f"printed_feature_gain_{N}", better - worse)
-    for name in GAINS:
-        record_gain(f"printed_{name}_{N}", gain(printed[N], *GAINS[name]))
+    better, worse = (recovery(as_printed[N], letter).mean(1) for letter in "sn")
+    run.tabulate("printed_features", N=N, model=range(len(better)), gain=better - worse)
 run.record(printed_semi_agreement=same_signs(printed)[0].mean())
 
 # %% tags=["hide-input"]
-rows = {"soft N-N": "printed_soft_nn_*", "soft S-S": "printed_soft_ss_*", "ridge N-N": "printed_ridge_nn_*"}
-rows |= {"ridge S-N": "printed_ridge_sn_*", "ridge S-S": "printed_ridge_ss_*"}
-run.table(HEADS, rows | {"features, latents over neurons": "printed_feature_gain_*"})
+shown = {"soft N-N": "soft_nn", "soft S-S": "soft_ss"}
+shown |= {"ridge N-N": "ridge_nn", "ridge S-N": "ridge_sn", "ridge S-S": "ridge_ss"}
+rows = {words: f"mean(scores.{name} where toys = printed)" for words, name in shown.items()}
+run.table(HEADS, rows | {"features, latents over neurons": "mean(printed_features.gain)"}, "N")
 
 # %% [markdown]
 # Neurons that carry one feature each are aligned already, up to their order, which the matching forgives: soft-matching
@@ -1072,12 +1055,14 @@ run.table(HEADS, rows | {"features, latents over neurons": "printed_feature_gain
 # rest: means and standard errors over pairs, and the smallest gain of all pairs.
 
 # %% tags=["hide-input"]
-GAINS_SHOWN = {"features, S minus N": "feature_gain", "soft-matching, S-S minus N-N": "soft_gain",
-               "ridge, S-N minus N-N": "ridge_sn_gain", "ridge, S-S minus N-N": "ridge_ss_gain"}  # fmt: skip
+GAINS_SHOWN = {"features, S minus N": "features.gain where",
+               "soft-matching, S-S minus N-N": f"gains.soft_gain {MAIN} and",
+               "ridge, S-N minus N-N": f"gains.ridge_sn_gain {MAIN} and",
+               "ridge, S-S minus N-N": f"gains.ridge_ss_gain {MAIN} and"}  # fmt: skip
 rows = {}
-for words, name in GAINS_SHOWN.items():
-    rows |= {f"{words}, N = {N}": f"{name}_{N}" for N in sizes}
-    rows |= {f"{words}, N = {N}, least of all": f"{name}_{N}_min" for N in sizes}
+for words, column in GAINS_SHOWN.items():
+    rows |= {f"{words}, N = {N}": f"{column} N = {N}" for N in sizes}
+    rows |= {f"{words}, N = {N}, least of all": f"min({column} N = {N})" for N in sizes}
 run.beside_recorded(rows)
 
 # %% [markdown]
@@ -1156,7 +1141,8 @@ run.beside_recorded(rows)
 # %%
 for count in (24, 32, 48):
     scores = scan(toys[sizes[1]], count, 3)
-    print(f"{count} latents: soft S-S {scores['ss'].soft.mean():.3f}, N-N {scores['nn'].soft.mean():.3f}")
+    soft = {ab: means(scores, "soft", ab).mean() for ab in ("ss", "nn")}
+    print(f"{count} latents: soft S-S {soft['ss']:.3f}, N-N {soft['nn']:.3f}")
 
 # %% [markdown]
 # A pair shares {glue:text}`shared_16:.1f` features there, of which {glue:text}`active_shared_16:.1f` are active at a

@@ -200,7 +200,7 @@ units = {size: [round(r * m_cs[size]) for r in ratios] for size in sizes}
 
 # %%
 m, m_stored = round(ratio * m_cs[n]), round(stored_ratio * m_cs[n])
-run.record(n=n, k=k, pairs=pairs, m_cs=m_cs[n], steps=steps, batch=batch, ratio=ratio, ratio_units=m)
+run.record(n=n, k=k, pairs=pairs, m_cs=m_cs[n], steps=steps, batch=batch, ratio=ratio)
 run.record(stored_ratio=stored_ratio, stored_units=m_stored)
 
 # %% [markdown]
@@ -319,8 +319,7 @@ def scores(size, gradient):
 
 
 # %% [markdown]
-# `tables` holds, for each size and reading, one number for each ratio and pair. Recorded names end in the ratio, with
-# an underscore for the point.
+# `tables` holds, for each size and reading, one number for each ratio and pair.
 
 # %%
 tables = {key: scores(*key) for key in trainings}
@@ -328,11 +327,9 @@ row = {r: i for i, r in enumerate(ratios)}
 
 # %%
 for (size, reading), table in tables.items():
-    suffix = ("" if reading == "identity" else f"_{reading}") + ("" if size == n else f"_n{size}")
     for r, i in row.items():
-        tag = f"{suffix}_{r:g}".replace(".", "_")
-        run.record(**{f"latent{tag}": table["latent"][i], f"raw{tag}": table["raw"][i]})
-        run.record(**{f"{name}{tag}": table[name][i].mean() for name in ("constant", "blind")})
+        columns = {name: table[name][i] for name in ("latent", "raw", "constant", "blind")}
+        run.tabulate("scores", reading=reading, n=size, ratio=r, pair=range(len(columns["latent"])), **columns)
 
 # %% [markdown]
 # ## Raw and latent alignment
@@ -364,9 +361,9 @@ def near_one_from(latent):
 # %%
 start = near_one_from(latent)
 there = -1 if start is None else start
-run.record(b8_from=1000 if start is None else ratios[start], b8_units=units[n][there])
+run.record(b8_from=1000 if start is None else ratios[start])
 run.record(b8_latent_there=latent[there], b8_raw_there=raw[there], b8_raw_squared_there=raw[there] ** 2)
-run.record(b8_deflation=latent[there] - raw[there], ratio_latent=latent[row[ratio]], ratio_raw=raw[row[ratio]])
+run.record(b8_deflation=latent[there] - raw[there], ratio_latent=latent[row[ratio]])
 
 # %% [markdown]
 # Two helpers draw all sweeps of this chapter.
@@ -663,8 +660,9 @@ def named_shares(reading):
 
 # %%
 for reading in readings:
-    shares = zip(("rival_cosine", "rival_named_both", "rival_named_alone"), named_shares(reading), strict=True)
-    run.record(**{f"{key}_{reading}": share for key, share in shares})
+    shares = dict(zip(("cosine", "named_both", "named_alone"), named_shares(reading), strict=True))
+    run.tabulate("rivals", reading=reading, **shares)
+    run.tell(**{f"rival_{key}_{reading}": f"mean(rivals.{key} where reading = {reading})" for key in shares})
 run.record(constant_selected_last=other["constant"][-1].mean())
 
 # %% [markdown]
@@ -821,8 +819,7 @@ def plain(ratio):
 plain_runs = {r: plain(r) for r in plain_ratios}
 for r, (training, z) in plain_runs.items():
     fitted, _, held_out = code_scores(training.model, z).mean(1)
-    tag = f"{r:g}".replace(".", "_")
-    run.record(**{f"plain_training_{tag}": fitted, f"plain_held_out_{tag}": held_out})
+    run.tabulate("plain", ratio=r, training=fitted, held_out=held_out)
 
 # %%
 run.record(plain_steps=plain_steps, plain_stimuli=plain_stimuli, plain_ratio=plain_ratios[-1])
@@ -901,13 +898,14 @@ run.figure(
 # run: held-out correlations with standard errors over pairs, and for the plain recipe in place as well.
 
 # %% tags=["hide-input"]
-at = {f"{ratio:g} m_CS": f"{ratio:g}".replace(".", "_") for ratio in ratios if ratio >= 1}
-rows = {f"raw responses, {units}": f"raw_{place}" for units, place in at.items()}
-rows |= {f"codes, {units}": f"latent_{place}" for units, place in at.items()}
-rows |= {f"codes, 128 features, {units}": f"latent_n128_{place}" for units, place in at.items()}
-plain = {f"{ratio:g} m_CS": str(ratio).removesuffix(".0").replace(".", "_") for ratio in (1.5, 2.5, 4.0)}
-rows |= {f"plain recipe in place, {units}": f"plain_training_{place}" for units, place in plain.items()}
-rows |= {f"plain recipe, {units}": f"plain_held_out_{place}" for units, place in plain.items()}
+at = [f"{ratio:g}" for ratio in ratios if ratio >= 1]
+here = f"where reading = identity and n = {n} and ratio ="
+rows = {f"raw responses, {r} m_CS": f"scores.raw {here} {r}" for r in at}
+rows |= {f"codes, {r} m_CS": f"scores.latent {here} {r}" for r in at}
+there = "where reading = identity and n = 128 and ratio ="
+rows |= {f"codes, 128 features, {r} m_CS": f"scores.latent {there} {r}" for r in at}
+for words, column in {"plain recipe in place": "training", "plain recipe": "held_out"}.items():
+    rows |= {f"{words}, {r} m_CS": f"mean(plain.{column} where ratio = {r})" for r in ("1.5", "2.5", "4")}
 rows |= {"seconds for a pair, plain recipe": "plain_seconds", "seconds for a pair, ours": "ours_seconds"}
 run.beside_recorded(rows)
 

@@ -389,7 +389,7 @@ print(" " * 19, *(f"{ratio:5g}" for ratio in ratios))
 for (name, kind), table in curves.items():
     print(f"{name:10} {kind:8}", *(f"{r:5.2f}" for r in table.mean(1)))
     for ratio, values in zip(ratios, table, strict=True):
-        run.record(**{f"{name}_{kind}_{str(ratio).replace('.', '_')}": values})
+        run.tabulate("curves", codes=name, systems=kind, n=n, ratio=ratio, pair=range(len(values)), r=values)
 
 # %% [markdown]
 # The names are those of the results file, each with the kind of system. The supervised codes belong to learned systems;
@@ -472,12 +472,10 @@ def verdict_numbers(kind):
 for kind in systems:
     gain, gap, start = verdict_numbers(kind)
     run.record(**{f"b9_{kind}_from": start, f"b9_{kind}_least_gain": gain.mean(1).min()})
-    run.record(**{f"b9_{kind}_gain_at_one": gain[0], f"b9_{kind}_largest_gap": gap.max()})
-    run.record(**{f"b9_{kind}_last_gap": gap[-1], f"b9_{kind}_excess": -gap.min()})
-
-# %%
-for name, joint in (("largest_gap", "largest_gap"), ("last_gap", "last_gap"), ("excess", "largest_excess")):
-    run.record(**{f"b9_{joint}": max(run.values[f"b9_{kind}_{name}"] for kind in systems)})
+    run.record(**{f"b9_{kind}_gain_at_one": gain[0]})
+    run.tabulate("gaps", systems=kind, largest=gap.max(), last=gap[-1], excess=-gap.min())
+    run.tell(**{f"b9_{kind}_{name}_gap": f"max(gaps.{name} where systems = {kind})" for name in ("largest", "last")})
+run.tell(b9_largest_excess="max(gaps.excess)")
 
 # %% [markdown]
 # ```{list-table}
@@ -524,7 +522,9 @@ for name, joint in (("largest_gap", "largest_gap"), ("last_gap", "last_gap"), ("
 for size_n, size_k, size_count in zip(sizes[1:], active[1:], pairs[1:], strict=True):
     other_z = topk_uniform(stimuli, size_n, size_k, seeded(seed + 10**9, run.device), dtype=torch.float32)
     for (name, kind), table in curves_of(*learn_all(size_n, size_k, size_count), other_z).items():
-        run.record(**{f"{name}_{kind}_last_{size_n}": table[-1]})
+        for ratio, values in zip(ratios, table, strict=True):
+            pair = range(len(values))
+            run.tabulate("curves", codes=name, systems=kind, n=size_n, ratio=ratio, pair=pair, r=values)
         print(f"n {size_n} {name:10} {kind:8}", *(f"{r:5.2f}" for r in table.mean(1)))
 
 # %% [markdown]
@@ -758,7 +758,9 @@ recipe_scores |= {name: pair_scores(sae.encode(seen(subset, name))) for name, sa
 # %%
 raw_here = curves["raw", "gauss"][[ratios.index(ratio) for ratio in recipe_ratios], :recipe_pairs].mean(1)
 for name, (r, silent) in recipe_scores.items():
-    run.record(**{"recipe_" + "".join(c for c in name if c.isalnum()): r[-1]})
+    word = "".join(c for c in name if c.isalnum())
+    run.tabulate("recipes", recipe=word, r=r[-1])
+    run.tell(**{f"recipe_{word}": f"mean(recipes.r where recipe = {word})"})
     print(f"{name:20}", *(f"r {x:.2f}, constant {s:.2f};  " for x, s in zip(r, silent, strict=True)))
 
 # %% tags=["hide-input", "remove-output"]
@@ -934,15 +936,17 @@ run.record(plain_ratio=plain_ratio, our_plain_ratio=recipe_scores["ours"][0][rec
 # %% tags=["hide-input"]
 kinds = {"gauss": "random", "learned": "learned"}
 names = {"raw": "raw responses", "unsup": "codes", "supervised": "supervised codes", "pursuit": "known projection"}
+place = f"curves.r where n = {n}"
 rows = {
-    f"{words}, {of}, {ratio:g} m_CS": f"{name}_{kind}_{str(ratio).replace('.', '_')}"
+    f"{words}, {of}, {ratio:g} m_CS": f"{place} and codes = {name} and systems = {kind} and ratio = {ratio:g}"
     for name, words in names.items()
     for kind, of in kinds.items()
     for ratio in (1.0, 1.5, 2.0, 2.5, 4.0)
     if (name, kind) in curves
 }
 silent = {f"constant latents, {of}, 1 m_CS": f"constant_{kind}_at_one" for kind, of in kinds.items()}
-parts = {f"recipe, {name}": "recipe_" + "".join(c for c in name if c.isalnum()) for name in recipe_scores}
+words = {name: "".join(c for c in name if c.isalnum()) for name in recipe_scores}
+parts = {f"recipe, {name}": f"mean(recipes.r where recipe = {word})" for name, word in words.items()}
 parts |= {"learned, centred": "centred_learned", "learned, not centred": "uncentred_learned"}
 run.beside_recorded(rows | silent | parts)
 

@@ -136,20 +136,14 @@ import pandas as pd
 import torch
 from sklearn.metrics import average_precision_score
 
-from lib.chapter.plotting import COLOURS, draw_spreads, k_styles, panels
+from lib.chapter.pairing_plots import NAMES, draw_found, draw_scores
+from lib.chapter.plotting import k_styles, panels
 from lib.chapter.run import Run
+from lib.correlation import centre_and_scale
 from lib.data.extraction import responses, stacked, stored_batches, stored_responses
 from lib.data.stand_ins import GridMLP, GridViT, StandIn, scenes, train_stand_in
-from lib.pairings import (
-    PAIRINGS,
-    centre_and_scale,
-    explained_variance,
-    feature_correlations,
-    gain,
-    pair_moments,
-    pairing_scores,
-    participation_ratio,
-)
+from lib.geometry import participation_ratio
+from lib.pairings import PAIRINGS, explained_variance, feature_correlations, gain, means, pair_moments, pairing_scores
 from lib.sae import STREAM, TopKSAE
 from lib.training import train
 
@@ -311,7 +305,8 @@ spectra = {
     site: torch.linalg.eigvalsh(y.mT.double() @ y.double() / y.shape[1]).flip(-1) for site, (_, y) in data.items()
 }
 for site, values in spectra.items():
-    run.record(**{f"dimensions_{site}": participation_ratio(values)})
+    run.tabulate("spectra", site=site, network=range(len(values)), dimensions=participation_ratio(values))
+    run.tell(**{f"dimensions_{site}": f"spectra.dimensions where site = {site}"})
 
 # %% [markdown]
 # The participation ratios ({prf:ref}`def-pairs-participation`): the MLPs' deep layer uses
@@ -349,8 +344,9 @@ saes = {site: fit_saes(site, sae_steps) for site in SITES}
 
 # %%
 for site in SITES:
-    run.record(**{f"explained_{site}": explained_variance(saes[site].model, data[site][1])})
-    run.record(**{f"dead_{site}": saes[site].history["dead_latents"][-1]})
+    explained, dead = explained_variance(saes[site].model, data[site][1]), saes[site].history["dead_latents"][-1]
+    run.tabulate("saes", site=site, model=range(len(explained)), explained=explained, dead=dead)
+    run.tell(**{f"explained_{site}": f"saes.explained where site = {site}"})
 
 # %% [markdown]
 # ## Scores
@@ -368,7 +364,7 @@ def random_sae(sae):
 
 
 def all_scores(y, sae):
-    """Every score of every pairing, one value a seed pair."""
+    """Every score of every pairing, every fold of every seed pair."""
     return pairing_scores(y, sae, random_sae(sae))
 
 
@@ -377,7 +373,8 @@ scores = {site: all_scores(data[site][1], saes[site].model) for site in SITES}
 for site in SITES:
     sae = saes[site].model
     kept = [len(at) for m in pair_moments(data[site][1], sae, sae, "ss") for at in m.places.values()]
-    run.record(**{f"silent_{site}": 1 - torch.tensor(kept).double() / latents})
+    run.tabulate("kept", site=site, code=range(len(kept)), silent=1 - torch.tensor(kept).double() / latents)
+    run.tell(**{f"silent_{site}": f"kept.silent where site = {site}"})
 
 # %% [markdown]
 # What can be compared? At the deep layers N-N matches {glue:text}`mlp_units` units (MLP) or {glue:text}`vit_width`
@@ -403,8 +400,8 @@ HEADS = {site: in_words(site) for site in SITES}
 GRID_HEADS = {site: HEADS[site] for site in GRID}
 
 # %% tags=["hide-input"]
-rows = {"participation ratio": "dimensions_*", "explained variance": "explained_*"}
-run.table(HEADS, rows | {"dead latents": "dead_*", "silent latents": "silent_*"})
+rows = {"participation ratio": "mean(spectra.dimensions)", "explained variance": "mean(saes.explained)"}
+run.table(HEADS, rows | {"dead latents": "mean(saes.dead)", "silent latents": "mean(kept.silent)"}, "site")
 
 # %% [markdown]
 # The paper removes fewer than about three in a hundred latents. A layer where a large share is silent is one that the
@@ -426,12 +423,15 @@ GAINS = {
 }
 
 # %%
+FIELDS = {"soft": "soft", "semi_ab": "semi_ab", "semi_ba": "semi_ba", "ridge_ab": "ridge"}
 for site in SITES:
-    for field, short in (("soft", "soft"), ("semi_ab", "semi_ab"), ("semi_ba", "semi_ba"), ("ridge_ab", "ridge")):
-        run.record(**{f"{short}_{ab}_{site}": getattr(scores[site][ab], field) for ab in PAIRINGS})
-    for name in GAINS:
-        values = gain(scores[site], *GAINS[name])
-        run.record(**{f"{name}_{site}": values, f"{name}_{site}_min": values.min(), f"{name}_{site}_max": values.max()})
+    measured = {"gains": {name: gain(scores[site], *GAINS[name]) for name in GAINS}, "scores": {}}
+    for field, short in FIELDS.items():
+        measured["scores"] |= {f"{short}_{ab}": means(scores[site], field, ab) for ab in PAIRINGS}
+    for name, columns in measured.items():
+        run.tabulate(name, site=site, pair=range(pairs), **columns)
+        run.tell(**{f"{column}_{site}": f"{name}.{column} where site = {site}" for column in columns})
+run.tell(soft_gain_vit_middle_min="min(gains.soft_gain where site = vit_middle)")
 
 # %%
 depth_gain = gain(scores["vit_deep"], "soft", "ss", "nn") - gain(scores["vit_middle"], "soft", "ss", "nn")
@@ -444,22 +444,16 @@ run.record(depth_gain_vit=depth_gain, depth_gain_vit_min=depth_gain.min())
 # intermediate layer too, by less. R-S says how well two codes of this sparsity match when one of them has learned
 # nothing.
 
+
 # %%
-LETTERS = {"n": "neurons", "s": "latents", "r": "random"}
-LABELS = {ab: f"{LETTERS[ab[0]]} to {LETTERS[ab[1]]}" for ab in PAIRINGS}
-STYLES = dict(zip(LABELS.values(), k_styles(PAIRINGS), strict=True))
-
-
-def draw_scores(ax, sites, pairings, field, name):
-    """One group of pairings for each site: pairs as points, beside them mean and standard error."""
-    series = {LABELS[ab]: torch.stack([getattr(scores[site][ab], field) for site in sites]) for ab in pairings}
-    draw_spreads(ax, [HEADS[site].replace(", ", "\n") for site in sites], series, STYLES)
-    ax.set(ylabel=name, ylim=(0, 1))
+def at_sites(sites):
+    """Scores at these sites by their words, as the figures take them."""
+    return {HEADS[site].replace(", ", "\n"): scores[site] for site in sites}
 
 
 # %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1, width=4.4)
-draw_scores(ax, GRID, ("nn", "ss", "rs"), "soft", "soft-matching")
+draw_scores(ax, at_sites(GRID), ("nn", "ss", "rs"), "soft", "soft-matching")
 ax.legend(loc="upper left")
 run.figure(
     [ax],
@@ -481,8 +475,9 @@ run.figure(
 # :::
 
 # %% tags=["hide-input"]
-rows = {"S-S minus N-N": "soft_gain_*", "least of all pairs": "soft_gain_*_min", "S-S minus R-S": "soft_over_random_*"}
-run.table(GRID_HEADS, rows | {"N-N minus R-S": "nn_over_random_*", "its least": "nn_over_random_*_min"})
+rows = {"S-S minus N-N": "mean(gains.soft_gain)", "least of all pairs": "min(gains.soft_gain)"}
+rows |= {"S-S minus R-S": "mean(gains.soft_over_random)", "N-N minus R-S": "mean(gains.nn_over_random)"}
+run.table(GRID_HEADS, rows | {"its least": "min(gains.nn_over_random)"}, "site")
 
 # %% [markdown]
 # The order to look for at the deep layers is S-S above N-N above R-S. The last two rows are about its lower half: do
@@ -502,7 +497,7 @@ run.table(GRID_HEADS, rows | {"N-N minus R-S": "nn_over_random_*", "its least": 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(2)
 for ax, field, name in zip(axes, ("semi_ab", "semi_ba"), ("from a to b", "from b to a"), strict=True):
-    draw_scores(ax, GRID, ("nn", "ss", "rs"), field, "semi-matching")
+    draw_scores(ax, at_sites(GRID), ("nn", "ss", "rs"), field, "semi-matching")
     ax.set_title(name)
 axes[0].legend(loc="upper left")
 run.figure(
@@ -536,7 +531,7 @@ run.record(semi_agreement=same.mean(), semi_cases=len(same))
 
 # %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1, width=4.6, height=3.2)
-draw_scores(ax, GRID, ("nn", "sn", "rn", "ss"), "ridge_ab", "ridge correlation")
+draw_scores(ax, at_sites(GRID), ("nn", "sn", "rn", "ss"), "ridge_ab", "ridge correlation")
 ax.legend(loc="lower right", ncol=2)
 run.figure(
     [ax],
@@ -558,8 +553,9 @@ run.figure(
 # :::
 
 # %% tags=["hide-input"]
-rows = {"S-N minus N-N": "sn_gain_*", "least of all pairs": "sn_gain_*_min", "S-N minus R-N": "sn_over_random_*"}
-run.table(GRID_HEADS, rows | {"its least": "sn_over_random_*_min", "S-S minus N-N": "ss_gain_*"})
+rows = {"S-N minus N-N": "mean(gains.sn_gain)", "least of all pairs": "min(gains.sn_gain)"}
+rows |= {"S-N minus R-N": "mean(gains.sn_over_random)", "its least": "min(gains.sn_over_random)"}
+run.table(GRID_HEADS, rows | {"S-S minus N-N": "mean(gains.ss_gain)"}, "site")
 
 # %% [markdown]
 # The first two rows say whether the claim holds, on average and in every pair; the next two, whether it holds because
@@ -588,25 +584,16 @@ def found(site, letter):
 # %%
 labels_found = {site: {letter: found(site, letter) for letter in "nsr"} for site in SITES}
 for site, values in labels_found.items():
-    run.record(**{f"labels_{letter}_{site}": one.mean(1) for letter, one in values.items()})
-
-
-# %% tags=["hide-input", "remove-output"]
-def draw_histogram(ax, values):
-    """Best correlations of all labels, counted for one network, and their means."""
-    for letter, color, line in (("n", "red", "-"), ("s", "blue", "-"), ("r", "grey", ":")):
-        one = values[letter].clamp(0, 1).flatten()
-        weights = torch.full((len(one),), 1 / len(values[letter]))
-        looks = {"color": COLOURS[color], "histtype": "step", "ls": line, "lw": 1.6, "label": LETTERS[letter]}
-        ax.hist(one, torch.linspace(0, 1, 26).tolist(), weights=weights, **looks)
-        ax.axvline(float(values[letter].mean()), color=COLOURS[color], ls="--", lw=1.2)
+    of = {letter: one.mean(1) for letter, one in values.items()}
+    run.tabulate("labels", site=site, network=range(len(of["n"])), **of)
+    run.tell(**{f"labels_{letter}_{site}": f"labels.{letter} where site = {site}" for letter in of})
 
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(2)
 for ax, site, name in zip(axes, ("mlp_deep", "vit_deep"), ("MLP, deep", "ViT, deep"), strict=True):
-    draw_histogram(ax, labels_found[site])
-    ax.set(xlabel="best correlation of a label", ylabel="labels of a network", xlim=(0, 1), title=name)
+    draw_found(ax, labels_found[site], "label")
+    ax.set(ylabel="labels of a network", title=name)
 axes[0].legend(loc="upper center")
 run.figure(
     axes,
@@ -628,7 +615,7 @@ run.figure(
 # :::
 
 # %% tags=["hide-input"]
-run.table(GRID_HEADS, {"neurons": "labels_n_*", "latents": "labels_s_*", "random": "labels_r_*"})
+run.table(GRID_HEADS, {NAMES[letter]: f"mean(labels.{letter})" for letter in "nsr"}, "site")
 
 # %% [markdown]
 # Correlation with a binary label is a strict measure. A latent that fires for one digit in one cell alone still falls
@@ -667,8 +654,8 @@ axes = panels(3)
 wanted = ("ss", "soft", "soft-matching, S-S"), ("sn", "ridge_ab", "ridge, S-N")
 for (site, row), style in zip(curves.items(), k_styles(curves), strict=True):
     for ax, (ab, field, name) in zip(axes, wanted, strict=False):
-        ax.plot(curve_steps, [getattr(one[ab], field) for one, _ in row.values()], label=in_words(site), **style)
-        ax.axhline(float(getattr(row[curve_steps[0]][0]["nn"], field)), color=style["color"], ls="--", lw=1)
+        ax.plot(curve_steps, [means(one, field, ab) for one, _ in row.values()], label=in_words(site), **style)
+        ax.axhline(float(means(row[curve_steps[0]][0], field, "nn")), color=style["color"], ls="--", lw=1)
         ax.set(ylabel=name)
     axes[2].plot(curve_steps, [share for _, share in row.values()], **style)
 axes[2].set(ylabel="explained variance")
@@ -709,7 +696,7 @@ run.figure(
 
 # %% tags=["hide-input", "remove-output"]
 left, right = panels(2)
-draw_scores(left, ["mlp_deep", "control"], ("nn", "ss", "rs"), "soft", "soft-matching")
+draw_scores(left, at_sites(["mlp_deep", "control"]), ("nn", "ss", "rs"), "soft", "soft-matching")
 left.set_ylim(0, 1.3)
 left.legend(loc="upper center")
 for site, style in zip(("mlp_deep", "control"), k_styles("ab"), strict=True):
@@ -736,10 +723,11 @@ run.figure(
 # :::
 
 # %% tags=["hide-input"]
-rows = {"soft S-S minus N-N": "soft_gain_*", "its least": "soft_gain_*_min", "its most": "soft_gain_*_max"}
-rows |= {"ridge S-N minus N-N": "sn_gain_*", "ridge S-N minus R-N": "sn_over_random_*"}
-rows |= {"participation ratio": "dimensions_*", "silent latents": "silent_*"}
-run.table({site: HEADS[site] for site in ("mlp_deep", "control")}, rows)
+ends = {"soft S-S minus N-N": "mean", "its least": "min", "its most": "max"}
+rows = {words: f"{end}(gains.soft_gain)" for words, end in ends.items()}
+rows |= {"ridge S-N minus N-N": "mean(gains.sn_gain)", "ridge S-N minus R-N": "mean(gains.sn_over_random)"}
+rows |= {"participation ratio": "mean(spectra.dimensions)", "silent latents": "mean(kept.silent)"}
+run.table({site: HEADS[site] for site in ("mlp_deep", "control")}, rows, "site")
 
 # %% [markdown]
 # Ten classes that exclude each other need nine dimensions, and there are more units than that: no superposition,
@@ -807,8 +795,8 @@ for pair in range(len(networks) // 2):
 # %% tags=["hide-input"]
 rows = {}
 for (pair, site), (scored, share) in own.items():
-    row = {f"soft {ab[0]}-{ab[1]}": scored[ab].soft[0] for ab in ("nn", "ss", "rs")}
-    row |= {f"ridge {ab[0]}-{ab[1]}": scored[ab].ridge_ab[0] for ab in ("nn", "sn", "rn", "ss")}
+    row = {f"soft {ab[0]}-{ab[1]}": means(scored, "soft", ab)[0] for ab in ("nn", "ss", "rs")}
+    row |= {f"ridge {ab[0]}-{ab[1]}": means(scored, "ridge_ab", ab)[0] for ab in ("nn", "sn", "rn", "ss")}
     rows[pair + 1, layers[2 * pair + (site == "deep")]] = row | {"explained": share}
 pd.DataFrame(rows).T.map("{:.3f}".format)
 
@@ -947,7 +935,7 @@ run.quote("paper", "a13_middle_min", "a13_deep_min", "a14_deep_min", "a14_min")
 # %%
 fitting = fit_saes("control", sae_steps, count=12, active=1).model
 fitted = all_scores(data["control"][1], fitting)
-run.record(fitted_ss_control=fitted["ss"].soft, fitted_sn_control=fitted["sn"].ridge_ab)
+run.record(fitted_ss_control=means(fitted, "soft", "ss"), fitted_sn_control=means(fitted, "ridge_ab", "sn"))
 
 # %% [markdown]
 # Soft-matching S-S is {glue:text}`fitted_ss_control:.3f` with the small dictionary, {glue:text}`soft_ss_control:.3f`

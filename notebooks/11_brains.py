@@ -149,13 +149,14 @@ from torchvision.transforms.functional import pil_to_tensor
 from lib.brain import ceiling_share, codes, encoding_scores, fit_saes, random_halves, shared_images, training_images
 from lib.chapter.plotting import COLOURS, k_styles, log_ticks, panels
 from lib.chapter.run import Run
+from lib.correlation import centre_and_scale
 from lib.data.extraction import stacked, stored_batches, stored_responses
 from lib.data.nsd import read_nsd
 from lib.data.nsd_simulation import simulate_nsd
 from lib.data.v4 import read_repetitions, read_v4, sessions
 from lib.features import k_sparse, seeded
 from lib.matching import soft_matching_score
-from lib.pairings import centre_and_scale, explained_variance
+from lib.pairings import explained_variance
 from lib.projections import gaussian
 from lib.regression import ridge_correlations, ridge_score
 from lib.sae import STREAM, TopKSAE

@@ -155,12 +155,11 @@ import torch
 from lib.chapter.plotting import COLOURS, draw_spreads, k_styles, panels
 from lib.chapter.results import recorded_results
 from lib.chapter.run import Run
-from lib.correlation import constant_units
+from lib.correlation import centre_and_scale, constant_units
 from lib.data.extraction import stored_responses
 from lib.features import bernoulli_uniform, seeded
-from lib.pairings import centre_and_scale, joint_batches, joint_codes, ols_both_ways, padded
-from lib.regression import prediction_score
-from lib.sae import STREAM, JointSAE, TopKSAE
+from lib.regression import ols_both_ways, prediction_score
+from lib.sae import STREAM, JointSAE, TopKSAE, joint_batches, joint_codes, padded
 from lib.training import train
 
 # %% [markdown]
@@ -256,11 +255,11 @@ run.record(fit_stimuli=y_train.shape[1], ols_rows=len(y_fit[0]), test_stimuli=le
 
 
 # %%
-def fit_joint(chosen, steps, order=None):
+def fit_joint(chosen, steps, order=None, active=k):
     """Joint SAEs of some pairs, from the store if they were trained before; `order` shuffles the stimuli of b."""
     seeds = [1000 * seed + 2 * pairs.index(pair) + side for pair in chosen for side in (0, 1)]
     sizes = [units[i] for pair in chosen for i in pair]
-    sae = JointSAE(sizes, latents, k, seeds, 1 / 32, 50, device=run.device)
+    sae = JointSAE(sizes, latents, active, seeds, 1 / 32, 50, device=run.device)
     draw = joint_batches(y_train[..., : max(sizes)], chosen, batch, order)
     return train(sae, draw, steps, "joint-saes", STREAM, 0.01, cosine=True).model
 
@@ -808,13 +807,11 @@ run.record(shuffled_worst=worst)
 
 # %%
 base = scores["codes"][::every].mean((0, 1))
-k = 2 * k
-wider = fit_joint(some, sae_steps)
+wider = fit_joint(some, sae_steps, active=2 * k)
 found = stack([code_scores(wider, (2 * q, 2 * q + 1), pair) for q, pair in enumerate(some)], "codes").mean((0, 1))
 
 # %%
 share = torch.tensor([state(wider, (2 * q, 2 * q + 1), pair)[0] for q, pair in enumerate(some)]).mean()
-k = k // 2
 run.record(wide_unit=found[0], wide_pooled=found[1], base_unit=base[0], base_pooled=base[1], wide_explained=share)
 
 # %% [markdown]

@@ -108,6 +108,7 @@ from lib.chapter.plotting import COLOURS, draw_spreads, k_styles, panels
 from lib.chapter.run import Run
 from lib.data.arrays import load_pair
 from lib.data.extraction import stored_responses
+from lib.pairings import GEOMETRY, MATCHING, RIDGE, values
 from lib.verdict import LIMITS, reading
 
 # %% [markdown]
@@ -225,8 +226,8 @@ run.record(dead=training.history["dead_latents"][-1])
 axes = panels(2)
 for ax, name in zip(axes, ("explained_variance", "loss"), strict=True):
     for fits, line, label in ((training, "-", "all steps"), (half, "--", "half the steps")):
-        for values, color, side in zip(fits.history[name].T[:2], ("blue", "red"), "ab", strict=True):
-            ax.plot(fits.history["step"], values, line, color=COLOURS[color], label=f"{side}, {label}")
+        for curve, color, side in zip(fits.history[name].T[:2], ("blue", "red"), "ab", strict=True):
+            ax.plot(fits.history["step"], curve, line, color=COLOURS[color], label=f"{side}, {label}")
     ax.set(xlabel="step", ylabel=name.replace("_", " "))
 axes[0].set_ylim(0, 1)
 axes[0].legend(loc="lower right")
@@ -266,17 +267,17 @@ run.record(silent=found.silent, constant_a=found.constant[0], constant_b=found.c
 # %%
 MATCHED = {"nn": "neurons (N-N)", "ss": "latents (S-S)", "rs": "random (R-S)"}
 PREDICTED = {"nn": "neurons (N-N)", "sn": "latents (S-N)", "rn": "random (R-N)"}
-ONE_TO_ONE = {"soft": "soft-matching", "semi_ab": "semi-matching, a to b", "semi_ba": "semi-matching, b to a"}
-GEOMETRY = {"cka": "linear CKA, debiased", "rsa": "RSA"}
-RIDGE = {"ridge_ab": "ridge, a to b", "ridge_ba": "ridge, b to a"}
+NAMES = {"soft": "soft-matching", "semi_ab": "semi-matching, a to b", "semi_ba": "semi-matching, b to a"}
+NAMES |= {"cka": "linear CKA, debiased", "rsa": "RSA", "ridge_ab": "ridge, a to b", "ridge_ba": "ridge, b to a"}
 
 # %% tags=["hide-input"]
-for (metric, pairing), values in measured.scores.items():
-    run.record(**{f"{metric}_{pairing}": values.mean(0)})
-own.score_table(measured, MATCHED, ONE_TO_ONE | GEOMETRY)
+scored = {(metric, ab) for metric in MATCHING + GEOMETRY for ab in ("nn", "ss", "rs", "aa", "bb", "ra", "rb")}
+scored |= {(metric, ab) for metric in RIDGE for ab in PREDICTED}
+run.record(**{f"{metric}_{ab}": values(measured.scores, metric, ab).mean(0) for metric, ab in sorted(scored)})
+own.score_table(measured.scores, MATCHED, {metric: NAMES[metric] for metric in MATCHING + GEOMETRY})
 
 # %% tags=["hide-input"]
-own.score_table(measured, PREDICTED, RIDGE)
+own.score_table(measured.scores, PREDICTED, {metric: NAMES[metric] for metric in RIDGE})
 
 # %% [markdown]
 # The first table compares populations of a and b, the second predicts the units of one network from the units, the
@@ -292,13 +293,13 @@ own.score_table(measured, PREDICTED, RIDGE)
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(2, width=3.7)
-for ax, pairings, metrics in ((axes[0], MATCHED, ONE_TO_ONE), (axes[1], PREDICTED, RIDGE)):
+for ax, pairings, metrics in ((axes[0], MATCHED, MATCHING), (axes[1], PREDICTED, RIDGE)):
     series = {
-        words: torch.stack([measured.scores[metric, ab].flatten() for metric in metrics])
+        words: torch.stack([values(measured.scores, metric, ab).flatten() for metric in metrics])
         for ab, words in pairings.items()
     }
     styles = dict(zip(series, k_styles(series), strict=True))
-    draw_spreads(ax, [name.replace(", ", "\n") for name in metrics.values()], series, styles)
+    draw_spreads(ax, [NAMES[metric].replace(", ", "\n") for metric in metrics], series, styles)
     ax.axhline(0, color=COLOURS["grey"], lw=0.8)
     ax.legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncol=3, columnspacing=0.8, handletextpad=0.2)
 run.figure(
@@ -325,13 +326,10 @@ run.figure(
 # units, their distributions, the fits. All scores should be 0 within what so many stimuli allow.
 
 # %% tags=["hide-input"]
-NAMES = ONE_TO_ONE | GEOMETRY | RIDGE
-by_pairing = {"N-N": "nn", "S-S": "ss", "S-N": "sn", "R-N": "rn"}
-chance = {
-    words: {metric: measured.shuffled.get((name, ab)) for name, metric in NAMES.items()}
-    for words, ab in by_pairing.items()
-}
-pd.DataFrame(chance).dropna(how="all").map(lambda value: "" if pd.isna(value) else f"{value:+.3f}")
+chance = own.chance(measured.scores)
+by_pairing = {f"{ab[0]}-{ab[1]}".upper(): ab for ab in ("nn", "ss", "sn", "rn")}
+rows = {words: {shown: chance.get((metric, ab)) for metric, shown in NAMES.items()} for words, ab in by_pairing.items()}
+pd.DataFrame(rows).dropna(how="all").map(lambda value: "" if pd.isna(value) else f"{value:+.3f}")
 
 # %% [markdown]
 # *The best that could be.* Two SAEs of **one** network that differ in their seed do not match perfectly either, and two
@@ -341,7 +339,7 @@ pd.DataFrame(chance).dropna(how="all").map(lambda value: "" if pd.isna(value) el
 # %% tags=["hide-input"]
 run.record(stable=found.stable, stable_random=found.stable_random, chance=found.chance)
 SAME = {"aa": "two SAEs of a", "bb": "two SAEs of b", "ra": "random and trained, a", "rb": "random and trained, b"}
-own.score_table(measured, SAME, {"soft": "soft-matching", "cka": "linear CKA, debiased"})
+own.score_table(measured.scores, SAME, {"soft": "soft-matching", "cka": "linear CKA, debiased"})
 
 # %% [markdown]
 # (sec-own-rules)=
@@ -382,7 +380,7 @@ told.show()
 # the numbers that the page quotes.
 
 # %% tags=["hide-input"]
-run.download(".csv", own.score_rows(measured).to_csv(index=False))
+run.download(".csv", measured.scores.to_csv(index=False))
 
 # %% [markdown]
 # ## What this report cannot tell you
@@ -432,10 +430,10 @@ generator = seeded(seed + 1)
 turn = torch.linalg.qr(torch.randn(16, 16, generator=generator))[0]
 dense = torch.randn(3000, 16, generator=generator)
 sparse = bernoulli_uniform(3000, 16, 0.1, generator, torch.float32)
-small = {"latents": 32, "k": 3, "steps": 500}
+small = own.Settings(latents=32, k=3, steps=500)
 
 # %%
-turned = {name: own.analyse(y, y @ turn, **small) for name, y in (("dense", dense), ("sparse", sparse))}
+turned = {name: own.analyse(y, y @ turn, small) for name, y in (("dense", dense), ("sparse", sparse))}
 for name, one in turned.items():
     run.record(**{f"{name}_nn": one.findings.soft_nn, f"{name}_ss": one.findings.soft_ss})
     run.record(**{f"{name}_ridge": one.findings.ridge_nn})
@@ -468,7 +466,7 @@ single = [
     torch.tensor(stored_responses(f"book:single-mlp:{i}", ["body.5:flat"], "single:10000", device, 0)[0])
     for i in (0, 1)
 ]
-collapsed = own.analyse(*single, latents=96, k=4, device=run.device)
+collapsed = own.analyse(*single, own.Settings(latents=96, k=4), run.device)
 run.record(collapsed_dimensions=collapsed.findings.dimensions[0])
 run.record(collapsed_nn=collapsed.findings.soft_nn, collapsed_ss=collapsed.findings.soft_ss)
 collapsed.reading.show()
@@ -498,7 +496,7 @@ collapsed.reading.show()
 features = bernoulli_uniform(4000, 24, 0.07, seeded(seed + 2), torch.float32)
 mixings = [torch.randn(24, 14, generator=seeded(seed + 3 + i)) for i in (0, 1)]
 fewer = {
-    stimuli: own.analyse(*(features[:stimuli] @ mixing for mixing in mixings), latents=32, k=2, steps=500)
+    stimuli: own.analyse(*(features[:stimuli] @ mixing for mixing in mixings), small._replace(k=2))
     for stimuli in (100, 400, 4000)
 }
 

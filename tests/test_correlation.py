@@ -5,7 +5,14 @@ from helpers import DEVICES, DTYPES, TOLERANCE, bad_pairs, close, normal, refuse
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.correlation import centred, constant_units, paired_correlations, standardised, unit_correlations
+from lib.correlation import (
+    centre_and_scale,
+    centred,
+    constant_units,
+    paired_correlations,
+    standardised,
+    unit_correlations,
+)
 from lib.features import seeded, white
 
 
@@ -101,3 +108,11 @@ def test_units_that_cannot_be_paired_are_refused(units):
     refuses(
         f"y_a has 4 units and y_b has {units}", "pair each unit", paired_correlations, normal(9, 4), normal(9, units)
     )
+
+
+def test_standardised_responses_have_mean_zero_and_total_variance_one():
+    y = 3 * normal(2, 100, 5) + 7
+    centre, scale = centre_and_scale(y)
+    z = (y - centre) / scale
+    close(z.mean(1), torch.zeros(2, 5))
+    close(z.var(1, correction=0).sum(1), torch.ones(2))

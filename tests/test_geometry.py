@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 
 from lib.features import seeded
-from lib.geometry import linear_cka, rsa
+from lib.geometry import linear_cka, participation_ratio, rsa
 
 SIMILARITIES = ["dot", "euclidean", "correlation"]
 
@@ -314,3 +314,8 @@ def test_correlation_of_a_stimulus_without_contrast_is_refused(value, dtype):
         rsa, y_a, y_b, "correlation", centre=False,
     )  # fmt: skip
     refuses("y_a has 9 stimuli with", "remove", rsa, y_a[:, :1], y_b, "correlation")
+
+
+@pytest.mark.parametrize(("values", "wanted"), [([1, 1, 1, 0], 3), ([5, 0, 0, 0], 1), ([4, 2], 36 / 20)])
+def test_participation_ratio_counts_equal_dimensions(values, wanted):
+    close(participation_ratio(torch.tensor(values).double()), wanted)

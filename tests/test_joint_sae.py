@@ -2,11 +2,9 @@ import pytest
 import torch
 from helpers import DEVICES, close, normal, refuses
 
-import lib.training
 from lib.features import bernoulli_uniform, seeded
-from lib.pairings import joint_batches, joint_codes, ols_both_ways, padded
-from lib.regression import held_out_correlations, ols_fit, ols_held_out
-from lib.sae import JointSAE, TopKSAE, swap_pairs
+from lib.regression import held_out_correlations, ols_both_ways, ols_fit, ols_held_out
+from lib.sae import JointSAE, TopKSAE, joint_batches, joint_codes, padded, swap_pairs
 from lib.training import Training, train
 
 LATENTS, K = 7, 3
@@ -223,11 +221,10 @@ def test_an_interrupted_run_ends_with_the_same_numbers(planted, tmp_path):
     assert torch.equal(resumed.history["loss"][-1], whole.history["loss"][-1])
 
 
-def test_a_stored_sae_is_not_taken_for_a_joint_one(tmp_path, monkeypatch, planted):
-    monkeypatch.setattr(lib.training, "ROOT", tmp_path)
+def test_a_stored_sae_is_not_taken_for_a_joint_one(store, planted):
     y = padded(planted[1])
     models = [
-        train(kind([20, 11], 16, 3, [0, 1], dtype=torch.float64), joint_batches(y, [(0, 1)], 64), 5, "saes", {}).model
+        train(kind([20, 11], 16, 3, [0, 1], dtype=torch.float64), joint_batches(y, [(0, 1)], 64), 5, "saes").model
         for kind in (TopKSAE, JointSAE)
     ]
     assert not torch.equal(models[0].encoder, models[1].encoder)

@@ -1,14 +1,14 @@
 import numpy as np
 import pytest
 import torch
-from helpers import DEVICES, DTYPES, TOLERANCE, close, normal, refuses
+from helpers import DEVICES, DTYPES, close, normal, refuses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.correlation import centred, constant_units, unit_correlations
+from lib.correlation import centred, unit_correlations
 from lib.crossval import k_folds, silent_units
 from lib.features import seeded
-from lib.moments import FoldMoments, random_fold_moments, stream_moments
+from lib.moments import FoldMoments, stream_moments
 
 
 def related(stimuli=50, units_a=4, units_b=3, mean=2.0):
@@ -288,29 +288,6 @@ def test_fewer_batches_than_folds_are_refused(batches):
     given = [{"a": normal(10, 2), "b": normal(10, 3)}] * batches
     refuses("fewer batches than the 5 folds", "give smaller batches or more stimuli", stream_moments, given)
     assert stream_moments(given * 5 or [{"a": normal(10, 2)}] * 5).count.all()
-
-
-# Two systems at once
-
-
-@pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("dtype", DTYPES)
-def test_pair_moments_have_the_folds_of_the_matching_scores(dtype, device):
-    y_a, y_b = (y.to(device, dtype) for y in related(mean=1e4))
-    y_a[:, 0] = 0.1
-    splits = random_fold_moments(y_a, y_b, 4, 7).splits("a", "b")
-    for (train, test), (c, held) in zip(k_folds(50, 4, 7), splits, strict=True):
-        for places, part in ((train, c), (test, held)):
-            wanted = unit_correlations(y_a[places].double(), y_b[places].double())
-            close(part.correlations(), wanted, TOLERANCE[torch.float64])
-    assert constant_units(y_a).tolist() == [True, False, False, False]
-    assert splits[0][0].constant_units() == 1 / 7
-
-
-def test_pairs_of_batches_are_refused():
-    refuses("y_a (2, 9, 3)", "give one pair", random_fold_moments, normal(2, 9, 3), normal(9, 2), 3, 0)
-    refuses("y_b (2, 9, 2)", "give one pair", random_fold_moments, normal(9, 3), normal(2, 9, 2), 3, 0)
-    refuses("y_a has 3 stimuli", "at least 4", random_fold_moments, normal(3, 3), normal(3, 2), 2, 0)
 
 
 # Bad input

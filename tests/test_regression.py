@@ -9,7 +9,7 @@ from sklearn.metrics import r2_score
 
 from lib.crossval import k_folds
 from lib.features import seeded
-from lib.moments import Covariances, random_fold_moments
+from lib.moments import Covariances, FoldMoments
 from lib.regression import (
     ALPHAS,
     held_out_correlations,
@@ -18,7 +18,6 @@ from lib.regression import (
     prediction_correlations,
     prediction_score,
     ridge_correlations,
-    ridge_folds,
     ridge_score,
     ridge_weights,
 )
@@ -508,11 +507,15 @@ def test_one_eigendecomposition_a_fold_serves_everything(shape, monkeypatch):
 
 def test_ridge_from_covariances_is_ridge_from_responses():
     y_a, y_b = graded()
-    score = ridge_score(y_a, y_b, 4, 2)
-    assert ridge_folds(random_fold_moments(y_a, y_b, 4, 2).splits("a", "b"), score.constant_units) == score
-    alphas = (1e-1, 1e1)
-    given = ridge_folds(random_fold_moments(y_a, y_b, 4, 2).splits("a", "b"), score.constant_units, alphas)
-    assert given == ridge_score(y_a, y_b, 4, 2, alphas) != score
+    moments = FoldMoments({"a": 8, "b": 7}, 4)
+    for fold, (_, test) in enumerate(k_folds(len(y_a), 4, 2)):
+        moments.add(fold, a=y_a[test], b=y_b[test])
+    for alphas in (ALPHAS, (1e-1, 1e1)):
+        found = [
+            prediction_correlations(ridge_weights(train, alphas)[0], test) for train, test in moments.splits("a", "b")
+        ]
+        close(torch.stack(found).mean(1), ridge_score(y_a, y_b, 4, 2, alphas).folds)
+        close(torch.stack(found), ridge_correlations(y_a, y_b, k_folds(len(y_a), 4, 2), alphas=alphas))
 
 
 def test_correlation_with_a_prediction_is_that_of_the_prediction():

@@ -104,17 +104,15 @@ def run_chapter(name: str, settings: dict, label: str) -> str:
     notebook = _tidy(nbformat.read(temporary, as_version=4))
     seconds = round(time.perf_counter() - started, 1)
     failure = failure or _too_long(notebook) or _changed(depends, touched, name, settings, label)
+    entry = {"chapter": name, "profile": label, "settings": settings, "seconds": seconds, "depends": depends}
+    entry |= {"key": key(depends), "notebook": notebook_digest(json.loads(nbformat.writes(notebook)))}
+    if not failure:
+        try:
+            notebook.metadata["run"] = entry | {"results": settle(name, label, depends)}
+        except ValueError as error:  # results of another chapter, or not finite
+            failure = str(error)
+    pending.unlink(missing_ok=True)
     kept = output.with_name(f"{name}.failed.ipynb")
-    if failure:
-        pending.unlink(missing_ok=True)
-    else:
-        entry = {"chapter": name, "profile": label, "settings": settings, "seconds": seconds, "depends": depends}
-        entry |= {
-            "key": key(depends),
-            "results": settle(name, label, depends),
-            "notebook": notebook_digest(json.loads(nbformat.writes(notebook))),
-        }
-        notebook.metadata["run"] = entry
     write_whole(kept if failure else output, nbformat.writes(notebook) + "\n")
     temporary.unlink()
     if failure:

@@ -1,11 +1,10 @@
 """The claims ledger: what the papers claim, judged by predicates over what the chapters measured.
 
-A claim in book/claims.yml `holds` if each of its predicates `name operator value` is true of its chapter's results;
-else it holds with a condition if each predicate of its `condition` is. No verdict is ever written down.
+A claim in book/claims.yml `holds` if each of its predicates, see `lib.chapter.tables`, is true of its chapter's
+results; else it holds with a condition if each predicate of its `condition` is. No verdict is ever written down.
 """
 
-import operator
-import string
+import re
 import sys
 from pathlib import Path
 from typing import NamedTuple
@@ -14,9 +13,10 @@ import yaml
 
 from lib import store
 from lib.chapter.results import results_of
+from lib.chapter.tables import Lacking, number, operands, true
 
 VERDICTS = ("reproduced", "reproduced-with-condition", "not-reproduced", "not-run")
-OPERATORS = {"<": operator.lt, "<=": operator.le, ">": operator.gt, ">=": operator.ge, "==": operator.eq}
+FIELD = re.compile(r"{([^{}:]+)(:[^{}]*)?}")  # of a measured text: a name or question, and a format
 
 
 class Verdict(NamedTuple):
@@ -49,20 +49,19 @@ def load_claims(path: Path | None = None) -> list[dict]:
 
 def judge(claim: dict, results: dict[str, dict]) -> Verdict:
     """The verdict on one claim from results by chapter; `not-run` if its chapter or a number it names is missing."""
-    values = results[claim["chapter"]]["values"] if claim["chapter"] in results else None
+    found = results.get(claim["chapter"])
     verdict, measured = "not-run", claim.get("needs", "a run of its chapter with this profile")
     condition = {}
-    numbers = _numbers(values) if values is not None else {}
-    missing = sorted(_names(claim) - set(numbers)) if "holds" in claim else []
-    if values is not None and missing:
+    missing = lacking(claim, found) if found and "holds" in claim else []
+    if missing:
         measured = claim.get("needs", f"a rerun of {claim['chapter']}, whose results lack {', '.join(missing)}")
-    elif values is not None and "holds" in claim:
+    elif found and "holds" in claim:
         verdict = "not-reproduced"
-        if _all_true(claim, claim["holds"], numbers):
+        if _all_true(claim, claim["holds"], found):
             verdict = "reproduced"
-        elif "condition" in claim and _all_true(claim, claim["condition"]["holds"], numbers):
+        elif "condition" in claim and _all_true(claim, claim["condition"]["holds"], found):
             verdict, condition = "reproduced-with-condition", claim["condition"]
-        measured = claim["measured"].format(**numbers)
+        measured = FIELD.sub(lambda field: f"{{{field[2] or ''}}}".format(number(field[1], found)), claim["measured"])
     return Verdict(
         claim["id"],
         claim["paper"],
@@ -135,34 +134,36 @@ def _link(entry, text):
     return f"[{text}](#{entry.figure})" if plain else f"{{prf:ref}}`{text} <{entry.figure}>`"
 
 
-def _numbers(values):
-    """Results by name, spreads as their mean and `name_error`."""
-    numbers = {}
-    for name, value in values.items():
-        numbers[name] = value["mean"] if isinstance(value, dict) else value
-        if isinstance(value, dict):
-            numbers[f"{name}_error"] = value["standard_error"]
-    return numbers
-
-
-def _names(claim):
-    """The results that a claim names."""
-    shown = {field for _, field, _, _ in string.Formatter().parse(claim["measured"]) if field}
+def questions(claim: dict) -> list[str]:
+    """All names, numbers and questions of a claim's predicates and of its measured text."""
     predicates = claim["holds"] + claim.get("condition", {}).get("holds", [])
-    return shown | {word for predicate in predicates for word in predicate.split()[::2] if word[0].isalpha()}
+    sides = [side for predicate in predicates for side in _told(claim, operands, predicate)[::2]]
+    return sides + [field[1] for field in FIELD.finditer(claim["measured"])]
 
 
-def _all_true(claim, predicates, numbers):
-    return all(_true(claim, predicate, numbers) for predicate in predicates)
+def lacking(claim: dict, found: dict) -> list[str]:
+    """What the results of a chapter lack of that which a claim asks."""
+    missing = set()
+    for question in questions(claim):
+        try:
+            _told(claim, number, question, found)
+        except Lacking as error:
+            missing.add(error.what)
+    return sorted(missing)
 
 
-def _true(claim, predicate, numbers):
+def _all_true(claim, predicates, found):
+    return all(_told(claim, true, predicate, found) for predicate in predicates)
+
+
+def _told(claim, function, *arguments):
+    """`function(*arguments)`, the claim named in what it refuses."""
     try:
-        name, symbol, bound = predicate.split()
-        return OPERATORS[symbol](numbers[name], numbers[bound] if bound in numbers else float(bound))
-    except (ValueError, KeyError):
-        form = "`name operator bound`, the bound a number or another result"
-        raise ValueError(f"claim {claim['id']}: predicate {predicate!r} should read {form}") from None
+        return function(*arguments)
+    except Lacking:
+        raise
+    except ValueError as error:
+        raise ValueError(f"claim {claim['id']}: {error}") from None
 
 
 def print_ledger(profile: str) -> int:

@@ -2,6 +2,7 @@
 
 import base64
 import json
+import math
 import platform
 import re
 import subprocess
@@ -16,6 +17,7 @@ from lib import store
 from lib.chapter.parameters import scope_values
 from lib.chapter.plotting import FigureHTML, use_theme
 from lib.chapter.results import recorded_results, saved_path
+from lib.chapter.tables import Lacking, asked, by
 from lib.checks import choose_device
 from lib.store import write_whole
 
@@ -34,14 +36,15 @@ class Run:
         self.profile = self.parameters["profile"]
         self.device = choose_device(self.parameters["device"])
         self.values: dict = {}
+        self.tables: dict[str, list[dict]] = {}
         self.started = time.perf_counter()
         use_theme()
 
     def record(self, **values) -> None:
         """Keep numbers for the results file and offer each to the prose as {glue:text}`name`.
 
-        A one-dimensional tensor or list is kept as mean, standard error and count, offered as `name`, `name_error`.
-        Raises ValueError if a name is taken or a number is not finite.
+        A one-dimensional tensor or list is kept as mean, standard error and count, offered as `name`, `name_error`;
+        of one value there is no standard error. Raises ValueError if a name is taken or a number is not finite.
         """
         for name, value in values.items():
             number = torch.as_tensor(value, dtype=torch.float64).cpu()
@@ -53,20 +56,53 @@ class Run:
             if number.ndim == 0:
                 self.values[name] = value if isinstance(value, int) else float(number)
                 self._glue(name, self.values[name])
-            elif number.ndim == 1 and len(number) > 1:
-                self._record_spread(name, number)
+            elif number.ndim == 1 and len(number):
+                error = float(number.std() / len(number) ** 0.5) if len(number) > 1 else None
+                self.values[name] = {"mean": float(number.mean()), "standard_error": error, "count": len(number)}
+                self._tell(name, self.values[name])
             else:
-                raise ValueError(f"{name} has shape {tuple(number.shape)}: give a number, or a list of at least two")
+                raise ValueError(f"{name} has shape {tuple(number.shape)}: give a number, or a list of numbers")
+
+    def tabulate(self, name: str, /, **columns) -> None:
+        """Add rows to a tidy table of the results file, to be asked as `lib.chapter.tables` says.
+
+        Lists give each row its value, numbers and words stand in all of these rows. Raises ValueError if lists differ
+        in length, columns from those of the rows before, a number is not finite or a row is there already.
+        """
+        lists = {key: each for key, each in columns.items() if getattr(each, "ndim", 1) and hasattr(each, "__len__")}
+        lists = {key: each for key, each in lists.items() if not isinstance(each, str)}
+        if len(lengths := {len(each) for each in lists.values()}) > 1:
+            raise ValueError(f"table {name}: the lists have {sorted(lengths)} values: give each row one of each")
+        rows = [{key: _plain(each[i] if key in lists else each) for key, each in columns.items()}
+                for i in range(*lengths or {1})]  # fmt: skip
+        kept = self.tables.get(name, [])
+        for row in rows:
+            if not all(isinstance(x, str) or math.isfinite(x) for x in row.values()):
+                raise ValueError(f"table {name}: {row} is not finite: record how many runs failed")
+            if kept and row.keys() != kept[0].keys():
+                raise ValueError(f"table {name}: its columns are {', '.join(kept[0])}, not {', '.join(row)}")
+            if row in kept:
+                raise ValueError(f"table {name}: {row} is there already: add a column that tells the rows apart")
+        self.tables[name] = kept + rows
+
+    def ask(self, question: str, **where):
+        """What this run's results answer, see `lib.chapter.tables.asked`."""
+        return asked(question, {"values": self.values, "tables": self.tables}, **where)
+
+    def tell(self, **questions: str) -> None:
+        """Offer answers of this run's tables to the prose as {glue:text}`name`, of a spread as `name`, `name_error`."""
+        for name, question in questions.items():
+            self._tell(name, self.ask(question))
 
     def _taken(self):
         """Names of numbers and of the standard errors of spreads."""
         return self.values.keys() | {f"{name}_error" for name, value in self.values.items() if isinstance(value, dict)}
 
-    def _record_spread(self, name, numbers):
-        mean, error = float(numbers.mean()), float(numbers.std() / len(numbers) ** 0.5)
-        self.values[name] = {"mean": mean, "standard_error": error, "count": len(numbers)}
-        self._glue(name, mean)
-        self._glue(f"{name}_error", error)
+    def _tell(self, name, found):
+        self._glue(name, found["mean"] if isinstance(found, dict) else found)
+        if isinstance(found, dict):
+            error = found["standard_error"]
+            self._glue(f"{name}_error", "one value" if error is None else error)
 
     def figure(self, axes, name: str, alt: str = "", title: str = "") -> None:
         """Show panels and offer them to the prose as {glue:figure}`name`; `alt` says in words what they show.
@@ -96,39 +132,49 @@ class Run:
     def beside_recorded(self, rows: dict[str, str], profile: str = "paper") -> pd.DataFrame:
         """A table of some results of this run beside those recorded with the book for a longer profile.
 
-        `rows` maps the words of a row to the name of a result; one with a spread reads "mean ± standard error".
+        `rows` maps the words of a row to a question, as `asked`; a spread reads "mean ± standard error".
         Without recorded results the table has this run alone.
         """
-        columns = {"this run": self.values}
+        columns = {"this run": {"values": self.values, "tables": self.tables}}
         if self.chapter in (recorded := recorded_results(profile)):
-            columns[f"profile {profile}, recorded"] = recorded[self.chapter]["values"]
-        shown = {head: [_shown(column.get(name)) for name in rows.values()] for head, column in columns.items()}
+            columns[f"profile {profile}, recorded"] = recorded[self.chapter]
+        shown = {head: [_answer(name, column) for name in rows.values()] for head, column in columns.items()}
         return pd.DataFrame(shown, index=list(rows))
 
-    def table(self, columns: dict, rows: dict[str, str]) -> pd.DataFrame:
-        """A table of numbers recorded in this run, of those with a spread the means.
+    def table(self, columns: dict, rows: dict[str, str], along: str | None = None) -> pd.DataFrame:
+        """A table of what this run's tables answer.
 
-        `columns` maps what tells results apart to the head of their column; `rows` maps the words of a row to the name
-        of a result, with a star in the place of that.
+        `columns` maps values of the key `along` to the heads of their columns; `rows` maps the words of a row to a
+        question.
         """
+        if along is None:
+            return self._starred(columns, rows)
+        cells = [[self.ask(question, **{along: value}) for value in columns] for question in rows.values()]
+        return pd.DataFrame(cells, list(rows), list(columns.values())).map("{:.3f}".format)
+
+    def _starred(self, columns, rows):
         values = [[self.values[name.replace("*", str(column))] for column in columns] for name in rows.values()]
         means = [[value["mean"] if isinstance(value, dict) else value for value in row] for row in values]
         return pd.DataFrame(means, list(rows), list(columns.values())).map("{:.3f}".format)
 
     def known(self, profile: str) -> dict:
         """The numbers recorded with the book for a longer profile, with those of this run in their place and added."""
-        recorded = recorded_results(profile)
-        return (recorded[self.chapter]["values"] if self.chapter in recorded else {}) | self.values
+        return self.results(profile)["values"]
+
+    def results(self, profile: str) -> dict:
+        """Values and tables recorded with the book for a longer profile, this run's in their place and added."""
+        recorded = recorded_results(profile).get(self.chapter, {"values": {}})
+        return {"values": recorded["values"] | self.values, "tables": recorded.get("tables", {}) | self.tables}
 
     def quote(self, profile: str, *names: str, **aliases: str) -> None:
         """Offer numbers that a longer profile measures to the prose as {glue:text}`name_quoted`, with their spread.
 
-        They are this run's, else those recorded with the book, else "not recorded". `aliases` offer a number under
-        another name. Where the first comes from is offered as {glue:text}`<profile>_source`.
+        They are this run's, else those recorded with the book, else "not recorded". `aliases` offer answers to
+        questions under a name. Where the first comes from is offered as {glue:text}`<profile>_source`.
         """
-        known, recorded = self.known(profile), recorded_results(profile)
-        for alias, name in {**dict(zip(names, names, strict=True)), **aliases}.items():
-            self._glue(f"{alias}_quoted", _shown(known.get(name)))
+        known, recorded = self.results(profile), recorded_results(profile)
+        for alias, question in {**dict(zip(names, names, strict=True)), **aliases}.items():
+            self._glue(f"{alias}_quoted", _answer(question, known))
         source = f"nothing is recorded for profile {profile}"
         if names[0] in self.values:
             source = "measured in this run"
@@ -141,19 +187,30 @@ class Run:
             )
         self._glue(f"{profile}_source", source)
 
-    def series(self, profile: str, pattern: str) -> list[tuple]:
-        """Of all known spreads of that name, with a whole number for the star: numbers, means, standard errors."""
+    def series(self, profile: str, question: str, along: str | None = None) -> list[tuple]:
+        """Spreads of a column for each known value of the key `along`, rising: values, means, standard errors."""
+        if along is None:
+            return self._starred_series(profile, question)
+        spreads = by(question, along, self.results(profile))
+        rows = [(at, spreads[at]["mean"], spreads[at]["standard_error"]) for at in sorted(spreads)]
+        return list(zip(*rows, strict=True)) or [(), (), ()]
+
+    def _starred_series(self, profile, pattern):
         known = self.known(profile)
         rows = sorted(
             (int(at), *known[pattern.replace("*", at)].values()) for at in _stars(known, pattern) if at.isdigit()
         )
         return list(zip(*rows, strict=True))[:3] or [(), (), ()]
 
-    def recorded_table(self, profile: str, columns: dict[str, str]) -> pd.DataFrame:
-        """A table of known numbers: a row for each word that the star of the first column's name stands for."""
-        known = self.known(profile)
-        stars = _stars(known, next(iter(columns.values())))
-        rows = {star: [_shown(known.get(name.replace("*", star))) for name in columns.values()] for star in stars}
+    def recorded_table(self, profile: str, columns: dict[str, str], along: str | None = None) -> pd.DataFrame:
+        """A table of known answers: a row for each value of the key `along` that answers the first question."""
+        known = self.results(profile)
+        first = next(iter(columns.values()))
+        if along is None:
+            stars = _stars(known["values"], first)
+            rows = {x: [_shown(known["values"].get(name.replace("*", x))) for name in columns.values()] for x in stars}
+            return pd.DataFrame.from_dict(rows, "index", columns=list(columns))
+        rows = {x: [_answer(each, known, **{along: x}) for each in columns.values()] for x in by(first, along, known)}
         return pd.DataFrame.from_dict(rows, "index", columns=list(columns))
 
     def save(self, data: str) -> str:
@@ -168,6 +225,7 @@ class Run:
             "profile": self.profile,
             "data": data,
             "values": self.values,
+            "tables": self.tables,
             "parameters": self.parameters,
             "seconds": round(time.perf_counter() - self.started, 1),
             "provenance": provenance(self.device),
@@ -189,8 +247,23 @@ def _stars(values, pattern):
     return [match[1] for match in found if match]
 
 
+def _plain(x):
+    """A cell as JSON holds it: a word, a whole number or a number."""
+    x = x.item() if hasattr(x, "item") else x
+    return x if isinstance(x, str) else int(x) if isinstance(x, int) else float(x)
+
+
+def _answer(question, results, **where):
+    try:
+        return _shown(asked(question, results, **where))
+    except Lacking:
+        return _shown(None)
+
+
 def _shown(value):
     if isinstance(value, dict):
+        if value["standard_error"] is None:
+            return f"{value['mean']:.3f}, one value"
         return f"{value['mean']:.3f} ± {value['standard_error']:.3f}"
     return "not recorded" if value is None else f"{value}" if isinstance(value, int) else f"{value:.3f}"
 

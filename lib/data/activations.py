@@ -24,7 +24,7 @@ POSITIONS = {
 class Network(NamedTuple):
     name: str
     module: nn.Module  # in eval mode, without gradients
-    transform: Callable  # Pillow image -> (channels, height, width)
+    transform: Callable | None  # Pillow image -> (channels, height, width)
 
 
 def layers(network: Network) -> list[str]:

@@ -1,5 +1,7 @@
 """Pictures of one or several written digits in a 3 x 3 grid, with what they show: known sparse features."""
 
+from typing import Any
+
 import torch
 from sklearn.datasets import load_digits
 
@@ -42,7 +44,7 @@ def _base(count, seed, split):
         raise unknown("split", split, SPLITS)
     if count < 1:
         raise ValueError(f"count = {count} images: choose at least 1")
-    digits = load_digits()
+    digits: Any = load_digits()
     order = torch.randperm(len(digits.target), generator=seeded(SPLIT_SEED))
     train = int(TRAIN_SHARE * len(order))
     kept = order[:train] if split == "train" else order[train:]

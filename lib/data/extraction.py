@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset, Subset
+from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from lib import store
@@ -22,7 +22,7 @@ PART = 2500  # images held at a time
 
 
 def extract(
-    network: Network, images: Dataset, sites: dict, folder: Path, batch: int = 64, workers: int = 0
+    network: Network, images: Images, sites: dict, folder: Path, batch: int = 64, workers: int = 0
 ) -> dict[str, np.memmap]:
     """The activations of all `images` as files `folder/SITE.npy`, read where needed: `{site: (stimuli, units)}`.
 
@@ -74,7 +74,7 @@ def _fill_files(network, images, sites, folder, about, rows, loader):
             bar.update(len(piece))
 
 
-def identity(network: Network, images: Dataset, sites: dict) -> dict[str, str]:
+def identity(network: Network, images: Images, sites: dict) -> dict[str, str]:
     """What tells one extraction from another, see `lib.store.dependencies`.
 
     The network and its weights, the sites, the code that reads them; of the images the names, the state of their files

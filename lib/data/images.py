@@ -135,7 +135,7 @@ def _torchvision(dataset, train, needed, path, transform):
         raise ValueError(f"{path} lacks sound {needed} ({reason}): put them there or run {call}") from None
     part = "train" if train else "test"
     names = [f"{dataset.__name__}/{part}/{i}" for i in range(len(found))]
-    state = sha256(np.ascontiguousarray(found.data)).hexdigest()
+    state = sha256(np.asarray(found.data).tobytes()).hexdigest()
     return Images(names, [int(label) for label in found.targets], partial(_read_stored, found), transform, state)
 
 

@@ -8,7 +8,7 @@ import warnings
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import h5py
 import nibabel
@@ -104,7 +104,8 @@ def trial_images(root: Path, subject: int, sessions: int | None = None) -> torch
 
     Where nsd_stim_info_merged.csv is there, its list of trials must be the same. Raises ValueError as `read_nsd`.
     """
-    files, most = nsd_files(root, subject), SESSIONS.get(subject)
+    files = nsd_files(root, subject)
+    most = SESSIONS[subject]
     sessions = most if sessions is None else sessions
     if not 1 <= sessions <= most:
         raise ValueError(f"{sessions} sessions of subject {subject}: choose 1 to {most}")
@@ -203,7 +204,7 @@ def read_betas(root: Path, subject: int, session: int, mask: np.ndarray) -> torc
 def _from_nifti(path, mask):
     """The file's integers `(750, voxels)`; a gzip stream can only be read forwards, so it stays open."""
     with _reading(path):
-        betas = nibabel.load(path, keep_file_open=True).dataobj
+        betas = cast(Any, nibabel.load(path, keep_file_open=True)).dataobj
     _check_betas(path, betas.dtype, betas.shape, mask)
     if (betas.slope, betas.inter) != (1, 0):
         raise ValueError(f"{path} is scaled by {betas.slope:g} in its header, unlike NSD's betas: fetch it anew")
@@ -267,7 +268,7 @@ def noise_ceiling(ncsnr: torch.Tensor, repetitions: torch.Tensor) -> torch.Tenso
 
 def _read_volume(path):
     with _reading(path):
-        return np.asarray(nibabel.load(path).dataobj)
+        return np.asarray(cast(Any, nibabel.load(path)).dataobj)
 
 
 @contextmanager
@@ -278,7 +279,7 @@ def open_hdf5(path, key):
     with file:
         if key not in file:
             raise ValueError(f"{path} lacks {key} (it has {', '.join(file) or 'nothing'}): fetch NSD's own file")
-        yield file[key]
+        yield cast(h5py.Dataset, file[key])
 
 
 @contextmanager

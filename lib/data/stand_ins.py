@@ -27,9 +27,10 @@ class GridMLP(nn.Module):
         super().__init__()
         steps = [layer for a, b in pairwise([SIDE * SIDE, *sizes]) for layer in (nn.Linear(a, b), nn.ReLU())]
         self.body, self.head = nn.Sequential(*steps), nn.Linear(sizes[-1], labels)
-        for layer in self.body[::2]:
-            nn.init.kaiming_normal_(layer.weight)
-            nn.init.zeros_(layer.bias)
+        for layer in self.body:
+            if isinstance(layer, nn.Linear):
+                nn.init.kaiming_normal_(layer.weight)
+                nn.init.zeros_(layer.bias)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Logits `(images, labels)` of images `(images, 24, 24)`."""
@@ -116,8 +117,9 @@ class Classifiers(Trainable):
         self.zero_grad()
         logits = [network(images) for network in self.networks]
         losses = [binary_cross_entropy_with_logits(x, labels, reduction="sum") / len(images) for x in logits]
-        sum(losses).backward()
-        return {"loss": torch.stack(losses).detach()}
+        loss = torch.stack(losses)
+        loss.sum().backward()
+        return {"loss": loss.detach()}
 
 
 class StandIn(NamedTuple):

@@ -4,6 +4,7 @@ import socket
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors.torch import load_file
@@ -62,7 +63,7 @@ def _torchvision(rest):
 
 
 def _timm(rest):
-    import timm  # takes seconds
+    import timm.data  # takes seconds
 
     arch, _, weights = rest.partition(":")
     base, _, tag = arch.partition(".")
@@ -79,7 +80,8 @@ def _trained_timm(arch):
     import timm
     from huggingface_hub import constants
 
-    hub = timm.models.get_pretrained_cfg(arch).hf_hub_id
+    config = timm.models.get_pretrained_cfg(arch)
+    hub = config and config.hf_hub_id
     with torch.device("meta"):
         size = sum(4 * weight.numel() for weight in timm.create_model(arch).parameters()) / 1e6
     with _fetching(f"timm:{arch}", f"`hf download {hub} {HUB_FILE}`, {size:.0f} MB", constants.HF_HUB_CACHE):
@@ -173,7 +175,7 @@ def _read_state(path):
         raise ValueError(f"weights file {path} does not exist: check the path")
     try:
         suffix = path.suffix.lower()
-        state = load_file(path) if suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
+        state: Any = load_file(path) if suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except Exception as error:
         raise ValueError(
             f"{path} cannot be read as weights ({type(error).__name__}): it is damaged or holds other Python objects; "
