@@ -22,6 +22,7 @@ test: $(INSTALLED)  ## lint, run what chapters are out of date, solutions of the
 	$(VENV)/bin/ruff format --check .
 	$(VENV)/bin/basedpyright --pythonpath $(VENV)/bin/python
 	$(RUN) book.press run --jobs $(JOBS)
+	OMP_NUM_THREADS=1 $(RUN) pytest -q --doctest-modules lib
 	OMP_NUM_THREADS=1 $(RUN) pytest -q -rs -n $(JOBS) tests
 
 chapter: $(INSTALLED)  ## run one chapter with other parameters and build its page (NAME=..., ARGS="-p draws 50")

@@ -43,7 +43,7 @@ def random_halves(trials: torch.Tensor, generator: torch.Generator) -> tuple[tor
     place = order.argsort(2).argsort(2)
     values = trials.nan_to_num()
     first, second = place < count // 2, (place >= count // 2) & shown
-    return tuple((values * half).sum(2) / half.sum(2) for half in (first, second))
+    return (values * first).sum(2) / first.sum(2), (values * second).sum(2) / second.sum(2)
 
 
 def split_half_ceiling(trials: torch.Tensor, splits: int = 20, seed: int = 0) -> torch.Tensor:

@@ -18,6 +18,9 @@ def topk_uniform(stimuli: int, n: int, k: int, generator: torch.Generator, dtype
 
     Returns `(stimuli, n)` on the generator's device. Their moments: `lib.theory.topk_uniform_moments`.
     Raises ValueError unless 1 <= k <= n. Source: Liu et al. 2026, appendix D.1.
+
+        >>> (topk_uniform(4, 10, 3, seeded(0)) > 0).sum(1).tolist()
+        [3, 3, 3, 3]
     """
     check_sparsity(n, k)
     u = torch.rand(stimuli, n, generator=generator, dtype=dtype, device=generator.device)

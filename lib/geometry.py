@@ -49,6 +49,10 @@ def linear_cka(y_a: torch.Tensor, y_b: torch.Tensor, debiased: bool = False, cen
     constant or, debiased, varies by one stimulus only; in float32 also where one stimulus outweighs the others a
     thousandfold, so convert such responses to double. Raises ValueError on bad input and, debiased, on fewer than 4
     stimuli. [B, section 3.2]
+
+        >>> y = torch.tensor([[0.0, 1], [1, 0], [2, 5]])
+        >>> round(float(linear_cka(y, 3 * y.flip(1) + 1)), 4)  # other order, scale and mean
+        1.0
     """
     check_pair(y_a, y_b, min_stimuli=4 if debiased else 2)
     if centre:

@@ -79,6 +79,10 @@ def soft_matching_score(y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, se
 
     `y_a: (stimuli, units_a)`, `y_b: (stimuli, units_b)`. Symmetric in a and b. Raises ValueError on bad input.
     [A, equation 1]
+
+        >>> y = torch.randn(40, 3, generator=torch.Generator().manual_seed(0))
+        >>> round(soft_matching_score(y, 2 * y.flip(1)).mean, 4)  # the same units in another order
+        1.0
     """
     return soft_matching_folds(*_fold_correlations(y_a, y_b, folds, seed))
 

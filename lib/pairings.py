@@ -73,7 +73,8 @@ def correlations(populations: FoldMoments | Held, a: str, b: str) -> list[tuple[
     if isinstance(populations, FoldMoments):
         return [(train.correlations(), test.correlations()) for train, test in populations.splits(a, b)]
     x, y = populations.responses[a], populations.responses[b]
-    return [tuple(unit_correlations(x[part], y[part]) for part in fold) for fold in populations.folds]
+    folds = populations.folds
+    return [(unit_correlations(x[a], y[a]), unit_correlations(x[b], y[b])) for a, b in folds]
 
 
 def _ridge(populations, source, targets):

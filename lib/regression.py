@@ -51,6 +51,10 @@ def ols_score(y_a: torch.Tensor, y_b: torch.Tensor) -> Fit:
 
     In sample, R2 exceeds its limit by about (1 - R2) units_a / stimuli; use `ols_fit` and `prediction_score` on
     held-out stimuli where that matters. Shapes and errors as in `ols_fit`. [B, theorem 3.3]
+
+        >>> y = torch.tensor([[0.0, 1], [1, 0], [2, 5], [3, 1]])
+        >>> round(float(ols_score(y, y @ torch.tensor([[1.0], [2]])).r2), 4)  # y_b is linear in y_a
+        1.0
     """
     check_pair(y_a, y_b)
     basis, _ = _column_space(y_a)
@@ -127,6 +131,10 @@ def ridge_score(y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, seed: int 
 
     `y_a: (stimuli, units_a)`, `y_b: (stimuli, units_b)`; weights and alphas as in `ridge_weights`, from the training
     folds. Raises ValueError on bad input. [A, section 6]
+
+        >>> y = torch.arange(20.0)[:, None]
+        >>> round(ridge_score(y, 3 - 2 * y).mean, 4)
+        1.0
     """
     found = ridge_correlations(y_a, y_b, folds, seed, alphas)
     constant = torch.cat([constant_units(y) for y in (y_a, y_b)]).double().mean()
@@ -148,7 +156,7 @@ def ridge_correlations(
     if isinstance(folds, int):
         folds = k_folds(len(y_a), folds, seed)
     y_a, y_b = _rotated(y_a).double(), y_b.double()
-    return torch.stack([_held_out(y_a, y_b, *fold, alphas) for fold in folds])
+    return torch.stack([_held_out(y_a, y_b, train, test, alphas) for train, test in folds])
 
 
 def _held_out(y_a, y_b, train, test, alphas):

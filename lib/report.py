@@ -96,7 +96,8 @@ def split_stimuli(
 def dimensions(split: Split) -> tuple[float, float]:
     """Participation ratio of each network over the scored stimuli."""
     products = [split.of(i).double().mT @ split.of(i).double() / split.scored.shape[1] for i in (0, 1)]
-    return tuple(float(participation_ratio(torch.linalg.eigvalsh(product))) for product in products)
+    a, b = (float(participation_ratio(torch.linalg.eigvalsh(product))) for product in products)
+    return a, b
 
 
 def latents_by_rule(split: Split) -> int:
@@ -104,7 +105,7 @@ def latents_by_rule(split: Split) -> int:
     return max(4, min(4 * max(split.units), MOST_LATENTS, split.fit.shape[1] // 4))
 
 
-def fit_saes(split: Split, settings: Settings) -> Training:
+def fit_saes(split: Split, settings: Settings) -> Training[TopKSAE]:
     """SAEs of both networks, a and b in turn for each seed, kept in build/trained and found again.
 
     Training that was stopped goes on where it was and ends with the same numbers.
@@ -183,8 +184,8 @@ def measure(split: Split, sae: TopKSAE, control: TopKSAE, folds: int = 5, seed: 
     shuffled = {"n_shuffled": n["n_b"][order], "s_shuffled": latents["s0_b"][order]}
     held = Held(n | latents | dict(zip(("r_a", "r_b"), random, strict=True)) | shuffled, parts)
     kept = sum(code.shape[1] for code in codes) / (len(codes) * sae.encoder.shape[-1])
-    constant = tuple(int(constant_units(y).sum()) for y in n.values())
-    return Measured(score(held, wanted(len(codes) // 2)), 1 - kept, constant)
+    constant_a, constant_b = (int(constant_units(y).sum()) for y in n.values())
+    return Measured(score(held, wanted(len(codes) // 2)), 1 - kept, (constant_a, constant_b))
 
 
 def wanted(seeds: int) -> list[Pairing]:
@@ -216,8 +217,8 @@ class Analysis(NamedTuple):
     split: Split
     settings: Settings
     agreement: dict[int, float]  # of the numbers of active latents tried, empty if one was given
-    training: Training
-    half: Training  # the first seed, half the steps
+    training: Training[TopKSAE]
+    half: Training[TopKSAE]  # the first seed, half the steps
     measured: Measured
     findings: Findings
     reading: Reading
@@ -248,10 +249,10 @@ def settle(split: Split, settings: Settings) -> tuple[Settings, dict[int, float]
     if settings.latents > MOST_SCANNED:
         return settings._replace(k=settings.latents // USUAL_SHARE), {}
     agreement = choose_k(split, settings, k_candidates(settings.latents))
-    return settings._replace(k=max(agreement, key=agreement.get)), agreement
+    return settings._replace(k=max(agreement, key=lambda k: agreement[k])), agreement
 
 
-def fit_half(split: Split, settings: Settings) -> Training:
+def fit_half(split: Split, settings: Settings) -> Training[TopKSAE]:
     """SAEs of the first seed trained for half the steps, with a learning rate that ends there."""
     return fit_saes(split, settings._replace(seeds=1, steps=settings.steps // 2))
 
@@ -280,13 +281,17 @@ def chance(scores: pd.DataFrame) -> dict[tuple[str, str], float]:
 def explained(split: Split, sae: TopKSAE) -> tuple[torch.Tensor, torch.Tensor]:
     """Share of variance explained on stimuli of the training and on scored ones, `(models,)` each."""
     copies = len(sae.encoder) // 2
-    return tuple(explained_variance(sae, y.repeat(copies, 1, 1)) for y in (split.fit, split.scored))
+    fit, scored = (explained_variance(sae, y.repeat(copies, 1, 1)) for y in (split.fit, split.scored))
+    return fit, scored
 
 
-def findings(split: Split, settings: Settings, training: Training, half: Training, measured: Measured) -> Findings:
+def findings(
+    split: Split, settings: Settings, training: Training[TopKSAE], half: Training[TopKSAE], measured: Measured
+) -> Findings:
     """The numbers for a reading; ridge scores are means of both directions."""
     soft = {ab: values(measured.scores, "soft", ab) for ab in ("nn", "ss", "rs", "aa", "bb", "ra", "rb")}
-    ridge = {ab: sum(values(measured.scores, metric, ab) for metric in RIDGE) / 2 for ab in ("nn", "sn", "rn")}
+    both = {ab: [values(measured.scores, metric, ab) for metric in RIDGE] for ab in ("nn", "sn", "rn")}
+    ridge = {ab: (forth + back) / 2 for ab, (forth, back) in both.items()}
     fit, seen = explained(split, training.model)
     folds = k_folds(split.scored.shape[1], soft["nn"].shape[1], settings.first_seed)
     matched = latents_match(active_codes(half.model, split.scored, folds), folds, (0, 1))

@@ -36,7 +36,7 @@ class TopKSAE(Trainable):
     def __init__(
         self, units: int | list[int], latents: int, k: int, seeds: list[int], aux_weight: float = 0.1,
         dead_after: int = 1, start: str = "tied", unit_norm: bool = False, pre_bias: bool = False,
-        device="cpu", dtype=None,
+        device: str | torch.device = "cpu", dtype=None,
     ):  # fmt: skip
         super().__init__()
         check_sparsity(latents, k)
@@ -54,6 +54,7 @@ class TopKSAE(Trainable):
         self.encoder = nn.Parameter(encoder.mT.clone(memory_format=torch.contiguous_format))
         self.encoder_bias = nn.Parameter(torch.zeros(len(seeds), 1, latents, **options))
         self.decoder_bias = nn.Parameter(torch.zeros(len(seeds), 1, decoder.shape[-1], **options))
+        self.idle_steps: torch.Tensor
         self.register_buffer("idle_steps", torch.zeros(len(seeds), latents, dtype=torch.int64, device=device))
 
     def preactivations(self, x: torch.Tensor) -> torch.Tensor:
@@ -102,7 +103,7 @@ class TopKSAE(Trainable):
         for p in dead.any(1).nonzero()[:, 0]:
             loss[p] += self._revive(p, dead[p], z[p], seen[p], error[p])
         if self.pre_bias:
-            self.decoder_bias.grad -= self.encoder_bias.grad @ self.encoder.mT
+            grad(self.decoder_bias).sub_(grad(self.encoder_bias) @ self.encoder.mT)
 
         self.idle_steps += 1
         self.idle_steps[code.used()] = 0
@@ -121,10 +122,10 @@ class TopKSAE(Trainable):
         code, decoder = z[:, dead], self.decoder[p, dead]
         missed = error - code @ decoder
         gradient = -2 * self.aux_weight / len(z) * missed
-        self.decoder.grad[p, dead] += code.mT @ gradient
+        grad(self.decoder)[p, dead] += code.mT @ gradient
         gradient = gradient @ decoder.mT
-        self.encoder.grad[p, :, dead] += seen.mT @ gradient
-        self.encoder_bias.grad[p, 0, dead] += gradient.sum(0)
+        grad(self.encoder)[p, :, dead] += seen.mT @ gradient
+        grad(self.encoder_bias)[p, 0, dead] += gradient.sum(0)
         return self.aux_weight * missed.square().sum() / len(z)
 
     @torch.no_grad()
@@ -156,10 +157,16 @@ class JointSAE(TopKSAE):
         x, decoder = swap_pairs(x), swap_pairs(self.decoder)
         missed = x - (code.decode(decoder) + swap_pairs(self.decoder_bias))
         scale = -2 / x.shape[1]
-        self.decoder.grad += swap_pairs(scale * code.decoder_gradient(missed))
-        self.decoder_bias.grad += swap_pairs(scale * missed.sum(1, keepdim=True))
+        grad(self.decoder).add_(swap_pairs(scale * code.decoder_gradient(missed)))
+        grad(self.decoder_bias).add_(swap_pairs(scale * missed.sum(1, keepdim=True)))
         gradient += scale * code.sampled_product(missed, decoder)
         return error, gradient, loss + missed.square().sum((1, 2)) / x.shape[1]
+
+
+def grad(parameter: nn.Parameter) -> torch.Tensor:
+    """The gradient of a parameter that has been set."""
+    assert parameter.grad is not None
+    return parameter.grad
 
 
 def swap_pairs(x: torch.Tensor) -> torch.Tensor:
@@ -182,7 +189,7 @@ class SupervisedSAE(Trainable):
 
     def __init__(
         self, units: int | list[int], n: int, k: int, seeds: list[int], gradient: str = "identity",
-        start: str = "tied", device="cpu", dtype=None,
+        start: str = "tied", device: str | torch.device = "cpu", dtype=None,
     ):  # fmt: skip
         super().__init__()
         check_sparsity(n, k)

@@ -174,6 +174,9 @@ def compressed_sensing_units(n: int, k: int) -> float:
     """The unit of measurement count in compressed sensing, m_CS = k log(n / k); its constant factor is open.
 
     [B, appendix D.1, equation 38]
+
+        >>> round(compressed_sensing_units(1000, 10), 3)
+        46.052
     """
     check_sparsity(n, k)
     return k * log(n / k)

@@ -38,7 +38,15 @@ class ToyModels(Trainable):
     Raises ValueError on an unknown variant and unless 1 <= units < n.
     """
 
-    def __init__(self, n: int, units: int, seeds: list[int], variant: str = "output_relu", device="cpu", dtype=None):
+    def __init__(
+        self,
+        n: int,
+        units: int,
+        seeds: list[int],
+        variant: str = "output_relu",
+        device: str | torch.device = "cpu",
+        dtype=None,
+    ):
         super().__init__()
         if variant not in VARIANTS:
             raise ValueError(f"variant {variant!r} is unknown: choose one of {', '.join(VARIANTS)}")
@@ -49,6 +57,7 @@ class ToyModels(Trainable):
         start = [torch.randn(n, units, generator=seeded(seed), dtype=torch.float64) for seed in seeds]
         self.weight = nn.Parameter((torch.stack(start) / units**0.5).to(**options))
         self.bias = nn.Parameter(torch.zeros(len(seeds), 1, n, **options))
+        self.importance: torch.Tensor
         self.register_buffer("importance", importance(n).to(**options))
 
     @torch.no_grad()

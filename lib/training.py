@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
 from torch import nn
@@ -32,7 +33,10 @@ class Trainable(nn.Module):
         """Called after each step: bring the parameters back to where they may be."""
 
 
-class Training:
+M = TypeVar("M", bound=Trainable)
+
+
+class Training(Generic[M]):
     """Adam on batches drawn one after the other; a run that was stopped goes on from its last checkpoint.
 
     `draw(generator)` returns the next batch, from a generator with this `seed` on the model's device, and must draw
@@ -45,7 +49,7 @@ class Training:
 
     def __init__(
         self,
-        model: Trainable,
+        model: M,
         draw: Callable,
         seed: int = 0,
         lr: float = 1e-3,
@@ -59,13 +63,13 @@ class Training:
         self.step, self.history = 0, {}
         _prepare_cpu()
         if checkpoint and checkpoint.exists():
-            self._load()
+            self._load(checkpoint)
 
     def identity(self) -> tuple:
         """What stands for a training in the key of something that depends on it: its model, and the steps done."""
         return self.model, self.step
 
-    def run(self, steps: int, name: str = "training") -> "Training":
+    def run(self, steps: int, name: str = "training") -> "Training[M]":
         """Train until `steps` steps are done in all, and write the checkpoint if there is one."""
         saved, loaded = time.monotonic(), self.step
         every = max(1, steps // HISTORY_POINTS)
@@ -80,10 +84,10 @@ class Training:
                 if self.step % every == 0 or self.step == steps:
                     self._note(measured)
                 if self.checkpoint and time.monotonic() - saved > SECONDS_BETWEEN_CHECKPOINTS:
-                    self._save()
+                    self._save(self.checkpoint)
                     saved = time.monotonic()
         if self.checkpoint and self.step > loaded:
-            self._save()
+            self._save(self.checkpoint)
         return self
 
     def _rate(self):
@@ -96,7 +100,7 @@ class Training:
             value = value.detach().cpu()[None]
             self.history[name] = torch.cat([self.history[name], value]) if name in self.history else value
 
-    def _save(self):
+    def _save(self, path):
         state = {
             "step": self.step,
             "model": self.model.state_dict(),
@@ -104,21 +108,19 @@ class Training:
             "generator": self.generator.get_state(),
             "history": self.history,
         }
-        with whole(self.checkpoint) as part:
+        with whole(path) as part:
             torch.save(state, part)
 
-    def _load(self):
+    def _load(self, path):
         try:
-            state = torch.load(self.checkpoint, map_location=self.generator.device, weights_only=True)
+            state = torch.load(path, map_location=self.generator.device, weights_only=True)
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])
             self.generator.set_state(state["generator"].cpu())
             self.step, self.history = state["step"], {name: value.cpu() for name, value in state["history"].items()}
         except Exception as error:
             reason = first_line(error)
-            raise ValueError(
-                f"checkpoint {self.checkpoint} cannot be used ({reason}): delete it to start anew"
-            ) from None
+            raise ValueError(f"checkpoint {path} cannot be used ({reason}): delete it to start anew") from None
 
 
 def _prepare_cpu():
@@ -140,8 +142,8 @@ def random_batches(*data: torch.Tensor, size: int) -> Callable:
 
 
 def train(
-    model: Trainable, draw: Callable, steps: int, name: str, seed: int = 0, lr: float = 1e-3, cosine: bool = False
-) -> Training:
+    model: M, draw: Callable, steps: int, name: str, seed: int = 0, lr: float = 1e-3, cosine: bool = False
+) -> Training[M]:
     """Train `model` unless build/trained holds it already: chapters that need the same models share them.
 
     The file is called `name` with a key of all that the result depends on, computed: the model's class, start and

@@ -200,7 +200,7 @@ units = {size: [round(r * m_cs[size]) for r in ratios] for size in sizes}
 
 # %%
 m, m_stored = round(ratio * m_cs[n]), round(stored_ratio * m_cs[n])
-run.record(n=n, k=k, pairs=pairs, m_cs=m_cs[n], steps=steps, batch=batch, ratio=ratio)
+run.record(n=n, k=k, pairs=pairs, m_cs=m_cs[n], steps=steps, ratio=ratio)
 run.record(stored_ratio=stored_ratio, stored_units=m_stored)
 
 # %% [markdown]

@@ -808,7 +808,7 @@ run.figure(
 
 # %%
 learned_subset = part_of(systems["learned"], where)
-uncentred = learn_saes(learned_subset, n, k, where, not_centred(learned_subset), "not centred")
+uncentred = learn_saes(learned_subset, n, k, where, not_centred(learned_subset))
 run.record(centred_learned=pair_scores(codes["learned"][where])[0][0], lower=recipe_ratios[0])
 run.record(uncentred_learned=pair_scores(uncentred.encode(learned_subset.responses(z)))[0][0])
 run.record(raw_learned_lower=curves["raw", "learned"][ratios.index(recipe_ratios[0]), :recipe_pairs].mean())
@@ -904,7 +904,7 @@ y = plain_systems.responses(plain_z)
 
 # %%
 options = {"start": "gaussian", "lr": 0.001, "cosine": False, "dead_after": plain_steps + 1, "steps": plain_steps}
-plain = learn_saes(plain_systems, n, k, chosen, lambda g: y, ["all", plain_stimuli], **options)
+plain = learn_saes(plain_systems, n, k, chosen, lambda g: y, **options)
 
 
 # %%

@@ -224,7 +224,7 @@ def network(store):
 
 def test_latents_predict_what_mixes_features_better_and_what_mixes_units_no_better(network):
     y, (z, y_seen) = network
-    found = codes(fit_saes(y, 24, 2, 400, [0], {}), y_seen[None])
+    found = codes(fit_saes(y, 24, 2, 400, [0]), y_seen[None])
     mixes_features, mixes_units = (recording_of(x @ normal(x.shape[1], 8, seed=9).float()) for x in (z, y_seen))
     share = {}
     for name, code in found.items():
@@ -238,28 +238,28 @@ def test_an_sae_of_few_images_sees_only_these(network):
     y, (_, y_seen) = network
     changed = y.clone()
     changed[:, 50:] = 1e3
-    few, same = (fit_saes(x, 24, 2, 60, [0], {"of": name}, [50]) for name, x in (("a", y), ("b", changed)))
+    few, same = (fit_saes(x, 24, 2, 60, [0], [50]) for x in (y, changed))
     close(few.encoder, same.encoder, 0)
-    all_of_them = fit_saes(y, 24, 2, 60, [0], {"of": "a"})
+    all_of_them = fit_saes(y, 24, 2, 60, [0])
     assert explained_variance(all_of_them, y_seen[None]) > explained_variance(few, y_seen[None])
 
 
 def test_each_model_has_its_own_size(network):
     y = network[0].expand(2, -1, -1).clone()
-    both = fit_saes(y, 24, 2, 60, [0, 0], {}, [30, 2000])
+    both = fit_saes(y, 24, 2, 60, [0, 0], [30, 2000])
     y[0, 30:] = 1e3
-    close(both.encoder, fit_saes(y, 24, 2, 60, [0, 0], {"of": "changed"}, [30, 2000]).encoder, 0)
+    close(both.encoder, fit_saes(y, 24, 2, 60, [0, 0], [30, 2000]).encoder, 0)
     assert not torch.equal(both.encoder[0], both.encoder[1])
 
 
 def test_trained_saes_are_found_again_and_told_apart_by_what_they_saw(network, store):
     y = network[0]
-    close(fit_saes(y, 24, 2, 5, [0], {"of": "a"}).encoder, fit_saes(y, 24, 2, 5, [0], {"of": "a"}).encoder, 0)
+    close(fit_saes(y, 24, 2, 5, [0]).encoder, fit_saes(y, 24, 2, 5, [0]).encoder, 0)
     assert len(list(store.glob("*.pt"))) == 1
-    fit_saes(y, 24, 2, 5, [0], {"of": "b"})
-    fit_saes(y, 24, 2, 5, [0], {"of": "a"}, [100])
-    fit_saes(y, 24, 2, 5, [0], {"of": "a"}, batch=64)
-    fit_saes(y, 24, 2, 5, [0], {"of": "a"}, lr=0.001)
+    fit_saes(y + 1, 24, 2, 5, [0])
+    fit_saes(y, 24, 2, 5, [0], [100])
+    fit_saes(y, 24, 2, 5, [0], batch=64)
+    fit_saes(y, 24, 2, 5, [0], lr=0.001)
     assert len(list(store.glob("*.pt"))) == 5
 
 

@@ -447,7 +447,7 @@ def test_an_sae_does_not_notice_its_neighbours():
 
 def test_a_killed_training_goes_on_to_identical_numbers(store, monkeypatch):
     monkeypatch.setattr(lib.training, "SECONDS_BETWEEN_CHECKPOINTS", -1)
-    draw, atoms = stream(dictionary(), models=2, dtype=torch.float32), "dictionary of seed 9"
+    draw = stream(dictionary(), models=2, dtype=torch.float32)
 
     def run(stop=None):
         count = iter(range(stop or 10_000))
@@ -457,10 +457,11 @@ def test_a_killed_training_goes_on_to_identical_numbers(store, monkeypatch):
                 raise KeyboardInterrupt
             return draw(generator)
 
-        return train_saes(counted, {"atoms": atoms}, 20, 30, 3, [0, 1], 40)
+        counted.identity = lambda: "dictionary of seed 9"  # not how often it was asked
+        return train_saes(counted, 20, 30, 3, [0, 1], 40)
 
     with pytest.raises(KeyboardInterrupt):
-        run(17)
+        run(17 + lib.training.BATCHES_SEEN)
     (path,) = store.glob("saes-20-30-3-*.pt")
     assert torch.load(path)["step"] == 17
     resumed = run()
@@ -481,26 +482,30 @@ def test_a_killed_training_goes_on_to_identical_numbers(store, monkeypatch):
 def test_trained_saes_are_found_again_and_differ_by_what_is_drawn(store):
     draws = []
 
-    def draw(generator):
-        draws.append(stream(dictionary(), models=2, dtype=torch.float32)(generator))
-        return draws[-1]
+    def drawing(scale):
+        def draw(generator):
+            draws.append(scale * stream(dictionary(), models=2, dtype=torch.float32)(generator))
+            return draws[-1]
 
-    same = {"about": {"n": 24}, "units": 20, "latents": 30, "k": 3, "seeds": [0, 1], "steps": 250}
-    training = train_saes(draw, **same)
-    assert torch.equal(draws[0], stream(dictionary(), models=2, dtype=torch.float32)(seeded(STREAM)))
+        draw.identity = lambda: "a dictionary"  # the scale is seen in the first batches alone
+        return draw
+
+    same, seen = {"units": 20, "latents": 30, "k": 3, "seeds": [0, 1], "steps": 250}, lib.training.BATCHES_SEEN
+    training = train_saes(drawing(1), **same)
+    assert torch.equal(draws[seen], stream(dictionary(), models=2, dtype=torch.float32)(seeded(STREAM)))
     assert {name: value.shape for name, value in training.history.items()} == {
         "step": (125,),
         **dict.fromkeys(["loss", "explained_variance", "dead_latents"], (125, 2)),
     }
     assert (training.history["loss"][-1] < 0.5 * training.history["loss"][0]).all()
     assert (training.model.k, training.model.aux_weight, training.model.dead_after) == (3, 0.1, 1)
-    assert len(draws) == 250
-    train_saes(draw, **same)
-    assert len(draws) == 250
-    for change in ({}, {"about": {"n": 25}}, {"about": {"k": 1}}, {"about": {"k": 2}}, {"k": 4}, {"latents": 31}):
+    assert len(draws) == 250 + seen
+    train_saes(drawing(1), **same)
+    assert len(draws) == 250 + 2 * seen
+    for scale, change in ((1, {}), (2, {}), (1, {"k": 4}), (1, {"latents": 31})):
         draws.clear()
-        train_saes(draw, **same | {"steps": 2} | change)
-        assert len(draws) == 2
+        train_saes(drawing(scale), **same | {"steps": 2} | change)
+        assert len(draws) == 2 + seen
 
 
 # Supervised SAEs

@@ -6,6 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import lib.toy_models
+import lib.training
 from lib.features import bernoulli_uniform, seeded
 from lib.toy_models import (
     STREAM,
@@ -196,13 +197,14 @@ def test_a_model_does_not_notice_its_neighbours(variant):
 
 @pytest.fixture
 def drawn(store, monkeypatch):
-    """The batches that training draws."""
+    """The batches that training draws; those for the key come before them."""
     batches = []
 
     def record(*args, **options):
         batches.append(bernoulli_uniform(*args, **options))
         return batches[-1].clone()
 
+    record.identity = lambda: "bernoulli_uniform"  # not what it has recorded
     monkeypatch.setattr(lib.toy_models, "bernoulli_uniform", record)
     return batches
 
@@ -210,8 +212,8 @@ def drawn(store, monkeypatch):
 def test_all_models_see_the_same_stream_whatever_their_seeds(drawn):
     train_toy_models(2, [0, 1], 3, n=6, batch=16)
     train_toy_models(3, [7], 3, n=6, batch=16, variant="linear_hidden")
-    assert len(drawn) == 6
-    for one, other in zip(drawn[:3], drawn[3:], strict=True):
+    assert len(drawn) == 2 * (lib.training.BATCHES_SEEN + 3)
+    for one, other in zip(drawn[:5], drawn[5:], strict=True):
         assert torch.equal(one, other)
     assert not torch.equal(drawn[0], drawn[1])
     assert torch.equal(drawn[0], bernoulli_uniform(16, 6, 0.1, seeded(STREAM), torch.float32))
@@ -219,17 +221,18 @@ def test_all_models_see_the_same_stream_whatever_their_seeds(drawn):
 
 def test_training_passes_on_what_it_is_given(drawn):
     training = train_toy_models(2, [4, 5], 7, "printed", n=6, p=0.5, batch=400)
-    assert (training.step, len(drawn), drawn[0].shape) == (7, 7, (400, 6))
+    assert (training.step, len(drawn) - lib.training.BATCHES_SEEN, drawn[0].shape) == (7, 7, (400, 6))
     assert abs((drawn[0] > 0).double().mean() - 0.5) < 5 * 0.5 / 2400**0.5
     assert not training.model.rectify_output
     assert {name: value.shape for name, value in training.history.items()} == {"step": (7,), "loss": (7, 2)}
     drawn.clear()
     train_toy_models(2, [4, 5], 7, "printed", n=6, p=0.5, batch=400)
-    assert not drawn
+    assert len(drawn) == lib.training.BATCHES_SEEN
+    drawn.clear()
     same = {"units": 2, "seeds": [4, 5], "steps": 7, "variant": "printed", "n": 6, "p": 0.5, "batch": 400}
     for change in ({"p": 0.4}, {"batch": 399}, {"variant": "output_relu"}, {"steps": 8}, {"seeds": [4, 6]}, {"n": 7}):
         train_toy_models(**same | change)
-        assert drawn
+        assert len(drawn) > lib.training.BATCHES_SEEN
         drawn.clear()
 
 

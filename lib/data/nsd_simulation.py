@@ -58,9 +58,7 @@ def simulate_nsd(
     """
     Path(root).mkdir(parents=True, exist_ok=True)
     files = nsd_files(root, subject)
-    for path in (files.betas, files.streams):
-        if path.exists():
-            raise ValueError(f"{path} exists already: choose another root, or delete what was simulated there")
+    _check_absent(files)
     _check_arguments(subject, images, planted, sessions, suffix)
     _write_experiment(files, images.numpy(), seed)
     rows = trial_images(root, subject, sessions)
@@ -69,14 +67,27 @@ def simulate_nsd(
     _write_volume(files.streams, streams)
     brain = streams >= 0
     signal, snr = _signals(planted, torch.from_numpy(streams[brain]), len(images))
+    z = _write_sessions(files, suffix, rows, brain, (signal, snr), generator)
+    ncsnr = np.zeros(brain.shape, np.float32)
+    ncsnr[brain] = measured_ncsnr(z, rows.flatten())
+    _write_volume(files.ncsnr, ncsnr)
+
+
+def _check_absent(files):
+    for path in (files.betas, files.streams):
+        if path.exists():
+            raise ValueError(f"{path} exists already: choose another root, or delete what was simulated there")
+
+
+def _write_sessions(files, suffix, rows, brain, planted, generator):
+    """Write the betas of all sessions; returns their z-scores `(trials, voxels)`."""
+    signal, snr = planted
     z = []
     for session, row in enumerate(rows, start=1):
         betas = _session(signal[row], snr, generator)
         _write_session(files.betas / f"betas_session{session:02d}{suffix}", betas, brain)
         z.append(z_scores(betas).float())
-    ncsnr = np.zeros(brain.shape, np.float32)
-    ncsnr[brain] = measured_ncsnr(torch.cat(z), rows.flatten())
-    _write_volume(files.ncsnr, ncsnr)
+    return torch.cat(z)
 
 
 def _session(signal, snr, generator):

@@ -153,7 +153,9 @@ def scenes(world: str, count: int, seed: int, split: str, device: torch.device) 
     return images.to(device), labels.float().to(device)
 
 
-def train_stand_in(kind: StandIn, seed: int, device: torch.device, count: int = 40000, scene_seed: int = 0) -> Training:
+def train_stand_in(
+    kind: StandIn, seed: int, device: torch.device, count: int = 40000, scene_seed: int = 0
+) -> Training[Classifiers]:
     """A network of this kind, started with `seed` and trained on `count` scenes, or the one in build/trained.
 
     The network is `.model.networks[0]` of what is returned. Networks of one kind differ in their start alone.

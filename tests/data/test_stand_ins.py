@@ -184,9 +184,9 @@ def test_trained_networks_are_kept_and_found(device, store):
         chosen = torch.randint(len(images), (16,), generator=generator, device=device)
         return images[chosen], labels[chosen]
 
-    first, second = (train(Classifiers(MAKERS["mlp"], [0], device=device), draw, 5, "n", {}) for _ in "ab")
+    first, second = (train(Classifiers(MAKERS["mlp"], [0], device=device), draw, 5, "n") for _ in "ab")
     assert same_weights(first.model, second.model) and second.step == 5
-    other = train(Classifiers(MAKERS["mlp"], [1], device=device), draw, 5, "n", {})
+    other = train(Classifiers(MAKERS["mlp"], [1], device=device), draw, 5, "n")
     assert other.checkpoint != first.checkpoint and len(list(store.glob("*.pt"))) == 2
 
 
