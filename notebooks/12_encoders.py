@@ -850,7 +850,7 @@ def trained_on(both, kind):
     """SAEs of one kind with 48 latents, 4 of them active, trained on the simulated pair."""
     sae = kind([24, 24], 48, 4, [1000 * seed, 1000 * seed + 1], 1 / 32, 50)
     draw = joint_batches(both[:, :20000], [(0, 1)], 256)
-    return train(sae, draw, 1200, "half-shared", {"seed": seed}, STREAM, 0.01, cosine=True).model
+    return train(sae, draw, 1200, "half-shared", STREAM, 0.01, cosine=True).model
 
 
 # %%
