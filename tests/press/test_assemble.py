@@ -8,6 +8,7 @@ from helpers import executed
 
 from book.press import assemble as book
 from book.press import pages
+from lib.chapter.results import results_of
 from lib.store import write_whole
 
 
@@ -69,3 +70,11 @@ def test_a_chapter_that_changed_since_its_run_is_not_published(project):
     write_whole(project / "notebooks/01_first.py", "# another")
     with pytest.raises(ValueError, match="since notebooks/01_first.py changed: run the chapter again"):
         book._published("01_first", "quick", "01_first.py")
+
+
+def test_the_chapter_that_judges_is_not_kept_from_running_by_its_own_old_results(project):
+    executed(project, "01_first", "quick", values={"rms": 1})
+    executed(project, "02_judge", "quick", values={"claims": 0})
+    assert list(results_of("quick")) == ["01_first", "02_judge"]
+    write_whole(project / "notebooks/02_judge.py", "from lib.chapter.claims import ledger\n")
+    assert list(results_of("quick")) == ["01_first"]
