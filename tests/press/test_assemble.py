@@ -73,6 +73,7 @@ def test_a_chapter_that_changed_since_its_run_is_not_published(project):
 
 
 def test_the_chapter_that_judges_is_not_kept_from_running_by_its_own_old_results(project):
+    write_whole(project / "book/claims.yml", "[]")
     executed(project, "01_first", "quick", values={"rms": 1})
     executed(project, "02_judge", "quick", values={"claims": 0})
     assert list(results_of("quick")) == ["01_first", "02_judge"]
