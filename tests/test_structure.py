@@ -1,6 +1,8 @@
 """The rules of the layout, read from the source: who may import whom, and how long anything may be."""
 
 import ast
+import subprocess
+import sys
 from collections import Counter
 from graphlib import CycleError, TopologicalSorter
 
@@ -90,3 +92,11 @@ def test_the_code_stays_small(part):
 @pytest.mark.parametrize("path", LIB + PRESS, ids=short)
 def test_locks_are_taken_in_one_place(path):
     assert "fcntl" not in imports(path) or short(path) in ("lib/store.py", "lib/closure.py")
+
+
+@pytest.mark.parametrize("module", [f"lib.{path.stem}" for path in FLAT if path.stem in ("sae", "theory", "geometry")])
+def test_importing_the_science_loads_no_notebook_tool(module):
+    """In a fresh interpreter, whatever the imports are written like."""
+    code = f"import sys, {module}; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=CODE, capture_output=True, text=True, check=True).stdout
+    assert not {"lib.chapter", "IPython", "papermill", "pandas", *NOTEBOOK_TOOLS} & set(loaded.split())
