@@ -292,7 +292,7 @@ def test_interrupted_run_ends_at_once_and_says_how_to_go_on(project):
     second = run(project)
     assert second.returncode == 1 and "another run is using build/quick: wait for it" in second.stderr
     process.send_signal(signal.SIGINT)
-    assert process.wait(timeout=60) == 130
+    assert process.wait(timeout=20) == 130
     assert "the same command goes on" in process.stderr.read()
 
 
