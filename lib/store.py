@@ -122,11 +122,16 @@ def _parts(thing, files):
     if is_dataclass(thing):
         return [type(thing), {field.name: getattr(thing, field.name) for field in fields(thing)}]
     if isinstance(thing, torch.nn.Module):
-        options = {key: value for key, value in vars(thing).items() if isinstance(value, bool | int | float | str)}
-        return [type(thing), options, dict(thing.state_dict())]
+        inside = thing.named_modules()  # a part may hold an option that no weight shows, as a block its number of heads
+        options = {name: {key: x for key, x in vars(part).items() if _scalar(x)} for name, part in inside}
+        return [[type(part) for part in thing.modules()], options, dict(thing.state_dict())]
     if hasattr(thing, "__dict__"):
         return [type(thing), vars(thing)]
     raise ValueError(f"a {type(thing).__name__} cannot be told from another one: pass the values that it stands for")
+
+
+def _scalar(x):
+    return isinstance(x, bool | int | float | str | None)
 
 
 def _bytes(x):

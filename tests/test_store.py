@@ -11,6 +11,7 @@ import torch
 from helpers import refuses
 
 from lib import store
+from lib.data.stand_ins import GridViT
 from lib.features import seeded, topk_uniform
 from lib.store import dependencies, key, locked, whole, write_whole
 
@@ -114,6 +115,16 @@ def test_a_notebooks_function_counts_with_its_code_and_the_globals_it_reads():
     assert in_notebook(scale=2.0)[0] != plain != in_notebook(body="scale + x")[0]
     assert in_notebook(body="scale * x + 0 * len(theory.__doc__)")[1:] == ["False", "True"]
     assert in_notebook(more=" * digit_grid(1, 0)[0].sum()")[1:] == ["True", "False"]
+
+
+def test_an_option_of_a_part_counts_where_no_weight_shows_it():
+    first, second = GridViT(heads=4), GridViT(heads=2)
+    second.load_state_dict(first.state_dict())
+    assert digest(first) != digest(second)
+    second.blocks[0].heads = second.blocks[1].heads = 4
+    assert digest(first) == digest(second)
+    second.blocks[1].kept = None
+    assert digest(first) != digest(second)
 
 
 def test_what_cannot_be_told_apart_is_refused():
