@@ -13,7 +13,8 @@ from time import perf_counter
 import torch
 
 from lib.features import seeded
-from lib.sae import JointSAE
+from lib.joint_sae import JointSAE
+from lib.sae import Recipe
 from lib.training import Training
 
 
@@ -66,7 +67,8 @@ def compare(pairs, units, latents, k, steps, size):
         ]
         ratios, times, apart = [], [], 0.0
         for _ in range(4):
-            sae = JointSAE(sizes * pairs, latents, k, list(range(2 * pairs)), aux_weight=0.0, dead_after=2**30)
+            recipe = Recipe(latents=latents, k=k, aux_weight=0.0, dead_after=2**30)
+            sae = JointSAE(sizes * pairs, recipe, list(range(2 * pairs)))
             rivals = [rival_pair(sae, p, sizes, k) for p in range(pairs)]
             stream = iter(padded)
             training = Training(sae, lambda _, stream=stream: next(stream))

@@ -19,7 +19,7 @@ import torch
 from lib.features import bernoulli_uniform, seeded
 from lib.moments import stream_moments
 from lib.pairings import means, score_pairs, seed_pairs
-from lib.sae import TopKSAE
+from lib.sae import Recipe, TopKSAE
 from lib.toy_models import ToyModels, importance
 from lib.training import Training
 
@@ -79,9 +79,10 @@ def rivals(models, steps):
         z = [draw_features(generator) for _ in range(steps)]
         toys = ToyModels(FEATURES, units, list(range(models)))
         x = [toys.responses(batch) for batch in z]
+        saes = TopKSAE(units, Recipe(latents=FEATURES, k=K), list(range(models)))
         stages = {
             "toys": (toys, z, z, rival_toy_step),
-            "SAEs": (TopKSAE(units, FEATURES, K, list(range(models))), x, [batch[0] for batch in x], rival_sae_step),
+            "SAEs": (saes, x, [batch[0] for batch in x], rival_sae_step),
         }
         for stage, (model, batches, single, rival) in stages.items():
             times = []
@@ -103,9 +104,9 @@ def one_size(units, steps, stimuli):
     toys = Training(ToyModels(FEATURES, units, [0, 1]), draw_features, seed=2)
     times = {"toys": seconds(partial(toys.run, steps))}
     draw = lambda generator: toys.model.responses(draw_features(generator))  # noqa: E731
-    saes = Training(TopKSAE(units, FEATURES, K, [3, 4]), draw, seed=5)
+    saes = Training(TopKSAE(units, Recipe(latents=FEATURES, k=K), [3, 4]), draw, seed=5)
     times["SAEs"] = seconds(partial(saes.run, steps * 4 // 5))
-    control, generator, scores = TopKSAE(units, FEATURES, K, [6, 7]), seeded(8), []
+    control, generator, scores = TopKSAE(units, Recipe(latents=FEATURES, k=K), [6, 7]), seeded(8), []
 
     def batches():
         for _ in range(stimuli // 4096):

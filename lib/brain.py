@@ -1,5 +1,6 @@
 """Recordings of a brain: how well any model could predict them, and how well a network's units and codes do."""
 
+from collections.abc import Callable
 from hashlib import sha256
 from typing import Any, NamedTuple
 
@@ -8,8 +9,7 @@ import torch
 from lib.correlation import paired_correlations
 from lib.features import seeded
 from lib.regression import ridge_correlations
-from lib.sae import STREAM, TopKSAE
-from lib.training import train
+from lib.sae import TopKSAE, untrained
 
 OTHER_SEEDS = 2**20  # a random SAE starts elsewhere than any trained one
 
@@ -86,35 +86,24 @@ def _pixels(images, row):
     return image.size, sha256(image.tobytes()).digest()
 
 
-def fit_saes(
-    y: torch.Tensor, latents: int, k: int, steps: int, seeds: list[int], sizes: list[int] | None = None,
-    batch: int = 512, lr: float = 0.01,
-) -> TopKSAE:  # fmt: skip
-    """SAEs of the models in `y: (P, images, units)`, trained on batches of these images, or found in the store.
+def image_batches(y: torch.Tensor, size: int, images: list[int] | None = None) -> Callable:
+    """What draws `size` images for each of the models in `y: (P, images, units)`, for each model others.
 
-    `sizes`: model p sees only its first `sizes[p]` images. The learning rate falls to 0 along a cosine; a latent that
-    was silent for 50 steps is dead and learns with a weight of 1/32.
+    `images`: model p sees only its first `images[p]`.
     """
-    sizes = sizes or [y.shape[1]] * len(y)
-    sae = TopKSAE(y.shape[2], latents, k, seeds, 1 / 32, 50, device=y.device)
-    largest = torch.tensor(sizes, device=y.device)[:, None]
+    counts = torch.tensor(images or [y.shape[1]] * len(y), device=y.device)[:, None]
 
     def draw(generator):
-        chosen = torch.rand(len(y), batch, generator=generator, device=y.device, dtype=torch.float64) * largest
+        chosen = torch.rand(len(y), size, generator=generator, device=y.device, dtype=torch.float64) * counts
         return y.take_along_dim(chosen.long()[:, :, None], 1)
 
-    return train(sae, draw, steps, "saes-encoding", STREAM, lr, cosine=True).model
-
-
-def random_sae(sae: TopKSAE, seed: int = 0) -> TopKSAE:
-    """Untrained SAEs of the same shape."""
-    models, units, latents = sae.encoder.shape
-    return TopKSAE(units, latents, sae.k, [OTHER_SEEDS + seed + p for p in range(models)], device=sae.encoder.device)
+    return draw
 
 
 def codes(sae: TopKSAE, y: torch.Tensor, seed: int = 0) -> dict[str, torch.Tensor]:
     """What a brain is predicted from, for `y: (P, images, units)`: neurons, latents, and latents of a random SAE."""
-    return {"neurons": y, "latents": sae.latents(y), "random": random_sae(sae, seed).latents(y)}
+    control = untrained(sae, [OTHER_SEEDS + seed + p for p in range(len(sae.units))])
+    return {"neurons": y, "latents": sae.latents(y), "random": control.latents(y)}
 
 
 def encoding_scores(x: torch.Tensor, recording: Recording, rows=slice(None), seed: int = 0) -> torch.Tensor:

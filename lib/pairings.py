@@ -15,13 +15,12 @@ from lib.geometry import linear_cka, rsa
 from lib.matching import held_out_best, semi_matching_folds, soft_matching_folds
 from lib.moments import FoldMoments, stream_moments
 from lib.regression import prediction_correlations, ridge_correlations, ridge_weights
-from lib.sae import TopKSAE
+from lib.sae import PART, TopKSAE
 
 PAIRINGS = ("nn", "ss", "rs", "sn", "rn")
 MATCHING = ("soft", "semi_ab", "semi_ba")
 GEOMETRY = ("cka", "rsa")
 RIDGE = ("ridge_ab", "ridge_ba")
-PART = 2500  # stimuli held as codes at a time
 
 
 class Held(NamedTuple):
@@ -173,18 +172,6 @@ def pair_moments(
     moments = stream_moments(batches())
     coded = [name for name in wanted if name[0] in "sr"]
     return [moments[i].without_silent(*coded) for i in range(len(y) // 2)]
-
-
-@torch.no_grad()
-def explained_variance(sae: TopKSAE, y: torch.Tensor) -> torch.Tensor:
-    """Share of the variance of responses that the SAEs' reconstructions explain; `(P,)`."""
-    squared, total = torch.zeros(2, len(y), dtype=torch.float64)
-    mean = y.mean(1, keepdim=True)
-    for part in y.split(PART, 1):
-        error = part - torch.baddbmm(sae.decoder_bias, sae.encode(part), sae.decoder)
-        squared += error.double().square().sum((1, 2)).cpu()
-        total += (part - mean).double().square().sum((1, 2)).cpu()
-    return 1 - squared / total
 
 
 def pairing_scores(y: torch.Tensor, sae: TopKSAE, control: TopKSAE) -> pd.DataFrame:

@@ -16,15 +16,15 @@ from lib.correlation import centre_and_scale, constant_units
 from lib.crossval import k_folds, silent_units
 from lib.features import seeded
 from lib.geometry import participation_ratio
-from lib.pairings import GEOMETRY, MATCHING, PART, RIDGE, Held, Pairing, explained_variance, score, values
-from lib.sae import STREAM, TopKSAE, padded
-from lib.training import Training, train
+from lib.joint_sae import padded
+from lib.pairings import GEOMETRY, MATCHING, RIDGE, Held, Pairing, score, values
+from lib.sae import PART, Recipe, TopKSAE, batches, explained_variance, fit, untrained
+from lib.training import Training
 from lib.verdict import Findings, Reading, gain, reading
 
 MOST_SCANNED = 512  # latents up to which trying several k takes seconds
 USUAL_SHARE = 64  # of larger dictionaries one latent in so many is active
 MOST_LATENTS = 1536  # chosen unasked: beyond it the regressions from latents would take longest of all
-BATCH = 512
 
 
 class Split(NamedTuple):
@@ -110,23 +110,18 @@ def fit_saes(split: Split, settings: Settings) -> Training[TopKSAE]:
 
     Training that was stopped goes on where it was and ends with the same numbers.
     """
-    seeds = [1000 * settings.first_seed + i for i in range(2 * settings.seeds)]
-    sae = TopKSAE(
-        list(split.units) * settings.seeds, settings.latents, settings.k, seeds, 1 / 32, 50, device=split.fit.device
-    )
-
-    def draw(generator):
-        chosen = torch.randint(split.fit.shape[1], (BATCH,), generator=generator, device=generator.device)
-        return split.fit[:, chosen].repeat(settings.seeds, 1, 1)
-
-    lr = 0.01 * (128 / max(128, settings.latents)) ** 0.5  # larger dictionaries take smaller steps
-    return train(sae, draw, settings.steps, "saes-own", STREAM, lr, cosine=True)
+    latents, k, steps, copies, first = settings
+    lr = 0.01 * (128 / max(128, latents)) ** 0.5  # larger dictionaries take smaller steps
+    recipe = Recipe.ours(latents=latents, k=k, steps=steps, lr=lr)
+    seeds = [1000 * first + i for i in range(2 * copies)]
+    draw = batches(split.fit, recipe.batch)
+    sae = TopKSAE(list(split.units) * copies, recipe, seeds, split.fit.device)
+    return fit(sae, lambda generator: draw(generator).repeat(copies, 1, 1), "saes-own")
 
 
-def random_saes(split: Split, settings: Settings) -> TopKSAE:
-    """One untrained SAE of the same shape for each network."""
-    seeds = [1000 * settings.first_seed + 900 + i for i in (0, 1)]
-    return TopKSAE(list(split.units), settings.latents, settings.k, seeds, device=split.fit.device)
+def random_saes(sae: TopKSAE, settings: Settings) -> TopKSAE:
+    """The control: one untrained SAE of each network."""
+    return untrained(sae, [1000 * settings.first_seed + 900 + i for i in (0, 1)])
 
 
 def choose_k(split: Split, settings: Settings, candidates: list[int], folds: int = 5) -> dict[int, float]:
@@ -229,7 +224,7 @@ def analyse(y_a: torch.Tensor, y_b: torch.Tensor, settings: Settings, device: st
     split = split_stimuli(y_a, y_b, 0.5, settings.first_seed, device)
     settings, agreement = settle(split, settings)
     training, half = fit_saes(split, settings), fit_half(split, settings)
-    measured = measure(split, training.model, random_saes(split, settings), seed=settings.first_seed)
+    measured = measure(split, training.model, random_saes(training.model, settings), seed=settings.first_seed)
     found = findings(split, settings, training, half, measured)
     return Analysis(split, settings, agreement, training, half, measured, found, reading(found))
 

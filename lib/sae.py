@@ -3,11 +3,13 @@
 [A] is Longon et al. 2025, appendix A.2, after Gao et al. 2025; [B] is Liu et al. 2026. P models, N units, F latents.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import TypeVar
 
 import torch
 from torch import nn
-from torch.nn.functional import normalize
+from torch.nn.functional import normalize, pad
 
 from lib.checks import check_sparsity
 from lib.codes import topk_code
@@ -15,6 +17,45 @@ from lib.features import kth_largest, seeded
 from lib.training import Trainable, Training, train
 
 STREAM = 2**31 + 1  # seed of the responses: other stimuli than those the networks were trained on
+PART = 2500  # stimuli held as codes at a time
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """What SAEs are and how they are trained. Where nothing is said it is done as for the toy models [A, A.2].
+
+    `start`: `tied`, rows of D random directions, E the transpose of D; `untied`, E other random directions; `gaussian`,
+    all weights N(0, 1). The biases start at 0.
+
+    Raises ValueError unless 1 <= k <= latents, and on an unknown start.
+    """
+
+    latents: int
+    k: int  # active at a time
+    steps: int = 0
+    start: str = "tied"
+    unit_norm: bool = False  # keep the rows of D at length 1
+    pre_bias: bool = False  # encode x - d in place of x
+    aux_weight: float = 0.1  # of the loss by which dead latents learn
+    dead_after: int = 1  # steps without a stimulus for which a latent was active
+    lr: float = 1e-3
+    cosine: bool = False  # let the rate fall to 0 along a half cosine
+    batch: int = 1024  # stimuli
+
+    def __post_init__(self):
+        check_sparsity(self.latents, self.k)
+        if self.start not in ("tied", "untied", "gaussian"):
+            raise ValueError(f"start {self.start!r} is unknown: choose tied, untied or gaussian")
+
+    @classmethod
+    def ours(cls, **settings) -> "Recipe":
+        """For short trainings, ours: a rate that falls to 0, and dead latents that learn with a small weight."""
+        return cls(**{"aux_weight": 1 / 32, "dead_after": 50, "lr": 0.01, "cosine": True, "batch": 512} | settings)
+
+    @classmethod
+    def of_networks(cls, **settings) -> "Recipe":
+        """What [A, sections 5 and 6] trains on responses of networks."""
+        return cls(**{"aux_weight": 1e-4, "dead_after": 32, "lr": 4e-4} | settings)
 
 
 class TopKSAE(Trainable):
@@ -23,55 +64,52 @@ class TopKSAE(Trainable):
         z = TopK(x E + c),   x^ = z D + d
 
     with x `(P, stimuli, N)`, E `(P, N, F)`, D `(P, F, N)` and biases c `(P, 1, F)`, d `(P, 1, N)`. Latents that were 0
-    for `dead_after` steps on end are dead and learn through the auxiliary loss alone.
+    for `recipe.dead_after` steps on end are dead and learn through the auxiliary loss alone.
 
-    `start`: `tied`, rows of D random directions, E the transpose of D; `untied`, E other random directions; `gaussian`,
-    all weights N(0, 1). The biases start at 0, and there is one generator for each seed. `units` may differ between
-    models: then the smaller ones are padded with units that answer 0, whose weights are 0 and stay so. `unit_norm`
-    keeps the rows of D at length 1, `pre_bias` encodes x - d in place of x.
-
-    Raises ValueError unless 1 <= k <= latents, and on an unknown start.
+    `units` may differ between models: then the smaller ones are padded with units that answer 0, whose weights are 0
+    and stay so. There is one generator for each seed. Raises ValueError unless sizes and seeds agree.
     """
 
     def __init__(
-        self, units: int | list[int], latents: int, k: int, seeds: list[int], aux_weight: float = 0.1,
-        dead_after: int = 1, start: str = "tied", unit_norm: bool = False, pre_bias: bool = False,
-        device: str | torch.device = "cpu", dtype=None,
-    ):  # fmt: skip
+        self,
+        units: int | list[int],
+        recipe: Recipe,
+        seeds: list[int],
+        device: str | torch.device = "cpu",
+        dtype: torch.dtype = torch.float32,
+    ):
         super().__init__()
-        check_sparsity(latents, k)
-        if start not in ("tied", "untied", "gaussian"):
-            raise ValueError(f"start {start!r} is unknown: choose tied, untied or gaussian")
-        self.k, self.aux_weight, self.dead_after = k, aux_weight, dead_after
-        self.unit_norm, self.pre_bias = unit_norm, pre_bias
-        options = {"device": device, "dtype": dtype or torch.float32}
-        drawn = random_rows(units, latents, seeds, draws=2)  # (2, P, latents, units)
-        if start != "gaussian":
+        self.units = [units] * len(seeds) if isinstance(units, int) else units
+        self.recipe = recipe
+        options = {"device": device, "dtype": dtype}
+        drawn = random_rows(self.units, recipe.latents, seeds, draws=2)  # (2, P, latents, units)
+        if recipe.start != "gaussian":
             drawn = normalize(drawn, dim=-1)
         decoder, other = drawn.to(**options)
-        encoder = decoder if start == "tied" else other
+        encoder = decoder if recipe.start == "tied" else other
         self.decoder = nn.Parameter(decoder.clone())  # a view would keep both draws, in checkpoints too
         self.encoder = nn.Parameter(encoder.mT.clone(memory_format=torch.contiguous_format))
-        self.encoder_bias = nn.Parameter(torch.zeros(len(seeds), 1, latents, **options))
+        self.encoder_bias = nn.Parameter(torch.zeros(len(seeds), 1, recipe.latents, **options))
         self.decoder_bias = nn.Parameter(torch.zeros(len(seeds), 1, decoder.shape[-1], **options))
         self.idle_steps: torch.Tensor
-        self.register_buffer("idle_steps", torch.zeros(len(seeds), latents, dtype=torch.int64, device=device))
+        self.register_buffer("idle_steps", torch.zeros(len(seeds), recipe.latents, dtype=torch.int64, device=device))
 
     def preactivations(self, x: torch.Tensor) -> torch.Tensor:
         """x E + c, or (x - d) E + c with `pre_bias`; `(P, stimuli, F)`."""
-        return torch.baddbmm(self.encoder_bias, x - self.decoder_bias if self.pre_bias else x, self.encoder)
+        return torch.baddbmm(self.encoder_bias, x - self.decoder_bias if self.recipe.pre_bias else x, self.encoder)
 
     @torch.no_grad()
     def encode(self, x: torch.Tensor) -> torch.Tensor:
         """The codes TopK(x E + c) of responses `(P, stimuli, N)`; `(P, stimuli, F)`."""
-        return keep_largest(self.preactivations(x), self.k)
+        return keep_largest(self.preactivations(x), self.recipe.k)
 
     @torch.no_grad()
     def encode_one(self, p: int, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
         """Codes `(stimuli, F)` and reconstructions of the responses `x: (stimuli, units)` of model p, not padded."""
         units = x.shape[-1]
         bias, decoder = self.decoder_bias[p, :, :units], self.decoder[p, :, :units]
-        code = keep_largest((x - bias if self.pre_bias else x) @ self.encoder[p, :units] + self.encoder_bias[p], self.k)
+        z = (x - bias if self.recipe.pre_bias else x) @ self.encoder[p, :units] + self.encoder_bias[p]
+        code = keep_largest(z, self.recipe.k)
         return code, code @ decoder + bias
 
     def latents(self, x: torch.Tensor) -> torch.Tensor:
@@ -80,7 +118,7 @@ class TopKSAE(Trainable):
 
     def dead_latents(self) -> torch.Tensor:
         """Latents that have been 0 for `dead_after` steps or more; boolean `(P, F)`."""
-        return self.idle_steps >= self.dead_after
+        return self.idle_steps >= self.recipe.dead_after
 
     @torch.no_grad()
     def backward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -93,16 +131,16 @@ class TopKSAE(Trainable):
         already, so it is left out, as by Gao et al.
         """
         z = self.preactivations(x)
-        code = topk_code(z, self.k)
+        code = topk_code(z, self.recipe.k)
         error, gradient, loss = self._decode(x, code)
-        seen = x - self.decoder_bias if self.pre_bias else x
+        seen = x - self.decoder_bias if self.recipe.pre_bias else x
         self.encoder.grad = code.encoder_gradient(seen, gradient)
         self.encoder_bias.grad = code.sums(gradient)[:, None]
         explained = 1 - error.square().sum((1, 2)) / (x - x.mean(1, keepdim=True)).square().sum((1, 2))
         dead = self.dead_latents()
         for p in dead.any(1).nonzero()[:, 0]:
             loss[p] += self._revive(p, dead[p], z[p], seen[p], error[p])
-        if self.pre_bias:
+        if self.recipe.pre_bias:
             grad(self.decoder_bias).sub_(grad(self.encoder_bias) @ self.encoder.mT)
 
         self.idle_steps += 1
@@ -121,129 +159,68 @@ class TopKSAE(Trainable):
         """Add the gradients of the auxiliary loss of model p, whose dead latents alone they move; return that loss."""
         code, decoder = z[:, dead], self.decoder[p, dead]
         missed = error - code @ decoder
-        gradient = -2 * self.aux_weight / len(z) * missed
+        gradient = -2 * self.recipe.aux_weight / len(z) * missed
         grad(self.decoder)[p, dead] += code.mT @ gradient
         gradient = gradient @ decoder.mT
         grad(self.encoder)[p, :, dead] += seen.mT @ gradient
         grad(self.encoder_bias)[p, 0, dead] += gradient.sum(0)
-        return self.aux_weight * missed.square().sum() / len(z)
+        return self.recipe.aux_weight * missed.square().sum() / len(z)
 
     @torch.no_grad()
     def constrain(self) -> None:
         """Bring the rows of D back to length 1 after a step, if `unit_norm` asks for it."""
-        if self.unit_norm:
+        if self.recipe.unit_norm:
             self.decoder.copy_(normalize(self.decoder, dim=-1))
 
 
-class JointSAE(TopKSAE):
-    """Pairs of sparse autoencoders that share their latents; models 2i and 2i + 1 are pair i, called a and b.
+S = TypeVar("S", bound=TopKSAE)
 
-        L = mean over stimuli of sum over i, j in {a, b} of |y_j - d_j - TopK(y_i E_i + c_i) D_j|^2
 
-    So latent l means the same in both: whichever encoder makes it active, row l of both decoders adds to what is
-    reconstructed. Batches hold a pair's responses to the same stimuli. The arguments are those of `TopKSAE`; each
-    encoder's dead latents learn as there, from the error of its own system. `backward` gives as the loss of a model
-    the two terms in which it encodes. Raises ValueError as `TopKSAE` does and unless the seeds are pairs.
-    [B, section 7, appendix G]
+def fit(sae: S, draw: Callable, name: str = "saes", seed: int = STREAM) -> Training[S]:
+    """Train SAEs by their recipe on batches `draw(generator): (P, stimuli, units)`, or find them in build/trained.
+
+    The SAEs are `.model` of what is returned; its `.history` holds loss, explained variance and share of dead latents.
+    `seed` is that of the batches. See `lib.training.train`.
     """
-
-    def __init__(self, units: int | list[int], latents: int, k: int, seeds: list[int], *args, **options):
-        if len(seeds) % 2:
-            raise ValueError(f"{len(seeds)} seeds are no pairs: give one for each of the two systems of a pair")
-        super().__init__(units, latents, k, seeds, *args, **options)
-
-    def _decode(self, x, code):
-        error, gradient, loss = super()._decode(x, code)
-        x, decoder = swap_pairs(x), swap_pairs(self.decoder)
-        missed = x - (code.decode(decoder) + swap_pairs(self.decoder_bias))
-        scale = -2 / x.shape[1]
-        grad(self.decoder).add_(swap_pairs(scale * code.decoder_gradient(missed)))
-        grad(self.decoder_bias).add_(swap_pairs(scale * missed.sum(1, keepdim=True)))
-        gradient += scale * code.sampled_product(missed, decoder)
-        return error, gradient, loss + missed.square().sum((1, 2)) / x.shape[1]
+    return train(sae, draw, sae.recipe.steps, name, seed, sae.recipe.lr, sae.recipe.cosine)
 
 
-def grad(parameter: nn.Parameter) -> torch.Tensor:
-    """The gradient of a parameter that has been set."""
-    assert parameter.grad is not None
-    return parameter.grad
+def batches(y: torch.Tensor, size: int) -> Callable:
+    """What draws `size` stimuli of responses `y: (P, stimuli, units)` for `fit`, the same ones for all models."""
+
+    def draw(generator):
+        return y[:, torch.randint(y.shape[1], (size,), generator=generator, device=y.device)]
+
+    return draw
 
 
-def swap_pairs(x: torch.Tensor) -> torch.Tensor:
-    """Entries 2i and 2i + 1 of the first dimension in each other's place."""
-    return x.unflatten(0, (-1, 2)).flip(1).flatten(0, 1)
+def untrained(sae: S, seeds: list[int]) -> S:
+    """The control: SAEs of the same shape that have learned nothing, for the first `len(seeds)` models. [A, A.2]"""
+    recipe = replace(sae.recipe, start="tied")
+    return type(sae)(sae.units[: len(seeds)], recipe, seeds, sae.decoder.device, sae.decoder.dtype)
 
 
-class SupervisedSAE(Trainable):
-    """P systems that learn their own superposition of n features, each with the encoder that undoes it.
+@torch.no_grad()
+def explained_variance(sae: TopKSAE, y: torch.Tensor) -> torch.Tensor:
+    """Share of the variance of responses that the SAEs' reconstructions explain; `(P,)`.
 
-        y = z W,   z^ = TopK(y V + b),   L = mean over stimuli of |z - z^|^2
-
-    with W `(P, n, m)`, V `(P, m, n)`, b `(P, 1, n)`. TopK has no gradient where it drops a latent. `gradient` says what
-    takes its place: `identity` passes it on to all latents, `selected` only to those kept. (To pass it on to those kept
-    and to the truly active ones is the same as `identity`, since z^ - z is 0 at all others.)
-
-    `start`: `tied`, W at N(0, 1/m) and V its transpose; `gaussian`, W, V and b at N(0, 1). Units that differ between
-    models are padded as in `TopKSAE`. Raises ValueError on bad sizes and unknown words. [B, section 5, appendix E]
+    1 - sum |x - x^|^2 / sum |x - mean x|^2
     """
-
-    def __init__(
-        self, units: int | list[int], n: int, k: int, seeds: list[int], gradient: str = "identity",
-        start: str = "tied", device: str | torch.device = "cpu", dtype=None,
-    ):  # fmt: skip
-        super().__init__()
-        check_sparsity(n, k)
-        if gradient not in ("identity", "selected"):
-            raise ValueError(f"gradient {gradient!r} is unknown: choose identity or selected")
-        if start not in ("tied", "gaussian"):
-            raise ValueError(f"start {start!r} is unknown: choose tied or gaussian")
-        self.k, self.gradient = k, gradient
-        options = {"device": device, "dtype": dtype or torch.float32}
-        weight, other = random_rows(units, n, seeds, draws=2)
-        bias = torch.zeros(len(seeds), 1, n)
-        if start == "tied":
-            sizes = torch.tensor([units] * len(seeds) if isinstance(units, int) else units)
-            weight = other = weight / sizes[:, None, None] ** 0.5
-        else:
-            bias = torch.stack([torch.randn(1, n, generator=seeded(2**30 + seed)) for seed in seeds])
-        self.weight = nn.Parameter(weight.to(**options))
-        self.encoder = nn.Parameter(other.mT.to(**options).clone(memory_format=torch.contiguous_format))
-        self.encoder_bias = nn.Parameter(bias.to(**options))
-
-    @torch.no_grad()
-    def responses(self, z: torch.Tensor) -> torch.Tensor:
-        """The systems' responses y `(P, stimuli, m)` to features `z: (stimuli, n)`."""
-        return z @ self.weight
-
-    @torch.no_grad()
-    def encode(self, y: torch.Tensor) -> torch.Tensor:
-        """The reconstructed features z^ `(P, stimuli, n)` from responses `(P, stimuli, m)`."""
-        return keep_largest(torch.baddbmm(self.encoder_bias, y, self.encoder), self.k)
-
-    @torch.no_grad()
-    def backward(self, z: torch.Tensor) -> dict[str, torch.Tensor]:
-        """Set the gradients for a batch `z: (stimuli, n)` and return loss and explained variance `(P,)`."""
-        y = self.responses(z)
-        code = self.encode(y)
-        gradient = code - z
-        squared = gradient.square().sum((1, 2))
-        gradient *= 2 / len(z)
-        if self.gradient == "selected":
-            gradient *= code != 0
-        self.encoder.grad = y.mT @ gradient
-        self.encoder_bias.grad = gradient.sum(1, keepdim=True)
-        self.weight.grad = z.mT @ (gradient @ self.encoder.mT)
-        variance = (z - z.mean(0)).square().sum()
-        return {"loss": squared / len(z), "explained_variance": 1 - squared / variance}
+    squared, total = torch.zeros(2, len(y), dtype=torch.float64)
+    mean = y.mean(1, keepdim=True)
+    for part in y.split(PART, 1):
+        error = part - torch.baddbmm(sae.decoder_bias, sae.encode(part), sae.decoder)
+        squared += error.double().square().sum((1, 2)).cpu()
+        total += (part - mean).double().square().sum((1, 2)).cpu()
+    return 1 - squared / total
 
 
-def random_rows(units: int | list[int], rows: int, seeds: list[int], draws: int) -> torch.Tensor:
+def random_rows(sizes: list[int], rows: int, seeds: list[int], draws: int) -> torch.Tensor:
     """Gaussian matrices `(draws, P, rows, largest units)` in double precision, one generator for each seed.
 
     Smaller models are padded with zeros on the right. Raises ValueError unless there are as many sizes as seeds, all
     of them 1 or more.
     """
-    sizes = [units] * len(seeds) if isinstance(units, int) else units
     if len(sizes) != len(seeds):
         raise ValueError(f"{len(sizes)} numbers of units and {len(seeds)} seeds: give one of each for a model")
     if min(sizes, default=0) < 1:
@@ -251,21 +228,8 @@ def random_rows(units: int | list[int], rows: int, seeds: list[int], draws: int)
     models = []
     for size, seed in zip(sizes, seeds, strict=True):
         drawn = torch.randn(draws, rows, size, generator=seeded(seed), dtype=torch.float64)
-        models.append(nn.functional.pad(drawn, (0, max(sizes) - size)))
+        models.append(pad(drawn, (0, max(sizes) - size)))
     return torch.stack(models, 1)
-
-
-def train_saes(
-    draw: Callable, units: int, latents: int, k: int, seeds: list[int], steps: int,
-    device: str | torch.device = "cpu",
-) -> Training:  # fmt: skip
-    """SAEs trained on `steps` batches `draw(generator): (P, stimuli, units)`, with the settings of the toy models.
-
-    Finished SAEs are kept in build/trained and found again. The SAEs are `.model` of what
-    is returned; its `.history` holds loss, explained variance and share of dead latents. [A, appendix A.2]
-    """
-    model = TopKSAE(units, latents, k, seeds, device=device)
-    return train(model, draw, steps, f"saes-{units}-{latents}-{k}", seed=STREAM)
 
 
 def keep_largest(z: torch.Tensor, k: int) -> torch.Tensor:
@@ -273,35 +237,7 @@ def keep_largest(z: torch.Tensor, k: int) -> torch.Tensor:
     return torch.where(z >= kth_largest(z, k), z, 0)
 
 
-def padded(responses: Sequence[torch.Tensor]) -> torch.Tensor:
-    """Systems' responses `(stimuli, units)` as one tensor `(systems, stimuli, most units)`, padded with units of 0."""
-    most = max(y.shape[1] for y in responses)
-    return torch.stack([nn.functional.pad(y, (0, most - y.shape[1])) for y in responses])
-
-
-def joint_batches(
-    y: torch.Tensor, pairs: Sequence[tuple[int, int]], size: int, order: torch.Tensor | None = None
-) -> Callable:
-    """What draws batches `(2 pairs, size, units)` for a `JointSAE` from responses `y: (systems, stimuli, units)`.
-
-    Pair i is systems `pairs[i]`, and all pairs see the same stimuli. With `order`, a permutation of the stimuli, b
-    answers stimulus `order[s]` where a answers `s`: the control in which nothing is shared.
-    """
-    systems = torch.tensor(pairs, device=y.device).flatten()[:, None]
-
-    def draw(generator):
-        chosen = torch.randint(y.shape[1], (size,), generator=generator, device=generator.device)
-        other = chosen if order is None else order.to(chosen.device)[chosen]
-        return y[systems, torch.stack([chosen, other]).repeat(len(pairs), 1)]
-
-    return draw
-
-
-def joint_codes(sae: TopKSAE, models: Sequence[int], y: Sequence[torch.Tensor]) -> dict[str, list[torch.Tensor]]:
-    """Of two systems, by two models of an SAE: `codes`, what is `rebuilt` from them, and that `recoded`.
-
-    `y` are the systems' responses `(stimuli, units)` themselves, not padded.
-    """
-    codes, rebuilt = zip(*(sae.encode_one(p, one) for p, one in zip(models, y, strict=True)), strict=True)
-    recoded = [sae.encode_one(p, one)[0] for p, one in zip(models, rebuilt, strict=True)]
-    return {"codes": list(codes), "rebuilt": list(rebuilt), "recoded": recoded}
+def grad(parameter: nn.Parameter) -> torch.Tensor:
+    """The gradient of a parameter that has been set."""
+    assert parameter.grad is not None
+    return parameter.grad

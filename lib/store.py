@@ -123,15 +123,15 @@ def _parts(thing, files):
         return [type(thing), {field.name: getattr(thing, field.name) for field in fields(thing)}]
     if isinstance(thing, torch.nn.Module):
         inside = thing.named_modules()  # a part may hold an option that no weight shows, as a block its number of heads
-        options = {name: {key: x for key, x in vars(part).items() if _scalar(x)} for name, part in inside}
+        options = {name: {key: x for key, x in vars(part).items() if _option(x)} for name, part in inside}
         return [[type(part) for part in thing.modules()], options, dict(thing.state_dict())]
     if hasattr(thing, "__dict__"):
         return [type(thing), vars(thing)]
     raise ValueError(f"a {type(thing).__name__} cannot be told from another one: pass the values that it stands for")
 
 
-def _scalar(x):
-    return isinstance(x, bool | int | float | str | None)
+def _option(x):
+    return isinstance(x, PLAIN) or is_dataclass(x)
 
 
 def _bytes(x):

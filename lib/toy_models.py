@@ -52,6 +52,7 @@ class ToyModels(Trainable):
             raise ValueError(f"variant {variant!r} is unknown: choose one of {', '.join(VARIANTS)}")
         if not 1 <= units < n:
             raise ValueError(f"{units} neurons for {n} features: superposition needs 1 <= neurons < features")
+        self.variant = variant
         self.rectify_hidden, self.rectify_output = VARIANTS[variant]
         options = {"device": device, "dtype": dtype or torch.float32}
         start = [torch.randn(n, units, generator=seeded(seed), dtype=torch.float64) for seed in seeds]
@@ -94,18 +95,15 @@ class ToyModels(Trainable):
         return {"loss": loss}
 
 
-def train_toy_models(
-    units: int, seeds: list[int], steps: int, variant: str = "output_relu", n: int = 64, p: float = 0.1,
-    batch: int = 1024, device: str | torch.device = "cpu",
-) -> Training:  # fmt: skip
-    """Toy models trained on `steps` fresh batches of features, each active with probability p, then U(0, 1).
+def train_toy_models(model: ToyModels, steps: int, p: float = 0.1, batch: int = 1024) -> Training[ToyModels]:
+    """Train on `steps` fresh batches of features, each active with probability p, then U(0, 1), unless it was done.
 
     All models see the same stream and differ in their start, as in [A, section 4]. Finished models are kept in
     build/trained and found again. The models are `.model` of what is returned, the loss is in its `.history`.
     """
-    model = ToyModels(n, units, seeds, variant, device)
+    _, n, units = model.weight.shape
     draw = partial(bernoulli_uniform, batch, n, p, dtype=torch.float32)
-    return train(model, draw, steps, f"toys-{variant}-{units}", seed=STREAM)
+    return train(model, draw, steps, f"toys-{model.variant}-{units}", seed=STREAM)
 
 
 def feature_norms(weight: torch.Tensor) -> torch.Tensor:

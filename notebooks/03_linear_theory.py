@@ -70,7 +70,7 @@ import torch
 from matplotlib import ticker
 from scipy import stats
 
-from lib.chapter.plotting import COLOURS, SliderFigure, k_styles, panels
+from lib.chapter.plotting import COLOURS, Slider, SliderFigure, k_styles, panels
 from lib.chapter.run import Run
 from lib.correlation import centred
 from lib.features import bernoulli_uniform, seeded, white
@@ -790,10 +790,8 @@ figure = SliderFigure(
     name,
     alt="Cosines between all pairs of features of one random projection, sorted, with dashed lines at plus and minus "
     "one over the root of the number of units. With more units the curve flattens. A sentence below gives the scores.",
-    sliders={"m": slider_units},
+    sliders={"m": Slider(slider_units, "units", middle)},
     draw=geometry_state,
-    start={"m": middle},
-    labels={"m": "units"},
     title="Simulated: features in one system, and what two systems score",
 )
 run.record(slider_features=slider_features, slider_start=slider_units[middle])

@@ -102,7 +102,7 @@ import numpy as np
 import torch
 
 from lib import theory
-from lib.chapter.plotting import COLOURS, INK, SliderFigure, k_styles, panels
+from lib.chapter.plotting import COLOURS, INK, Slider, SliderFigure, k_styles, panels
 from lib.chapter.run import Run
 from lib.features import seeded, topk_uniform
 from lib.geometry import linear_cka
@@ -519,10 +519,11 @@ figure = SliderFigure(
     name,
     alt="Linear CKA of a pair with the chosen overlap against the units of b, a dashed reference line for the fully "
     "shared pair, and a dotted line where they cross. A sentence below says where.",
-    sliders={"overlap": slider_overlaps, "m_0": slider_references},
+    sliders={
+        "overlap": Slider(slider_overlaps, "overlap", slider_overlaps.index(main_overlap)),
+        "m_0": Slider(slider_references, "units of the fully shared pair", slider_references.index(m_0)),
+    },
     draw=slider_state,
-    start={"overlap": slider_overlaps.index(main_overlap), "m_0": slider_references.index(m_0)},
-    labels={"overlap": "overlap", "m_0": "units of the fully shared pair"},
     title="Simulated: move the overlap and the compression of the reference",
 )
 run.figure(figure, name, alt="")

@@ -143,11 +143,19 @@
 import pandas as pd
 import torch
 
-from lib.chapter.plotting import COLOURS, INK, SliderFigure, k_styles, panels, strokes
+from lib.chapter.plotting import COLOURS, INK, Slider, SliderFigure, k_styles, panels, strokes
 from lib.chapter.run import Run
 from lib.correlation import unit_correlations
 from lib.features import bernoulli_uniform, seeded
-from lib.toy_models import STREAM, arrangement_match, feature_norms, importance, shared_features, train_toy_models
+from lib.toy_models import (
+    STREAM,
+    ToyModels,
+    arrangement_match,
+    feature_norms,
+    importance,
+    shared_features,
+    train_toy_models,
+)
 
 # %% [markdown]
 # Now to the experiment. The settings are the paper's: 64 features, $p = 0.1$, batches of 1024 fresh stimuli, three
@@ -174,7 +182,7 @@ slider_features: list[int] = [1, 4, 8, 16, 24, 32, 40, 48, 56, 64]  # features o
 # %%
 run = Run("06_toy_models", globals())
 generator = seeded(seed)
-n, p = 64, 0.1  # what train_toy_models takes if not told otherwise
+n, p = 64, 0.1  # features, and how often each is active
 variance = p / 3 - p**2 / 4
 variants = {"output_relu": "both rectified", "printed": "printed", "linear_hidden": "linear hidden"}
 
@@ -201,7 +209,7 @@ run.record(pairs=pairs, steps=steps, variant_models=2 * variant_pairs, represent
 def trained(m, count, variant="output_relu"):
     """Toy models with m neurons, `count` pairs of seeds."""
     seeds = [1000 * seed + i for i in range(2 * count)]
-    return train_toy_models(m, seeds, steps, variant, device=run.device)
+    return train_toy_models(ToyModels(n, m, seeds, variant, run.device), steps)
 
 
 # %% [markdown]
@@ -329,7 +337,7 @@ run.figure(
 
 # %%
 plane = {
-    v: train_toy_models(2, list(range(plane_models)), plane_steps, v, n=6, p=plane_p, batch=256, device=run.device)
+    v: train_toy_models(ToyModels(6, 2, list(range(plane_models)), v, run.device), plane_steps, plane_p, 256)
     for v in variants
 }
 
@@ -372,10 +380,11 @@ figure = SliderFigure(
     name,
     alt="Six arrows from the origin, one per feature, in the plane of two neurons; features that are represented are "
     "drawn thick. A sentence below counts them.",
-    sliders={"formula": list(variants.values()), "model": list(range(1, plane_models + 1))},
+    sliders={
+        "formula": Slider(list(variants.values()), "formula"),
+        "model": Slider(range(1, plane_models + 1), "model, each from its own start"),
+    },
     draw=plane_state,
-    start={"formula": 0, "model": 0},
-    labels={"formula": "formula", "model": "model, each from its own start"},
     title="Simulated: features as arrows",
 )
 run.figure(figure, name, alt="")
@@ -717,10 +726,12 @@ figure = SliderFigure(
     alt="Stems for all outputs of one model when a single feature is active. Many thin stems for what the outputs "
     "receive; thick ones for what they return, one tall stem at the active feature and few others. A sentence below "
     "gives the numbers.",
-    sliders={"m": sizes, "model": [1, 2], "feature": slider_features},
+    sliders={
+        "m": Slider(sizes, "neurons", len(sizes) // 2),
+        "model": Slider([1, 2], "model of the first pair"),
+        "feature": Slider(slider_features, "active feature, by importance", 2),
+    },
     draw=answer_state,
-    start={"m": len(sizes) // 2, "model": 0, "feature": 2},
-    labels={"m": "neurons", "model": "model of the first pair", "feature": "active feature, by importance"},
     title="Simulated: one feature active, all outputs",
 )
 run.figure(figure, name, alt="")
@@ -823,7 +834,7 @@ for active in (0.2, 4 / 7, 0.9):
 # %%
 for active in (0.02, 0.2, 0.8):
     for v in ("printed", "output_relu"):
-        small = train_toy_models(2, [0, 1, 2], 2000, v, n=6, p=active, batch=256, device=run.device)
+        small = train_toy_models(ToyModels(6, 2, [0, 1, 2], v, run.device), 2000, active, 256)
         held = (feature_norms(small.model.weight) >= represented).sum(1).tolist()
         print(f"p = {active}: {variants[v]:15} features represented by three models {held}")
 

@@ -133,15 +133,15 @@ import pandas as pd
 import torch
 
 from lib.chapter.pairing_plots import LABELS, NAMES, STYLES, draw_found, draw_scores
-from lib.chapter.plotting import COLOURS, INK, SliderFigure, k_styles, panels
+from lib.chapter.plotting import COLOURS, INK, Slider, SliderFigure, k_styles, panels
 from lib.chapter.run import Run
 from lib.correlation import unit_correlations
 from lib.features import bernoulli_uniform, seeded
 from lib.matching import soft_matching_plan, soft_matching_score
 from lib.moments import stream_moments
 from lib.pairings import PAIRINGS, feature_correlations, gain, means, score_pairs, seed_pairs
-from lib.sae import STREAM, TopKSAE, train_saes
-from lib.toy_models import shared_features, train_toy_models
+from lib.sae import STREAM, Recipe, TopKSAE, fit, untrained
+from lib.toy_models import ToyModels, shared_features, train_toy_models
 from lib.training import Training
 
 # %% [markdown]
@@ -189,7 +189,7 @@ run.record(scan_steps=last_step, scan_pairs=scan_pairs)
 # at the end. Models 1 and 2 form the first pair, and so on: same data, same settings, another start.
 
 # %%
-toys = {N: train_toy_models(N, toy_seeds, toy_steps, "output_relu", device=run.device) for N in sizes}
+toys = {N: train_toy_models(ToyModels(n, N, toy_seeds, device=run.device), toy_steps) for N in sizes}
 for N in sizes:
     weight = toys[N].model.weight
     shared = shared_features(weight[::2], weight[1::2]).sum(-1).double()
@@ -231,11 +231,15 @@ def response_stream(toy, models):
     return lambda generator: responses(toy, features(batch, generator), models)
 
 
+def new_saes(toy, models, latents, k, steps):
+    """SAEs before their training, with the settings of the paper."""
+    recipe = Recipe(latents=latents, k=k, steps=steps)
+    return TopKSAE(toy.model.weight.shape[-1], recipe, sae_seeds[:models], run.device)
+
+
 def fit_saes(toy, models, latents, k, steps):
     """One SAE for each of the first so many toy models, from the store if they were trained before."""
-    units = toy.model.weight.shape[-1]
-    draw = response_stream(toy, models)
-    return train_saes(draw, units, latents, k, sae_seeds[:models], steps, device=run.device)
+    return fit(new_saes(toy, models, latents, k, steps), response_stream(toy, models))
 
 
 # %%
@@ -294,8 +298,8 @@ run.figure(
 # %%
 def measure(toy, sae, count):
     """Moments of every pair of models on fresh stimuli, silent latents left out."""
-    models, units, latents = sae.encoder.shape
-    control = TopKSAE(units, latents, sae.k, random_seeds[:models], device=run.device)
+    models = len(sae.units)
+    control = untrained(sae, random_seeds[:models])
 
     def batches():
         generator = seeded(1000 * seed + 900, run.device)
@@ -697,7 +701,7 @@ run.table(HEADS, rows | {"least of all pairs": f"min(gains.ridge_learned_gain {M
 def follow(toy, k):
     """Scores of the first pairs after more and more steps of one training."""
     models = 2 * scan_pairs
-    sae = TopKSAE(toy.model.weight.shape[-1], n, k, sae_seeds[:models], device=run.device)
+    sae = new_saes(toy, models, n, k, last_step)
     training = Training(sae, response_stream(toy, models), STREAM)
     return {steps: all_scores(measure(toy, training.run(steps).model, scan_stimuli)) for steps in scan_steps}
 
@@ -875,16 +879,18 @@ def slider_state(k, steps, metric):
 
 # %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1, width=4.2)
-knobs = {"k": scan_k, "steps": scan_steps, "metric": list(METRICS)}
-start = {"k": scan_k.index(k), "steps": len(scan_steps) - 1, "metric": 0}
+knobs = {
+    "k": Slider(scan_k, "active latents k", scan_k.index(k)),
+    "steps": Slider(scan_steps, "SAE steps", len(scan_steps) - 1),
+    "metric": Slider(list(METRICS), "metric"),
+}
 first = slider_state(k, last_step, "soft-matching")
 for name, style, line in zip(("neurons", "trained", "random"), k_styles("abc"), ("-", "--", ":"), strict=True):
     ax.plot(*first[name], gid=name, color=style["color"], ls=line, label=name)
 ax.set(xticks=range(len(sizes)), xticklabels=[f"N = {N}" for N in sizes], ylabel="score", ylim=(0, 1))
 ax.legend(title="source", loc="upper left")
 name, alt = "fig-disentangling-slider", "Score against the number of neurons for neurons, trained and random SAEs."
-labels = {"k": "active latents k", "steps": "SAE steps", "metric": "metric"}
-run.figure(SliderFigure(ax, name, alt, knobs, slider_state, start, labels, "Simulated: move k, steps and metric"), name)
+run.figure(SliderFigure(ax, name, alt, knobs, slider_state, "Simulated: move k, steps and metric"), name)
 
 # %% [markdown]
 # :::{glue:figure} fig-disentangling-slider
@@ -1015,7 +1021,7 @@ run.figure(
 # %%
 def printed_moments(N):
     """Moments of the toy models as printed, with SAEs trained as in the scans."""
-    toy = train_toy_models(N, toy_seeds[: 2 * scan_pairs], toy_steps, "printed", device=run.device)
+    toy = train_toy_models(ToyModels(n, N, toy_seeds[: 2 * scan_pairs], "printed", run.device), toy_steps)
     return measure(toy, fit_saes(toy, 2 * scan_pairs, n, k, last_step).model, scan_stimuli)
 
 

@@ -150,7 +150,7 @@ from time import perf_counter
 import torch
 
 from lib import theory
-from lib.chapter.plotting import COLOURS, INK, SliderFigure, k_styles, panels
+from lib.chapter.plotting import COLOURS, INK, Slider, SliderFigure, k_styles, panels
 from lib.chapter.run import Run
 from lib.correlation import constant_units, paired_correlations
 from lib.features import k_sparse, seeded, topk_uniform
@@ -158,7 +158,8 @@ from lib.geometry import linear_cka
 from lib.projections import coherence, gaussian
 from lib.recovery import nonnegative_lasso
 from lib.regression import held_out_correlations, ols_score
-from lib.sae import SupervisedSAE, keep_largest
+from lib.sae import keep_largest
+from lib.supervised import SupervisedSAE
 from lib.training import Training, train
 
 # %% [markdown]
@@ -247,7 +248,7 @@ def weight_gradient(model, z, reading):
 
 # %%
 z_check = topk_uniform(50, 12, 2, generator)
-model = SupervisedSAE(6, 12, 2, [seed, seed + 1], "identity", device=run.device, dtype=torch.float64)
+model = SupervisedSAE(6, 12, 2, [seed, seed + 1], device=run.device, dtype=torch.float64)
 model.backward(z_check)
 
 # %%
@@ -722,10 +723,11 @@ figure = SliderFigure(
     name,
     alt="Spikes for the features of one stimulus: true values upwards, the code downwards. A sentence below counts how "
     "many active features the code names.",
-    sliders={"reading": list(readings), "over": ratios},
+    sliders={
+        "reading": Slider(list(readings), "gradient"),
+        "over": Slider(ratios, "units over m_CS", row[ratio]),
+    },
     draw=glance_state,
-    start={"reading": 0, "over": row[ratio]},
-    labels={"reading": "gradient", "over": "units over m_CS"},
     title="Simulated: one stimulus and its code",
 )
 run.figure(figure, name, alt="")

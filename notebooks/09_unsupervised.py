@@ -89,14 +89,15 @@ from functools import partial
 
 import torch
 
-from lib.chapter.plotting import COLOURS, INK, SliderFigure, k_styles, panels
+from lib.chapter.plotting import COLOURS, INK, Slider, SliderFigure, k_styles, panels
 from lib.chapter.run import Run
 from lib.correlation import constant_units, paired_correlations, unit_correlations
 from lib.features import seeded, topk_uniform
 from lib.matching import best_permutation
 from lib.recovery import nonnegative_basis_pursuit, nonnegative_lasso, support_recovered
 from lib.regression import held_out_correlations
-from lib.sae import SupervisedSAE, TopKSAE, keep_largest
+from lib.sae import Recipe, TopKSAE, fit, keep_largest
+from lib.supervised import SupervisedSAE
 from lib.theory import compressed_sensing_units, expected_r, row_space, topk_uniform_moments
 from lib.training import train
 
@@ -202,14 +203,16 @@ def centred(systems, z):
 
 
 # %%
-def learn_saes(systems, n, k, which, draw=None, lr=rate, steps=steps, cosine=True, **options):
+OURS = {"steps": steps, "lr": rate, "cosine": True, "aux_weight": aux_weight, "dead_after": dead_after}
+
+
+def learn_saes(systems, n, k, which, draw=None, **options):
     """SAEs on the systems; `which` are their places in the main experiment, so that each keeps its seed."""
     units = [(systems.weight[i] != 0).any(0).sum().item() for i in range(len(which))]
     chosen = [seeds(n, 1, which[-1] + 1)[i] for i in which]
-    recipe = {"aux_weight": aux_weight, "dead_after": dead_after} | options
-    model = TopKSAE(units, n, k, chosen, device=run.device, **recipe)
+    recipe = Recipe(**{"latents": n, "k": k} | OURS | options)
     draw = draw or (lambda g: centred(systems, topk_uniform(batch, n, k, g, dtype=torch.float32)))
-    return train(model, draw, steps, "unsupervised", seed + 1, lr, cosine).model
+    return fit(TopKSAE(units, recipe, chosen, run.device), draw, "unsupervised", seed + 1).model
 
 
 # %% [markdown]
@@ -624,10 +627,11 @@ figure = SliderFigure(
     name,
     alt="Correlation of each latent with its feature, sorted from best to worst, one line each for basis pursuit, "
     "supervised and unsupervised codes. A sentence below gives the share of unsupervised latents above 0.9.",
-    sliders={"kind": ["Gaussian", "learned"], "ratio": ratios},
+    sliders={
+        "kind": Slider(["Gaussian", "learned"], "systems"),
+        "ratio": Slider(ratios, "units, in multiples of m_CS", ratios.index(recipe_ratios[-1])),
+    },
     draw=latents_state,
-    start={"kind": 0, "ratio": ratios.index(recipe_ratios[-1])},
-    labels={"kind": "systems", "ratio": "units, in multiples of m_CS"},
     title="Simulated: latents sorted by how well they match a feature",
 )
 run.figure(figure, name, alt="")

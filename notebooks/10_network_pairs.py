@@ -143,9 +143,8 @@ from lib.correlation import centre_and_scale
 from lib.data.extraction import responses, stacked, stored_batches, stored_responses
 from lib.data.stand_ins import GridMLP, GridViT, StandIn, scenes, train_stand_in
 from lib.geometry import participation_ratio
-from lib.pairings import PAIRINGS, explained_variance, feature_correlations, gain, means, pair_moments, pairing_scores
-from lib.sae import STREAM, TopKSAE
-from lib.training import train
+from lib.pairings import PAIRINGS, feature_correlations, gain, means, pair_moments, pairing_scores
+from lib.sae import Recipe, TopKSAE, batches, explained_variance, fit, untrained
 
 # %% [markdown]
 # The first block of parameters is about the stand-in. The second is about networks of your own, and stays empty by
@@ -330,12 +329,9 @@ for site, values in spectra.items():
 def fit_saes(site, steps, models=2 * pairs, count=latents, active=k):
     """SAEs of the first so many networks at a site, from the store if they were trained before."""
     y = data[site][0][:models]
-    sae = TopKSAE(y.shape[2], count, active, sae_seeds[:models], 1 / 32, 50, device=run.device)
-
-    def draw(generator):
-        return y[:, torch.randint(y.shape[1], (512,), generator=generator, device=y.device)]
-
-    return train(sae, draw, steps, f"saes-{site}", STREAM, 0.01, cosine=True)
+    recipe = Recipe.ours(latents=count, k=active, steps=steps)
+    sae = TopKSAE(y.shape[2], recipe, sae_seeds[:models], run.device)
+    return fit(sae, batches(y, recipe.batch), f"saes-{site}")
 
 
 # %%
@@ -359,8 +355,7 @@ for site in SITES:
 # %%
 def random_sae(sae):
     """An untrained SAE of the same shape."""
-    models, units, count = sae.encoder.shape
-    return TopKSAE(units, count, sae.k, random_seeds[:models], device=run.device)
+    return untrained(sae, random_seeds[: len(sae.units)])
 
 
 def all_scores(y, sae):
@@ -773,10 +768,10 @@ def own_scores(train_files, test_files):
     step = max(1, len(train_files[0]) // 50000)
     centre, scale = centre_and_scale(stacked(train_files, step).to(run.device))
     y = (stacked(test_files).to(run.device) - centre) / scale
-    sae = TopKSAE(y.shape[2], expansion * y.shape[2], own_k, sae_seeds[:2], 1e-4, 32, device=run.device)
     steps = max(1, round(epochs * len(train_files[0]) / 1024))
-    draw = stored_batches(train_files, centre, scale, 1024)
-    sae = train(sae, draw, steps, "saes-own", STREAM, 0.0004).model
+    recipe = Recipe.of_networks(latents=expansion * y.shape[2], k=own_k, steps=steps)
+    draw = stored_batches(train_files, centre, scale, recipe.batch)
+    sae = fit(TopKSAE(y.shape[2], recipe, sae_seeds[:2], run.device), draw, "saes-own").model
     return all_scores(y, sae), float(explained_variance(sae, y).mean())
 
 

@@ -146,7 +146,15 @@ import pandas as pd
 import torch
 from torchvision.transforms.functional import pil_to_tensor
 
-from lib.brain import ceiling_share, codes, encoding_scores, fit_saes, random_halves, shared_images, training_images
+from lib.brain import (
+    ceiling_share,
+    codes,
+    encoding_scores,
+    image_batches,
+    random_halves,
+    shared_images,
+    training_images,
+)
 from lib.chapter.plotting import COLOURS, k_styles, log_ticks, panels
 from lib.chapter.run import Run
 from lib.correlation import centre_and_scale
@@ -156,12 +164,10 @@ from lib.data.nsd_simulation import simulate_nsd
 from lib.data.v4 import read_repetitions, read_v4, sessions
 from lib.features import k_sparse, seeded
 from lib.matching import soft_matching_score
-from lib.pairings import explained_variance
 from lib.projections import gaussian
 from lib.regression import ridge_correlations, ridge_score
-from lib.sae import STREAM, TopKSAE
+from lib.sae import Recipe, TopKSAE, explained_variance, fit
 from lib.theory import expected_r
-from lib.training import train
 
 # %% [markdown]
 # The first block of parameters is about the simulation, the second about macaque V4, the third about NSD and networks
@@ -380,7 +386,8 @@ y = ((seen @ projections.mT.float() - centre) / scale).to(run.device)
 
 # %%
 sae_seeds = [1000 * seed + 500 + subject for subject in numbers]
-saes = fit_saes(pool, latents, k, sae_steps, sae_seeds)
+recipe = Recipe.ours(latents=latents, k=k, steps=sae_steps)
+saes = fit(TopKSAE(units, recipe, sae_seeds, run.device), image_batches(pool, recipe.batch)).model
 run.record(explained=explained_variance(saes, y))
 
 # %% [markdown]
@@ -503,7 +510,8 @@ for roi, kind in KINDS.items():
 
 # %%
 lengths = len(curve_sae_images)
-few = fit_saes(pool[:1].expand(lengths, -1, -1), latents, k, sae_steps, [*range(lengths)], curve_sae_images)
+draw = image_batches(pool[:1].expand(lengths, -1, -1), recipe.batch, curve_sae_images)
+few = fit(TopKSAE(units, recipe, [*range(lengths)], run.device), draw).model
 few_codes = few.latents(y[:1].expand(lengths, -1, -1))
 by_sae = {kind: [gain(1, roi, code) for code in few_codes] for roi, kind in KINDS.items()}
 
@@ -620,8 +628,11 @@ def block_responses(b):
 def coded(b, active_latents, count):
     """Codes of a block for both sessions, with an SAE of its first `count` training images; explained variance."""
     *stimuli, training, kept_out = block_responses(b)
-    wide = v4_expansion * training.shape[2]
-    sae = fit_saes(training, wide, active_latents, v4_steps, [seed], [min(count, training.shape[1])], 256, 0.005)
+    channels = training.shape[2]
+    wide = {"latents": v4_expansion * channels, "k": active_latents, "lr": 0.005, "batch": 256}
+    recipe = Recipe.ours(steps=v4_steps, **wide)
+    draw = image_batches(training, recipe.batch, [min(count, training.shape[1])])
+    sae = fit(TopKSAE(channels, recipe, [seed], run.device), draw).model
     found = [{name: x[0] for name, x in codes(sae, each, seed).items()} for each in stimuli]
     return found, float(explained_variance(sae, kept_out))
 
@@ -856,9 +867,10 @@ def own_sae(files):
     step = max(1, len(files[0]) // 50000)
     middle, size = centre_and_scale(stacked(files, step).to(run.device))
     width = files[0].shape[1]
-    sae = TopKSAE(width, expansion * width, own_k, [seed], 1e-4, 32, device=run.device)
     steps = max(1, round(epochs * len(files[0]) / 1024))
-    return train(sae, stored_batches(files, middle, size, 1024), steps, "saes-nsd", STREAM, 0.0004), middle, size
+    recipe = Recipe.of_networks(latents=expansion * width, k=own_k, steps=steps)
+    sae = TopKSAE(width, recipe, [seed], run.device)
+    return fit(sae, stored_batches(files, middle, size, recipe.batch), "saes-nsd"), middle, size
 
 
 # %%

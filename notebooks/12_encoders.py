@@ -158,9 +158,9 @@ from lib.chapter.run import Run
 from lib.correlation import centre_and_scale, constant_units
 from lib.data.extraction import stored_responses
 from lib.features import bernoulli_uniform, seeded
+from lib.joint_sae import JointSAE, joint_batches, joint_codes, padded
 from lib.regression import ols_both_ways, prediction_score
-from lib.sae import STREAM, JointSAE, TopKSAE, joint_batches, joint_codes, padded
-from lib.training import train
+from lib.sae import Recipe, TopKSAE, batches, fit
 
 # %% [markdown]
 # `networks` are named as in `lib.data.vision`, and split evenly over the entries of `layers`: here the first entry is
@@ -259,9 +259,9 @@ def fit_joint(chosen, steps, order=None, active=k):
     """Joint SAEs of some pairs, from the store if they were trained before; `order` shuffles the stimuli of b."""
     seeds = [1000 * seed + 2 * pairs.index(pair) + side for pair in chosen for side in (0, 1)]
     sizes = [units[i] for pair in chosen for i in pair]
-    sae = JointSAE(sizes, latents, active, seeds, 1 / 32, 50, device=run.device)
+    recipe = Recipe.ours(latents=latents, k=active, steps=steps)
     draw = joint_batches(y_train[..., : max(sizes)], chosen, batch, order)
-    return train(sae, draw, steps, "joint-saes", STREAM, 0.01, cosine=True).model
+    return fit(JointSAE(sizes, recipe, seeds, run.device), draw, "joint-saes").model
 
 
 # %%
@@ -288,18 +288,15 @@ unpaired = fit_joint(some, sae_steps, shuffle)
 def untrained(pair):
     """Joint SAEs of a pair that have learned nothing."""
     seeds = [7000 + 1000 * seed + 2 * pairs.index(pair) + side for side in (0, 1)]
-    return JointSAE([units[i] for i in pair], latents, k, seeds, device=run.device)
+    return JointSAE([units[i] for i in pair], Recipe(latents=latents, k=k), seeds, run.device)
 
 
 # %%
 def fit_alone(steps):
     """One ordinary SAE for each system, with the settings of the joint ones."""
-    sae = TopKSAE(units, latents, k, [9000 + 1000 * seed + i for i in range(len(sites))], 1 / 32, 50, device=run.device)
-
-    def draw(generator):
-        return y_train[:, torch.randint(y_train.shape[1], (batch,), generator=generator, device=generator.device)]
-
-    return train(sae, draw, steps, "saes-alone", STREAM, 0.01, cosine=True).model
+    recipe = Recipe.ours(latents=latents, k=k, steps=steps)
+    sae = TopKSAE(units, recipe, [9000 + 1000 * seed + i for i in range(len(sites))], run.device)
+    return fit(sae, batches(y_train, batch), "saes-alone").model
 
 
 # %%
@@ -848,9 +845,8 @@ both = torch.stack([features @ one for features, one in zip(truth, maps, strict=
 # %%
 def trained_on(both, kind):
     """SAEs of one kind with 48 latents, 4 of them active, trained on the simulated pair."""
-    sae = kind([24, 24], 48, 4, [1000 * seed, 1000 * seed + 1], 1 / 32, 50)
-    draw = joint_batches(both[:, :20000], [(0, 1)], 256)
-    return train(sae, draw, 1200, "half-shared", STREAM, 0.01, cosine=True).model
+    sae = kind([24, 24], Recipe.ours(latents=48, k=4, steps=1200), [1000 * seed, 1000 * seed + 1])
+    return fit(sae, joint_batches(both[:, :20000], [(0, 1)], 256), "half-shared").model
 
 
 # %%

@@ -260,7 +260,7 @@ run.figure(
 # {cite:t}`longon2025`, and their share is reported. Units that never change score 0 and are counted.
 
 # %%
-measured = own.measure(split, training.model, own.random_saes(split, settings), folds, seed)
+measured = own.measure(split, training.model, own.random_saes(training.model, settings), folds, seed)
 found = own.findings(split, settings, training, half, measured)
 run.record(silent=found.silent, constant_a=found.constant[0], constant_b=found.constant[1])
 

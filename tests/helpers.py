@@ -9,6 +9,7 @@ import torch
 
 from lib.chapter import results
 from lib.features import seeded
+from lib.sae import Recipe, TopKSAE
 from lib.store import write_whole
 
 NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU on this machine")
@@ -19,6 +20,11 @@ DTYPES = list(TOLERANCE)
 
 def normal(*shape, seed=0, dtype=torch.float64):
     return torch.randn(*shape, generator=seeded(seed), dtype=dtype)
+
+
+def some_sae(units, latents, k, seeds, kind=TopKSAE, dtype=torch.float32, device="cpu", **recipe):
+    """Untrained SAEs by a recipe in short."""
+    return kind(units, Recipe(latents=latents, k=k, **recipe), seeds, device, dtype)
 
 
 def rotation(n, seed=0):
@@ -39,6 +45,15 @@ def refuses(thing, mend, call, *args, **options):
     message = str(caught.value)
     assert "\n" not in message
     assert mend in message.split(thing, 1)[1]
+
+
+def refuses_bad_sizes(build):
+    """Of models built from units, latents, k and seeds."""
+    refuses("2 numbers of units and 3 seeds", "give one of each", build, [5, 4], 8, 2, [0, 1, 2])
+    refuses("2 numbers of units and 1 seeds", "give one of each", build, [5, 4], 8, 2, [0])
+    for units in (0, -1, [5, 0]):
+        refuses("units [", "at least one unit", build, units, 8, 2, [0, 1])
+    refuses("units []", "one model or more", build, 5, 8, 2, [])
 
 
 def _with(value, *places):

@@ -1,6 +1,6 @@
 import pytest
 import torch
-from helpers import close, normal, refuses
+from helpers import close, normal, refuses, some_sae
 from PIL import Image
 
 from lib.brain import (
@@ -8,9 +8,8 @@ from lib.brain import (
     ceiling_share,
     codes,
     encoding_scores,
-    fit_saes,
+    image_batches,
     random_halves,
-    random_sae,
     shared_images,
     split_half_ceiling,
     training_images,
@@ -18,9 +17,8 @@ from lib.brain import (
 from lib.correlation import paired_correlations
 from lib.data.images import Images
 from lib.features import k_sparse, seeded
-from lib.pairings import explained_variance
 from lib.regression import ridge_correlations
-from lib.sae import TopKSAE
+from lib.sae import Recipe, TopKSAE, explained_variance, fit
 
 
 def noisy(images=400, neurons=6, repetitions=8, noise=1.0, seed=0):
@@ -196,7 +194,7 @@ def test_predictors_of_other_images_are_refused():
 
 
 def test_codes_are_the_units_the_latents_and_those_of_another_sae_of_that_shape():
-    sae, y = TopKSAE(6, 9, 2, [1, 2]), normal(2, 30, 6).float()
+    sae, y = some_sae(6, 9, 2, [1, 2]), normal(2, 30, 6).float()
     found = codes(sae, y, seed=3)
     assert list(found) == ["neurons", "latents", "random"]
     close(found["neurons"], y)
@@ -205,15 +203,20 @@ def test_codes_are_the_units_the_latents_and_those_of_another_sae_of_that_shape(
     assert (found["random"] != 0).sum(2).max() <= 2 and not torch.equal(found["random"], found["latents"])
 
 
-def test_random_sae_is_another_for_each_model_and_the_same_for_the_same_seed():
-    sae = TopKSAE(6, 9, 2, [0, 1])
-    first, again, other = random_sae(sae), random_sae(sae), random_sae(sae, 5)
-    close(first.encoder, again.encoder)
-    assert not torch.equal(first.encoder[0], first.encoder[1])
-    assert not torch.equal(first.encoder, other.encoder) and not torch.equal(first.encoder, sae.encoder)
+def test_random_codes_are_others_for_each_model_and_the_same_for_the_same_seed():
+    sae, y = some_sae(6, 9, 2, [0, 1]), normal(30, 6).float().expand(2, -1, -1)
+    first, again, other = (codes(sae, y, seed)["random"] for seed in (0, 0, 5))
+    close(first, again)
+    assert not torch.equal(first[0], first[1])
+    assert not torch.equal(first, other) and not torch.equal(first, sae.latents(y))
 
 
 # SAEs
+
+
+def fitted(y, steps, seeds, images=None, batch=512, **changes):
+    recipe = Recipe.ours(latents=24, k=2, steps=steps, **changes)
+    return fit(TopKSAE(y.shape[2], recipe, seeds), image_batches(y, batch, images)).model
 
 
 @pytest.fixture
@@ -224,7 +227,7 @@ def network(store):
 
 def test_latents_predict_what_mixes_features_better_and_what_mixes_units_no_better(network):
     y, (z, y_seen) = network
-    found = codes(fit_saes(y, 24, 2, 400, [0]), y_seen[None])
+    found = codes(fitted(y, 400, [0]), y_seen[None])
     mixes_features, mixes_units = (recording_of(x @ normal(x.shape[1], 8, seed=9).float()) for x in (z, y_seen))
     share = {}
     for name, code in found.items():
@@ -238,28 +241,28 @@ def test_an_sae_of_few_images_sees_only_these(network):
     y, (_, y_seen) = network
     changed = y.clone()
     changed[:, 50:] = 1e3
-    few, same = (fit_saes(x, 24, 2, 60, [0], [50]) for x in (y, changed))
+    few, same = (fitted(x, 60, [0], [50]) for x in (y, changed))
     close(few.encoder, same.encoder, 0)
-    all_of_them = fit_saes(y, 24, 2, 60, [0])
+    all_of_them = fitted(y, 60, [0])
     assert explained_variance(all_of_them, y_seen[None]) > explained_variance(few, y_seen[None])
 
 
 def test_each_model_has_its_own_size(network):
     y = network[0].expand(2, -1, -1).clone()
-    both = fit_saes(y, 24, 2, 60, [0, 0], [30, 2000])
+    both = fitted(y, 60, [0, 0], [30, 2000])
     y[0, 30:] = 1e3
-    close(both.encoder, fit_saes(y, 24, 2, 60, [0, 0], [30, 2000]).encoder, 0)
+    close(both.encoder, fitted(y, 60, [0, 0], [30, 2000]).encoder, 0)
     assert not torch.equal(both.encoder[0], both.encoder[1])
 
 
 def test_trained_saes_are_found_again_and_told_apart_by_what_they_saw(network, store):
     y = network[0]
-    close(fit_saes(y, 24, 2, 5, [0]).encoder, fit_saes(y, 24, 2, 5, [0]).encoder, 0)
+    close(fitted(y, 5, [0]).encoder, fitted(y, 5, [0]).encoder, 0)
     assert len(list(store.glob("*.pt"))) == 1
-    fit_saes(y + 1, 24, 2, 5, [0])
-    fit_saes(y, 24, 2, 5, [0], [100])
-    fit_saes(y, 24, 2, 5, [0], batch=64)
-    fit_saes(y, 24, 2, 5, [0], lr=0.001)
+    fitted(y + 1, 5, [0])
+    fitted(y, 5, [0], [100])
+    fitted(y, 5, [0], batch=64)
+    fitted(y, 5, [0], lr=0.001)
     assert len(list(store.glob("*.pt"))) == 5
 
 

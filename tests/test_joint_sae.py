@@ -1,11 +1,12 @@
 import pytest
 import torch
-from helpers import DEVICES, close, normal, refuses
+from helpers import DEVICES, close, normal, refuses, some_sae
 
 from lib.features import bernoulli_uniform, seeded
+from lib.joint_sae import JointSAE, joint_batches, joint_codes, padded, swap_pairs
 from lib.regression import held_out_correlations, ols_both_ways, ols_fit, ols_held_out
-from lib.sae import JointSAE, TopKSAE, joint_batches, joint_codes, padded, swap_pairs
-from lib.training import Training, train
+from lib.sae import Recipe, TopKSAE, fit
+from lib.training import Training
 
 LATENTS, K = 7, 3
 
@@ -20,7 +21,7 @@ def form(request, monkeypatch):
 
 def saes(units=5, pairs=2, k=K, dtype=torch.float64, **options):
     """Joint SAEs with all weights moved off their start, those of padded units excepted."""
-    some = JointSAE(units, LATENTS, k, list(range(2 * pairs)), dtype=dtype, **options)
+    some = some_sae(units, LATENTS, k, list(range(2 * pairs)), JointSAE, dtype=dtype, **options)
     sizes = [units] * 2 * pairs if isinstance(units, int) else units
     with torch.no_grad():
         for number, one in enumerate(some.parameters()):
@@ -53,7 +54,7 @@ def check_gradients(some, x):
         for one in named:
             for value in one.values():
                 value.requires_grad_()
-        wanted = by_definition(x[a : a + 2], named, some.k, some.pre_bias)
+        wanted = by_definition(x[a : a + 2], named, some.recipe.k, some.recipe.pre_bias)
         wanted.backward()
         close(loss[a : a + 2].sum(), wanted.detach())
         for p, one in zip((a, a + 1), named, strict=True):
@@ -89,8 +90,8 @@ def test_dead_latents_add_the_auxiliary_loss_of_their_own_system():
 
 
 def test_two_equal_systems_with_equal_weights_double_the_loss_of_one():
-    one = TopKSAE(5, LATENTS, K, [3], dtype=torch.float64)
-    two = JointSAE(5, LATENTS, K, [3, 3], dtype=torch.float64)
+    one = some_sae(5, LATENTS, K, [3], dtype=torch.float64)
+    two = some_sae(5, LATENTS, K, [3, 3], JointSAE, dtype=torch.float64)
     x = normal(1, 9, 5)
     close(two.backward(x.expand(2, -1, -1))["loss"], 2 * one.backward(x)["loss"].expand(2))
     close(two.encoder.grad[0], 2 * one.encoder.grad[0])
@@ -150,7 +151,7 @@ def planted():
 
 
 def fitted(y, order=None, steps=1500):
-    sae = JointSAE([one.shape[1] for one in y], 16, 3, [0, 1], 1 / 32, 50, dtype=torch.float64)
+    sae = JointSAE([one.shape[1] for one in y], Recipe.ours(latents=16, k=3), [0, 1], dtype=torch.float64)
     draw = joint_batches(padded(y)[:, :4000], [(0, 1)], 128, order)
     return Training(sae, draw, 1, 0.01, steps).run(steps).model
 
@@ -199,16 +200,16 @@ def test_batches_hold_both_systems_of_each_pair_for_the_same_stimuli():
 
 def test_pairs_trained_in_parts_are_those_trained_at_once(planted):
     y = padded(planted[1])
-    both = JointSAE([20, 11, 11, 20], 16, 3, [0, 1, 2, 3], dtype=torch.float64)
+    both = some_sae([20, 11, 11, 20], 16, 3, [0, 1, 2, 3], JointSAE, dtype=torch.float64)
     Training(both, joint_batches(y, [(0, 1), (1, 0)], 64), 1).run(30)
-    second = JointSAE([11, 20], 16, 3, [2, 3], dtype=torch.float64)
+    second = some_sae([11, 20], 16, 3, [2, 3], JointSAE, dtype=torch.float64)
     Training(second, joint_batches(y, [(1, 0)], 64), 1).run(30)
     close(second.encoder.detach(), both.encoder.detach()[2:], 1e-9)
 
 
 def test_an_interrupted_run_ends_with_the_same_numbers(planted, tmp_path):
     def start(path=None):
-        sae = JointSAE([20, 11], 16, 3, [0, 1], 1 / 32, 5, dtype=torch.float64)
+        sae = some_sae([20, 11], 16, 3, [0, 1], JointSAE, aux_weight=1 / 32, dead_after=5, dtype=torch.float64)
         return Training(sae, joint_batches(padded(planted[1]), [(0, 1)], 64), 1, 0.01, 60, path)
 
     whole = start().run(60)
@@ -224,16 +225,16 @@ def test_an_interrupted_run_ends_with_the_same_numbers(planted, tmp_path):
 def test_a_stored_sae_is_not_taken_for_a_joint_one(store, planted):
     y = padded(planted[1])
     models = [
-        train(kind([20, 11], 16, 3, [0, 1], dtype=torch.float64), joint_batches(y, [(0, 1)], 64), 5, "saes").model
+        fit(some_sae([20, 11], 16, 3, [0, 1], kind, torch.float64, steps=5), joint_batches(y, [(0, 1)], 64)).model
         for kind in (TopKSAE, JointSAE)
     ]
     assert not torch.equal(models[0].encoder, models[1].encoder)
 
 
 def test_bad_seeds_and_sizes_are_refused():
-    refuses("3 seeds are no pairs", "one for each of the two systems", JointSAE, 5, 8, 2, [0, 1, 2])
-    refuses("3 numbers of units and 2 seeds", "give one of each", JointSAE, [5, 4, 3], 8, 2, [0, 1])
-    refuses("k = 9 active features of n = 8", "choose 1 <= k <= n", JointSAE, 5, 8, 9, [0, 1])
+    refuses("3 seeds are no pairs", "one for each of the two systems", some_sae, 5, 8, 2, [0, 1, 2], JointSAE)
+    refuses("3 numbers of units and 2 seeds", "give one of each", some_sae, [5, 4, 3], 8, 2, [0, 1], JointSAE)
+    refuses("k = 9 active features of n = 8", "choose 1 <= k <= n", some_sae, 5, 8, 9, [0, 1], JointSAE)
 
 
 # Scores

@@ -2,7 +2,7 @@ import numpy as np
 import ot
 import pytest
 import torch
-from helpers import close, normal, refuses, rotation
+from helpers import close, normal, refuses, rotation, some_sae
 
 from lib.crossval import k_folds
 from lib.features import bernoulli_uniform, seeded
@@ -15,7 +15,6 @@ from lib.pairings import (
     RIDGE,
     Held,
     Pairing,
-    explained_variance,
     feature_correlations,
     gain,
     means,
@@ -27,7 +26,7 @@ from lib.pairings import (
     values,
 )
 from lib.regression import ridge_score
-from lib.sae import TopKSAE
+from lib.sae import explained_variance
 
 
 def held(folds=5, seed=0, **responses):
@@ -52,7 +51,7 @@ def related(stimuli=80, units_a=5, units_b=7, seed=0):
 
 
 def saes(units=6, latents=8, k=2, models=4):
-    return TopKSAE(units, latents, k, list(range(models))), TopKSAE(units, latents, k, list(range(10, 10 + models)))
+    return some_sae(units, latents, k, list(range(models))), some_sae(units, latents, k, list(range(10, 10 + models)))
 
 
 def correlation(x, y):
@@ -210,7 +209,7 @@ def test_seed_pairs_split_even_and_odd_models():
 def test_explained_variance_of_a_perfect_and_of_an_empty_sae():
     z = bernoulli_uniform(6000, 6, 0.3, seeded(0), torch.float32)
     y = torch.stack([z, 2 * z])
-    sae = TopKSAE(6, 6, 6, [0, 1])
+    sae = some_sae(6, 6, 6, [0, 1])
     with torch.no_grad():
         sae.encoder.copy_(torch.eye(6).expand(2, -1, -1))
         sae.decoder.copy_(torch.eye(6).expand(2, -1, -1))

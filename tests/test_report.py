@@ -85,7 +85,7 @@ def test_networks_of_different_sizes_are_compared_as_they_are():
     scores = found.measured.scores
     folds = k_folds(len(n_a))
     first_a, first_b, a, b = active_codes(found.training.model, found.split.scored, folds)
-    random_a, random_b = active_codes(random_saes(found.split, found.settings), found.split.scored, folds)
+    random_a, random_b = active_codes(random_saes(found.training.model, found.settings), found.split.scored, folds)
     order = torch.randperm(len(n_b), generator=seeded(1))
     for metric, pairing, wanted in (
         ("soft", "nn", soft_matching_score(n_a, n_b)),
@@ -194,7 +194,7 @@ def test_latents_silent_throughout_a_fold_are_left_out():
         sae.encoder_bias[2, :, 3] = -100
     codes = active_codes(sae, split.scored, k_folds(200))
     assert [code.shape for code in codes] == [(200, 8), (200, 8), (200, 7), (200, 8)]
-    close(measure(split, sae, random_saes(split, settings)).silent, 1 / 32)
+    close(measure(split, sae, random_saes(sae, settings)).silent, 1 / 32)
     with torch.no_grad():
         sae.encoder_bias[1] = -100
     refuses("no latent of an SAE fires", "more stimuli", active_codes, sae, split.scored, k_folds(200))
@@ -204,6 +204,11 @@ def test_saes_of_other_responses_are_others():
     y = [normal(400, 6, seed=seed, dtype=torch.float32) for seed in (1, 2)]
     one, other = (fit_saes(split_stimuli(*pair, 0.5, 0), Settings(8, 2, 8, 2)).model for pair in (y, y[::-1]))
     assert not torch.equal(one.decoder, other.decoder)
+
+
+def scored(split, settings, **options):
+    sae = fit_saes(split, settings).model
+    return measure(split, sae, random_saes(sae, settings), **options)
 
 
 def test_half_training_is_the_first_seeds():
@@ -217,7 +222,7 @@ def test_half_training_is_the_first_seeds():
 
 def test_training_that_was_stopped_ends_with_the_same_numbers(store, monkeypatch):
     split, settings = small_split(), Settings(8, 2, 60, 2)
-    whole = measure(split, fit_saes(split, settings).model, random_saes(split, settings))
+    whole = scored(split, settings)
     for file in store.rglob("*.pt"):
         file.unlink()
     run, stop = lib.training.Training.run, lib.training.Training._note
@@ -234,14 +239,14 @@ def test_training_that_was_stopped_ends_with_the_same_numbers(store, monkeypatch
     monkeypatch.setattr(lib.training.Training, "_note", stop)
     steps = []
     monkeypatch.setattr(lib.training.Training, "run", lambda self, *a: (steps.append(self.step), run(self, *a))[1])
-    resumed = measure(split, fit_saes(split, settings).model, random_saes(split, settings))
+    resumed = scored(split, settings)
     assert steps == [30]
     assert whole.scores.equals(resumed.scores)
 
 
 def test_tables_show_means_and_errors_of_every_score():
     split, settings = small_split(), Settings(8, 2, 40, 3)
-    table = measure(split, fit_saes(split, settings).model, random_saes(split, settings), folds=4).scores
+    table = scored(split, settings, folds=4).scores
     assert not table.isna().any().any()
     one = table[(table.metric == "soft") & (table.pairing == "ss")]
     assert one.groupby("seed").fold.apply(list).tolist() == [[0, 1, 2, 3]] * 3

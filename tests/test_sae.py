@@ -1,18 +1,18 @@
-from functools import partial
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from helpers import DEVICES, close, normal, refuses
+from helpers import DEVICES, close, normal, refuses, refuses_bad_sizes, some_sae
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import kstest
 from torch.nn.functional import normalize
 
 import lib.training
-from lib.features import k_sparse, seeded, topk_uniform
-from lib.recovery import support_recovered
-from lib.sae import STREAM, SupervisedSAE, TopKSAE, keep_largest, train_saes
+from lib.features import k_sparse, seeded
+from lib.joint_sae import JointSAE
+from lib.sae import STREAM, Recipe, batches, fit, keep_largest, untrained
 from lib.training import Training
 
 P, UNITS, LATENTS = 3, 5, 8
@@ -28,7 +28,7 @@ def form(request, monkeypatch):
 
 def saes(k=3, seeds=(0, 1, 2), units=UNITS, latents=LATENTS, dtype=torch.float64, **options):
     """SAEs whose encoder is not the decoder's transpose and whose biases are not 0: every term counts."""
-    some = TopKSAE(units, latents, k, list(seeds), dtype=dtype, **options)
+    some = some_sae(units, latents, k, list(seeds), dtype=dtype, **options)
     with torch.no_grad():
         for number, parameter in enumerate([some.encoder, some.decoder, some.encoder_bias, some.decoder_bias]):
             parameter += 0.2 * normal(*parameter.shape, seed=40 + number).to(parameter)
@@ -40,7 +40,7 @@ def responses(stimuli=20, units=UNITS, models=P, seed=60):
 
 
 def make_dead(some, *latents):
-    some.idle_steps[:, list(latents)] = some.dead_after
+    some.idle_steps[:, list(latents)] = some.recipe.dead_after
     return some
 
 
@@ -71,7 +71,8 @@ def check_gradients(some, x, dead):
     loss = some.backward(x)["loss"]
     for p in range(len(x)):
         mine = {name: value.requires_grad_() for name, value in of_model(some, p).items()}
-        wanted = by_definition(x[p], **mine, k=some.k, dead=dead, aux_weight=some.aux_weight, pre_bias=some.pre_bias)
+        options = {name: getattr(some.recipe, name) for name in ("k", "aux_weight", "pre_bias")}
+        wanted = by_definition(x[p], **mine, dead=dead, **options)
         wanted.backward()
         close(loss[p], wanted.detach())
         for name, parameter in names_and_parameters(some):
@@ -107,7 +108,7 @@ def test_each_model_has_its_own_dead_latents():
 
 
 def test_losses_worked_by_hand():
-    some = TopKSAE(2, 2, 1, [0], aux_weight=0.5, dtype=torch.float64)
+    some = some_sae(2, 2, 1, [0], aux_weight=0.5, dtype=torch.float64)
     with torch.no_grad():
         some.encoder.copy_(torch.eye(2))
         some.decoder.copy_(torch.eye(2))
@@ -131,7 +132,7 @@ def test_a_dead_latent_that_is_not_chosen_learns_through_the_auxiliary_loss_alon
     some.backward(x)  # now it is dead
     assert (some.encoder.grad[:, :, 0].norm(dim=1) > 0).all()
     assert (some.decoder.grad[:, 0].norm(dim=1) > 0).all()
-    some.aux_weight = 0
+    some.recipe = replace(some.recipe, aux_weight=0)
     some.backward(x)
     assert (some.encoder.grad[:, :, 0] == 0).all()
 
@@ -162,7 +163,7 @@ def test_explained_variance_is_the_share_of_the_variance_that_is_reconstructed()
 
 
 def test_a_complete_dictionary_explains_everything():
-    some = TopKSAE(4, 8, 8, [0], dtype=torch.float64)
+    some = some_sae(4, 8, 8, [0], dtype=torch.float64)
     with torch.no_grad():
         some.decoder.copy_(torch.cat([torch.eye(4), torch.eye(4)]))
         some.encoder.copy_(some.decoder.mT / 2)
@@ -201,14 +202,14 @@ def test_codes_are_the_k_largest_whatever_their_sign(seed, k):
 
 
 def test_all_of_a_tie_are_kept():
-    some = TopKSAE(2, 4, 2, [0], dtype=torch.float64)
+    some = some_sae(2, 4, 2, [0], dtype=torch.float64)
     with torch.no_grad():
         some.encoder.copy_(torch.tensor([[3.0, 1, 1, 0], [0, 0, 0, 0]]))
     close(some.latents(torch.ones(1, 1, 2).double()), [[[3.0, 1, 1, 0]]])
 
 
 def test_negative_values_are_kept_in_training_and_rectified_in_scoring():
-    some = TopKSAE(1, 2, 1, [0], dtype=torch.float64)
+    some = some_sae(1, 2, 1, [0], dtype=torch.float64)
     with torch.no_grad():
         some.encoder.copy_(torch.tensor([[1.0, 2]]))
         some.decoder.copy_(torch.tensor([[1.0], [1]]))
@@ -222,7 +223,7 @@ def test_negative_values_are_kept_in_training_and_rectified_in_scoring():
 
 @pytest.mark.parametrize("dead_after", [1, 3])
 def test_a_latent_is_dead_after_so_many_steps_at_0_on_end(dead_after):
-    some = TopKSAE(2, 2, 1, [0, 1], dead_after=dead_after, dtype=torch.float64)
+    some = some_sae(2, 2, 1, [0, 1], dead_after=dead_after, dtype=torch.float64)
     with torch.no_grad():
         some.encoder.copy_(torch.eye(2))
     first, second = torch.tensor([[1.0, 0], [2, 0]]).double(), torch.tensor([[0.0, 1], [2, 1]]).double()
@@ -241,7 +242,7 @@ def test_a_latent_is_dead_after_so_many_steps_at_0_on_end(dead_after):
 
 
 def test_a_chosen_latent_of_value_0_does_not_count_as_used():
-    some = TopKSAE(2, 2, 2, [0], dtype=torch.float64)
+    some = some_sae(2, 2, 2, [0], dtype=torch.float64)
     with torch.no_grad():
         some.encoder.copy_(torch.tensor([[1.0, 0], [0, 0]]))
     some.backward(torch.ones(1, 3, 2).double())
@@ -249,7 +250,7 @@ def test_a_chosen_latent_of_value_0_does_not_count_as_used():
 
 
 def test_a_latent_below_0_that_is_chosen_counts_as_used():
-    some = TopKSAE(1, 2, 1, [0], dtype=torch.float64)
+    some = some_sae(1, 2, 1, [0], dtype=torch.float64)
     with torch.no_grad():
         some.encoder.copy_(torch.tensor([[1.0, 2]]))
     some.backward(-torch.ones(1, 3, 1).double())
@@ -260,7 +261,7 @@ def test_a_latent_below_0_that_is_chosen_counts_as_used():
 
 
 def test_start_is_random_directions_their_transpose_and_no_bias():
-    some = TopKSAE(6, 9, 2, [3, 4], dtype=torch.float64)
+    some = some_sae(6, 9, 2, [3, 4], dtype=torch.float64)
     close(some.decoder.detach().norm(dim=-1), torch.ones(2, 9))
     assert torch.equal(some.encoder, some.decoder.mT)
     assert some.encoder.is_contiguous()
@@ -276,7 +277,7 @@ def test_start_is_random_directions_their_transpose_and_no_bias():
 @pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("start", ["untied", "gaussian"])
 def test_the_other_starts_draw_the_encoder_too(start, device):
-    some = TopKSAE(6, 9, 2, [3, 4], start=start, dtype=torch.float64, device=device)
+    some = some_sae(6, 9, 2, [3, 4], start=start, dtype=torch.float64, device=device)
     assert not some.encoder_bias.any()
     assert not some.decoder_bias.any()
     for p, seed in enumerate([3, 4]):
@@ -289,7 +290,7 @@ def test_the_other_starts_draw_the_encoder_too(start, device):
 
 def test_lengths_and_angles_at_each_start():
     def some(start):
-        return [v.detach() for v in (TopKSAE(60, 90, 2, [0], start=start)).parameters()][:2]
+        return [v.detach() for v in (some_sae(60, 90, 2, [0], start=start)).parameters()][:2]
 
     decoder, encoder = some("untied")
     close(decoder.norm(dim=2), torch.ones(1, 90), 1e-6)
@@ -303,29 +304,18 @@ def test_lengths_and_angles_at_each_start():
 
 @pytest.mark.parametrize("start", ["tied", "untied", "gaussian"])
 def test_a_parameter_keeps_no_other_draw_in_memory(start):
-    for parameter in TopKSAE(6, 9, 2, [3, 4], start=start).parameters():
+    for parameter in some_sae(6, 9, 2, [3, 4], start=start).parameters():
         assert parameter.untyped_storage().nbytes() == 4 * parameter.numel()
 
 
 @pytest.mark.parametrize("k", [0, 9, -1])
 def test_k_out_of_range_is_refused(k):
-    refuses(f"k = {k} active features of n = 8", "choose 1 <= k <= n", TopKSAE, 5, 8, k, [0])
-    refuses(f"k = {k} active features of n = 8", "choose 1 <= k <= n", SupervisedSAE, 5, 8, k, [0])
+    refuses(f"k = {k} active features of n = 8", "choose 1 <= k <= n", some_sae, 5, 8, k, [0])
 
 
-@pytest.mark.parametrize("build", [TopKSAE, SupervisedSAE])
-def test_unknown_words_and_bad_sizes_are_refused(build):
-    refuses("start 'random' is unknown", "choose tied", build, 5, 8, 2, [0], start="random")
-    refuses("2 numbers of units and 3 seeds", "give one of each", build, [5, 4], 8, 2, [0, 1, 2])
-    refuses("2 numbers of units and 1 seeds", "give one of each", build, [5, 4], 8, 2, [0])
-    for units in (0, -1, [5, 0]):
-        refuses("units [", "at least one unit", build, units, 8, 2, [0, 1])
-    refuses("units []", "one model or more", build, 5, 8, 2, [])
-
-
-def test_words_of_the_other_class_are_refused():
-    refuses("gradient 'union' is unknown", "identity or selected", SupervisedSAE, 5, 8, 2, [0], gradient="union")
-    refuses("start 'untied' is unknown", "tied or gaussian", SupervisedSAE, 5, 8, 2, [0], start="untied")
+def test_unknown_words_and_bad_sizes_are_refused():
+    refuses("start 'random' is unknown", "choose tied", some_sae, 5, 8, 2, [0], start="random")
+    refuses_bad_sizes(some_sae)
 
 
 # Systems of different sizes
@@ -347,7 +337,7 @@ def padded_stream(generator):
 )
 def test_padding_changes_nothing_and_stays_0(options):
     def build(units, seeds):
-        return TopKSAE(units, LATENTS, 2, seeds, dtype=torch.float64, **options)
+        return some_sae(units, LATENTS, 2, seeds, dtype=torch.float64, **options)
 
     batch = Training(build(SIZES, [7, 8, 9]), padded_stream, lr=0.01).run(40)
     assert batch.history["dead_latents"].max() > 0
@@ -376,7 +366,7 @@ def test_padding_changes_nothing_and_stays_0(options):
 
 def test_training_keeps_the_rows_at_length_1_if_asked():
     def lengths(unit_norm):
-        some = TopKSAE(UNITS, LATENTS, 2, [0, 1], unit_norm=unit_norm, dtype=torch.float64)
+        some = some_sae(UNITS, LATENTS, 2, [0, 1], unit_norm=unit_norm, dtype=torch.float64)
         seen = []
 
         def draw(generator):
@@ -401,6 +391,29 @@ def test_unit_norm_is_the_plain_step_then_divided_by_the_length():
         close(parameter.detach(), wanted[name])
 
 
+def test_untrained_saes_have_the_shape_and_know_nothing_of_the_start():
+    some = some_sae([4, 7, 5], 9, 2, [3, 4, 5], start="gaussian", dtype=torch.float64)
+    control = untrained(some, [8, 9])
+    assert control.units == [4, 7] and control.recipe == replace(some.recipe, start="tied")
+    close(control.decoder[0, :, :4].detach(), some_sae(4, 9, 2, [8], dtype=torch.float64).decoder[0].detach())
+    close(control.encoder.mT.detach(), control.decoder.detach())
+    assert untrained(some_sae(4, 9, 2, [0, 1], JointSAE), [2, 3]).__class__ is JointSAE
+
+
+def test_batches_are_the_same_stimuli_of_all_models_and_every_one_of_them():
+    y = torch.arange(40.0)[None, :, None] + 100 * torch.arange(3.0)[:, None, None]
+    seen = batches(y, 500)(seeded(1))
+    assert seen.shape == (3, 500, 1)
+    close(seen[1:] - seen[:1], torch.tensor([100.0, 200.0])[:, None, None].expand(2, 500, 1))
+    assert set(seen[0].flatten().tolist()) == set(range(40))
+
+
+@pytest.mark.parametrize("recipe", [Recipe.ours, Recipe.of_networks])
+def test_a_named_recipe_gives_way_to_what_is_asked_for(recipe):
+    plain, asked = recipe(latents=8, k=2), recipe(latents=8, k=2, lr=0.5, batch=3)
+    assert asked == replace(plain, lr=0.5, batch=3) != plain
+
+
 # Training
 
 
@@ -415,7 +428,7 @@ def stream(atoms, batch=64, k=3, models=1, dtype=torch.float64):
 
 def test_a_planted_dictionary_is_found():
     atoms = dictionary().float()
-    some = TopKSAE(20, 48, 3, [0, 1])
+    some = some_sae(20, 48, 3, [0, 1])
 
     def best():
         return (normalize(some.decoder.detach(), dim=-1) @ atoms.T).amax(1)
@@ -431,7 +444,7 @@ def test_an_sae_does_not_notice_its_neighbours():
     atoms = dictionary()
 
     def run(seeds):
-        some = TopKSAE(20, 30, 3, seeds, dtype=torch.float64)
+        some = some_sae(20, 30, 3, seeds, dtype=torch.float64)
         return Training(some, stream(atoms, models=len(seeds)), seed=STREAM, lr=3e-3).run(60)
 
     batch = run([5, 6])
@@ -458,11 +471,11 @@ def test_a_killed_training_goes_on_to_identical_numbers(store, monkeypatch):
             return draw(generator)
 
         counted.identity = lambda: "dictionary of seed 9"  # not how often it was asked
-        return train_saes(counted, 20, 30, 3, [0, 1], 40)
+        return fit(some_sae(20, 30, 3, [0, 1], steps=40), counted)
 
     with pytest.raises(KeyboardInterrupt):
         run(17 + lib.training.BATCHES_SEEN)
-    (path,) = store.glob("saes-20-30-3-*.pt")
+    (path,) = store.glob("saes-*.pt")
     assert torch.load(path)["step"] == 17
     resumed = run()
     path.unlink()
@@ -490,223 +503,20 @@ def test_trained_saes_are_found_again_and_differ_by_what_is_drawn(store):
         draw.identity = lambda: "a dictionary"  # the scale is seen in the first batches alone
         return draw
 
-    same, seen = {"units": 20, "latents": 30, "k": 3, "seeds": [0, 1], "steps": 250}, lib.training.BATCHES_SEEN
-    training = train_saes(drawing(1), **same)
+    same = {"units": 20, "latents": 30, "k": 3, "seeds": [0, 1], "steps": 250}
+    seen = lib.training.BATCHES_SEEN
+    training = fit(some_sae(**same), drawing(1))
     assert torch.equal(draws[seen], stream(dictionary(), models=2, dtype=torch.float32)(seeded(STREAM)))
     assert {name: value.shape for name, value in training.history.items()} == {
         "step": (125,),
         **dict.fromkeys(["loss", "explained_variance", "dead_latents"], (125, 2)),
     }
     assert (training.history["loss"][-1] < 0.5 * training.history["loss"][0]).all()
-    assert (training.model.k, training.model.aux_weight, training.model.dead_after) == (3, 0.1, 1)
+    assert (training.model.recipe.aux_weight, training.model.recipe.dead_after) == (0.1, 1)
     assert len(draws) == 250 + seen
-    train_saes(drawing(1), **same)
+    fit(some_sae(**same), drawing(1))
     assert len(draws) == 250 + 2 * seen
     for scale, change in ((1, {}), (2, {}), (1, {"k": 4}), (1, {"latents": 31})):
         draws.clear()
-        train_saes(drawing(scale), **same | {"steps": 2} | change)
+        fit(some_sae(**same | {"steps": 2} | change), drawing(scale))
         assert len(draws) == 2 + seen
-
-
-# Supervised SAEs
-
-
-FEATURES, KEPT = 8, 3
-
-
-def supervised(gradient="identity", units=(4, 2, 5), seeds=(0, 1, 2), k=KEPT, n=FEATURES, **options):
-    """Systems whose encoder is not their transpose and whose bias is not 0; padding stays padding."""
-    options = {"dtype": torch.float64} | options
-    some = SupervisedSAE(list(units), n, k, list(seeds), gradient, **options)
-    with torch.no_grad():
-        for number, parameter in enumerate([some.weight.mT, some.encoder]):
-            parameter += 0.3 * normal(*parameter.shape, seed=20 + number).to(parameter) * (parameter != 0)
-        some.encoder_bias += 0.3 * normal(*some.encoder_bias.shape, seed=22).to(some.encoder_bias)
-    return some
-
-
-def straight_through(z, weight, encoder, bias, k, gradient):
-    """Reconstruction by one system whose values are TopK and whose gradient passes where `gradient` says."""
-    x = z @ weight @ encoder + bias
-    kept = torch.zeros_like(x, dtype=torch.bool).scatter(1, x.topk(k).indices, True)
-    code = torch.where(kept, x, 0)
-    if gradient == "selected":
-        return code
-    passed = x if gradient == "identity" else torch.where(kept | (z != 0), x, 0)
-    return passed + (code - passed).detach()
-
-
-def supervised_reference(some, p, z, gradient, units):
-    """Loss of system p without its padding, and the gradients of its three parameters, by automatic differentiation."""
-    mine = [some.weight[p, :, :units], some.encoder[p, :units], some.encoder_bias[p]]
-    mine = [v.detach().clone().requires_grad_() for v in mine]
-    loss = (z - straight_through(z, *mine, some.k, gradient)).square().sum(1).mean()
-    return loss.detach(), torch.autograd.grad(loss, mine)
-
-
-@pytest.mark.parametrize("k", [1, KEPT, FEATURES])
-@pytest.mark.parametrize("gradient", ["identity", "selected"])
-def test_supervised_gradients_are_those_of_the_straight_through_estimator(gradient, k):
-    some, z = supervised(gradient, k=k), topk_uniform(20, FEATURES, KEPT, seeded(3))
-    measured = some.backward(z)
-    for p, units in enumerate([4, 2, 5]):
-        loss, (weight, encoder, bias) = supervised_reference(some, p, z, gradient, units)
-        close(measured["loss"][p], loss)
-        close(some.weight.grad[p, :, :units], weight)
-        close(some.encoder.grad[p, :units], encoder)
-        close(some.encoder_bias.grad[p], bias)
-        assert (some.weight.grad[p, :, units:] == 0).all()
-        assert (some.encoder.grad[p, units:] == 0).all()
-
-
-@given(seed=st.integers(0, 1000), data=st.data())
-def test_supervised_gradients_agree_with_automatic_differentiation(seed, data):
-    n, units, stimuli = (data.draw(st.integers(1, 6)) for _ in range(3))
-    k, gradient = data.draw(st.integers(1, n)), data.draw(st.sampled_from(["identity", "selected"]))
-    some = supervised(gradient, [units], [seed], k, n, start=data.draw(st.sampled_from(["tied", "gaussian"])))
-    z = topk_uniform(stimuli, n, data.draw(st.integers(1, n)), seeded(seed))
-    loss, gradients = supervised_reference(some, 0, z, gradient, units)
-    close(some.backward(z)["loss"][0], loss)
-    for parameter, wanted in zip((some.weight, some.encoder, some.encoder_bias), gradients, strict=True):
-        close(parameter.grad[0], wanted)
-
-
-def test_to_pass_the_gradient_to_the_kept_and_the_active_is_to_pass_it_to_all():
-    some, z = supervised(), topk_uniform(20, FEATURES, KEPT, seeded(3))
-    for p, units in enumerate([4, 2, 5]):
-        union, identity, selected = (
-            supervised_reference(some, p, z, word, units)[1] for word in ("union", "identity", "selected")
-        )
-        for one, other, third in zip(union, identity, selected, strict=True):
-            close(one, other)
-            assert (one - third).abs().max() > 1e-3
-
-
-def test_a_supervised_step_worked_by_hand():
-    z = torch.eye(2).double()
-    for gradient, second in (("identity", -1.0), ("selected", 0.0)):
-        some = SupervisedSAE(1, 2, 1, [0], gradient, dtype=torch.float64)
-        with torch.no_grad():
-            some.weight.copy_(torch.tensor([[1.0], [2]]))
-            some.encoder.copy_(torch.tensor([[1.0, 0.5]]))
-        # y = 1, 2; before TopK (1, 1/2), (2, 1); kept (1, 0), (2, 0); errors (0, 0), (2, -1)
-        close(some.responses(z), [[[1.0], [2]]])
-        close(some.encode(some.responses(z)), [[[1.0, 0], [2, 0]]])
-        measured = some.backward(z)
-        close(measured["loss"], [5 / 2])
-        close(measured["explained_variance"], [1 - 5 / 1])
-        close(some.encoder_bias.grad, [[[2.0, second]]])
-        close(some.encoder.grad, [[[4.0, 2 * second]]])
-        close(some.weight.grad, [[[0.0], [2 + second / 2]]])
-
-
-def test_supervised_loss_and_explained_variance_by_definition():
-    some, z = supervised(), 3 + topk_uniform(20, FEATURES, KEPT, seeded(3))
-    measured = some.backward(z)
-    for p, (weight, encoder, bias) in enumerate(zip(some.weight, some.encoder, some.encoder_bias, strict=True)):
-        error = 0.0
-        for stimulus in z:
-            x = ((stimulus @ weight) @ encoder + bias[0]).detach()
-            code = torch.zeros(FEATURES).double()
-            for i in x.argsort(descending=True)[:KEPT]:
-                code[i] = x[i]
-            error += float((stimulus - code).square().sum())
-        close(measured["loss"][p], error / 20)
-        close(measured["explained_variance"][p], 1 - error / 20 / z.var(0, correction=0).sum())
-
-
-def test_systems_that_undo_themselves_explain_everything():
-    some, z = SupervisedSAE(FEATURES, FEATURES, KEPT, [0], dtype=torch.float64), topk_uniform(9, FEATURES, 3, seeded(0))
-    with torch.no_grad():
-        some.weight.copy_(torch.linalg.qr(some.weight)[0])
-        some.encoder.copy_(some.weight.mT)
-    measured = some.backward(z)
-    close(measured["loss"], [0.0])
-    close(measured["explained_variance"], [1.0])
-    close(some.encode(some.responses(z))[0], z)
-    for parameter in some.parameters():
-        close(parameter.grad, torch.zeros_like(parameter))
-
-
-@pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("gradient", ["identity", "selected"])
-def test_supervised_single_precision_and_gpu_agree_with_double_precision(gradient, device):
-    double, single = supervised(gradient), supervised(gradient, dtype=torch.float32, device=device)
-    z = topk_uniform(20, FEATURES, KEPT, seeded(3))
-    wanted, given = double.backward(z), single.backward(z.to(device, torch.float32))
-    assert given.keys() == wanted.keys() == {"loss", "explained_variance"}
-    for name in wanted:
-        close(given[name], wanted[name], 1e-4)
-    for one, other in zip(single.parameters(), double.parameters(), strict=True):
-        assert (one.grad.dtype, one.grad.device.type) == (torch.float32, device)
-        close(one.grad, other.grad, 1e-4)
-
-
-@pytest.mark.parametrize("units", [6, [6, 6]])
-def test_tied_systems_start_with_their_transpose_at_variance_1_over_m(units):
-    some = SupervisedSAE(units, 9, 2, [3, 4], dtype=torch.float64)
-    assert torch.equal(some.encoder, some.weight.mT)
-    assert some.encoder.is_contiguous()
-    assert some.encoder.data_ptr() != some.weight.data_ptr()
-    assert not some.encoder_bias.any()
-    for p, seed in enumerate([3, 4]):
-        drawn = torch.randn(2, 9, 6, generator=seeded(seed), dtype=torch.float64)[0]
-        close(some.weight[p].detach(), drawn / 6**0.5, 1e-6)
-
-
-def test_weights_of_tied_systems_are_gaussian_with_the_variance_of_their_own_size():
-    sizes = [40, 160]
-    some = SupervisedSAE(sizes, 100, 2, [0, 1])
-    for weight, size in zip(some.weight.detach(), sizes, strict=True):
-        assert kstest(weight[:, :size].flatten().numpy() * size**0.5, "norm").pvalue > 1e-3
-    assert (some.weight[0, :, 40:] == 0).all()
-    assert (some.encoder[0, 40:] == 0).all()
-
-
-def test_gaussian_systems_start_at_standard_normal_and_untied():
-    some = SupervisedSAE([100, 50], 100, 2, [0, 1], start="gaussian")
-    for p, units in enumerate([100, 50]):
-        weight, encoder = some.weight[p, :, :units].detach(), some.encoder[p, :units].detach()
-        assert kstest(weight.flatten().numpy(), "norm").pvalue > 1e-3
-        assert kstest(encoder.flatten().numpy(), "norm").pvalue > 1e-3
-        assert abs((weight * encoder.mT).mean()) < 5 / (100 * units) ** 0.5
-        assert kstest(some.encoder_bias[p].detach().flatten().numpy(), "norm").pvalue > 1e-3
-    assert not torch.equal(some.encoder_bias[0], some.encoder_bias[1])
-
-
-@pytest.mark.parametrize("start", ["tied", "gaussian"])
-@pytest.mark.parametrize("gradient", ["identity", "selected"])
-def test_systems_of_different_sizes_train_as_each_alone(gradient, start):
-    def run(units, seeds):
-        some = SupervisedSAE(units, FEATURES, 2, seeds, gradient, start, dtype=torch.float64)
-        return Training(some, partial(topk_uniform, 32, FEATURES, 2), seed=5, lr=0.01).run(40)
-
-    batch = run(SIZES, [7, 8, 9])
-    z = topk_uniform(10, FEATURES, 2, seeded(1))
-    for p, size in enumerate(SIZES):
-        alone = run(size, [7 + p])
-        assert (batch.model.weight[p, :, size:] == 0).all()
-        assert (batch.model.encoder[p, size:] == 0).all()
-        close(batch.model.weight[p, :, :size].detach(), alone.model.weight[0].detach(), 1e-9)
-        close(batch.model.encoder[p, :size].detach(), alone.model.encoder[0].detach(), 1e-9)
-        close(batch.model.encoder_bias[p].detach(), alone.model.encoder_bias[0].detach(), 1e-9)
-        for name in ("loss", "explained_variance"):
-            close(batch.history[name][:, p], alone.history[name][:, 0], 1e-9)
-        y, mine = batch.model.responses(z), alone.model.responses(z)
-        assert (y[p, :, size:] == 0).all()
-        close(batch.model.encode(y)[p], alone.model.encode(mine)[0], 1e-9)
-
-
-@pytest.mark.parametrize("gradient", ["identity", "selected"])
-def test_training_finds_the_support_when_units_are_nearly_as_many_as_features(gradient):
-    n, k, z = 8, 2, topk_uniform(500, 8, 2, seeded(99))
-    some = SupervisedSAE(7, n, k, [0, 1], gradient, dtype=torch.float64)
-
-    def recovered():
-        return support_recovered(some.encode(some.responses(z)), z.expand(2, -1, -1)).double().mean(1)
-
-    assert (recovered() < 0.6).all()
-    training = Training(some, partial(topk_uniform, 128, n, k), seed=1, lr=0.01, cosine_steps=600).run(600)
-    assert (recovered() > 0.95).all()
-    assert (training.history["loss"][-1] < 0.1 * training.history["loss"][0]).all()
-    assert (training.history["explained_variance"][-1] > 0.95).all()

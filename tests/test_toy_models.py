@@ -210,8 +210,8 @@ def drawn(store, monkeypatch):
 
 
 def test_all_models_see_the_same_stream_whatever_their_seeds(drawn):
-    train_toy_models(2, [0, 1], 3, n=6, batch=16)
-    train_toy_models(3, [7], 3, n=6, batch=16, variant="linear_hidden")
+    train_toy_models(ToyModels(6, 2, [0, 1]), 3, batch=16)
+    train_toy_models(ToyModels(6, 3, [7], "linear_hidden"), 3, batch=16)
     assert len(drawn) == 2 * (lib.training.BATCHES_SEEN + 3)
     for one, other in zip(drawn[:5], drawn[5:], strict=True):
         assert torch.equal(one, other)
@@ -220,25 +220,29 @@ def test_all_models_see_the_same_stream_whatever_their_seeds(drawn):
 
 
 def test_training_passes_on_what_it_is_given(drawn):
-    training = train_toy_models(2, [4, 5], 7, "printed", n=6, p=0.5, batch=400)
+    training = train_toy_models(ToyModels(6, 2, [4, 5], "printed"), 7, p=0.5, batch=400)
     assert (training.step, len(drawn) - lib.training.BATCHES_SEEN, drawn[0].shape) == (7, 7, (400, 6))
     assert abs((drawn[0] > 0).double().mean() - 0.5) < 5 * 0.5 / 2400**0.5
     assert not training.model.rectify_output
     assert {name: value.shape for name, value in training.history.items()} == {"step": (7,), "loss": (7, 2)}
     drawn.clear()
-    train_toy_models(2, [4, 5], 7, "printed", n=6, p=0.5, batch=400)
+    train_toy_models(ToyModels(6, 2, [4, 5], "printed"), 7, p=0.5, batch=400)
     assert len(drawn) == lib.training.BATCHES_SEEN
     drawn.clear()
-    same = {"units": 2, "seeds": [4, 5], "steps": 7, "variant": "printed", "n": 6, "p": 0.5, "batch": 400}
-    for change in ({"p": 0.4}, {"batch": 399}, {"variant": "output_relu"}, {"steps": 8}, {"seeds": [4, 6]}, {"n": 7}):
-        train_toy_models(**same | change)
+    model, training = {"n": 6, "units": 2, "seeds": [4, 5], "variant": "printed"}, {"steps": 7, "p": 0.5, "batch": 400}
+    for change in ({"p": 0.4}, {"batch": 399}, {"steps": 8}):
+        train_toy_models(ToyModels(**model), **training | change)
+        assert len(drawn) > lib.training.BATCHES_SEEN
+        drawn.clear()
+    for change in ({"variant": "output_relu"}, {"seeds": [4, 6]}, {"n": 7}):
+        train_toy_models(ToyModels(**model | change), **training)
         assert len(drawn) > lib.training.BATCHES_SEEN
         drawn.clear()
 
 
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_training_reduces_the_loss(variant, store):
-    losses = train_toy_models(5, [0, 1, 2], 400, variant, n=16, batch=256).history["loss"]
+    losses = train_toy_models(ToyModels(16, 5, [0, 1, 2], variant), 400, batch=256).history["loss"]
     assert losses.shape == (100, 3)
     zero = importance(16).sum() * 0.1 / 3
     assert (losses[-10:].mean(0) < 0.75 * losses[:1]).all()

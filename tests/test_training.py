@@ -8,14 +8,14 @@ from fcntl import LOCK_EX, flock
 
 import pytest
 import torch
-from helpers import close, normal, refuses
+from helpers import close, normal, refuses, some_sae
 from torch import nn
 
 import lib.training
 from lib import closure
 from lib.features import bernoulli_uniform, seeded
-from lib.sae import SupervisedSAE, TopKSAE
 from lib.store import ROOT
+from lib.supervised import SupervisedSAE
 from lib.toy_models import ToyModels
 from lib.training import Trainable, Training, random_batches, train
 
@@ -330,7 +330,7 @@ def test_seed_and_rate_are_passed_on(store):
 
 
 def autoencoder(**options):
-    return TopKSAE(**{"units": 4, "latents": 6, "k": 2, "seeds": [0]} | options)
+    return some_sae(**{"units": 4, "latents": 6, "k": 2, "seeds": [0]} | options)
 
 
 def supervised(**options):
@@ -374,7 +374,7 @@ def test_data_that_a_draw_holds_change_the_key_however_late_they_are_drawn(store
         def draw(generator):
             return data[:, torch.randint(4, (8,), generator=generator)]  # never sees the last entries
 
-        train(TopKSAE(**SMALL), draw, 2, "saes")
+        train(some_sae(**SMALL), draw, 2, "saes")
         return len(list(store.glob("*.pt")))
 
     other = DATA.clone()
@@ -395,7 +395,7 @@ def test_data_that_a_draw_makes_change_the_key(store):
 
     for scale, kept in ((1.0, 1), (2.0, 2), (1.0, 2)):
         hidden["scale"] = scale
-        train(TopKSAE(**SMALL), Draw(), 2, "saes")
+        train(some_sae(**SMALL), Draw(), 2, "saes")
         assert len(list(store.glob("*.pt"))) == kept
 
 
@@ -422,10 +422,10 @@ def test_models_of_an_older_store_are_named_and_not_used(store, capsys):
 SCRIPT = """
 import sys, torch
 from lib.data.stand_ins import STAND_INS, train_stand_in
-from lib.toy_models import train_toy_models
+from lib.toy_models import ToyModels, train_toy_models
 cpu = torch.device("cpu")
 train_stand_in(STAND_INS["grid-mlp"]._replace(steps=1), 0, cpu, 200)
-train_toy_models(2, [0, 1], 1, n=6, batch=8)
+train_toy_models(ToyModels(6, 2, [0, 1]), 1, batch=8)
 """
 EDITS = {  # a file, what is replaced by what there, and the models that are trained anew
     "a constant of the data": ("lib/data/digits.py", "PRESENT = 9, 10, 0.3", "PRESENT = 9, 10, 0.6", {"stand-in-grid"}),

@@ -10,6 +10,7 @@ import json
 import re
 from collections.abc import Callable, Sequence
 from itertools import product
+from typing import NamedTuple
 
 import matplotlib as mpl
 import numpy as np
@@ -115,30 +116,36 @@ class FigureHTML:
         return self.body
 
 
+class Slider(NamedTuple):
+    """The positions of one slider, the words beside it, and the place of the position shown first."""
+
+    values: Sequence
+    label: str
+    start: int = 0
+
+
 class SliderFigure(FigureHTML):
     """A panel whose lines and texts follow sliders, without a server: every position is computed beforehand.
 
     `draw(**values)` returns `{gid: (x, y)}` or `{gid: text}` for one position of the sliders. Lines of `ax`, without
     markers, carry these ids by `artist.set_gid` and break at NaN; texts stand in paragraphs below the panel.
-    `sliders` maps each argument of `draw` to its positions. The picture first shown, and the one printed, is the one
-    drawn on `ax`, at position `start` of each slider.
+    `sliders` has one for each argument of `draw`. The picture first shown, and the one printed, is the one drawn on
+    `ax`, with all sliders where they start.
     """
 
-    def __init__(
-        self, ax: Axes, name: str, alt: str, sliders: dict, draw: Callable, start: dict, labels: dict, title=""
-    ):
+    def __init__(self, ax: Axes, name: str, alt: str, sliders: dict[str, Slider], draw: Callable, title=""):
         super().__init__([ax], name, alt, title)
         states = {}
-        for position in product(*(range(len(values)) for values in sliders.values())):
-            chosen = {key: sliders[key][i] for key, i in zip(sliders, position, strict=True)}
+        for position in product(*(range(len(one.values)) for one in sliders.values())):
+            chosen = {key: sliders[key].values[i] for key, i in zip(sliders, position, strict=True)}
             states[",".join(map(str, position))] = {k: _place(ax, v) for k, v in draw(**chosen).items()}
         knobs = "".join(
-            f'<label>{html.escape(labels[key])} <input type="range" min="0" max="{len(values) - 1}" step="1" '
-            f'value="{start[key]}" data-values="{html.escape(json.dumps([str(v) for v in values]))}">'
-            f"<output>{values[start[key]]}</output></label>"
-            for key, values in sliders.items()
+            f'<label>{html.escape(label)} <input type="range" min="0" max="{len(values) - 1}" step="1" '
+            f'value="{start}" data-values="{html.escape(json.dumps([str(v) for v in values]))}">'
+            f"<output>{values[start]}</output></label>"
+            for values, label, start in sliders.values()
         )
-        first = states[",".join(str(start[key]) for key in sliders)]
+        first = states[",".join(str(one.start) for one in sliders.values())]
         texts = "".join(
             f'<p class="slider-text" aria-live="polite" data-text="{key}">{html.escape(value["text"])}</p>'
             for key, value in first.items()

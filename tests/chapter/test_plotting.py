@@ -12,6 +12,7 @@ from lib.chapter.plotting import (
     INK,
     MARKERS,
     FigureHTML,
+    Slider,
     SliderFigure,
     draw_spreads,
     k_styles,
@@ -79,10 +80,8 @@ def test_slider_states_cover_every_position_and_lie_where_the_axes_put_them():
         ax,
         "fig-s",
         "a line",
-        sliders={"slope": [5, 10], "shift": [0, 1, 2]},
+        sliders={"slope": Slider([5, 10], "slope"), "shift": Slider([0, 1, 2], "shift")},
         draw=lambda slope, shift: {"curve": ([0, 1], [shift, slope]), "told": f"slope {slope} < shift {shift}"},
-        start={"slope": 0, "shift": 0},
-        labels={"slope": "slope", "shift": "shift"},
     )._repr_html_()
     states = json.loads(re.search(r"states = (\{.*\});", drawn)[1])
     assert len(states) == 6 and drawn.count('type="range"') == 2
@@ -107,9 +106,7 @@ def test_sliders_move_several_lines_and_break_them_where_matplotlib_does():
     lines = {"rays": strokes([1, 2, 1], [2, 1, 1]), "gap": ([np.nan, 1, 2, np.nan, 2, 1], [0, 1, 1, 2, 2, 0])}
     for gid, line in lines.items():
         ax.plot(*line)[0].set_gid(gid)
-    drawn = SliderFigure(
-        ax, "fig-s", "rays", {"size": [1]}, lambda size: lines, start={"size": 0}, labels={"size": "size"}
-    )._repr_html_()
+    drawn = SliderFigure(ax, "fig-s", "rays", {"size": Slider([1], "size")}, lambda size: lines)._repr_html_()
     states = json.loads(re.search(r"states = (\{.*\});", drawn)[1])["0"]
     for gid in lines:
         shown = re.search(rf'id="fig-s-0-{gid}">\s*<path d="([^"]+)"', drawn)[1]
