@@ -155,6 +155,7 @@ import torch
 from lib.chapter.plotting import COLOURS, draw_spreads, k_styles, panels
 from lib.chapter.results import recorded_results
 from lib.chapter.run import Run
+from lib.chapter.tables import asked
 from lib.correlation import centre_and_scale, constant_units
 from lib.data.extraction import stored_responses
 from lib.features import bernoulli_uniform, seeded
@@ -193,7 +194,7 @@ small = all(name.startswith("book:") for name in networks)
 sites = [(name, layer) for i, name in enumerate(networks) for layer in layers[i * len(layers) // len(networks)].split()]
 pairs = list(combinations(range(len(sites)), 2))
 some = pairs[::every]
-run.record(systems=len(sites), pairs=len(pairs), points=2 * len(pairs), latents=latents, k=k, sae_steps=sae_steps)
+run.record(systems=len(sites), pairs=len(pairs), points=2 * len(pairs), latents=latents, k=k)
 
 # %% [markdown]
 # ## Responses
@@ -351,15 +352,26 @@ scores["shuffled"] = torch.stack([shuffled_scores(number, pair) for number, pair
 scores["misled"] = stack([code_scores(unpaired, (2 * q, 2 * q + 1), p) for q, p in enumerate(some)], "codes")
 
 # %% [markdown]
-# What is quoted below is recorded: for each kind the mean over directed pairs with its standard error, and for codes
-# against raw the share of points above the diagonal.
+# The results file keeps the scores of all directed pairs in one table, and in another the gains of one kind of scores
+# over another. The text quotes means with their standard errors, and of gains the share above 0: of points above the
+# diagonal.
 
 # %%
 AVERAGE_NAMES = {"unit": "mean over units", "pooled": "pooled"}
 AVERAGES = tuple(AVERAGE_NAMES)
-for kind, values in scores.items():
+
+
+def spread(of, average):
+    """The question for mean, standard error and count of one kind of scores."""
+    return f"scores.r where of = {of} and average = {average}"
+
+
+# %%
+for of, values in scores.items():
     for at, average in enumerate(AVERAGES):
-        run.record(**{f"{kind}_{average}": values[..., at].flatten()})
+        r = values[..., at].flatten()
+        run.tabulate("scores", of=of, average=average, point=range(len(r)), r=r)
+        run.tell(**{f"{of}_{average}": spread(of, average)})
 
 
 # %%
@@ -368,19 +380,22 @@ for kind in ("raw", "codes"):
 
 
 # %%
-def share_above(latent, raw, average):
-    """Share of directed pairs in which `latent` scores above `raw`."""
-    at = AVERAGES.index(average)
-    return (scores[latent][..., at] > scores[raw][..., at]).double().mean()
+GAINS = {"b10": ("codes", "raw"), "b11": ("codes", "rebuilt"), "recoded_above": ("recoded", "rebuilt")}
+GAINS |= {"joint_above_alone": ("codes", "alone"), "alone_above_raw": ("alone", "raw")}
+
+
+def share_above(name, average):
+    """The question for the share of directed pairs in which one kind of scores lies above the other."""
+    of, over = GAINS[name]
+    return f"share(gains.gain where of = {of} and over = {over} and average = {average})"
 
 
 # %%
-for average in AVERAGES:
-    run.record(**{f"b10_{average}": share_above("codes", "raw", average)})
-    run.record(**{f"b11_{average}": share_above("codes", "rebuilt", average)})
-    run.record(**{f"recoded_above_{average}": share_above("recoded", "rebuilt", average)})
-    run.record(**{f"joint_above_alone_{average}": share_above("codes", "alone", average)})
-    run.record(**{f"alone_above_raw_{average}": share_above("alone", "raw", average)})
+for name, (of, over) in GAINS.items():
+    for at, average in enumerate(AVERAGES):
+        gain = (scores[of] - scores[over])[..., at].flatten()
+        run.tabulate("gains", of=of, over=over, average=average, point=range(len(gain)), gain=gain)
+        run.tell(**{f"{name}_{average}": share_above(name, average)})
 
 # %% [markdown]
 # Before any verdict, the state of the SAEs on test stimuli: the variance that a code explains of its own system and of
@@ -419,13 +434,15 @@ def crossed(sae, models, pair):
 # %%
 for name, used in (("joint", joint), ("alone", {pair: (alone, pair) for pair in pairs})):
     states = torch.tensor([state(*used[pair], pair) for pair in pairs])
-    for at, what in enumerate(("explained", "constant", "survives")):
-        run.record(**{f"{what}_{name}": states[:, at].flatten()})
+    columns = {what: states[:, at].flatten() for at, what in enumerate(("explained", "constant", "survives"))}
+    run.tabulate("saes", training=name, code=range(2 * len(pairs)), **columns)
+    run.tell(**{f"{what}_{name}": f"saes.{what} where training = {name}" for what in columns})
 run.record(crossed_joint=torch.tensor([crossed(*joint[pair], pair) for pair in pairs]).flatten())
 
 # %% tags=["hide-input"]
-rows = {"explained variance, own system": "explained_*", "latents that never change": "constant_*"}
-run.table({"joint": "joint", "alone": "independent"}, rows | {"code survives decoding and encoding": "survives_*"})
+rows = {"explained variance, own system": "mean(saes.explained)", "latents that never change": "mean(saes.constant)"}
+rows |= {"code survives decoding and encoding": "mean(saes.survives)"}
+run.table({"joint": "joint", "alone": "independent"}, rows, "training")
 
 # %% [markdown]
 # A code explains {glue:text}`explained_joint:.3f` of its own system on average, {glue:text}`explained_alone:.3f` if the
@@ -570,9 +587,8 @@ run.figure(
 # :::
 
 # %% tags=["hide-input"]
-rows = {"raw": "raw_*", "joint": "codes_*", "independent": "alone_*", "untrained": "untrained_*"}
-rows |= {"shuffled training, matched test": "misled_*", "shuffled training and test": "shuffled_*"}
-run.table(AVERAGE_NAMES, rows)
+kinds = groups | {"misled": "shuffled training, matched test", "shuffled": "shuffled training and test"}
+run.table(AVERAGE_NAMES, {words: f"mean(scores.r where of = {of})" for of, words in kinds.items()}, "average")
 
 # %% [markdown]
 # Read the table from below. *Shuffled training and test*: {glue:text}`shuffled_unit:.3f` and
@@ -602,29 +618,33 @@ run.table(AVERAGE_NAMES, rows)
 # independent SAEs trained for different lengths, each with a rate that falls to 0 by its own end.
 
 # %%
-lengths = {"joint": [], "independent": []}
+lengths = {"codes": [], "alone": []}
 for steps in curve_steps:
     sae, single = fit_joint(some, steps), fit_alone(steps)
     found = [code_scores(sae, (2 * q, 2 * q + 1), pair) for q, pair in enumerate(some)]
-    lengths["joint"].append(stack(found, "codes").mean((0, 1)))
-    lengths["independent"].append(stack([code_scores(single, pair, pair) for pair in some], "codes").mean((0, 1)))
+    lengths["codes"].append(stack(found, "codes").mean((0, 1)))
+    lengths["alone"].append(stack([code_scores(single, pair, pair) for pair in some], "codes").mean((0, 1)))
 
 # %%
-curve = {name: torch.stack(values) for name, values in lengths.items()}
+curve = {of: torch.stack(values) for of, values in lengths.items()}
 raw_some = scores["raw"][::every].mean((0, 1))
 
 # %%
-run.record(curve_first=curve_steps[0], curve_last=curve_steps[-1])
+ends = {"first": curve_steps[0], "last": curve_steps[-1]}
+run.record(curve_first=ends["first"], curve_last=ends["last"])
+run.record(curve_raw_unit=raw_some[0], curve_raw_pooled=raw_some[1])
 for at, average in enumerate(AVERAGES):
-    run.record(**{f"curve_raw_{average}": raw_some[at]})
-    for name, values in curve.items():
-        run.record(**{f"first_{name}_{average}": values[0, at], f"last_{name}_{average}": values[-1, at]})
+    for of, values in curve.items():
+        run.tabulate("curve", of=of, average=average, steps=curve_steps, r=values[:, at])
+        where = f"of = {of} and average = {average}"
+        for end, steps in ends.items():
+            run.tell(**{f"{end}_{groups[of]}_{average}": f"mean(curve.r where {where} and steps = {steps})"})
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(2)
 for at, (ax, average) in enumerate(zip(axes, AVERAGES, strict=True)):
-    for name, values in curve.items():
-        ax.plot(curve_steps, values[:, at], label=name, **LOOKS[name])
+    for of, values in curve.items():
+        ax.plot(curve_steps, values[:, at], label=groups[of], **LOOKS[groups[of]])
     ax.axhline(float(raw_some[at]), color=LOOKS["raw"]["color"], ls="--", lw=1, label="raw")
     ax.set(xscale="log", xlabel="SAE steps", ylabel="held-out r", ylim=(0, 1), title=AVERAGE_NAMES[average])
 axes[0].legend(loc="lower right")
@@ -658,40 +678,42 @@ run.figure(
 # places of the image, on {ref}`a thousand photographs, one of each kind of thing <encoders-rerun>`. The results were
 # recorded once, with crops of each photograph, split by *photograph*: crops of one are nearly one stimulus, and if they
 # stood on both sides a regression could recognise pictures instead of predicting units. Blocks of a few hundred units
-# were taken, since least squares has 800 photographs to learn from.
+# were taken, since least squares has 800 photographs to learn from. Of the recorded scores, each kind's mean, standard
+# error and count were kept, not the single pairs.
 #
 # Some of these pairs are blocks of one network, where the later is computed from the earlier. Most are of two networks
 # of one family, which differ in size and were trained alike.
 
 # %% tags=["hide-input"]
-rows = {name: f"{kind}_unit" for kind, name in {**groups, "rebuilt": "reconstructions"}.items()}
-rows |= {f"{name}, pooled": f"{kind}_pooled" for kind, name in {**groups, "rebuilt": "reconstructions"}.items()}
-rows |= {"share above raw": "b10_unit", "share above raw, pooled": "b10_pooled"}
-rows |= {"share above reconstructions": "b11_unit", "share above reconstructions, pooled": "b11_pooled"}
-rows |= {"explained variance": "explained_joint", "latents that never change": "constant_joint"}
-rows |= {"shuffled throughout": "shuffled_unit", "shuffled throughout, pooled": "shuffled_pooled"}
+kinds, suffixes = groups | {"rebuilt": "reconstructions"}, {"unit": "", "pooled": ", pooled"}
+rows = {kinds[of] + suffix: spread(of, average) for average, suffix in suffixes.items() for of in kinds}
+for name, words in (("b10", "raw"), ("b11", "reconstructions")):
+    rows |= {f"share above {words}{suffix}": share_above(name, average) for average, suffix in suffixes.items()}
+rows |= {"explained variance": "saes.explained where training = joint"}
+rows |= {"latents that never change": "saes.constant where training = joint"}
+rows |= {f"shuffled throughout{suffix}": spread("shuffled", average) for average, suffix in suffixes.items()}
 run.beside_recorded(rows, "photos")
 
 
 # %% tags=["hide-input", "remove-output"]
-def draw_recorded(ax, values, offset, label, style):
+def draw_recorded(ax, results, offset, label, style):
     """Means and standard errors of both averages for raw, joint, independent and untrained."""
-    names = [f"{kind}_{average}" for average in AVERAGES for kind in groups]
-    places = torch.arange(len(names)) + offset
-    means, errors = ([values[name][what] for name in names] for what in ("mean", "standard_error"))
+    found = [asked(spread(of, average), results) for average in AVERAGES for of in groups]
+    places = torch.arange(len(found)) + offset
+    means, errors = ([one[what] for one in found] for what in ("mean", "standard_error"))
     ax.errorbar(places, means, errors, ls="", label=label, **style)
 
 
 # %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1, width=4.2, height=3.2)
-shown = {"this run": run.values}
+shown = {"this run": {"values": run.values, "tables": run.tables}}
 if "12_encoders" in (recorded := recorded_results("photos")):
-    shown["photographs, recorded"] = recorded["12_encoders"]["values"]
+    shown["photographs, recorded"] = recorded["12_encoders"]
 for average in AVERAGES:
-    share = list(shown.values())[-1][f"b10_{average}"]
+    share = asked(share_above("b10", average), list(shown.values())[-1])
     run.words(f"photos_{average}", f"{share:.2f}" if len(shown) > 1 else "not recorded")
-for at, ((label, values), style) in enumerate(zip(shown.items(), k_styles(shown), strict=True)):
-    draw_recorded(ax, values, 0.15 * at, label, style)
+for at, ((label, results), style) in enumerate(zip(shown.items(), k_styles(shown), strict=True)):
+    draw_recorded(ax, results, 0.15 * at, label, style)
 ax.set_xticks(range(8), [*groups.values()] * 2, rotation=40, ha="right")
 ax.axvline(3.6, color=COLOURS["grey"], lw=0.8)
 ax.set(ylabel="held-out r", ylim=(0, 1.25), title="mean over units (left), pooled (right)")
@@ -855,7 +877,9 @@ for name, kind in (("joint", JointSAE), ("alone", TopKSAE)):
     half[name] = joint_codes(trained_on(both, kind), (0, 1), list(both))["codes"]
 for name, (a, b) in half.items():
     found = ols_both_ways((a[:20000], b[:20000]), (a[20000:], b[20000:])).mean(0)
-    run.record(**{f"half_{name}_unit": found[0], f"half_{name}_pooled": found[1]})
+    run.tabulate("half", of=name, average=AVERAGES, r=found)
+    for average in AVERAGES:
+        run.tell(**{f"half_{name}_{average}": f"mean(half.r where of = {name} and average = {average})"})
 
 # %% [markdown]
 # By units and pooled: the features themselves {glue:text}`half_truth_unit:.3f` and {glue:text}`half_truth_pooled:.3f`;
