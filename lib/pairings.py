@@ -4,7 +4,8 @@ Letters name populations: n neurons, s latents of an SAE, r latents of a random 
 neurons of network a. `ss` pairs latents of a with latents of b.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import pandas as pd
@@ -18,9 +19,10 @@ from lib.regression import prediction_correlations, ridge_correlations, ridge_we
 from lib.sae import PART, TopKSAE
 
 PAIRINGS = ("nn", "ss", "rs", "sn", "rn")
-MATCHING = ("soft", "semi_ab", "semi_ba")
-GEOMETRY = ("cka", "rsa")
-RIDGE = ("ridge_ab", "ridge_ba")
+MATCHING = {"soft": "soft-matching", "semi_ab": "semi-matching, a to b", "semi_ba": "semi-matching, b to a"}
+RIDGE = {"ridge_ab": "ridge, a to b", "ridge_ba": "ridge, b to a"}
+GEOMETRY = {"cka": "linear CKA, debiased", "rsa": "RSA"}  # metrics without a fit, in words and as functions
+UNFITTED: dict[str, Callable] = {"cka": partial(linear_cka, debiased=True), "rsa": rsa}
 
 
 class Held(NamedTuple):
@@ -36,7 +38,7 @@ class Pairing(NamedTuple):
     name: str
     a: str
     b: str
-    metrics: tuple[str, ...] = MATCHING + RIDGE
+    metrics: tuple[str, ...] = (*MATCHING, *RIDGE)
     seed: int = 0  # number of the pair of models or of SAEs
 
 
@@ -90,7 +92,7 @@ def _ridge(populations, source, targets):
 
 
 def _matching(populations, pairing):
-    if not {*MATCHING} & {*pairing.metrics}:
+    if not MATCHING.keys() & {*pairing.metrics}:
         return {}
     ab = correlations(populations, pairing.a, pairing.b)
     ba = [(train.T, test.T) for train, test in ab]
@@ -99,15 +101,12 @@ def _matching(populations, pairing):
 
 
 def _unfitted(populations, pairing):
-    """RSA and CKA, which have no fit, on the stimuli of each fold."""
-    if not {*GEOMETRY} & {*pairing.metrics}:
+    """Metrics that have no fit, on the stimuli of each fold."""
+    if not UNFITTED.keys() & {*pairing.metrics}:
         return {}
     x, y = (populations.responses[name] for name in (pairing.a, pairing.b))
     parts = [(x[test], y[test]) for _, test in populations.folds]
-    return {
-        "cka": [float(linear_cka(*part, debiased=True)) for part in parts],
-        "rsa": [float(rsa(*part)) for part in parts],
-    }
+    return {name: [float(metric(*part)) for part in parts] for name, metric in UNFITTED.items()}
 
 
 def score_pairs(pairs: Iterable[FoldMoments], pairings: Sequence[str] = PAIRINGS) -> pd.DataFrame:

@@ -54,6 +54,7 @@ class Measured(NamedTuple):
 
     scores: pd.DataFrame  # as `lib.pairings.score`, a seed is an SAE's; "shuffled nn": stimuli of b in another order
     silent: float  # share of trained latents that are 0 throughout some fold and were left out
+    folds: list[tuple[torch.Tensor, torch.Tensor]]  # of the scored stimuli, on which all scores are read
     constant: tuple[int, int]  # units of a and of b that never change: they score 0 and are counted
 
 
@@ -180,14 +181,14 @@ def measure(split: Split, sae: TopKSAE, control: TopKSAE, folds: int = 5, seed: 
     held = Held(n | latents | dict(zip(("r_a", "r_b"), random, strict=True)) | shuffled, parts)
     kept = sum(code.shape[1] for code in codes) / (len(codes) * sae.encoder.shape[-1])
     constant_a, constant_b = (int(constant_units(y).sum()) for y in n.values())
-    return Measured(score(held, wanted(len(codes) // 2)), 1 - kept, (constant_a, constant_b))
+    return Measured(score(held, wanted(len(codes) // 2)), 1 - kept, parts, (constant_a, constant_b))
 
 
 def wanted(seeds: int) -> list[Pairing]:
     """What is scored with so many SAEs of each network: the pairings of this module, and chance."""
-    matched, (forth, back) = MATCHING + GEOMETRY, ((one,) for one in RIDGE)
+    matched, (forth, back) = (*MATCHING, *GEOMETRY), ((one,) for one in RIDGE)
     found = [
-        Pairing("nn", "n_a", "n_b", matched + RIDGE),
+        Pairing("nn", "n_a", "n_b", (*matched, *RIDGE)),
         Pairing("rn", "r_a", "n_b", forth),
         Pairing("rn", "n_a", "r_b", back),
         Pairing("ra", "r_a", "s0_a", matched),
@@ -288,7 +289,7 @@ def findings(
     both = {ab: [values(measured.scores, metric, ab) for metric in RIDGE] for ab in ("nn", "sn", "rn")}
     ridge = {ab: (forth + back) / 2 for ab, (forth, back) in both.items()}
     fit, seen = explained(split, training.model)
-    folds = k_folds(split.scored.shape[1], soft["nn"].shape[1], settings.first_seed)
+    folds = measured.folds
     matched = latents_match(active_codes(half.model, split.scored, folds), folds, (0, 1))
     return Findings(
         units=split.units,

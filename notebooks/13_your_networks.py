@@ -267,17 +267,17 @@ run.record(silent=found.silent, constant_a=found.constant[0], constant_b=found.c
 # %%
 MATCHED = {"nn": "neurons (N-N)", "ss": "latents (S-S)", "rs": "random (R-S)"}
 PREDICTED = {"nn": "neurons (N-N)", "sn": "latents (S-N)", "rn": "random (R-N)"}
-NAMES = {"soft": "soft-matching", "semi_ab": "semi-matching, a to b", "semi_ba": "semi-matching, b to a"}
-NAMES |= {"cka": "linear CKA, debiased", "rsa": "RSA", "ridge_ab": "ridge, a to b", "ridge_ba": "ridge, b to a"}
+UNPREDICTED = MATCHING | GEOMETRY
+NAMES = UNPREDICTED | RIDGE
 
 # %% tags=["hide-input"]
-scored = {(metric, ab) for metric in MATCHING + GEOMETRY for ab in ("nn", "ss", "rs", "aa", "bb", "ra", "rb")}
+scored = {(metric, ab) for metric in UNPREDICTED for ab in ("nn", "ss", "rs", "aa", "bb", "ra", "rb")}
 scored |= {(metric, ab) for metric in RIDGE for ab in PREDICTED}
 run.record(**{f"{metric}_{ab}": values(measured.scores, metric, ab).mean(0) for metric, ab in sorted(scored)})
-own.score_table(measured.scores, MATCHED, {metric: NAMES[metric] for metric in MATCHING + GEOMETRY})
+own.score_table(measured.scores, MATCHED, UNPREDICTED)
 
 # %% tags=["hide-input"]
-own.score_table(measured.scores, PREDICTED, {metric: NAMES[metric] for metric in RIDGE})
+own.score_table(measured.scores, PREDICTED, RIDGE)
 
 # %% [markdown]
 # The first table compares populations of a and b, the second predicts the units of one network from the units, the

@@ -37,6 +37,7 @@ class Run:
         self.device = choose_device(self.parameters["device"])
         self.values: dict = {}
         self.tables: dict[str, list[dict]] = {}
+        self._rows: dict[str, set[frozenset]] = {}  # the same rows, to find one that is there already
         self.started = time.perf_counter()
         use_theme()
 
@@ -75,15 +76,15 @@ class Run:
             raise ValueError(f"table {name}: the lists have {sorted(lengths)} values: give each row one of each")
         rows = [{key: _plain(each[i] if key in lists else each) for key, each in columns.items()}
                 for i in range(*lengths or {1})]  # fmt: skip
-        kept = self.tables.get(name, [])
+        kept, seen = self.tables.get(name, []), self._rows.get(name, set())
         for row in rows:
             if not all(isinstance(x, str) or math.isfinite(x) for x in row.values()):
                 raise ValueError(f"table {name}: {row} is not finite: record how many runs failed")
             if kept and row.keys() != kept[0].keys():
                 raise ValueError(f"table {name}: its columns are {', '.join(kept[0])}, not {', '.join(row)}")
-            if row in kept:
+            if frozenset(row.items()) in seen:
                 raise ValueError(f"table {name}: {row} is there already: add a column that tells the rows apart")
-        self.tables[name] = kept + rows
+        self.tables[name], self._rows[name] = kept + rows, seen | {frozenset(row.items()) for row in rows}
 
     def ask(self, question: str, **where):
         """What this run's results answer, see `lib.chapter.tables.asked`."""
