@@ -943,11 +943,9 @@ real = bool(own) and run.values["nsd_least_images"] >= 10000 and run.values["nsd
 # %%
 SHORT = {"torchvision:resnet50": "resnet50", "torchvision:vit_b_16": "vit"}
 for name, found in {SHORT[name]: found for (name, _), found in own.items() if name in SHORT and real}.items():
-    if 1 in found:
-        run.record(**{f"a15_{name}": percent(found, 1)[0], f"a15_{name}_over_random": percent(found, 1, "random")[0]})
-    rest = [percent(found, s)[0] for s in found if s != 1]
-    if len(rest) >= 3:
-        run.record(**{f"a16_{name}_subjects": len(rest), f"a16_{name}_min": min(rest)})
+    for s in [s for s in found if s == 1 or len(found.keys() - {1}) >= 3]:
+        gain_here, over_random = (percent(found, s, other)[0] for other in ("neurons", "random"))
+        run.tabulate("nsd", network=name, subject=s, gain=gain_here, over_random=over_random)
 
 # %% [markdown]
 # ## What to take away
