@@ -212,8 +212,7 @@ epochs: float = 300.0  # passes over the training activations for their SAEs
 # %%
 run = Run("11_brains", globals())
 numbers = list(range(1, subjects + 1))
-run.record(subjects=subjects, images=images, voxels=voxels, features=features, units=units, latents=latents, k=k)
-run.record(active=active, sae_images=sae_images, sae_steps=sae_steps)
+run.record(images=images, features=features, active=active, units=units, latents=latents, k=k, sae_images=sae_images)
 
 # %% [markdown]
 # Everything random in the simulation has a generator of its own, so that a change in one place leaves the other draws
@@ -424,16 +423,15 @@ scores = {
 }
 
 # %%
-for (name, kind), of_subjects in scores.items():
-    run.record(**{f"{name}_{kind}": [float(each.mean()) for each in of_subjects]})
-
-# %%
 for kind in KINDS.values():
+    columns = {name: [each.mean() for each in scores[name, kind]] for name in predictors}
     for name in ("neurons", "random"):
         pairs = zip(scores["latents", kind], scores[name, kind], strict=True)
-        gains = torch.stack([(better - worse).mean() for better, worse in pairs])
-        run.record(**{f"over_{name}_{kind}": gains, f"least_over_{name}_{kind}": gains.min()})
-        run.record(**{f"most_over_{name}_{kind}": gains.max()})
+        columns[f"over_{name}"] = [(better - worse).mean() for better, worse in pairs]
+    run.tabulate("scores", control=kind, subject=numbers, **columns)
+    run.tell(**{f"{column}_{kind}": f"scores.{column} where control = {kind}" for column in columns})
+run.tell(least_over_neurons_positive="min(scores.over_neurons where control = positive)")
+run.tell(most_over_neurons_negative="max(scores.over_neurons where control = negative)")
 run.record(expected=expected_r(features, units))
 
 # %% tags=["hide-input", "remove-output"]
@@ -466,9 +464,9 @@ run.figure(
 # :::
 
 # %% tags=["hide-input"]
-columns = {name: f"{name}_*" for name in predictors}
-columns |= {"latents minus neurons": "over_neurons_*", "latents minus random": "over_random_*"}
-run.recorded_table(profile, columns).T
+columns = {name: f"scores.{name}" for name in predictors}
+columns |= {"latents minus neurons": "scores.over_neurons", "latents minus random": "scores.over_random"}
+run.recorded_table(profile, columns, "control").T
 
 # %% [markdown]
 # Read the positive control first. Neurons reach {glue:text}`neurons_positive:.3f` of the ceiling, where theory gives
@@ -517,9 +515,8 @@ by_sae = {kind: [gain(1, roi, code) for code in few_codes] for roi, kind in KIND
 
 # %%
 run.record(curve_first=curve_images[0], curve_sae_first=curve_sae_images[0], curve_sae_second=curve_sae_images[1])
-for kind in KINDS.values():
-    run.record(**{f"few_images_gain_{kind}": by_images[kind][0], f"few_sae_images_gain_{kind}": by_sae[kind][0]})
-    run.record(**{f"more_sae_images_gain_{kind}": by_sae[kind][1]})
+run.record(few_images_gain_positive=by_images["positive"][0])
+run.record(few_sae_images_gain_positive=by_sae["positive"][0], more_sae_images_gain_positive=by_sae["positive"][1])
 few_explained = explained_variance(few, y[:1].expand(lengths, -1, -1))
 run.record(few_explained=few_explained[0], more_explained=few_explained[1])
 
@@ -650,32 +647,33 @@ def coded(b, active_latents, count):
 
 
 # %%
-def compare(found, session, place):
-    """Record scores of all predictors and their differences, over V4 neurons and over folds; names end in `place`."""
+def compare(found, session, **setting):
+    """Tabulate scores and the gap of latents over neurons, by V4 neuron and by fold; return the scores by both."""
     each = {name: encoding_scores(x, monkey[session], seed=seed) for name, x in found[session].items()}
-    run.record(**{f"v4_{name}_{place}": values.mean(0) for name, values in each.items()})
-    for name in ("neurons", "random"):
-        gap = each["latents"] - each[name]
-        run.record(**{f"v4_over_{name}_{place}": gap.mean(0), f"v4_folds_over_{name}_{place}": gap.mean(1)})
+    gap = each["latents"] - each["neurons"]
+    where = {"session": ("first", "second")[session], **setting}
+    of_cells = {name: values.mean(0) for name, values in each.items()}
+    run.tabulate("v4_scores", **where, cell=range(gap.shape[1]), **of_cells, over_neurons=gap.mean(0))
+    run.tabulate("v4_folds", **where, fold=range(len(gap)), over_neurons=gap.mean(1))
     return each
 
 
 # %%
-best, gaps = {}, {"first": [], "second": []}  # mean scores of latents in the first session; mean gaps
+best = {}  # mean scores of latents in the first session
 for b, active_latents in [(b, count) for b in range(len(v4_blocks)) for count in v4_k] if v4 else []:
     found, share = coded(b, active_latents, v4_sae_images[-1])
-    place = f"b{v4_blocks[b]}_k{active_latents}"
-    each = [compare(found, i, f"{session}_{place}") for i, session in enumerate(gaps)]
-    best[b, active_latents] = float(each[0]["latents"].mean())
-    for session, values in zip(gaps, each, strict=True):
-        gaps[session].append(float((values["latents"] - values["neurons"]).mean()))
-    run.record(**{f"v4_{name}_share_{place}": ceiling_share(x, monkey[1].ceiling) for name, x in each[1].items()})
+    setting = {"place": f"b{v4_blocks[b]}_k{active_latents}", "block": v4_blocks[b], "k": active_latents}
+    in_first, in_second = (compare(found, session, **setting) for session in (0, 1))
+    best[b, active_latents] = float(in_first["latents"].mean())
+    shares = {name: ceiling_share(x, monkey[1].ceiling) for name, x in in_second.items()}
+    run.tabulate("v4_shares", **setting, fold=range(len(shares["latents"])), **shares)
     silent = (found[0]["latents"] == 0).all(0).double().mean()
-    run.record(**{f"v4_explained_{place}": share, f"v4_silent_{place}": silent})
+    run.tabulate("v4_saes", **setting, explained=share, silent=silent)
 
 # %%
-if v4:
-    run.record(v4_largest_gap_first=max(gaps["first"]), v4_largest_gap_second=max(gaps["second"]))
+for session in ("first", "second") if v4 else []:
+    _, means, _ = run.series("v4", f"v4_scores.over_neurons where session = {session}", "place")
+    run.record(**{f"v4_largest_gap_{session}": max(means)})
 
 # %% [markdown]
 # ### More stimuli, more SAE images
@@ -689,13 +687,14 @@ if v4:
 
 # %%
 def with_fewer(found, count):
-    """Scores of each V4 neuron from latents and from neurons, over three random subsets of `count` stimuli."""
+    """Latents minus neurons for each V4 neuron, over three random subsets of `count` stimuli."""
     total = len(monkey[0].responses)
     drawn = [torch.randperm(total, generator=seeded(seed + i))[:count] for i in range(3)]
     each = [
         [encoding_scores(found[0][name], monkey[0], rows, seed) for rows in drawn] for name in ("latents", "neurons")
     ]
-    return [torch.stack(scores).mean((0, 1)) for scores in each]
+    of_latents, of_neurons = (torch.stack(scores).mean((0, 1)) for scores in each)
+    return of_latents - of_neurons
 
 
 # %%
@@ -704,14 +703,15 @@ if v4:
     found, _ = coded(b, active_latents, v4_sae_images[-1])
     run.record(v4_best_block=v4_blocks[b], v4_best_k=active_latents)
     for count in v4_images:
-        of_latents, of_neurons = with_fewer(found, count)
-        run.record(**{f"v4_gap_images_{count}": of_latents - of_neurons, f"v4_neurons_images_{count}": of_neurons})
+        gap = with_fewer(found, count)
+        run.tabulate("v4_stimuli", stimuli=count, cell=range(len(gap)), over_neurons=gap)
 
 # %%
 for count in v4_sae_images if v4 else []:
-    fewer, share = coded(b, active_latents, count)
-    compare(fewer, 0, f"sae_{count}")
-    run.record(**{f"v4_explained_sae_{count}": share})
+    fewer, _ = coded(b, active_latents, count)
+    of_latents, of_neurons = (encoding_scores(fewer[0][x], monkey[0], seed=seed) for x in ("latents", "neurons"))
+    gap = (of_latents - of_neurons).mean(0)
+    run.tabulate("v4_sae_images", images=count, cell=range(len(gap)), over_neurons=gap)
 
 # %%
 if v4:
@@ -732,9 +732,9 @@ if v4:
 
 # %%
 def both_ways(name, x, target):
-    """Record soft-matching of two populations and how well the second is predicted from the first, over folds."""
-    run.record(**{f"v4_soft_{name}": soft_matching_score(x, target, seed=seed).folds})
-    run.record(**{f"v4_ridge_{name}": ridge_score(x, target, seed=seed).folds})
+    """Tabulate soft-matching of two populations and how well the second is predicted from the first, by fold."""
+    soft, ridge = (metric(x, target, seed=seed).folds for metric in (soft_matching_score, ridge_score))
+    run.tabulate("v4_populations", compared=name, fold=range(len(soft)), soft=soft, ridge=ridge)
 
 
 # %%
@@ -755,29 +755,37 @@ if v4:
 # %% tags=["hide-input"]
 COUNTS = ("cells_1", "stimuli_1", "cells_2", "stimuli_2", "repetitions", "ceiling", "best_block", "best_k", "shared")
 COUNTS += ("largest_gap_first", "largest_gap_second")
-MATCHES = [f"{metric}_{name}" for metric in ("soft", "ridge") for name in ("populations", "half", "itself", "shuffled")]
-ends = {}
-for curve, pattern in {"images": "v4_gap_images_*", "sae": "v4_over_neurons_sae_*"}.items():
-    at, _, _ = run.series("v4", pattern)
-    ends |= {f"{end}_{curve}": pattern.replace("*", str(at[i]) if at else "") for end, i in (("few", 0), ("most", -1))}
-gaps = {name: run.known("v4")[name]["mean"] for name in run.known("v4") if name.startswith("v4_over_neurons_first_b")}
-ends["nearest_explained"] = max(gaps, key=gaps.get, default="").replace("over_neurons_first", "explained")
-run.quote("v4", *[f"v4_{name}" for name in (*COUNTS, "shuffled", *MATCHES)], **ends)
-best_k = run.known("v4").get("v4_best_k")
+questions = {}
+for metric in ("soft", "ridge"):
+    for name in ("populations", "half", "itself", "shuffled"):
+        questions[f"v4_{metric}_{name}"] = f"v4_populations.{metric} where compared = {name}"
+CURVES = {"images": ("v4_stimuli.over_neurons", "stimuli"), "sae": ("v4_sae_images.over_neurons", "images")}
+for curve, (question, along) in CURVES.items():
+    at, _, _ = run.series("v4", question, along)
+    for end, i in (("few", 0), ("most", -1)):
+        questions[f"{end}_{curve}"] = f"{question} where {along} = {at[i] if at else 'none'}"
+
+# %% tags=["hide-input"]
+places, means, _ = run.series("v4", "v4_scores.over_neurons where session = first", "place")
+nearest = places[means.index(max(means))] if places else "none"
+questions["nearest_explained"] = f"mean(v4_saes.explained where place = {nearest})"
+run.quote("v4", *[f"v4_{name}" for name in (*COUNTS, "shuffled")], **questions)
+best_k = run.results("v4")["values"].get("v4_best_k")
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(3, width=2.8)
-PANELS = {f"v4_{name}_first_b*_k{best_k}": (axes[0], name) for name in ("neurons", "latents", "random")}
-PANELS |= {"v4_gap_images_*": (axes[1], "images"), "v4_over_neurons_sae_*": (axes[2], "SAE images")}
-for (pattern, (ax, name)), style in zip(PANELS.items(), k_styles(PANELS), strict=True):
-    at, means, errors = run.series("v4", pattern)
+place = f"where session = first and k = {best_k}"
+PANELS = [(axes[0], name, f"v4_scores.{name} {place}", "block") for name in ("neurons", "latents", "random")]
+PANELS += [(axes[1], "images", *CURVES["images"]), (axes[2], "SAE images", *CURVES["sae"])]
+for (ax, name, question, along), style in zip(PANELS, k_styles(range(len(PANELS))), strict=True):
+    at, means, errors = run.series("v4", question, along)
     ax.errorbar(at, means, errors, label=name, **style)
 for ax, name in zip(axes[1:], ("stimuli", "images for the SAE"), strict=True):
     ax.axhline(0, color=COLOURS["grey"], lw=1)
     ax.set(xlabel=name, ylabel="latents minus neurons")
     if best_k:
         log_ticks(ax, ax.lines[0].get_xdata())
-axes[0].set(xlabel="block", ylabel="correlation", xticks=run.series("v4", f"v4_neurons_first_b*_k{best_k}")[0])
+axes[0].set(xlabel="block", ylabel="correlation", xticks=run.series("v4", f"v4_scores.neurons {place}", "block")[0])
 axes[0].legend(loc="best")
 run.figure(
     axes,
@@ -799,10 +807,12 @@ run.figure(
 # :::
 
 # %% tags=["hide-input"]
-columns = {name: f"v4_{name}_first_*" for name in ("neurons", "latents", "random")}
-columns |= {"latents minus neurons": "v4_over_neurons_first_*", "over folds": "v4_folds_over_neurons_first_*"}
-columns |= {"second session": "v4_over_neurons_second_*", "explained": "v4_explained_*", "silent": "v4_silent_*"}
-run.recorded_table("v4", columns)
+columns = {name: f"v4_scores.{name} where session = first" for name in ("neurons", "latents", "random")}
+columns |= {"latents minus neurons": "v4_scores.over_neurons where session = first"}
+columns |= {"over folds": "v4_folds.over_neurons where session = first"}
+columns |= {"second session": "v4_scores.over_neurons where session = second"}
+columns |= {name: f"mean(v4_saes.{name})" for name in ("explained", "silent")}
+run.recorded_table("v4", columns, "place")
 
 # %% [markdown]
 # A row is a block (b) and a number of active latents (k). The first three columns are correlations in the first
@@ -815,7 +825,7 @@ run.recorded_table("v4", columns)
 # Scores in units of the ceiling, for the second session, where one is known:
 
 # %% tags=["hide-input"]
-run.recorded_table("v4", {name: f"v4_{name}_share_*" for name in ("neurons", "latents", "random")})
+run.recorded_table("v4", {name: f"v4_shares.{name}" for name in ("neurons", "latents", "random")}, "place")
 
 # %% [markdown]
 # The largest gap of all blocks and $k$ is {glue:text}`v4_largest_gap_first_quoted` in the first session and
@@ -945,11 +955,9 @@ real = bool(own) and run.values["nsd_least_images"] >= 10000 and run.values["nsd
 # %%
 SHORT = {"torchvision:resnet50": "resnet50", "torchvision:vit_b_16": "vit"}
 for name, found in {SHORT[name]: found for (name, _), found in own.items() if name in SHORT and real}.items():
-    if 1 in found:
-        run.record(**{f"a15_{name}": percent(found, 1)[0], f"a15_{name}_over_random": percent(found, 1, "random")[0]})
-    rest = [percent(found, s)[0] for s in found if s != 1]
-    if len(rest) >= 3:
-        run.record(**{f"a16_{name}_subjects": len(rest), f"a16_{name}_min": min(rest)})
+    for s in [s for s in found if s == 1 or len(found.keys() - {1}) >= 3]:
+        gain_here, over_random = (percent(found, s, other)[0] for other in ("neurons", "random"))
+        run.tabulate("nsd", network=name, subject=s, gain=gain_here, over_random=over_random)
 
 # %% [markdown]
 # ## What to take away
@@ -1097,7 +1105,8 @@ def mixed_gain(share):
 
 
 mixed = {share: float(mixed_gain(share)) for share in (0, 0.25, 0.5, 0.75, 1)}
-run.record(**{f"mixed_{100 * share:.0f}": value for share, value in mixed.items()})
+run.tabulate("mixed", share=list(mixed), gain=list(mixed.values()))
+run.tell(**{f"mixed_{100 * share:.0f}": f"mean(mixed.gain where share = {share})" for share in mixed})
 
 # %% [markdown]
 # Gain in correlation as the share of the units' part rises from none over quarters to all: {glue:text}`mixed_0:.3f`,
