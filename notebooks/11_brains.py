@@ -650,10 +650,11 @@ def coded(b, active_latents, count):
 def compare(found, session, **setting):
     """Tabulate scores and the gap of latents over neurons, by V4 neuron and by fold; return the scores by both."""
     each = {name: encoding_scores(x, monkey[session], seed=seed) for name, x in found[session].items()}
-    gap = each["latents"] - each["neurons"]
+    gap, over_random = each["latents"] - each["neurons"], each["latents"] - each["random"]
     where = {"session": ("first", "second")[session], **setting}
     of_cells = {name: values.mean(0) for name, values in each.items()}
-    run.tabulate("v4_scores", **where, cell=range(gap.shape[1]), **of_cells, over_neurons=gap.mean(0))
+    of_cells |= {"over_neurons": gap.mean(0), "over_random": over_random.mean(0)}
+    run.tabulate("v4_scores", **where, cell=range(gap.shape[1]), **of_cells)
     run.tabulate("v4_folds", **where, fold=range(len(gap)), over_neurons=gap.mean(1))
     return each
 

@@ -103,7 +103,7 @@ def test_permuted_copies_align_wholly_and_rotated_ones_only_linearly(form):
     y = normal(200, 6)
     both = form(y=y, permuted=y.flip(1) * 3 + 1, rotated=y @ rotation(6))
     table = score(both, [Pairing("permuted", "y", "permuted"), Pairing("rotated", "y", "rotated")])
-    for metric in MATCHING + RIDGE:
+    for metric in (*MATCHING, *RIDGE):
         close(means(table, metric, "permuted"), [1], 1e-6)
         assert (means(table, metric, "rotated") < 0.9) == (metric in MATCHING)
 
@@ -111,7 +111,7 @@ def test_permuted_copies_align_wholly_and_rotated_ones_only_linearly(form):
 def test_geometry_is_read_on_each_held_out_fold():
     x, y = normal(100, 5), normal(100, 4, seed=1)
     both = held(x=x, y=y, scaled=3 * x + 1, rotated=x @ rotation(5))
-    table = score(both, [Pairing(name, "x", name, GEOMETRY) for name in ("y", "scaled", "rotated")])
+    table = score(both, [Pairing(name, "x", name, tuple(GEOMETRY)) for name in ("y", "scaled", "rotated")])
     for fold, (_, test) in enumerate(k_folds(100, 5, 0)):
         close(values(table, "cka", "y")[0, fold], linear_cka(x[test], y[test], debiased=True))
         close(values(table, "rsa", "y")[0, fold], rsa(x[test], y[test]))
@@ -124,7 +124,11 @@ def test_pairings_that_share_their_source_are_predicted_as_if_alone(form):
     y_a, y_b = related()
     y_c = y_b[torch.randperm(80, generator=seeded(7))][:, :3]
     both = form(a=y_a, b=y_b, c=y_c)
-    pairings = [Pairing("ab", "a", "b", RIDGE), Pairing("ac", "a", "c", RIDGE), Pairing("cb", "c", "b", RIDGE, 1)]
+    pairings = [
+        Pairing("ab", "a", "b", tuple(RIDGE)),
+        Pairing("ac", "a", "c", tuple(RIDGE)),
+        Pairing("cb", "c", "b", tuple(RIDGE), 1),
+    ]
     together = score(both, pairings)
     for one in pairings:
         alone = score(both, [one])
@@ -154,7 +158,7 @@ def test_pairs_are_scored_one_by_one_and_keep_their_order():
     table = score_pairs([streamed(**pair) for pair in pairs], ["nn"])
     for p, pair in enumerate(pairs):
         alone = score(held(**pair), [Pairing("nn", "n_a", "n_b")])
-        for metric in MATCHING + RIDGE:
+        for metric in (*MATCHING, *RIDGE):
             close(values(table, metric, "nn")[p], values(alone, metric, "nn")[0])
     assert len(set(means(table, "soft", "nn").tolist())) == 3
 
@@ -232,7 +236,7 @@ def test_pairing_scores_are_those_of_the_populations_named():
         for i in range(2):
             both = Held({"a": named[ab[0]][2 * i].double(), "b": named[ab[1]][2 * i + 1].double()}, folds)
             wanted = score(both, [Pairing(ab, "a", "b")])
-            for metric in MATCHING + RIDGE:
+            for metric in (*MATCHING, *RIDGE):
                 close(values(table, metric, ab)[i], values(wanted, metric, ab)[0], 1e-6)
 
 

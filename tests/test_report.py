@@ -290,7 +290,7 @@ def test_a_number_of_active_latents_that_fails_is_out_and_the_others_are_compare
     split = small_split()
 
     def active(sae, *others):
-        if sae.k == 1:
+        if sae.recipe.k == 1:
             raise ValueError("no latent of an SAE fires in every fold")
         return active_codes(sae, *others)
 

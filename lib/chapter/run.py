@@ -4,7 +4,6 @@ import base64
 import json
 import math
 import platform
-import re
 import subprocess
 import time
 from datetime import UTC, datetime
@@ -142,25 +141,14 @@ class Run:
         shown = {head: [_answer(name, column) for name in rows.values()] for head, column in columns.items()}
         return pd.DataFrame(shown, index=list(rows))
 
-    def table(self, columns: dict, rows: dict[str, str], along: str | None = None) -> pd.DataFrame:
+    def table(self, columns: dict, rows: dict[str, str], along: str) -> pd.DataFrame:
         """A table of what this run's tables answer.
 
         `columns` maps values of the key `along` to the heads of their columns; `rows` maps the words of a row to a
         question.
         """
-        if along is None:
-            return self._starred(columns, rows)
         cells = [[self.ask(question, **{along: value}) for value in columns] for question in rows.values()]
         return pd.DataFrame(cells, list(rows), list(columns.values())).map("{:.3f}".format)
-
-    def _starred(self, columns, rows):
-        values = [[self.values[name.replace("*", str(column))] for column in columns] for name in rows.values()]
-        means = [[value["mean"] if isinstance(value, dict) else value for value in row] for row in values]
-        return pd.DataFrame(means, list(rows), list(columns.values())).map("{:.3f}".format)
-
-    def known(self, profile: str) -> dict:
-        """The numbers recorded with the book for a longer profile, with those of this run in their place and added."""
-        return self.results(profile)["values"]
 
     def results(self, profile: str) -> dict:
         """Values and tables recorded with the book for a longer profile, this run's in their place and added."""
@@ -188,29 +176,16 @@ class Run:
             )
         self._glue(f"{profile}_source", source)
 
-    def series(self, profile: str, question: str, along: str | None = None) -> list[tuple]:
+    def series(self, profile: str, question: str, along: str) -> list[tuple]:
         """Spreads of a column for each known value of the key `along`, rising: values, means, standard errors."""
-        if along is None:
-            return self._starred_series(profile, question)
         spreads = by(question, along, self.results(profile))
         rows = [(at, spreads[at]["mean"], spreads[at]["standard_error"]) for at in sorted(spreads)]
         return list(zip(*rows, strict=True)) or [(), (), ()]
 
-    def _starred_series(self, profile, pattern):
-        known = self.known(profile)
-        rows = sorted(
-            (int(at), *known[pattern.replace("*", at)].values()) for at in _stars(known, pattern) if at.isdigit()
-        )
-        return list(zip(*rows, strict=True))[:3] or [(), (), ()]
-
-    def recorded_table(self, profile: str, columns: dict[str, str], along: str | None = None) -> pd.DataFrame:
+    def recorded_table(self, profile: str, columns: dict[str, str], along: str) -> pd.DataFrame:
         """A table of known answers: a row for each value of the key `along` that answers the first question."""
         known = self.results(profile)
         first = next(iter(columns.values()))
-        if along is None:
-            stars = _stars(known["values"], first)
-            rows = {x: [_shown(known["values"].get(name.replace("*", x))) for name in columns.values()] for x in stars}
-            return pd.DataFrame.from_dict(rows, "index", columns=list(columns))
         rows = {x: [_answer(each, known, **{along: x}) for each in columns.values()] for x in by(first, along, known)}
         return pd.DataFrame.from_dict(rows, "index", columns=list(columns))
 
@@ -240,12 +215,6 @@ class Run:
         from myst_nb import glue
 
         glue(name, value, display=display)
-
-
-def _stars(values, pattern):
-    """The words that the star of `pattern` stands for among the names of `values`."""
-    found = (re.fullmatch(re.escape(pattern).replace(r"\*", "(.+)"), name) for name in values)
-    return [match[1] for match in found if match]
 
 
 def _plain(x):
