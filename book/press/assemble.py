@@ -11,17 +11,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from book.press.pages import (
-    chapter_card,
-    chapter_label,
-    chapter_title,
-    landing_picture,
-    landing_verdicts,
-    live_table,
-    recorded_times,
-    run_times,
-    with_card,
-)
+from book.press import pages
 from book.press.reference import reference
 from book.press.runner import run_seconds
 from lib import store
@@ -34,15 +24,13 @@ STRICT = ["-W", "-n", "--keep-going", "-q"]  # a warning is an error, missing re
 
 def build(profile: str) -> int:
     """Copy the executed chapters of a profile into the book, write its generated pages, build; the exit status."""
-    for name in chapter_names():
-        text_notebook = f"../../notebooks/{name}.py"
-        _write_if_changed(store.ROOT / "book" / "chapters" / f"{name}.ipynb", _published(name, profile, text_notebook))
-    _write_if_changed(store.ROOT / "book" / "chapters" / "_verdicts.md", landing_verdicts(profile))
-    _write_if_changed(store.ROOT / "book" / "chapters" / "_run_times.md", run_times(profile))
-    _write_if_changed(store.ROOT / "book" / "chapters" / "_recorded_times.md", recorded_times())
-    _write_if_changed(store.ROOT / "book" / "chapters" / "_live.md", live_table())
-    _write_if_changed(store.ROOT / "book" / "chapters" / "_reference.md", reference())
-    write_whole(store.ROOT / "build" / profile / "landing.svg", landing_picture(profile))
+    written = {f"{name}.ipynb": _published(name, profile, f"../../notebooks/{name}.py") for name in chapter_names()}
+    written |= {"_verdicts.md": pages.landing_verdicts(profile), "_run_times.md": pages.run_times(profile)}
+    written |= {"_recorded_times.md": pages.recorded_times(), "_live.md": pages.live_table()}
+    written["_reference.md"] = reference()
+    for name, text in written.items():
+        _write_if_changed(store.ROOT / "book" / "chapters" / name, text)
+    write_whole(store.ROOT / "build" / profile / "landing.svg", pages.landing_picture(profile))
     status = _jupyter_book(store.ROOT, store.ROOT, *STRICT)
     if status == 0:
         print("\n".join(f"{name:28} {run_seconds(name, profile):6.1f} s" for name in chapter_names()))
@@ -91,7 +79,8 @@ def _published(name, label, text_notebook):
     """An executed chapter as its page shows it: with its card, and without what differs from run to run."""
     profile = checked_run(name, label)["profile"]
     notebook = nbformat.read(output_path(name, label), as_version=4)
-    notebook.cells[0].source = with_card(notebook.cells[0].source, chapter_card(name, label, text_notebook))
+    card = pages.chapter_card(name, label, text_notebook)
+    notebook.cells[0].source = pages.with_card(notebook.cells[0].source, card)
     notebook.metadata.pop("run")
     if profile == "quick":  # the defaults, which the parameters cell already shows
         notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]
@@ -101,7 +90,7 @@ def _published(name, label, text_notebook):
 def _alone(text):
     """A published chapter as a page without a book: other chapters by their titles, and its own references."""
     notebook = nbformat.reads(text, as_version=4)
-    titles = {chapter_label(name): chapter_title(name) for name in chapter_names()}
+    titles = {pages.chapter_label(name): pages.chapter_title(name) for name in chapter_names()}
     pattern = r"\{ref\}`(?:([^`<]+) <)?(" + "|".join(titles) + ")>?`"
     for cell in notebook.cells:
         if cell.cell_type == "markdown":

@@ -68,28 +68,35 @@ def landing_verdicts(profile: str) -> str:
 
 def run_times(profile: str) -> str:
     """The table of run times and what each chapter ran on, as Markdown."""
-    lines = ["| chapter | seconds | device | versions | date | revision |", "|---|---:|---|---|---|---|"]
-    results = results_of(profile)
+    rows, results = [], results_of(profile)
     for name in chapter_names():
         if name not in results:
             raise ValueError(f"build/{profile}/{name}.json is missing: run `make book` again")
         source = results[name]["provenance"]
         versions = ", ".join(f"{package} {number}" for package, number in source["versions"].items())
         seconds = f"{run_seconds(name, profile):.1f}"
-        cells = (f"[](#{chapter_label(name)})", seconds, source["device"], versions, source["date"], source["revision"])
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+        rows.append((_link(name), seconds, source["device"], versions, source["date"], source["revision"]))
+    return _markdown("chapter", "seconds", "device", "versions", "date", "revision", rows=rows)
 
 
 def recorded_times() -> str:
     """The table of how long the recorded runs took, as Markdown."""
-    lines = ["| chapter | profile | minutes | device | date |", "|---|---|---:|---|---|"]
+    rows = []
     for folder in sorted(path for path in (store.ROOT / "book" / "results").glob("*") if path.is_dir()):
         for name, content in recorded_results(folder.name).items():
             made, minutes = content["provenance"], f"{content['seconds'] / 60:.0f}"
-            cells = (f"[](#{chapter_label(name)})", folder.name, minutes, made["device"], made["date"])
-            lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines) + "\n"
+            rows.append((_link(name), folder.name, minutes, made["device"], made["date"]))
+    return _markdown("chapter", "profile", "minutes", "device", "date", rows=rows)
+
+
+def _link(chapter):
+    return f"[](#{chapter_label(chapter)})"
+
+
+def _markdown(*heads, rows):
+    """A table; what is counted in seconds or minutes stands on the right."""
+    sides = ["---:" if head in ("seconds", "minutes") else "---" for head in heads]
+    return "".join(f"| {' | '.join(map(str, row))} |\n" for row in (heads, sides, *rows))
 
 
 def live_changes() -> list[dict]:
@@ -101,16 +108,15 @@ def live_table() -> str:
     """The table of these changes with how long each took where the book was recorded, as Markdown."""
     path = store.ROOT / "book" / "results" / "live.json"
     found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"times": {}}
-    lines = ["| chapter | `ARGS` | what to watch | seconds |", "|---|---|---|---:|"]
+    rows = []
     for change in live_changes():
         timed = found["times"].get(change["chapter"], {})
         # A time belongs to the arguments it was taken with.
         took = timed["seconds"] if timed.get("arguments") == change["arguments"] else "not timed"
         arguments = change["arguments"].replace("|", "\\|")
-        lines.append(f"| [](#{chapter_label(change['chapter'])}) | `{arguments}` | {change['watch']} | {took} |")
-    if times := found.get("provenance"):
-        lines += ["", f"*Timed {times['date']} on {times['device']}, one chapter at a time.*"]
-    return "\n".join(lines) + "\n"
+        rows.append((_link(change["chapter"]), f"`{arguments}`", change["watch"], took))
+    table, times = _markdown("chapter", "`ARGS`", "what to watch", "seconds", rows=rows), found.get("provenance")
+    return table + (f"\n*Timed {times['date']} on {times['device']}, one chapter at a time.*\n" if times else "")
 
 
 def landing_picture(profile: str) -> str:

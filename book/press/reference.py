@@ -6,6 +6,7 @@ import inspect
 import re
 import sys
 from collections import defaultdict
+from dataclasses import is_dataclass
 from enum import Enum
 from functools import cache
 
@@ -17,7 +18,7 @@ from lib.chapter.parameters import chapter_names, notebook_path
 SCIENCE = {
     "Metrics": "matching geometry regression correlation moments crossval pairings",
     "Features, projections, theory": "features projections theory recovery",
-    "Toy models and sparse autoencoders": "toy_models sae codes training",
+    "Toy models and sparse autoencoders": "toy_models sae joint_sae supervised codes training",
 }
 FOLDERS = {
     "Reports, brains, and what is kept": "lib",
@@ -100,15 +101,19 @@ def _without_tags(line):
 
 
 def _fields(thing):
-    """The body of a NamedTuple as it is written, for its comments say what each field is."""
-    if not hasattr(thing, "_fields"):
+    """The body of a class of fields as it is written, for its comments say what each field is."""
+    if not _of_fields(thing):
         return ""
     kept = [line.strip() for line in inspect.getsource(thing).splitlines() if re.match(r"    \w+: \w", line)]
     return "```python\n" + "\n".join(kept) + "\n```\n"
 
 
+def _of_fields(thing):
+    return hasattr(thing, "_fields") or is_dataclass(thing)
+
+
 def _members(thing):
-    if not inspect.isclass(thing) or hasattr(thing, "_fields"):
+    if not inspect.isclass(thing) or _of_fields(thing):
         return ""
     own = [(key, value) for key, value in vars(thing).items() if inspect.isfunction(value) and value.__doc__]
     return "".join(_directive("method", key, value) for key, value in own if not key.startswith("_"))

@@ -19,17 +19,9 @@ import yaml
 from tqdm import tqdm
 
 from lib import store
+from lib.chapter import results
 from lib.chapter.parameters import chapter_names, checked, declared, notebook_path, profile_values, reads_ledger
-from lib.chapter.results import (
-    BY_RUNNER,
-    chapter_dependencies,
-    notebook_digest,
-    out_of_date,
-    output_path,
-    run_entry,
-    saved_path,
-    settle,
-)
+from lib.chapter.results import chapter_dependencies, out_of_date, output_path
 from lib.closure import closure_of
 from lib.store import differing, key, locked, write_whole
 
@@ -53,7 +45,12 @@ def run_chapters(names: list[str], profile: str, given: dict, jobs: int, label: 
     label, names = label or ("custom" if given else profile), list(dict.fromkeys(names))
     settings = {name: checked(name, {**profile_values(name, profile), **given, "profile": label}) for name in names}
     threads = max(1, (os.cpu_count() or 1) // jobs)
-    os.environ |= {"OMP_NUM_THREADS": str(threads), "TQDM_DISABLE": "1", "PYTHONPATH": str(store.ROOT), BY_RUNNER: "1"}
+    os.environ |= {
+        "OMP_NUM_THREADS": str(threads),
+        "TQDM_DISABLE": "1",
+        "PYTHONPATH": str(store.ROOT),
+        results.BY_RUNNER: "1",
+    }
     judges = {name for name in names if reads_ledger(name)}  # read the results of all others, so they run last
     waves = [name for name in names if name not in judges], [name for name in names if name in judges]
     with _alone(label), tqdm(total=len(names), unit="chapter", disable=None) as bar, ThreadPoolExecutor(jobs) as pool:
@@ -94,7 +91,7 @@ def run_chapter(name: str, settings: dict, label: str) -> str:
         return "up to date"
     anew = f"  (anew {why})" if output.exists() else ""
     output.parent.mkdir(parents=True, exist_ok=True)
-    temporary, pending = output.with_name(f".{name}.part.ipynb"), saved_path(name, label)
+    temporary, pending = output.with_name(f".{name}.part.ipynb"), results.saved_path(name, label)
     pending.unlink(missing_ok=True)
     depends, touched = chapter_dependencies(name, settings, label), _touched(name)
     started = time.perf_counter()
@@ -105,10 +102,10 @@ def run_chapter(name: str, settings: dict, label: str) -> str:
     seconds = round(time.perf_counter() - started, 1)
     failure = failure or _too_long(notebook) or _changed(depends, touched, name, settings, label)
     entry = {"chapter": name, "profile": label, "settings": settings, "seconds": seconds, "depends": depends}
-    entry |= {"key": key(depends), "notebook": notebook_digest(json.loads(nbformat.writes(notebook)))}
+    entry |= {"key": key(depends), "notebook": results.notebook_digest(json.loads(nbformat.writes(notebook)))}
     if not failure:
         try:
-            notebook.metadata["run"] = entry | {"results": settle(name, label, depends)}
+            notebook.metadata["run"] = entry | {"results": results.settle(name, label, depends)}
         except ValueError as error:  # results of another chapter, or not finite
             failure = str(error)
     pending.unlink(missing_ok=True)
@@ -123,7 +120,7 @@ def run_chapter(name: str, settings: dict, label: str) -> str:
 
 def run_seconds(name: str, label: str) -> float:
     """How long the last successful run of a chapter took, kernel start included."""
-    return run_entry(output_path(name, label))["seconds"]
+    return results.run_entry(output_path(name, label))["seconds"]
 
 
 def _touched(name):
