@@ -10,7 +10,7 @@ import yaml
 
 from book.press.runner import run_seconds
 from lib import store
-from lib.chapter.claims import ledger, load_claims, summary_table, verdict_table
+from lib.chapter.claims import ledger, load_claims, runs_of, summary_table, verdict_table
 from lib.chapter.parameters import chapter_names, notebook_path
 from lib.chapter.results import output_path, recorded_results, results_of
 
@@ -62,8 +62,8 @@ def landing_verdicts(profile: str) -> str:
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     versions = ", ".join(f"{package} {version}" for package, version in sources[-1]["versions"].items())
     line = f"*Profile {profile}, run {when} on {' and '.join(devices)}, with {versions}.*"
-    verdicts = ledger(results)
-    return "\n".join([summary_table(verdicts), line, "", verdict_table(verdicts)])
+    entries = ledger(runs_of(profile))
+    return "\n".join([summary_table(entries), line, "", verdict_table(entries)])
 
 
 def run_times(profile: str) -> str:

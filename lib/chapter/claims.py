@@ -1,7 +1,8 @@
 """The claims ledger: what the papers claim, judged by predicates over what the chapters measured.
 
-A claim in book/claims.yml `holds` if each of its predicates, see `lib.chapter.tables`, is true of its chapter's
-results; else it holds with a condition if each predicate of its `condition` is. No verdict is ever written down.
+A claim in book/claims.yml has a piece of evidence for each setting in which it was asked, see `KINDS`. A piece `holds`
+if each of its predicates, see `lib.chapter.tables`, is true of its chapter's results; else it holds with a condition if
+each predicate of its `condition` is. No verdict is ever written down, and no piece counts for another.
 """
 
 import re
@@ -12,108 +13,178 @@ from typing import NamedTuple
 import yaml
 
 from lib import store
-from lib.chapter.results import results_of
+from lib.chapter.results import recorded_results, results_of
 from lib.chapter.tables import Lacking, number, operands, true
 
 VERDICTS = ("reproduced", "reproduced-with-condition", "not-reproduced", "not-run")
+KINDS = {
+    "stated": "as stated, at the paper's setting",
+    "ours": "at our setting or scale",
+    "stand_ins": "on stand-ins",
+    "real": "on real data",
+}
 FIELD = re.compile(r"{([^{}:]+)(:[^{}]*)?}")  # of a measured text: a name or question, and a format
 
 
-class Verdict(NamedTuple):
+class Piece(NamedTuple):
+    """One piece of evidence on a claim, judged."""
+
+    kind: str  # one of KINDS
+    ran_on: str  # what it ran on, or would run on
+    verdict: str  # one of VERDICTS
+    measured: str  # the figures of the run, or what it would take
+    condition: str  # under which it holds, empty if none is needed
+    figure: str  # label of the figure or statement that shows it
+    profile: str  # whose results were judged, empty if not run
+
+
+class Entry(NamedTuple):
+    """A claim with its pieces of evidence by kind."""
+
     id: str
     paper: str  # A or B
     place: str  # where in the paper
     claim: str  # in our words
     paper_figure: str  # what the paper reports, empty if nothing
-    verdict: str  # one of VERDICTS
-    measured: str  # the figures of our run, or what it would take
-    condition: str  # under which the claim holds, empty if none is needed
-    scale: str  # at which alone it was judged, empty if at the paper's own
     chapter: str
-    figure: str  # label of the figure or statement that shows it
+    pieces: dict[str, Piece]
+
+    def verdict(self, kind: str) -> str:
+        """Of one kind of evidence, `not-run` if there is none."""
+        return self.pieces[kind].verdict if kind in self.pieces else "not-run"
 
 
 def load_claims(path: Path | None = None) -> list[dict]:
     """The ledger's entries; raises ValueError naming the claim and the field that is missing or unknown."""
     path = path or store.ROOT / "book" / "claims.yml"
     claims = yaml.safe_load(path.read_text(encoding="utf-8"))
-    required, optional = {"id", "paper", "place", "claim", "chapter"}, {"reports", "figure", "condition", "needs"}
     for claim in claims:
-        need = required | ({"holds", "measured"} if "holds" in claim else {"needs"})
-        if missing := need - set(claim):
-            raise ValueError(f"{path.name}: claim {claim.get('id', '?')} lacks {', '.join(sorted(missing))}")
-        if unknown := set(claim) - need - optional:
-            raise ValueError(f"{path.name}: claim {claim['id']} has unknown fields {', '.join(sorted(unknown))}")
+        who = f"{path.name}: claim {claim.get('id', '?')}"
+        _check_fields(claim, {"id", "paper", "place", "claim", "chapter", "evidence"}, {"reports"}, who)
+        _check_fields(claim["evidence"], {"stated"}, set(KINDS), f"{who}, evidence")
+        for kind, piece in claim["evidence"].items():
+            need = {"ran_on"} | ({"holds", "measured", "figure"} if "holds" in piece else {"needs"})
+            _check_fields(piece, need, {"condition", "needs", "requires", "chapter"}, f"{who}, {kind}")
     return claims
 
 
-def judge(claim: dict, results: dict[str, dict]) -> Verdict:
-    """The verdict on one claim from results by chapter; `not-run` if its chapter or a number it names is missing."""
-    found = results.get(claim["chapter"])
-    verdict, measured = "not-run", claim.get("needs", "a run of its chapter with this profile")
-    condition = {}
-    missing = lacking(claim, found) if found and "holds" in claim else []
-    if missing:
-        measured = claim.get("needs", f"a rerun of {claim['chapter']}, whose results lack {', '.join(missing)}")
-    elif found and "holds" in claim:
-        verdict = "not-reproduced"
-        if _all_true(claim, claim["holds"], found):
-            verdict = "reproduced"
-        elif "condition" in claim and _all_true(claim, claim["condition"]["holds"], found):
-            verdict, condition = "reproduced-with-condition", claim["condition"]
-        measured = FIELD.sub(lambda field: f"{{{field[2] or ''}}}".format(number(field[1], found)), claim["measured"])
-    return Verdict(
-        claim["id"],
-        claim["paper"],
-        claim["place"],
-        claim["claim"],
-        claim.get("reports", ""),
-        verdict,
-        measured,
-        condition.get("text", ""),
-        condition.get("scale", ""),
-        claim["chapter"],
-        claim.get("figure", ""),
-    )
+def _check_fields(given, needed, optional, who):
+    if missing := needed - set(given):
+        raise ValueError(f"{who} lacks {', '.join(sorted(missing))}")
+    if unknown := set(given) - needed - optional:
+        raise ValueError(f"{who} has unknown fields {', '.join(sorted(unknown))}")
 
 
-def ledger(results: dict[str, dict]) -> list[Verdict]:
-    """Verdicts on all claims from results by chapter, of `lib.chapter.results.results_of` or `recorded_results`."""
-    return [judge(claim, results) for claim in load_claims()]
+def judge(claim: dict, runs: dict[str, dict]) -> Entry:
+    """A claim with a verdict for each piece of its evidence, from results by profile and chapter."""
+    pieces = {kind: _judge_piece(claim, kind, runs) for kind in KINDS if kind in claim["evidence"]}
+    reports = claim.get("reports", "")
+    return Entry(claim["id"], claim["paper"], claim["place"], claim["claim"], reports, claim["chapter"], pieces)
 
 
-def full_table(verdicts: list[Verdict]) -> str:
-    """The ledger as a MyST Markdown table, each verdict linked to the figure or statement behind it."""
-    lines = [
-        "```{div} ledger",
-        "",
-        "| claim | place | what is claimed | paper's number | verdict | measured by us |",
-        "|---|---|---|---|---|---|",
-    ]
-    for entry in verdicts:
-        found = f"needs {entry.measured}" if entry.verdict == "not-run" else entry.measured
-        found += f". *Condition:* {entry.condition}." if entry.condition else ""
-        cells = (entry.id, entry.place, entry.claim, entry.paper_figure or "none", _badge(entry), found)
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join([*lines, "```"]) + "\n"
+def _judge_piece(claim, kind, runs):
+    """By the first run that is of this kind and has the numbers; `not-run` if none has."""
+    piece = claim["evidence"][kind]
+    needs, chapter = piece.get("needs", ""), piece.get("chapter", claim["chapter"])
+    for profile, results in runs.items() if "holds" in piece else ():
+        found = results.get(chapter)
+        if not found:
+            continue
+        if missing := lacking(claim, piece, found):
+            needs = needs or f"a rerun of {chapter}, whose results lack {', '.join(missing)}"
+        elif _all_true(claim, piece.get("requires", []), found):
+            return _judged(claim, kind, found, profile)
+    return Piece(kind, piece["ran_on"], "not-run", needs or f"a run of {chapter}", "", piece.get("figure", ""), "")
 
 
-def summary_table(verdicts: list[Verdict]) -> str:
-    """How many claims of each paper got each verdict, and which, as a MyST Markdown table."""
-    lines = ["| verdict | paper A | paper B |", "|---|---|---|"]
-    for verdict in VERDICTS:
+def _judged(claim, kind, found, profile):
+    piece, condition = claim["evidence"][kind], ""
+    verdict = "reproduced" if _all_true(claim, piece["holds"], found) else "not-reproduced"
+    if verdict == "not-reproduced" and "condition" in piece and _all_true(claim, piece["condition"]["holds"], found):
+        verdict, condition = "reproduced-with-condition", piece["condition"]["text"]
+    measured = FIELD.sub(lambda field: f"{{{field[2] or ''}}}".format(number(field[1], found)), piece["measured"])
+    return Piece(kind, piece["ran_on"], verdict, measured, condition, piece["figure"], profile)
+
+
+def runs_of(profile: str) -> dict[str, dict]:
+    """Results by profile and chapter: those of one profile first, then all that were recorded with the book."""
+    folders = sorted(path.name for path in (store.ROOT / "book" / "results").glob("*") if path.is_dir())
+    return {profile: results_of(profile)} | {name: recorded_results(name) for name in folders if name != profile}
+
+
+def ledger(runs: dict[str, dict]) -> list[Entry]:
+    """All claims judged from results by profile and chapter, the first profile's before the others'; see `runs_of`."""
+    return [judge(claim, runs) for claim in load_claims()]
+
+
+STANDINGS = {
+    "stands as stated, at the paper's setting": lambda entry: entry.verdict("stated") == "reproduced",
+    "stands there with a condition": lambda entry: entry.verdict("stated") == "reproduced-with-condition",
+    "not run there; holds elsewhere": lambda entry: entry.verdict("stated") == "not-run" and _held(entry),
+    "failed at the paper's setting": lambda entry: entry.verdict("stated") == "not-reproduced",
+    "failed elsewhere": lambda entry: any(entry.verdict(kind) == "not-reproduced" for kind in list(KINDS)[1:]),
+    "not run on anything": lambda entry: all(entry.verdict(kind) == "not-run" for kind in KINDS),
+}
+
+
+def _held(entry):
+    return any(entry.verdict(kind).startswith("reproduced") for kind in KINDS)
+
+
+def summary_table(entries: list[Entry]) -> str:
+    """How many claims of each paper stand where, and which, as a MyST Markdown table; a claim may be in two rows."""
+    lines = ["| | paper A | paper B |", "|---|---|---|"]
+    for words, belongs in STANDINGS.items():
         cells = []
         for paper in "AB":
-            ids = [_link(entry, entry.id) for entry in verdicts if (entry.paper, entry.verdict) == (paper, verdict)]
-            cells.append(f"{len(ids)}: {', '.join(ids)}" if ids else "none")
-        lines.append(f"| {verdict_in_words(verdict)} | {cells[0]} | {cells[1]} |")
+            found = [entry for entry in entries if entry.paper == paper and belongs(entry)]
+            cells.append(f"{len(found)}: {_listed(found, words)}" if found else "none")
+        lines.append(f"| {words} | {cells[0]} | {cells[1]} |")
     return "\n".join(lines) + "\n"
 
 
-def verdict_table(verdicts: list[Verdict]) -> str:
-    """Every claim in one line, its verdict linked to the figure or statement behind it, as a MyST Markdown table."""
-    lines = ["```{div} verdicts", "", "| claim | what is claimed | verdict |", "|---|---|---|"]
-    lines += [f"| {entry.id} | {entry.claim} | {_badge(entry)} |" for entry in verdicts]
+def _listed(entries, words):
+    """Claims by id; of evidence that is not at the paper's setting by what it ran on."""
+    if "elsewhere" not in words:
+        return ", ".join(entry.id for entry in entries)
+    bad, groups = words.startswith("failed"), []
+    for kind in list(KINDS)[1:]:
+        verdicts = {entry.id: entry.verdict(kind) for entry in entries}
+        ids = [
+            name for name, verdict in verdicts.items() if verdict != "not-run" and bad == (verdict == "not-reproduced")
+        ]
+        groups += [f"{KINDS[kind]} {', '.join(ids)}"] if ids else []
+    return "; ".join(groups)
+
+
+def verdict_table(entries: list[Entry]) -> str:
+    """Every claim in one row, its verdicts side by side, each linked to what shows it, as a MyST Markdown table."""
+    head = ["claim", "what is claimed", *KINDS.values()]
+    lines = ["```{div} verdicts", "", f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
+    for entry in entries:
+        cells = [_badge(entry.pieces[kind]) if kind in entry.pieces else "" for kind in KINDS]
+        lines.append("| " + " | ".join([entry.id, entry.claim, *cells]) + " |")
+    return "\n".join([*lines, "```"]) + "\n"
+
+
+def full_table(entries: list[Entry]) -> str:
+    """The ledger as a MyST Markdown table, a row for each piece of evidence: what it ran on, verdict and figures."""
+    lines = [
+        "```{div} ledger",
+        "",
+        "| claim | what is claimed | evidence | verdict | measured by us |",
+        "|---" * 5 + "|",
+    ]
+    for entry in entries:
+        reported = f" *The paper:* {entry.paper_figure}." if entry.paper_figure else ""
+        first = [f"{entry.id}, {entry.place}", f"{entry.claim}{reported}"]
+        for piece in entry.pieces.values():
+            found = f"needs {piece.measured}" if piece.verdict == "not-run" else piece.measured
+            found += f". *Condition:* {piece.condition}" if piece.condition else ""
+            run = f", profile {piece.profile}" if piece.profile else ""
+            cells = [*first, f"*{KINDS[piece.kind]}*: {piece.ran_on}{run}", _badge(piece), f"{found}."]
+            lines.append("| " + " | ".join(cells) + " |")
+            first = ["", ""]
     return "\n".join([*lines, "```"]) + "\n"
 
 
@@ -122,29 +193,28 @@ def verdict_in_words(verdict: str) -> str:
     return {"reproduced-with-condition": "reproduced, with a condition"}.get(verdict, verdict.replace("-", " "))
 
 
-def _badge(entry):
-    scale = f": {entry.scale} only" if entry.scale else ""
-    return f'<span class="{entry.verdict}"></span> {_link(entry, verdict_in_words(entry.verdict))}{scale}'
+def _badge(piece):
+    return f'<span class="{piece.verdict}"></span> {_link(piece, verdict_in_words(piece.verdict))}'
 
 
-def _link(entry, text):
-    if not entry.figure or entry.verdict == "not-run":
+def _link(piece, text):
+    if not piece.figure or piece.verdict == "not-run":
         return text
-    plain = entry.figure.startswith(("fig-", "tab-"))
-    return f"[{text}](#{entry.figure})" if plain else f"{{prf:ref}}`{text} <{entry.figure}>`"
+    plain = piece.figure.startswith(("fig-", "tab-"))
+    return f"[{text}](#{piece.figure})" if plain else f"{{prf:ref}}`{text} <{piece.figure}>`"
 
 
-def questions(claim: dict) -> list[str]:
-    """All names, numbers and questions of a claim's predicates and of its measured text."""
-    predicates = claim["holds"] + claim.get("condition", {}).get("holds", [])
-    sides = [side for predicate in predicates for side in _told(claim, operands, predicate)[::2]]
-    return sides + [field[1] for field in FIELD.finditer(claim["measured"])]
+def questions(piece: dict) -> list[str]:
+    """All names, numbers and questions of a piece's predicates and of its measured text."""
+    predicates = piece.get("requires", []) + piece["holds"] + piece.get("condition", {}).get("holds", [])
+    sides = [side for predicate in predicates for side in operands(predicate)[::2]]
+    return sides + [field[1] for field in FIELD.finditer(piece["measured"])]
 
 
-def lacking(claim: dict, found: dict) -> list[str]:
-    """What the results of a chapter lack of that which a claim asks."""
+def lacking(claim: dict, piece: dict, found: dict) -> list[str]:
+    """What the results of a chapter lack of that which a piece of evidence asks."""
     missing = set()
-    for question in questions(claim):
+    for question in _told(claim, questions, piece):
         try:
             _told(claim, number, question, found)
         except Lacking as error:
@@ -167,10 +237,10 @@ def _told(claim, function, *arguments):
 
 
 def print_ledger(profile: str) -> int:
-    """Print the ledger of one profile, a line a claim: id, verdict, measured figure; the exit status."""
-    results = results_of(profile)
-    if not results:
+    """Print the ledger of one profile, a line a piece of evidence: id, kind, verdict, figures; the exit status."""
+    if not results_of(profile):
         print(f"no results of profile {profile!r} yet: run `make book PROFILE={profile}`", file=sys.stderr)
-    for entry in ledger(results):
-        print(f"{entry.id:4} {entry.verdict:26} {entry.measured}")
+    for entry in ledger(runs_of(profile)):
+        for piece in entry.pieces.values():
+            print(f"{entry.id:4} {piece.kind:10} {piece.verdict:26} {piece.profile:8} {piece.measured}")
     return 0
