@@ -619,11 +619,14 @@ run.table(AVERAGE_NAMES, {words: f"mean(scores.r where of = {of})" for of, words
 # codes report more than is shared? We expect them to, pooled: a feature that is shared serves four terms of the loss,
 # one that is not serves one, so where $k$ is short the shared ones win the places.
 
+
 # %%
-z = bernoulli_uniform(24000, 48, 0.1, seeded(seed + 3), torch.float32)
-truth = [z[:, :32], z[:, 16:]]
-maps = torch.randn(2, 32, 24, generator=seeded(seed + 4)) / 24**0.5
-both = torch.stack([features @ one for features, one in zip(truth, maps, strict=True)])
+def two_systems(shared):
+    """Features of two systems, so many of 32 in common, and their responses."""
+    z = bernoulli_uniform(24000, 64 - shared, 0.1, seeded(seed + 3), torch.float32)
+    truth = [z[:, :32], z[:, 32 - shared :]]
+    maps = torch.randn(2, 32, 24, generator=seeded(seed + 4)) / 24**0.5
+    return truth, torch.stack([features @ one for features, one in zip(truth, maps, strict=True)])
 
 
 # %%
@@ -634,6 +637,7 @@ def trained_on(both, kind):
 
 
 # %%
+truth, both = two_systems(16)
 half = {"truth": truth, "raw": list(both)}
 for name, kind in (("joint", JointSAE), ("alone", TopKSAE)):
     half[name] = joint_codes(trained_on(both, kind), (0, 1), list(both))["codes"]
@@ -811,8 +815,8 @@ run.record(imagenet=int(imagenet and len(sites) == 36), small_networks=int(small
 #   networks on photographs.
 # - **SAEs.** Minibatches, a tied start, a cosine, an auxiliary loss for dead latents, and hundreds of steps, in place
 #   of Gaussian weights, the full batch at a constant rate and two million steps. Responses are centred and scaled. The
-#   paper uses AdamW. With its default decay of 0.01 and a rate of $10^{-3}$, two million steps would shrink a weight
-#   that no gradient holds by a factor $e^{-20}$; we use none.
+#   paper uses AdamW. With its default decay of one hundredth and a rate of $10^{-3}$, two million steps would shrink a
+#   weight that no gradient holds by a factor $e^{-20}$; we use none.
 # - **Sizes.** $k$ and $F$ are ours, $F$ one number for all pairs; the paper's $F$ is a multiple of the units.
 # - **Added.** Both averages, both readings of the second panel, independent, untrained and shuffled SAEs, explained
 #   variance, the length of training, and two propositions.
@@ -876,6 +880,33 @@ run.record(wide_unit=found[0], wide_pooled=found[1], base_unit=base[0], base_poo
 # pairs have {glue:text}`base_unit:.3f` and {glue:text}`base_pooled:.3f`. If the additional latents held what is special
 # to one system, alignment should fall, and by units first, for such latents tend to be weak. If it rises, $k$ was too
 # short for what the systems share. Either way $k$ belongs beside the score.
+#
+# :::{solution-end}
+# :::
+#
+# :::{exercise} Two systems that share nothing
+# :label: ex-encoders-none
+#
+# (Extend, medium, 15 minutes.) Repeat the simulation with no feature in common. What must joint codes score on new
+# stimuli, and what would it mean if they scored more?
+# :::
+#
+# :::{solution-start} ex-encoders-none
+# :label: sol-encoders-none
+# :class: dropdown
+# :::
+
+# %%
+_, apart = two_systems(0)
+a, b = joint_codes(trained_on(apart, JointSAE), (0, 1), list(apart))["codes"]
+found = ols_both_ways((a[:20000], b[:20000]), (a[20000:], b[20000:])).mean(0)
+run.record(none_unit=found[0], none_pooled=found[1])
+
+# %% [markdown]
+# Nothing: {glue:text}`none_unit:.3f` by units and {glue:text}`none_pooled:.3f` pooled. The joint loss asks for
+# agreement and cannot make it on new stimuli. A score clearly above 0 would mean that stimuli of the training had come
+# back in the test. What joint training can do is choose among what is shared, and that is what the simulation in the
+# text shows.
 #
 # :::{solution-end}
 # :::
