@@ -3,14 +3,17 @@
 Networks a and b answer the same stimuli. Letters name their populations: n the units themselves, s the latents of an
 SAE, r those of a random one. `ss` pairs latents of a with latents of b, `sn` predicts units from latents, in both
 directions. `aa` and `bb` pair the latents of two SAEs of one network, which differ in their seed alone; `ra` and `rb`
-the latents of one network with random codes of the same.
+the latents of one network with random codes of the same. Letters of what knows nothing of features: d dense random
+ReLU features, q quadratic ones, p principal and i independent axes; see `lib.baselines`.
 """
 
+import warnings
 from typing import NamedTuple
 
 import pandas as pd
 import torch
 
+from lib.baselines import MOST, ica, pca, quadratic, random_relu
 from lib.checks import check_pair
 from lib.correlation import centre_and_scale, constant_units
 from lib.crossval import k_folds, silent_units
@@ -24,6 +27,7 @@ from lib.verdict import Findings, Reading, gain, reading
 
 MOST_SCANNED = 512  # latents up to which trying several k takes seconds
 USUAL_SHARE = 64  # of larger dictionaries one latent in so many is active
+MOST_AXES = 64  # principal and independent axes that are matched; more take minutes to find
 MOST_LATENTS = 1536  # chosen unasked: beyond it the regressions from latents would take longest of all
 
 
@@ -170,6 +174,24 @@ def latents_match(codes: list[torch.Tensor], folds: list, *models: tuple[int, in
     return values(score(held, pairings), "soft", "ss")
 
 
+def plain_features(split: Split, latents: int, seed: int = 0) -> dict[str, torch.Tensor]:
+    """Features that know nothing of features, of the scored stimuli, by letter and network as `d_a`.
+
+    As many random ones as latents; products where they are not too many; as many axes as both networks have.
+    """
+    found, axes = {}, min(*split.units, MOST_AXES)
+    for i, side in enumerate("ab"):
+        fit, scored = split.fit[i, :, : split.units[i]], split.of(i)
+        made = {"d": random_relu(fit, latents, seed + i), "p": pca(fit, axes)}
+        with warnings.catch_warnings():  # components that have not converged serve as a control too
+            warnings.simplefilter("ignore")
+            made["i"] = ica(fit, axes, seed)
+        if max(split.units) * (max(split.units) + 3) // 2 <= MOST:
+            made["q"] = quadratic(fit)
+        found |= {f"{letter}_{side}": features(scored) for letter, features in made.items()}
+    return found
+
+
 def measure(split: Split, sae: TopKSAE, control: TopKSAE, folds: int = 5, seed: int = 0) -> Measured:
     """Every score on the scored stimuli."""
     parts = k_folds(split.scored.shape[1], folds, seed)
@@ -178,25 +200,28 @@ def measure(split: Split, sae: TopKSAE, control: TopKSAE, folds: int = 5, seed: 
     codes, random = (active_codes(model, split.scored, parts) for model in (sae, control))
     latents = {f"s{i // 2}_{'ab'[i % 2]}": code for i, code in enumerate(codes)}
     shuffled = {"n_shuffled": n["n_b"][order], "s_shuffled": latents["s0_b"][order]}
-    held = Held(n | latents | dict(zip(("r_a", "r_b"), random, strict=True)) | shuffled, parts)
+    plain = plain_features(split, sae.recipe.latents, seed)
+    held = Held(n | latents | plain | dict(zip(("r_a", "r_b"), random, strict=True)) | shuffled, parts)
     kept = sum(code.shape[1] for code in codes) / (len(codes) * sae.encoder.shape[-1])
     constant_a, constant_b = (int(constant_units(y).sum()) for y in n.values())
-    return Measured(score(held, wanted(len(codes) // 2)), 1 - kept, parts, (constant_a, constant_b))
+    return Measured(score(held, wanted(len(codes) // 2, "q_a" in plain)), 1 - kept, parts, (constant_a, constant_b))
 
 
-def wanted(seeds: int) -> list[Pairing]:
-    """What is scored with so many SAEs of each network: the pairings of this module, and chance."""
+def wanted(seeds: int, products: bool) -> list[Pairing]:
+    """What is scored with so many SAEs of each network, with `products` or without, and chance."""
     matched, (forth, back) = (*MATCHING, *GEOMETRY), ((one,) for one in RIDGE)
     found = [
         Pairing("nn", "n_a", "n_b", (*matched, *RIDGE)),
-        Pairing("rn", "r_a", "n_b", forth),
-        Pairing("rn", "n_a", "r_b", back),
+        Pairing("pp", "p_a", "p_b", matched),
+        Pairing("ii", "i_a", "i_b", matched),
         Pairing("ra", "r_a", "s0_a", matched),
         Pairing("rb", "r_b", "s0_b", matched),
         Pairing("shuffled nn", "n_a", "n_shuffled", matched + forth),
         Pairing("shuffled ss", "s0_a", "s_shuffled", matched),
         Pairing("shuffled rn", "r_a", "n_shuffled", forth),
     ]
+    for letter in ("r", "d", *("q" * products)):
+        found += [Pairing(f"{letter}n", f"{letter}_a", "n_b", forth), Pairing(f"{letter}n", "n_a", f"{letter}_b", back)]
     for i in range(seeds):
         a, b = f"s{i}_a", f"s{i}_b"
         found += [Pairing("ss", a, b, matched, i), Pairing("rs", "r_a", b, matched, i)]
@@ -285,9 +310,12 @@ def findings(
     split: Split, settings: Settings, training: Training[TopKSAE], half: Training[TopKSAE], measured: Measured
 ) -> Findings:
     """The numbers for a reading; ridge scores are means of both directions."""
-    soft = {ab: values(measured.scores, "soft", ab) for ab in ("nn", "ss", "rs", "aa", "bb", "ra", "rb")}
-    both = {ab: [values(measured.scores, metric, ab) for metric in RIDGE] for ab in ("nn", "sn", "rn")}
+    soft = {ab: values(measured.scores, "soft", ab) for ab in ("nn", "ss", "rs", "aa", "bb", "ra", "rb", "pp", "ii")}
+    plain = [ab for ab in ("dn", "qn") if ab in set(measured.scores.pairing)]
+    both = {ab: [values(measured.scores, metric, ab) for metric in RIDGE] for ab in ("nn", "sn", "rn", *plain)}
     ridge = {ab: (forth + back) / 2 for ab, (forth, back) in both.items()}
+    axes = max(soft["pp"], soft["ii"], key=lambda one: float(one.mean()))
+    nonlinear = max((ridge[ab] for ab in plain), key=lambda one: float(one.mean()))
     fit, seen = explained(split, training.model)
     folds = measured.folds
     matched = latents_match(active_codes(half.model, split.scored, folds), folds, (0, 1))
@@ -302,8 +330,10 @@ def findings(
         ridge_sn=float(ridge["sn"].mean()),
         match_gain=gain(soft["ss"], soft["nn"]),
         match_over_random=gain(soft["ss"], soft["rs"]),
+        match_over_axes=gain(soft["ss"], axes),
         ridge_gain=gain(ridge["sn"], ridge["nn"]),
         ridge_over_random=gain(ridge["sn"], ridge["rn"]),
+        ridge_over_plain=gain(ridge["sn"], nonlinear),
         stable=float(soft["aa"].mean() + soft["bb"].mean()) / 2,
         stable_random=float(soft["ra"].mean() + soft["rb"].mean()) / 2,
         explained=float(seen.mean()),

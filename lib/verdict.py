@@ -28,6 +28,8 @@ class Verdict(Enum):
     UNSOUND = "The scores cannot be trusted"
     HIDDEN = "Yes: the latents show alignment that the units hide"
     MATCHING_ONLY = "In part: the latents match better than the units, but predict no better"
+    NONLINEAR = "Cannot tell: the latents do better than the units, and so do features that know nothing of features"
+    AXES = "In part: principal or independent axes match better than the units, and the latents no better than they"
     RIDGE_ONLY = "In part: the latents predict better than the units, but match no better"
     ALIGNED = "No, and none are needed: the units match already"
     ROTATED = "No: a linear map carries one network to the other, and SAEs find no common axes"
@@ -76,8 +78,10 @@ class Findings(NamedTuple):
     ridge_sn: float
     match_gain: Gain  # soft-matching S-S minus N-N
     match_over_random: Gain  # S-S minus R-S
+    match_over_axes: Gain  # S-S minus the better of principal and independent axes
     ridge_gain: Gain  # S-N minus N-N
     ridge_over_random: Gain  # S-N minus R-N
+    ridge_over_plain: Gain  # S-N minus the better of dense random and quadratic features
     stable: float  # soft-matching of two SAEs of one network
     stable_random: float  # of random codes of a network with the latents of its SAE
     explained: float  # variance, on scored stimuli
@@ -123,8 +127,10 @@ def reading(found: Findings) -> Reading:
 
 
 def _verdict(found):
-    matches = found.match_gain.direction == found.match_over_random.direction == "up"
-    predicts = found.ridge_gain.direction == found.ridge_over_random.direction == "up"
+    learned = found.match_gain.direction == found.match_over_random.direction == "up"
+    matches = learned and found.match_over_axes.direction == "up"
+    nonlinear = found.ridge_gain.direction == found.ridge_over_random.direction == "up"
+    predicts = nonlinear and found.ridge_over_plain.direction != "down"
     if found.chance > _chance_limit(found):
         return Verdict.UNSOUND
     if max(found.soft_nn, found.soft_ss, found.ridge_nn, found.ridge_sn) < LIMITS["nothing"]:
@@ -132,9 +138,13 @@ def _verdict(found):
     if found.soft_nn >= LIMITS["aligned"]:
         return Verdict.ALIGNED
     if matches:
-        return Verdict.HIDDEN if predicts or found.ridge_nn >= LIMITS["linear"] else Verdict.MATCHING_ONLY
-    if predicts:
-        return Verdict.RIDGE_ONLY
+        if predicts or found.ridge_nn >= LIMITS["linear"]:
+            return Verdict.HIDDEN
+        return Verdict.NONLINEAR if nonlinear else Verdict.MATCHING_ONLY
+    if learned and found.ridge_nn >= LIMITS["linear"]:
+        return Verdict.AXES
+    if nonlinear:
+        return Verdict.RIDGE_ONLY if found.ridge_over_plain.direction == "up" else Verdict.NONLINEAR
     if found.ridge_nn >= LIMITS["linear"] and found.soft_nn < LIMITS["rotated"]:
         return Verdict.ROTATED
     return Verdict.UNITS if found.match_gain.direction == "down" else Verdict.NO_GAIN
@@ -178,12 +188,15 @@ def _latents(found):
     yield (
         f"**Latents, matched.** Soft-matching {found.soft_ss:.3f}, minus that of units {found.match_gain}: "
         f"{words[found.match_gain.direction]}. They are {against[found.match_over_random.direction]} random codes of "
-        f"the same sparsity, {found.match_over_random}."
+        f"the same sparsity, {found.match_over_random}, and {against[found.match_over_axes.direction]} the better of "
+        f"principal and independent axes, {found.match_over_axes}."
     )
     yield (
         f"**Latents as predictors.** Ridge to the other network's units {found.ridge_sn:.3f}, minus that of units "
         f"{found.ridge_gain}: {words[found.ridge_gain.direction]}. They are "
-        f"{against[found.ridge_over_random.direction]} random codes, {found.ridge_over_random}."
+        f"{against[found.ridge_over_random.direction]} random codes, {found.ridge_over_random}, and "
+        f"{against[found.ridge_over_plain.direction]} the better of dense random and quadratic features, "
+        f"{found.ridge_over_plain}. A readout that is not linear may gain without any features found."
     )
 
 

@@ -75,6 +75,8 @@
 # | two SAEs of one network, other seeds | how well could two networks match at best? |
 # | SAEs trained for half the steps | was the training long enough to believe the rest? |
 # | stimuli that no SAE has seen | is it memory? |
+# | dense random ReLU features, products of units | does it take features, or any nonlinear readout? |
+# | principal and independent axes of the units | does it take an SAE, or other axes? |
 #
 # The answer is often no. In {ref}`ch-pairs` the same method raises the scores of networks that see many things at once
 # and lowers those of networks that name one object. Where a layer has collapsed to few dimensions, or where units are
@@ -88,7 +90,8 @@
 #
 # The letters are those of {ref}`ch-pairs`: N for neurons, the units themselves; S for latents of a trained SAE; R for
 # those of a {term}`random SAE`, untrained and of the same shape. S-S matches the latents of a with those of b; S-N
-# predicts units from latents.
+# predicts units from latents. Four populations know nothing of features: D for dense random ReLU features, Q for the
+# units and their products (where these are not too many to solve), P for principal and I for independent axes.
 #
 # Stimuli are dealt at random into two parts. **The SAEs are trained on one, every score is read on the other.**
 # Matching and regression are fitted themselves, so on that second part they need folds: fitted on all folds but one,
@@ -267,17 +270,20 @@ run.record(silent=found.silent, constant_a=found.constant[0], constant_b=found.c
 # %%
 MATCHED = {"nn": "neurons (N-N)", "ss": "latents (S-S)", "rs": "random (R-S)"}
 PREDICTED = {"nn": "neurons (N-N)", "sn": "latents (S-N)", "rn": "random (R-N)"}
+AXES = {"pp": "principal (P-P)", "ii": "independent (I-I)"}
+PLAIN = {"dn": "dense (D-N)", "qn": "quadratic (Q-N)"}
+PLAIN = {ab: words for ab, words in PLAIN.items() if ab in set(measured.scores.pairing)}
 UNPREDICTED = MATCHING | GEOMETRY
 NAMES = UNPREDICTED | RIDGE
 
 # %% tags=["hide-input"]
-scored = {(metric, ab) for metric in UNPREDICTED for ab in ("nn", "ss", "rs", "aa", "bb", "ra", "rb")}
-scored |= {(metric, ab) for metric in RIDGE for ab in PREDICTED}
+scored = {(metric, ab) for metric in UNPREDICTED for ab in (*MATCHED, *AXES, "aa", "bb", "ra", "rb")}
+scored |= {(metric, ab) for metric in RIDGE for ab in PREDICTED | PLAIN}
 run.record(**{f"{metric}_{ab}": values(measured.scores, metric, ab).mean(0) for metric, ab in sorted(scored)})
-own.score_table(measured.scores, MATCHED, UNPREDICTED)
+own.score_table(measured.scores, MATCHED | AXES, UNPREDICTED)
 
 # %% tags=["hide-input"]
-own.score_table(measured.scores, PREDICTED, RIDGE)
+own.score_table(measured.scores, PREDICTED | PLAIN, RIDGE)
 
 # %% [markdown]
 # The first table compares populations of a and b, the second predicts the units of one network from the units, the
@@ -289,7 +295,10 @@ own.score_table(measured.scores, PREDICTED, RIDGE)
 # - *Down a column, and on to ridge:* axes, geometry, linear information. Units that score high on the last and low on
 #   the first are arranged differently.
 # - *The second table:* S-N exceeds N-N if the latents hold something that no linear map gets out of the units. R-N has
-#   as many predictors as S-N.
+#   as many predictors as S-N, and so has D-N. Where D-N or Q-N do as well, the gain is owed to a readout that is not
+#   linear, and says nothing of features.
+# - *The last columns of the first table:* axes that are found without an SAE. Independent axes find sparse features
+#   that are rotated among as many units; where features outnumber units they cannot.
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(2, width=3.7)
@@ -353,8 +362,10 @@ own.score_table(measured.scores, SAME, {"soft": "soft-matching", "cka": "linear 
 #   everything** at a ridge correlation of {glue:text}`limit_linear`. Below {glue:text}`limit_nothing` in all scores the
 #   networks have nothing in common. Units are **differently arranged** if the map carries nearly everything and
 #   soft-matching stays below {glue:text}`limit_rotated`.
-# - Latents **reveal** alignment if S-S is clearly above N-N *and* clearly above R-S; as predictors, if S-N is clearly
-#   above N-N *and* clearly above R-N. Ridge scores are means of both directions.
+# - Latents **reveal** alignment if S-S is clearly above N-N, clearly above R-S *and* clearly above the better of P-P
+#   and I-I, and if as predictors they are not below the better of D-N and Q-N, or a linear map carries nearly
+#   everything. As predictors they gain if S-N is clearly above N-N, R-N *and* that better one. Ridge scores are means
+#   of both directions. Latents that gain while D-N or Q-N gain more leave the question open: *cannot tell*.
 # - **Doubts** that make a verdict provisional: fewer stimuli in one part than units, latents or
 #   {glue:text}`limit_few`; explained variance that rose by more than {glue:text}`limit_rise_explained`, or S-S by more
 #   than {glue:text}`limit_rise_match`, from half the steps to all; more than {glue:text}`limit_memorised` of the
@@ -436,14 +447,16 @@ small = own.Settings(latents=32, k=3, steps=500)
 turned = {name: own.analyse(y, y @ turn, small) for name, y in (("dense", dense), ("sparse", sparse))}
 for name, one in turned.items():
     run.record(**{f"{name}_nn": one.findings.soft_nn, f"{name}_ss": one.findings.soft_ss})
-    run.record(**{f"{name}_ridge": one.findings.ridge_nn})
+    independent = values(one.measured.scores, "soft", "ii").mean()
+    run.record(**{f"{name}_ridge": one.findings.ridge_nn, f"{name}_ii": independent})
 pd.DataFrame({"the report says": {name: one.reading.verdict.value for name, one in turned.items()}})
 
 # %% [markdown]
 # Ridge N-N is {glue:text}`dense_ridge:.3f` and {glue:text}`sparse_ridge:.3f`. Soft-matching goes from
 # {glue:text}`dense_nn:.3f` to {glue:text}`dense_ss:.3f` for the dense pair and from {glue:text}`sparse_nn:.3f` to
 # {glue:text}`sparse_ss:.3f` for the sparse one. So high linear scores beside low matching leave open which case it is,
-# and the SAE tells them apart.
+# and sparse axes tell them apart. It does not take an SAE: independent axes match at {glue:text}`sparse_ii:.3f`, and
+# the report says so. An SAE is needed where there are more features than units.
 #
 # :::{solution-end}
 # :::

@@ -42,9 +42,9 @@ SMALL = Settings(48, 2, 400)
 DENSE = normal(2400, 16, dtype=torch.float32)
 
 
-def superposed(units=(16, 16), stimuli=2400):
-    z = bernoulli_uniform(stimuli, 32, 0.06, seeded(5), torch.float32)
-    return [z @ normal(32, m, seed=seed, dtype=torch.float32) for seed, m in enumerate(units, 1)]
+def superposed(units=(16, 16), stimuli=2400, features=32, p=0.06):
+    z = bernoulli_uniform(stimuli, features, p, seeded(5), torch.float32)
+    return [z @ normal(features, m, seed=seed, dtype=torch.float32) for seed, m in enumerate(units, 1)]
 
 
 def small_split(stimuli=400, units=(6, 4)):
@@ -52,10 +52,26 @@ def small_split(stimuli=400, units=(6, 4)):
 
 
 def test_superposed_features_are_hidden_from_units_and_found_by_latents():
-    found = analyse(*superposed(), SMALL)
+    found = analyse(*superposed((40, 40), 3000, 80, 0.04), Settings(80, 3, 600))
     assert found.reading.verdict is Verdict.HIDDEN
     assert found.findings.soft_ss > found.findings.soft_nn + 0.2
     assert found.findings.stable > found.findings.stable_random + 0.2
+
+
+def test_a_shared_nonlinearity_is_not_read_as_superposition():
+    """Nothing is sparse here: units are smooth functions of three Gaussian variables that both networks see."""
+    x = normal(2400, 3, dtype=torch.float32)
+    a, b = torch.tanh(x @ normal(3, 24, seed=1).float()), torch.cos(x @ normal(3, 24, seed=2).float())
+    found = analyse(a, b, SMALL)
+    assert found.findings.ridge_gain.direction == "up" and found.findings.ridge_over_plain.direction == "down"
+    assert found.reading.verdict is Verdict.NONLINEAR
+
+
+def test_sparse_features_that_are_only_rotated_are_found_by_independent_axes_as_well():
+    z = bernoulli_uniform(2400, 16, 0.1, seeded(6), torch.float32)
+    found = analyse(z, z @ rotation(16, 3).float(), SMALL)
+    assert values(found.measured.scores, "soft", "ii").mean() > 0.95 > found.findings.soft_ss
+    assert found.reading.verdict is Verdict.AXES
 
 
 def test_rotated_dense_units_share_everything_linear_and_no_axes():

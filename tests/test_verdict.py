@@ -7,7 +7,8 @@ from lib.verdict import LIMITS, Findings, Gain, Verdict, gain, reading
 UP, FLAT, DOWN = Gain(0.2, 0.01, 0.19, 0.21), Gain(0.2, 0.2, 0.1, 0.3), Gain(-0.2, 0.01, -0.21, -0.19)
 SOUND = Findings(
     units=(64, 48), dimensions=(40.0, 30.0), stimuli=(5000, 5000), latents=256, soft_nn=0.3, soft_ss=0.5, ridge_nn=0.7,
-    ridge_sn=0.8, match_gain=UP, match_over_random=UP, ridge_gain=UP, ridge_over_random=UP, stable=0.7,
+    ridge_sn=0.8, match_gain=UP, match_over_random=UP, match_over_axes=UP, ridge_gain=UP,
+    ridge_over_random=UP, ridge_over_plain=FLAT, stable=0.7,
     stable_random=0.2, explained=0.8, explained_fit=0.82, explained_rise=0.0, match_rise=0.0, silent=0.1, chance=0.01,
     constant=(0, 0),
 )  # fmt: skip
@@ -21,7 +22,7 @@ def test_verdicts_follow_the_rules():
     assert verdict() is Verdict.HIDDEN
     assert verdict(ridge_gain=FLAT) is Verdict.MATCHING_ONLY
     assert verdict(ridge_gain=FLAT, ridge_nn=0.95) is Verdict.HIDDEN
-    assert verdict(match_gain=FLAT) is Verdict.RIDGE_ONLY
+    assert verdict(match_gain=FLAT, ridge_over_plain=UP) is Verdict.RIDGE_ONLY
     assert verdict(match_gain=FLAT, ridge_gain=DOWN) is Verdict.NO_GAIN
     assert verdict(match_gain=DOWN, ridge_gain=FLAT) is Verdict.UNITS
     assert verdict(match_gain=DOWN, ridge_gain=FLAT, ridge_nn=0.95) is Verdict.ROTATED
@@ -32,8 +33,21 @@ def test_verdicts_follow_the_rules():
 
 def test_a_gain_that_random_codes_have_too_is_none():
     assert verdict(match_over_random=FLAT, ridge_over_random=FLAT) is Verdict.NO_GAIN
-    assert verdict(match_over_random=FLAT) is Verdict.RIDGE_ONLY
+    assert verdict(match_over_random=FLAT, ridge_over_plain=UP) is Verdict.RIDGE_ONLY
     assert verdict(ridge_over_random=DOWN) is Verdict.MATCHING_ONLY
+
+
+def test_a_gain_that_a_nonlinear_readout_has_too_tells_nothing_of_features():
+    assert verdict(ridge_over_plain=UP) is verdict(ridge_over_plain=FLAT) is Verdict.HIDDEN
+    assert verdict(ridge_over_plain=DOWN) is Verdict.NONLINEAR
+    assert verdict(match_gain=FLAT) is verdict(match_gain=FLAT, ridge_over_plain=DOWN) is Verdict.NONLINEAR
+    assert verdict(ridge_over_plain=DOWN, ridge_gain=FLAT) is Verdict.MATCHING_ONLY
+
+
+def test_axes_that_match_without_an_sae_are_told():
+    assert verdict(match_over_axes=FLAT, ridge_nn=0.95, ridge_gain=FLAT) is Verdict.AXES
+    assert verdict(match_over_axes=DOWN, ridge_nn=0.95, ridge_gain=FLAT) is Verdict.AXES
+    assert verdict(match_over_axes=DOWN, ridge_gain=FLAT) is Verdict.NO_GAIN
 
 
 def test_nothing_is_believed_where_chance_scores():
