@@ -2,12 +2,14 @@
 
 Symbols: `a: (..., units, n)` and `b` are projections of n features, G = A'A their Gram matrix, kappa the kurtosis of
 the projection's entries (3 if Gaussian, 1 if +-1), M the number of stimuli. Latents are white with mean 0 unless a
-covariance is given. [A] is Longon et al. 2025, [B] is Liu et al. 2026; "ours" marks what neither paper states.
+covariance is given. [A] is Longon et al. 2025, [B] is Liu et al. 2026; "ours" marks what neither states and we found
+nowhere else.
 """
 
-from math import exp, lgamma, log, sqrt
+from math import erfc, exp, lgamma, log, pi, sqrt
 
 import torch
+from scipy.optimize import minimize_scalar
 
 from lib.checks import check_alike, check_projection, check_sparsity
 
@@ -110,8 +112,8 @@ def expected_cka(n_a: int, m_a: int, m_b: int, kurtosis: float = 3.0, n_b: int |
 
         E CKA ~ [n_s / sqrt(n_a n_b)] sqrt(m_a m_b / ((n_a + m_a + kappa - 2) (n_b + m_b + kappa - 2)))
 
-    n_a, n_b features of which n_s are shared, as many as can be if n_s is not given. [B, section 3.1]; the
-    factorisation with partial overlap is ours.
+    n_a, n_b features of which n_s are shared, as many as can be if n_s is not given. [B, section 3.1], from the moments
+    of Wishart 1928 if entries are Gaussian; the factorisation with partial overlap is ours.
     """
     n_b = n_a if n_b is None else n_b
     n_s = min(n_a, n_b) if n_s is None else n_s
@@ -124,8 +126,8 @@ def expected_r2(n_a: int, m_a: int, n_b: int | None = None, n_s: int | None = No
 
         E R2(a to b) = n_s m_a / (n_a n_b)
 
-    whatever m_b and kappa; m_a / n_a when all features are shared. Ours; the full-overlap case follows from
-    [B, theorem 3.3].
+    whatever m_b and kappa; m_a / n_a when all features are shared, which follows from [B, theorem 3.3]. The overlap is
+    ours.
     """
     n_b = n_a if n_b is None else n_b
     n_s = min(n_a, n_b) if n_s is None else n_s
@@ -137,7 +139,8 @@ def expected_r(n: int, m: int) -> float:
 
         r^2 ~ Beta(m / 2, (n - m) / 2),   E r = Gamma((m + 1) / 2) Gamma(n / 2) / (Gamma(m / 2) Gamma((n + 1) / 2))
 
-    Exact for any full-rank A with m <= n. Ours, from [B, theorem 3.3 (4)].
+    Exact for any full-rank A with m <= n. The law of a multiple correlation under the null hypothesis, Fisher 1928;
+    see Muirhead 1982. It applies by [B, theorem 3.3 (4)].
     """
     if m >= n:
         return 1.0
@@ -171,7 +174,7 @@ def cka_finite_sample_factor(n: int, m: int, stimuli: int) -> float:
 
 
 def compressed_sensing_units(n: int, k: int) -> float:
-    """The unit of measurement count in compressed sensing, m_CS = k log(n / k); its constant factor is open.
+    """The paper's unit of measurement count, m_CS = k log(n / k); `recovery_units` is where recovery sets in.
 
     [B, appendix D.1, equation 38]
 
@@ -180,6 +183,29 @@ def compressed_sensing_units(n: int, k: int) -> float:
     """
     check_sparsity(n, k)
     return k * log(n / k)
+
+
+def recovery_units(n: int, k: int, nonnegative: bool = True) -> float:
+    """Units at which basis pursuit with a Gaussian projection passes from failure to success, for large n.
+
+        inf over t >= 0 of  k (1 + t^2) + (n - k) c E (g - t)_+^2,   g ~ N(0, 1)
+
+    with c = 1 if codes are known to be non-negative and c = 2 if not. This is the statistical dimension of the cone of
+    directions in which the sum (of magnitudes) of a k-sparse code falls, up to an error of order sqrt(n / k); the
+    transition is about sqrt(n) units wide. Source: Amelunxen, Lotz, McCoy and Tropp 2014; the same threshold in another
+    form: Donoho and Tanner 2005.
+
+        >>> round(recovery_units(1000, 100, nonnegative=False))
+        329
+    """
+    check_sparsity(n, k)
+    sides = 1 if nonnegative else 2
+
+    def distance(t):
+        density, tail = exp(-(t**2) / 2) / sqrt(2 * pi), erfc(t / sqrt(2)) / 2
+        return k * (1 + t**2) + (n - k) * sides * ((1 + t**2) * tail - t * density)
+
+    return float(minimize_scalar(distance, bounds=(0, 40), method="bounded").fun)
 
 
 def topk_uniform_moments(n: int, k: int) -> tuple[float, float, float]:

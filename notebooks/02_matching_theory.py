@@ -742,11 +742,9 @@ for active, values in order_2k.items():
 pd.DataFrame(cases, index=["delta_K", "delta_2K", "neurons", "codes"]).T.round(3)
 
 # %%
-everything = torch.cat(list(order_2k.values()))
-run.record(a4_order_2k_delta=everything[:, 1].max())
-run.record(a4_order_2k_score=everything[:, 3])
-run.record(a4_order_2k_worst=everything[:, 3].min())
-run.record(a4_order_2k_neurons=everything[:, 2])
+_, deltas, neurons, codes = torch.cat(list(order_2k.values())).T
+run.record(a4_order_2k_delta=deltas.max(), a4_order_2k_neurons=neurons)
+run.record(a4_order_2k_score=codes, a4_order_2k_worst=codes.min())
 
 # %% [markdown]
 # With the order of the cited theorem the claim holds in every case tried: the largest $\delta_{2K}$ is
@@ -789,24 +787,17 @@ results = torch.tensor([[restored(active) for _ in range(draws)] for active in c
 neuron_scores, code_scores, shuffled_scores, found, silent_share = results.unbind(-1)
 
 # %%
-run.record(n=n)
-run.record(k=k)
-run.record(m=m)
-run.record(a4_recovered_score=code_scores[0].mean())
-run.record(a4_neuron_score=neuron_scores[0].mean())
-run.record(a4_neuron_bound=bound(m, n))
-run.record(a4_shuffled_score=shuffled_scores[0].mean())
-run.record(a4_found=found[0].mean())
-run.record(a4_silent=silent_share[0].mean())
+run.record(n=n, k=k, m=m, draws=draws)
+run.record(a4_recovered_score=code_scores[0].mean(), a4_neuron_score=neuron_scores[0].mean())
+run.record(a4_neuron_bound=bound(m, n), a4_shuffled_score=shuffled_scores[0].mean())
+run.record(a4_found=found[0].mean(), a4_silent=silent_share[0].mean())
 
 # %%
-run.record(draws=draws)
 middle = len(counts) // 2
-run.record(middle_k=counts[middle])
+run.record(middle_k=counts[middle], control_k=counts[-1])
 run.record(a4_middle_found=found[middle].mean())
 run.record(a4_middle_score=code_scores[middle].mean())
 run.record(a4_middle_neurons=neuron_scores[middle].mean())
-run.record(control_k=counts[-1])
 run.record(a4_control_score=code_scores[-1].mean())
 run.record(a4_control_neurons=neuron_scores[-1].mean())
 run.record(a4_control_found=found[-1].mean())
