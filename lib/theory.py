@@ -2,8 +2,7 @@
 
 Symbols: `a: (..., units, n)` and `b` are projections of n features, G = A'A their Gram matrix, kappa the kurtosis of
 the projection's entries (3 if Gaussian, 1 if +-1), M the number of stimuli. Latents are white with mean 0 unless a
-covariance is given. [A] is Longon et al. 2025, [B] is Liu et al. 2026; "ours" marks what neither states and we found
-nowhere else.
+covariance is given. [A] is Longon et al. 2025, [B] Liu et al. 2026; "ours" is what we found in neither nor elsewhere.
 """
 
 from math import erfc, exp, lgamma, log, pi, sqrt
@@ -28,11 +27,8 @@ def gram_cosine(a: torch.Tensor, b: torch.Tensor, covariance: torch.Tensor | Non
     Only units x units products are formed when S is the identity. [B, theorems 3.1 and 3.2]
     """
     a, b = _whitened_pair(a, b, covariance)
-
-    def norm(x, y):
-        return torch.linalg.matrix_norm(x @ y.mT)
-
-    return norm(a, b) ** 2 / (norm(a, a) * norm(b, b)).clamp(min=torch.finfo(a.dtype).tiny)
+    cross, own_a, own_b = (torch.linalg.matrix_norm(x @ y.mT) for x, y in ((a, b), (a, a), (b, b)))
+    return cross**2 / (own_a * own_b).clamp(min=torch.finfo(a.dtype).tiny)
 
 
 def row_space(a: torch.Tensor) -> torch.Tensor:
@@ -85,23 +81,20 @@ def ols_r(a: torch.Tensor, b: torch.Tensor, covariance: torch.Tensor | None = No
     return (explained / b.square().sum(-1).clamp(min=torch.finfo(b.dtype).tiny)).sqrt()
 
 
-def _whitened(a, covariance):
-    if covariance is None:
-        return a
-    n = a.shape[-1]
-    if covariance.shape[-2:] != (n, n):
-        raise ValueError(f"covariance has shape {tuple(covariance.shape)}: give ({n}, {n}), one row for each feature")
-    check_alike(a, covariance, "the projection", "covariance")
-    return a @ matrix_root(covariance)
-
-
 def _whitened_pair(a, b, covariance):
     check_projection(a, "a")
     check_projection(b, "b")
     check_alike(a, b, "a", "b")
-    if a.shape[-1] != b.shape[-1]:
-        raise ValueError(f"a projects {a.shape[-1]} features and b {b.shape[-1]}: both need the same latent space")
-    return _whitened(a, covariance), _whitened(b, covariance)
+    n = a.shape[-1]
+    if b.shape[-1] != n:
+        raise ValueError(f"a projects {n} features and b {b.shape[-1]}: both need the same latent space")
+    if covariance is None:
+        return a, b
+    if covariance.shape[-2:] != (n, n):
+        raise ValueError(f"covariance has shape {tuple(covariance.shape)}: give ({n}, {n}), one row for each feature")
+    check_alike(a, covariance, "the projection", "covariance")
+    root = matrix_root(covariance)
+    return a @ root, b @ root
 
 
 # Expectations over random projections with independent entries of mean 0
@@ -170,40 +163,32 @@ def cka_finite_sample_factor(n: int, m: int, stimuli: int) -> float:
     return (1 + n / stimuli) / (1 + n * m / (stimuli * (n + m)))
 
 
-# Sparsity
+# Sparsity and matching
 
 
 def compressed_sensing_units(n: int, k: int) -> float:
     """The paper's unit of measurement count, m_CS = k log(n / k); `recovery_units` is where recovery sets in.
 
     [B, appendix D.1, equation 38]
-
-        >>> round(compressed_sensing_units(1000, 10), 3)
-        46.052
     """
     check_sparsity(n, k)
     return k * log(n / k)
 
 
 def recovery_units(n: int, k: int, nonnegative: bool = True) -> float:
-    """Units at which basis pursuit with a Gaussian projection passes from failure to success, for large n.
+    """Units at which basis pursuit with a Gaussian projection passes from failure to success, in about sqrt(n) units.
 
-        inf over t >= 0 of  k (1 + t^2) + (n - k) c E (g - t)_+^2,   g ~ N(0, 1)
+        min over t >= 0 of  k (1 + t^2) + (n - k) c E (g - t)_+^2,   g ~ N(0, 1)
 
-    with c = 1 if codes are known to be non-negative and c = 2 if not. This is the statistical dimension of the cone of
-    directions in which the sum (of magnitudes) of a k-sparse code falls, up to an error of order sqrt(n / k); the
-    transition is about sqrt(n) units wide. Source: Amelunxen, Lotz, McCoy and Tropp 2014; the same threshold in another
-    form: Donoho and Tanner 2005.
-
-        >>> round(recovery_units(1000, 100, nonnegative=False))
-        329
+    with c = 1 if codes are known to be non-negative, else c = 2: to an error of order sqrt(n / k), the statistical
+    dimension of the cone in which the sum of a k-sparse code falls. Sources: Amelunxen, Lotz, McCoy and Tropp 2014;
+    Donoho and Tanner 2005 for the same threshold in another form.
     """
     check_sparsity(n, k)
-    sides = 1 if nonnegative else 2
 
     def distance(t):
-        density, tail = exp(-(t**2) / 2) / sqrt(2 * pi), erfc(t / sqrt(2)) / 2
-        return k * (1 + t**2) + (n - k) * sides * ((1 + t**2) * tail - t * density)
+        excess = (1 + t**2) * erfc(t / sqrt(2)) / 2 - t * exp(-(t**2) / 2) / sqrt(2 * pi)
+        return k * (1 + t**2) + (n - k) * (1 if nonnegative else 2) * excess
 
     return float(minimize_scalar(distance, bounds=(0, 40), method="bounded").fun)
 
@@ -226,17 +211,6 @@ def topk_uniform_moments(n: int, k: int) -> tuple[float, float, float]:
     pairs = sum(i * (j + 1) for i in ranks for j in range(i + 1, n + 1))
     product = 2 * pairs / (n * (n - 1) * (n + 1) * (n + 2)) if n > 1 else 0.0
     return mean, square - mean**2, product - mean**2
-
-
-# Matching
-
-
-def mixing_score(q: int) -> float:
-    """Correlation of a unit that mixes q features equally with a unit of one of them, 1 / sqrt(q).
-
-    [A, section 3 (1)]
-    """
-    return 1 / sqrt(q)
 
 
 def shifted_grouping_score(q: int, shift: int) -> float:

@@ -64,7 +64,7 @@ from lib.features import k_sparse, seeded, white
 from lib.matching import permutation_score, semi_matching_score, soft_matching_score
 from lib.projections import gaussian, restricted_isometry_constant
 from lib.recovery import nonnegative_basis_pursuit, support_recovered
-from lib.theory import compressed_sensing_units, mixing_score, shifted_grouping_score
+from lib.theory import compressed_sensing_units, shifted_grouping_score
 
 # %% [markdown]
 # The first parameters size the small exact checks; those that start with `fold` the comparison of fitted with
@@ -484,7 +484,7 @@ mixing = [response_score(pure, b) for b in mixed]
 same = (torch.arange(mixed_units, **options) < 3).to(pure).expand(mixed_units, mixed_units)
 
 # %%
-run.record(a2_error_max=max(abs(score - mixing_score(q)) for q, score in zip(qs, mixing, strict=True)))
+run.record(a2_error_max=max(abs(score - q**-0.5) for q, score in zip(qs, mixing, strict=True)))
 run.record(a2_q3=mixing[2])
 run.record(same_mixture_score=response_score(pure, same))
 run.record(same_mixture_theory=3**0.5 / mixed_units)

@@ -672,8 +672,8 @@ run.record(rank_level=theory.expected_cka(n, probe_units, probe_units), sparsest
 # At $k$ = {glue:text}`sparsest_k` RSA is {glue:text}`pearson_rsa_sparse:.3f` by Pearson and
 # {glue:text}`rank_rsa_sparse:.3f` by Spearman; at $k$ = {glue:text}`densest_k` {glue:text}`pearson_rsa_dense:.3f` and
 # {glue:text}`rank_rsa_dense:.3f` (closed form {glue:text}`rank_level:.3f`; means of few draws, in the table above). So
-# with ranks the closed form holds for dense features, and sparsity lowers the score further. The mean $r$ of regression
-# changes by at most {glue:text}`rank_r_difference:.3f`.
+# with ranks the score of dense features is a little below the closed form, and sparsity lowers it further. The mean $r$
+# of regression changes by at most {glue:text}`rank_r_difference:.3f`.
 
 # %% [markdown]
 # ## A score near zero with nothing lost

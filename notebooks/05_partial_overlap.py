@@ -294,7 +294,9 @@ def draw_fraction(ax, values, share):
 axes = panels(len(fractions))
 for ax, values, share in zip(axes, simulated, fractions, strict=True):
     draw_fraction(ax, values, share)
-axes[0].legend(loc="upper left", fontsize=7)
+handles, labels = axes[0].get_legend_handles_labels()
+axes[0].legend(handles[2:], labels[2:], loc="upper left")
+axes[1].legend(handles[:2], labels[:2], loc="lower right")
 run.figure(
     axes,
     "fig-overlap-inversion",

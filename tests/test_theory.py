@@ -12,7 +12,6 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lib import theory
-from lib.correlation import unit_correlations
 from lib.features import bernoulli_uniform, k_sparse, seeded, topk_uniform, white
 from lib.geometry import linear_cka, participation_ratio, rsa
 from lib.projections import gaussian, overlap_masks, signs
@@ -337,12 +336,6 @@ def test_topk_moments_agree_with_a_large_sample(n, k):
     within_standard_errors(z[:, 0], mean)
     within_standard_errors((z - mean).square()[:, 0], variance)
     within_standard_errors((z[:, 0] - mean) * (z[:, 1] - mean), pair)
-
-
-@pytest.mark.parametrize("q", [1, 2, 5])
-def test_mixing_score_is_the_correlation_of_a_mixture_with_one_of_its_features(q):
-    z = white(100, 6, seeded(0))
-    close(unit_correlations(z[:, :q].sum(1, keepdim=True), z[:, :1]), [[theory.mixing_score(q)]])
 
 
 @pytest.mark.parametrize("q", [2, 3, 4])
