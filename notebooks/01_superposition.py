@@ -418,9 +418,9 @@ run.record(evened_code_1=evened[0], evened_rest=evened[1:].abs().max())
 
 # %% [markdown]
 # The bound is $k <$ {glue:text}`unequal_bound:.2f`, and basis pursuit returns ({glue:text}`unequal_code_1:.2f`,
-# {glue:text}`unequal_code_2:.2f`, {glue:text}`unequal_code_3:.2f`), of smaller sum than the truth. With all columns
-# scaled to length 1 it returns {glue:text}`evened_code_1:.2f` for feature 1 and at most {glue:text}`evened_rest:.0e`
-# for the others.
+# {glue:text}`unequal_code_2:.2f`, {glue:text}`unequal_code_3:.2f`), of smaller sum than the truth (without the
+# constraint $z \ge 0$ too). With all columns scaled to length 1 it returns {glue:text}`evened_code_1:.2f` for feature 1
+# and at most {glue:text}`evened_rest:.0e` for the others.
 #
 # ```{prf:theorem} RIP bound
 # :label: thm-superposition-candes

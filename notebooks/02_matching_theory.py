@@ -356,7 +356,8 @@ run.figure(
 #
 # The step from one permutation to the best of $m!$ is the textbook bound for the largest of many sub-Gaussian numbers
 # {cite:p}`boucheron2013`; for a square of independent Gaussian numbers it is attained to first order as $m$ grows
-# {cite:p}`mordant2021`. It grows like $\sqrt{\log m / M}$: worse with more units, better with more stimuli, but slowly.
+# {cite:p}`mordant2021`. The bound grows like $\sqrt{\log m / M}$: worse with more units, better with more stimuli, but
+# slowly.
 #
 # The same argument has a second use. The weights of random Gaussian projections are random directions in $n$
 # dimensions, so $n$ takes the place of $M - 1$: *with white latents, two random systems of $m$ units with the same $n$

@@ -860,8 +860,9 @@ run.figure(figure, name, alt="")
 # %% [markdown]
 # ### Entries whose mean is not zero
 #
-# According to a footnote of the paper, entries with a mean other than 0 change the formulas but not how they scale. The
-# text that we read has lost the quantity meant. If it is $m/n$, we find that the scaling does change.
+# According to a footnote of the paper, entries with a mean other than 0 change the formulas but not how they scale.
+# Which quantity is meant cannot be read any more ({ref}`gaussian-settings`). If it is $m/n$, we find that the scaling
+# does change.
 #
 # ```{prf:proposition} A common mean puts a floor under alignment (ours)
 # :label: prop-linear-mean
