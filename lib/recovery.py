@@ -13,7 +13,7 @@ SOLVER_TOLERANCE = 1e-6  # entries below this share of the response are the solv
 def orthogonal_matching_pursuit(y: torch.Tensor, a: torch.Tensor, k: int) -> torch.Tensor:
     """Greedy recovery: k times, add the column most correlated with the residual, then refit on all columns chosen.
 
-        S <- S + argmax_j |<a_j, y - A_S z_S>| / |a_j|,   z_S = argmin |y - A_S z_S|^2
+        T <- T + argmax_j |<a_j, y - A_T z_T>| / |a_j|,   z_T = argmin |y - A_T z_T|^2
 
     `y: (..., stimuli, units)`, `a: (..., units, n)`, one projection for all stimuli of a batch entry; returns
     `(..., stimuli, n)`. A column of zeros is never chosen; on a GPU the columns chosen must be independent. Raises

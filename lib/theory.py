@@ -2,12 +2,13 @@
 
 Symbols: `a: (..., units, n)` and `b` are projections of n features, G = A'A their Gram matrix, kappa the kurtosis of
 the projection's entries (3 if Gaussian, 1 if +-1), M the number of stimuli. Latents are white with mean 0 unless a
-covariance is given. [A] is Longon et al. 2025, [B] is Liu et al. 2026; "ours" marks what neither paper states.
+covariance is given. [A] is Longon et al. 2025, [B] Liu et al. 2026; "ours" is what we found in neither nor elsewhere.
 """
 
-from math import exp, lgamma, log, sqrt
+from math import erfc, exp, lgamma, log, pi, sqrt
 
 import torch
+from scipy.optimize import minimize_scalar
 
 from lib.checks import check_alike, check_projection, check_sparsity
 
@@ -26,11 +27,8 @@ def gram_cosine(a: torch.Tensor, b: torch.Tensor, covariance: torch.Tensor | Non
     Only units x units products are formed when S is the identity. [B, theorems 3.1 and 3.2]
     """
     a, b = _whitened_pair(a, b, covariance)
-
-    def norm(x, y):
-        return torch.linalg.matrix_norm(x @ y.mT)
-
-    return norm(a, b) ** 2 / (norm(a, a) * norm(b, b)).clamp(min=torch.finfo(a.dtype).tiny)
+    cross, own_a, own_b = (torch.linalg.matrix_norm(x @ y.mT) for x, y in ((a, b), (a, a), (b, b)))
+    return cross**2 / (own_a * own_b).clamp(min=torch.finfo(a.dtype).tiny)
 
 
 def row_space(a: torch.Tensor) -> torch.Tensor:
@@ -83,23 +81,20 @@ def ols_r(a: torch.Tensor, b: torch.Tensor, covariance: torch.Tensor | None = No
     return (explained / b.square().sum(-1).clamp(min=torch.finfo(b.dtype).tiny)).sqrt()
 
 
-def _whitened(a, covariance):
-    if covariance is None:
-        return a
-    n = a.shape[-1]
-    if covariance.shape[-2:] != (n, n):
-        raise ValueError(f"covariance has shape {tuple(covariance.shape)}: give ({n}, {n}), one row for each feature")
-    check_alike(a, covariance, "the projection", "covariance")
-    return a @ matrix_root(covariance)
-
-
 def _whitened_pair(a, b, covariance):
     check_projection(a, "a")
     check_projection(b, "b")
     check_alike(a, b, "a", "b")
-    if a.shape[-1] != b.shape[-1]:
-        raise ValueError(f"a projects {a.shape[-1]} features and b {b.shape[-1]}: both need the same latent space")
-    return _whitened(a, covariance), _whitened(b, covariance)
+    n = a.shape[-1]
+    if b.shape[-1] != n:
+        raise ValueError(f"a projects {n} features and b {b.shape[-1]}: both need the same latent space")
+    if covariance is None:
+        return a, b
+    if covariance.shape[-2:] != (n, n):
+        raise ValueError(f"covariance has shape {tuple(covariance.shape)}: give ({n}, {n}), one row for each feature")
+    check_alike(a, covariance, "the projection", "covariance")
+    root = matrix_root(covariance)
+    return a @ root, b @ root
 
 
 # Expectations over random projections with independent entries of mean 0
@@ -110,8 +105,8 @@ def expected_cka(n_a: int, m_a: int, m_b: int, kurtosis: float = 3.0, n_b: int |
 
         E CKA ~ [n_s / sqrt(n_a n_b)] sqrt(m_a m_b / ((n_a + m_a + kappa - 2) (n_b + m_b + kappa - 2)))
 
-    n_a, n_b features of which n_s are shared, as many as can be if n_s is not given. [B, section 3.1]; the
-    factorisation with partial overlap is ours.
+    n_a, n_b features of which n_s are shared, as many as can be if n_s is not given. [B, section 3.1], from the moments
+    of Wishart 1928 if entries are Gaussian; the factorisation with partial overlap is ours.
     """
     n_b = n_a if n_b is None else n_b
     n_s = min(n_a, n_b) if n_s is None else n_s
@@ -124,8 +119,8 @@ def expected_r2(n_a: int, m_a: int, n_b: int | None = None, n_s: int | None = No
 
         E R2(a to b) = n_s m_a / (n_a n_b)
 
-    whatever m_b and kappa; m_a / n_a when all features are shared. Ours; the full-overlap case follows from
-    [B, theorem 3.3].
+    whatever m_b and kappa; m_a / n_a when all features are shared, which follows from [B, theorem 3.3]. The overlap is
+    ours.
     """
     n_b = n_a if n_b is None else n_b
     n_s = min(n_a, n_b) if n_s is None else n_s
@@ -137,7 +132,8 @@ def expected_r(n: int, m: int) -> float:
 
         r^2 ~ Beta(m / 2, (n - m) / 2),   E r = Gamma((m + 1) / 2) Gamma(n / 2) / (Gamma(m / 2) Gamma((n + 1) / 2))
 
-    Exact for any full-rank A with m <= n. Ours, from [B, theorem 3.3 (4)].
+    Exact for any full-rank A with m <= n. The law of a multiple correlation under the null hypothesis, Fisher 1928;
+    see Muirhead 1982. It applies by [B, theorem 3.3 (4)].
     """
     if m >= n:
         return 1.0
@@ -167,19 +163,34 @@ def cka_finite_sample_factor(n: int, m: int, stimuli: int) -> float:
     return (1 + n / stimuli) / (1 + n * m / (stimuli * (n + m)))
 
 
-# Sparsity
+# Sparsity and matching
 
 
 def compressed_sensing_units(n: int, k: int) -> float:
-    """The unit of measurement count in compressed sensing, m_CS = k log(n / k); its constant factor is open.
+    """The paper's unit of measurement count, m_CS = k log(n / k); `recovery_units` is where recovery sets in.
 
     [B, appendix D.1, equation 38]
-
-        >>> round(compressed_sensing_units(1000, 10), 3)
-        46.052
     """
     check_sparsity(n, k)
     return k * log(n / k)
+
+
+def recovery_units(n: int, k: int, nonnegative: bool = True) -> float:
+    """Units at which basis pursuit with a Gaussian projection passes from failure to success, in about sqrt(n) units.
+
+        min over t >= 0 of  k (1 + t^2) + (n - k) c E (g - t)_+^2,   g ~ N(0, 1)
+
+    with c = 1 if codes are known to be non-negative, else c = 2: to an error of order sqrt(n / k), the statistical
+    dimension of the cone in which the sum of a k-sparse code falls. Sources: Amelunxen, Lotz, McCoy and Tropp 2014;
+    Donoho and Tanner 2005 for the same threshold in another form.
+    """
+    check_sparsity(n, k)
+
+    def distance(t):
+        excess = (1 + t**2) * erfc(t / sqrt(2)) / 2 - t * exp(-(t**2) / 2) / sqrt(2 * pi)
+        return k * (1 + t**2) + (n - k) * (1 if nonnegative else 2) * excess
+
+    return float(minimize_scalar(distance, bounds=(0, 40), method="bounded").fun)
 
 
 def topk_uniform_moments(n: int, k: int) -> tuple[float, float, float]:
@@ -200,17 +211,6 @@ def topk_uniform_moments(n: int, k: int) -> tuple[float, float, float]:
     pairs = sum(i * (j + 1) for i in ranks for j in range(i + 1, n + 1))
     product = 2 * pairs / (n * (n - 1) * (n + 1) * (n + 2)) if n > 1 else 0.0
     return mean, square - mean**2, product - mean**2
-
-
-# Matching
-
-
-def mixing_score(q: int) -> float:
-    """Correlation of a unit that mixes q features equally with a unit of one of them, 1 / sqrt(q).
-
-    [A, section 3 (1)]
-    """
-    return 1 / sqrt(q)
 
 
 def shifted_grouping_score(q: int, shift: int) -> float:

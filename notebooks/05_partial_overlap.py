@@ -109,8 +109,8 @@ from lib.geometry import linear_cka
 from lib.projections import gaussian, overlap_masks, signs
 
 # %% [markdown]
-# The text of the paper that we work from keeps the overlaps (0.7 to 1) and the active fractions, and has lost the
-# numbers of features, units and stimuli. Ours are below. The first parameters are for the simulated figure, those from
+# The overlaps (0.7 to 1) and the active fractions are the paper's; numbers of features, units and stimuli are ours
+# ({ref}`gaussian-settings`). The first parameters are for the simulated figure, those from
 # `fraction` on for the close look at the crossing, which needs many draws.
 
 # %% tags=["parameters"]
@@ -210,17 +210,31 @@ wide_a, wide_b = lay_out(*(gaussian(3, n_f, generator) for _ in "ab"), main_over
 assert (wide_a[:, n_f:] == 0).all() and (wide_b[:, : n_f - n_s] == 0).all()
 
 # %% [markdown]
-# System a should be able to keep all its features. By {term}`compressed sensing` ({ref}`ch-superposition`) its $m_a$ =
-# {glue:text}`m_a` units should then be well above $m_{CS} = k \log(n/k)$, with $n$ its own features and $k$
-# those of them that are active, even for the densest features.
+# System a should be able to keep all its features. By {term}`compressed sensing` its $m_a$ = {glue:text}`m_a` units
+# should then be well above $m_{CS} = k \log(n/k)$, with $n$ its own features and $k$ those of them that are active,
+# even for the densest features. Sharper than $m_{CS}$ is $\delta^*$, the number of units around which {term}`basis
+# pursuit` with a known Gaussian projection sets in ({prf:ref}`thm-superposition-transition`). We compute both for each
+# fraction; by symmetry they hold for system b as well.
 
 # %%
 densest = round(fractions[-1] * n_f)
 run.record(densest_k=densest, densest_m_cs=theory.compressed_sensing_units(n_f, densest))
+for share in fractions:
+    k = round(share * n_f)
+    needed = {"m_cs": theory.compressed_sensing_units(n_f, k), "recovery": theory.recovery_units(n_f, k)}
+    run.tabulate(
+        "regimes", fraction=share, k=k, above=m_a - needed["recovery"], short=needed["recovery"] - m_0, **needed
+    )
+run.tell(recovery_first="min(regimes.recovery)", recovery_last="max(regimes.recovery)")
+run.tell(a_spare="min(regimes.above)", reference_short="min(regimes.short)")
 
 # %% [markdown]
 # For the densest fraction about {glue:text}`densest_k` of the features of a are active and $m_{CS}$ =
-# {glue:text}`densest_m_cs:.1f`.
+# {glue:text}`densest_m_cs:.1f`. Over the fractions $\delta^*$ goes from {glue:text}`recovery_first:.1f` to
+# {glue:text}`recovery_last:.1f`, and system a has at least {glue:text}`a_spare:.1f` units more than that. The
+# reference's system b, with {glue:text}`m_0` units, has at least {glue:text}`reference_short:.1f` too few: basis
+# pursuit would not read its features back. The paper marks $m_{CS}$ in its figures throughout; we mark both numbers of
+# system b.
 #
 # ## The inversion, simulated
 #
@@ -263,27 +277,33 @@ def log_axis(ax, ticks, **settings):
     ax.minorticks_off()
 
 
-def draw_fraction(ax, values, name):
-    """Curves over m_b, one for each overlap; dashed, the fully shared pair at m_0 units."""
+def draw_fraction(ax, values, share):
+    """Curves over m_b, one for each overlap; dashed, the fully shared pair at m_0 units; upright, what b needs."""
+    for needed, (line, name) in {"m_cs": (":", "$m_{CS}$ of b"), "recovery": ("-.", "δ* of b")}.items():
+        at = run.ask(f"max(regimes.{needed})", fraction=share)
+        ax.axvline(at, color=COLOURS["grey"], ls=line, lw=1.2, label=name)
     for overlap, mean, line, style in zip(overlaps, values.mean(-1), closed, k_styles(overlaps), strict=True):
         ax.plot(figure_units, line, color=style["color"], lw=1.2)
         ax.plot(figure_units, mean, ls="", label=f"overlap {overlap:g}", **style)
     ax.axhline(values[-1, figure_units.index(m_0)].mean(), ls="--", color=INK, lw=1)
     log_axis(ax, figure_units, ylabel="linear CKA", ylim=(0, None))
-    ax.set_title(name, fontsize=9)
+    ax.set_title(f"active fraction {share:g}", fontsize=9)
 
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(len(fractions))
 for ax, values, share in zip(axes, simulated, fractions, strict=True):
-    draw_fraction(ax, values, f"active fraction {share:g}")
-axes[0].legend(loc="upper left")
+    draw_fraction(ax, values, share)
+handles, labels = axes[0].get_legend_handles_labels()
+axes[0].legend(handles[2:], labels[2:], loc="upper left")
+axes[1].legend(handles[:2], labels[:2], loc="lower right")
 run.figure(
     axes,
     "fig-overlap-inversion",
     alt="One panel per sparsity fraction: linear CKA against the units of system b, logarithmic, one rising curve per "
     "overlap, higher for higher overlap. A dashed line marks the fully shared pair at its fewest units; all curves of "
-    "partial overlap rise above it as units are added. The panels look alike.",
+    "partial overlap rise above it as units are added. Two upright lines, where b can keep its features, move to the "
+    "right from panel to panel; the curves stay as they are.",
     title="Simulated: less shared, yet more similar",
 )
 
@@ -293,14 +313,28 @@ run.figure(
 #
 # Pairs that share less overtake the pair that shares everything (dashed: overlap 1 at {glue:text}`m_0` units) as soon
 # as they have somewhat more units (corresponds to figure 3 of {cite:t}`liu2026`). Markers: mean debiased CKA over
-# {glue:text}`figure_draws` draws; lines: {prf:ref}`prop-overlap-factor`. Sparsity plays no part: the panels differ only
-# by the stimuli drawn.
+# {glue:text}`figure_draws` draws; lines: {prf:ref}`prop-overlap-factor`. Upright: $m_{CS}$ (dotted) and $\delta^*$ of
+# system b (dashes and dots). Sparsity moves these lines and no curve.
 # :::
 #
 # How to read it: pick a point on a lower curve, to the right, and look where the dashed line is. With the default
 # settings every curve of partial overlap starts below it and ends far above it. At one $m_b$ the order of the curves is
-# the order of the overlap, as it should be. The inversion appears when pairs with *different* $m_b$ are compared, as
-# they are whenever two networks of different width are ranked by their similarity to a third.
+# the order of the overlap, as it should be. Left of the upright lines basis pursuit cannot read the features of b back,
+# right of them it can; the curves pass through without a bend. The inversion appears when pairs with *different* $m_b$
+# are compared, as they are whenever two networks of different width are ranked by their similarity to a third.
+
+# %% [markdown]
+# Does the inversion need a reference that has lost its features? In the sparsest panel we take as reference the fully
+# shared pair with the fewest units above $\delta^*$, and as its rival the pair with overlap {glue:text}`main_overlap`
+# and the most units. Every system of both pairs is then on the right side.
+
+# %%
+kept = next(i for i, m in enumerate(figure_units) if m > min(run.ask("min(regimes.recovery)"), figure_units[-1] - 1))
+run.record(kept_reference=figure_units[kept], kept_margin=simulated[0, -2, -1] - simulated[0, -1, kept])
+
+# %% [markdown]
+# Against a reference of {glue:text}`kept_reference` units the rival is ahead by {glue:text}`kept_margin:.3f` ±
+# {glue:text}`kept_margin_error:.3f`: the order inverts among systems whose features can all be read back, too.
 
 # %% [markdown]
 # ## Where the curves cross
@@ -701,10 +735,10 @@ run.figure(
 # ## Can the score be corrected?
 #
 # {prf:ref}`prop-overlap-factor` invites an obvious remedy: divide the score by the two discounts, and the overlap
-# remains. But this needs $n_a$ and $n_b$, the numbers of features, which are unknown for a real network. And it needs
-# projections that are random and independent of each other: if two networks mix their features in related ways,
-# dividing can give an overlap above 1. We apply it to the simulated mean with the true $n_f$, which should give the
-# overlap back, and with half and twice that number.
+# remains. But this needs $n_a$ and $n_b$, the numbers of features. And it needs projections that are random and
+# independent of each other: if two networks mix their features in related ways, dividing can give an overlap above 1.
+# We apply it to the simulated mean with the true $n_f$, which should give the overlap back, and with half and twice
+# that number.
 
 # %%
 for guess in (n_f // 2, n_f, 2 * n_f):
@@ -713,30 +747,34 @@ for guess in (n_f // 2, n_f, 2 * n_f):
 
 # %% [markdown]
 # With the true number the overlap {glue:text}`main_overlap` comes out nearly as it was put in; with a wrong one it does
-# not. So correcting the score is no way out in practice. Finding the features is, and that is what
-# {term}`sparse autoencoders <SAE>` are for.
+# not. So this way of correcting stands and falls with the number of features.
+#
+# It is not the only way to think of the discount. If the units of a system are a random sample of many more of the same
+# kind, then $g(n, m)$ is what sampling few of them costs: it tends to 1 as $m$ grows, and the score to the overlap.
+# {cite:t}`chun2025` study CKA from sampled neurons and give an estimator that corrects for it. We have not applied it
+# here, so we draw no conclusion on whether a score can be corrected. Finding the features is another way, and that is
+# what {term}`sparse autoencoders <SAE>` are for.
 
 # %% [markdown]
 # ## Where this departs from the paper
 #
-# - **Settings.** Numbers of features, units and stimuli are ours, since the text has lost them. It gives 200 draws for
-#   its figure 2 and no number for figure 3; our `paper` {term}`profile` takes 200. The paper uses plain CKA, the main
-#   figure here debiased CKA.
+# - **Settings.** Numbers of features, units and stimuli are ours. The paper gives 200 draws for its figure 2 and no
+#   number for figure 3; our `paper` {term}`profile` takes 200. The paper uses plain CKA, the main figure here debiased
+#   CKA. Its captions mark $m_{CS}$; we add $\delta^*$.
 # - **Algebra.** The paper leaves the interplay of sharing and compression to simulation. For random projections it is a
 #   product ({prf:ref}`prop-overlap-factor`), and the crossing follows.
 # - **Other metrics.** RSA shares the expectation of CKA. Explained variance does not invert from a to b, and inverts
 #   earlier than CKA from b to a.
 # - **Limits.** There is no inversion where $\rho^2 \le t$. It is easiest to see at high overlap, as in the paper (0.7
-#   and up), with a strongly compressed reference.
+#   and up), with a strongly compressed reference, one whose system b has too few units for basis pursuit.
 # - **Crossing by Gram cosines.** The main figure uses stimuli; the precise crossings use only their covariance.
 
 # %% [markdown]
 # ## What changed our mind
 #
 # The paper calls sharing and compression hard to disentangle. For random projections the expected score is their
-# product, and a formula says where the order turns. We did not expect regression to be safe in one direction. It stays
-# true that a measured score alone does not tell the two apart: the formula needs the number of features, which nobody
-# knows of a real network.
+# product, and a formula says where the order turns. We did not expect regression to be safe in one direction. A
+# measured score alone does not tell the two apart; whether the same responses hold more that does, we leave open here.
 #
 # ## Exercises
 #

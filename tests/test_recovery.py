@@ -55,6 +55,19 @@ def test_pursuit_recovers_every_code_sparse_enough_for_the_coherence():
     assert support_recovered(found, z).all()
 
 
+def test_coherence_promises_basis_pursuit_nothing_where_columns_differ_in_length():
+    turn = np.pi / 3
+    a = torch.tensor([[1, 10 * np.cos(turn), 10 * np.cos(turn)], [0, 10 * np.sin(turn), -10 * np.sin(turn)]])
+    z = torch.tensor([[1.0, 0, 0]]).double()
+    assert 1 < (1 + 1 / coherence(a)) / 2
+    close(nonnegative_basis_pursuit(z @ a.mT, a), [[0, 0.1, 0.1]], 1e-9)
+    both_signs = linprog(np.ones(6), A_eq=np.hstack([a, -a]), b_eq=[1, 0]).x
+    close(both_signs[:3] - both_signs[3:], [0, 0.1, 0.1], 1e-9)
+    close(orthogonal_matching_pursuit(z @ a.mT, a, 1), z)  # it divides by the lengths
+    lengths = a.norm(dim=0)
+    close(nonnegative_basis_pursuit(z @ a.mT, a / lengths), z, 1e-9)
+
+
 def test_pursuit_recovers_planted_codes_given_enough_units():
     z, a = k_sparse(100, 60, 3, seeded(0)), gaussian(40, 60, seeded(1))
     assert support_recovered(orthogonal_matching_pursuit(z @ a.mT, a, 3), z).double().mean() > 0.95

@@ -1,8 +1,9 @@
-from itertools import permutations
+from itertools import permutations, product
 from math import exp, inf, log, sqrt
 
 import numpy as np
 import pytest
+import scipy.integrate
 import scipy.linalg
 import scipy.stats
 import torch
@@ -11,10 +12,10 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lib import theory
-from lib.correlation import unit_correlations
-from lib.features import bernoulli_uniform, seeded, topk_uniform, white
-from lib.geometry import linear_cka, rsa
+from lib.features import bernoulli_uniform, k_sparse, seeded, topk_uniform, white
+from lib.geometry import linear_cka, participation_ratio, rsa
 from lib.projections import gaussian, overlap_masks, signs
+from lib.recovery import nonnegative_basis_pursuit, support_recovered
 from lib.regression import ols_fit, ols_score
 
 LIMITS = [theory.gram_cosine, theory.ols_weights, theory.ols_r2, theory.ols_mse, theory.ols_r]
@@ -171,6 +172,31 @@ def test_expected_cka_is_the_ratio_of_expectations_over_draws(draw, kurtosis, n_
     )
 
 
+def signed_permutations(n):
+    for order, sign in product(permutations(range(n)), product((1.0, -1.0), repeat=n)):
+        yield torch.eye(n).double()[list(order)] * torch.tensor(sign)
+
+
+def test_the_mean_over_signed_permutations_of_any_two_projections_is_exact():
+    a, b = normal(2, 4), normal(3, 4, seed=1) * torch.tensor([1.0, 5, 2, 1])  # b's entries are not alike
+    turned = torch.stack([b @ d for d in signed_permutations(4)])
+    dimensions = [participation_ratio(torch.linalg.eigvalsh(x @ x.mT)) for x in (a, b)]
+    close(theory.gram_cosine(a, turned).mean(), (dimensions[0] * dimensions[1]).sqrt() / 4)
+    close(theory.ols_r2(a, turned).mean(), 2 / 4)
+    orders = torch.stack([b[:, list(p)] for p in permutations(range(4))])  # without the signs it is another number
+    assert abs(theory.gram_cosine(a, orders).mean() - (dimensions[0] * dimensions[1]).sqrt() / 4) > 1e-3
+
+
+def test_linear_cka_is_the_rv_coefficient_whose_mean_over_permutations_is_known():
+    y_a, y_b = normal(6, 2), normal(6, 3, seed=1)
+    s, t = (np.cov(y.numpy().T) for y in (y_a, y_b))
+    cross = np.cov(y_a.numpy().T, y_b.numpy().T)[:2, 2:]
+    close(linear_cka(y_a, y_b), np.trace(cross @ cross.T) / np.sqrt(np.trace(s @ s) * np.trace(t @ t)))
+    shuffled = torch.stack([linear_cka(y_a, y_b[list(p)]) for p in permutations(range(6))])
+    dimensions = [participation_ratio(torch.linalg.eigvalsh(torch.as_tensor(x))) for x in (s, t)]
+    close(shuffled.mean(), (dimensions[0] * dimensions[1]).sqrt() / 5)
+
+
 def test_expected_cka_is_close_to_the_mean_of_the_ratios_too():
     a, b = gaussian(30, 100, seeded(0), 300), gaussian(60, 100, seeded(1), 300)
     ratios = theory.gram_cosine(a, b)
@@ -257,6 +283,45 @@ def test_compressed_sensing_units_are_k_log_n_over_k():
     refuses("k = 0", "choose 1 <= k <= n", theory.compressed_sensing_units, 10, 0)
 
 
+@pytest.mark.parametrize(("share", "at", "nonnegative"), [(0.193, 0.5, False), (0.279, 0.5, True)])
+def test_recovery_units_are_donoho_and_tanners_weak_thresholds(share, at, nonnegative):
+    assert theory.recovery_units(10_000, round(share * 10_000), nonnegative) / 10_000 == pytest.approx(at, abs=2e-3)
+
+
+@pytest.mark.parametrize(("n", "k"), [(64, 2), (64, 16), (128, 64), (300, 5)])
+@pytest.mark.parametrize("nonnegative", [True, False])
+def test_recovery_units_agree_with_integration_and_with_the_distance_to_the_polar_cone(n, k, nonnegative):
+    found = theory.recovery_units(n, k, nonnegative)
+    grid = np.linspace(0, 6, 101)
+    tails = [scipy.integrate.quad(lambda g, t=t: (g - t) ** 2 * scipy.stats.norm.pdf(g), t, np.inf)[0] for t in grid]
+    curve = k * (1 + grid**2) + (n - k) * (1 if nonnegative else 2) * np.array(tails)
+    assert curve.min() == pytest.approx(found, rel=2e-3)
+    # The statistical dimension itself: the mean over g of the least distance, where t may depend on g.
+    g = normal(2_000, n).numpy()
+    off = g[:, k:] if nonnegative else np.abs(g[:, k:])
+    on = ((g[:, :k, None] - grid) ** 2).sum(1)
+    squares = on + np.stack([(np.maximum(off - t, 0) ** 2).sum(1) for t in grid], 1)
+    exact = squares.min(1)
+    assert exact.mean() - 5 * exact.std() / 2_000**0.5 < found < exact.mean() + 2 * (n / k) ** 0.5 + 0.1
+
+
+def test_recovery_units_grow_with_k_and_are_fewer_if_the_sign_is_known():
+    known, unknown = ([theory.recovery_units(60, k, flag) for k in range(1, 61)] for flag in (True, False))
+    assert known == sorted(known)
+    assert unknown == sorted(unknown)
+    assert all(k < x <= y + 1e-9 for k, x, y in zip(range(1, 60), known, unknown, strict=False))
+    assert known[-1] == pytest.approx(60, rel=1e-6)
+    refuses("k = 0", "choose 1 <= k <= n", theory.recovery_units, 10, 0)
+
+
+def test_basis_pursuit_succeeds_above_recovery_units_and_fails_below():
+    n, k = 200, 10
+    at = theory.recovery_units(n, k)
+    for units, low, high in [(round(0.7 * at), 0, 0.2), (round(1.4 * at), 0.8, 1)]:
+        z, a = k_sparse(40, n, k, seeded(0)), gaussian(units, n, seeded(1))
+        assert low <= support_recovered(nonnegative_basis_pursuit(z @ a.mT, a), z).double().mean() <= high
+
+
 def test_topk_moments_where_they_are_known():
     close(theory.topk_uniform_moments(9, 9), (1 / 2, 1 / 12, 0))  # nothing is dropped
     close(theory.topk_uniform_moments(1, 1)[:2], (1 / 2, 1 / 12))
@@ -271,12 +336,6 @@ def test_topk_moments_agree_with_a_large_sample(n, k):
     within_standard_errors(z[:, 0], mean)
     within_standard_errors((z - mean).square()[:, 0], variance)
     within_standard_errors((z[:, 0] - mean) * (z[:, 1] - mean), pair)
-
-
-@pytest.mark.parametrize("q", [1, 2, 5])
-def test_mixing_score_is_the_correlation_of_a_mixture_with_one_of_its_features(q):
-    z = white(100, 6, seeded(0))
-    close(unit_correlations(z[:, :q].sum(1, keepdim=True), z[:, :1]), [[theory.mixing_score(q)]])
 
 
 @pytest.mark.parametrize("q", [2, 3, 4])
