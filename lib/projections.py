@@ -41,7 +41,8 @@ def coherence(a: torch.Tensor) -> torch.Tensor:
 
         mu(A) = max_{i != j} |<a_i, a_j>| / (|a_i| |a_j|)
 
-    Sparse recovery is certain for k < (1 + 1 / mu) / 2 [Donoho and Elad 2003].
+    Sparse recovery is certain for k < (1 + 1 / mu) / 2, by basis pursuit if the columns are of one length [Donoho and
+    Elad 2003].
     """
     check_projection(a)
     columns = torch.nn.functional.normalize(a, dim=-2)

@@ -717,8 +717,19 @@ def largest_error(simulated, features, units, form):
     return max(float((x.mean(1) - form(features, units, kappa)).abs().max()) for kappa, x in simulated.items())
 
 
+def relative_error(simulated, features, units, form):
+    """The largest error in units of the closed form, where the mean is known to a hundredth of it."""
+    found = []
+    for kappa, x in simulated.items():
+        closed = form(features, units, kappa)
+        known = x.std(1) / x.shape[1] ** 0.5 < 0.01 * closed
+        found += ((x.mean(1) - closed).abs() / closed)[known].tolist()
+    return max(found)
+
+
 # %%
 run.record(b4_expectation_error=largest_error(many, many_features, many_units, ratio_form))
+run.record(b4_relative_error=relative_error(many, many_features, many_units, ratio_form))
 run.record(b4_smallest_ratio=smallest_ratio)
 run.record(b4_cka_at_smallest_ratio=many[3][0])
 run.record(smallest_predicted=expected_cka(many_features, many_units[0], many_units[0]))
@@ -757,7 +768,8 @@ run.figure(drawn, "fig-random-projections", alt, "Simulated: unrelated projectio
 #
 # Alignment of identical features falls with $m/n$, as {eq}`eq-linear-ratio` says. (a) $n =$ {glue:text}`many_features`;
 # the line is the closed form for $\kappa = 3$, dots are simulated, with standard errors (moved sideways a little to be
-# told apart). Largest deviation, both kinds of entry: {glue:text}`b4_expectation_error:.4f`. (b) What the ratio form
+# told apart). Largest deviation, both kinds of entry: {glue:text}`b4_expectation_error:.4f`, and
+# {glue:text}`b4_relative_error:.3f` of the form itself where the mean is known to a hundredth. (b) What the ratio form
 # lacks at $n =$ {glue:text}`few_features`, with standard errors; lines show what {eq}`eq-linear-refined` adds to it.
 # :::
 #

@@ -163,7 +163,7 @@ from lib.supervised import SupervisedSAE
 from lib.training import Training, train
 
 # %% [markdown]
-# The text of the paper has lost $n$, $k$ and the size of the training set, so these are ours. The first block of
+# Sizes are ours ({ref}`gaussian-settings`). The first block of
 # parameters is the main sweep, the second asks what is recoverable, the third concerns stored training sets and the
 # paper's own recipe.
 
@@ -429,10 +429,10 @@ run.figure(
 # which is true: both systems were trained on the same features.
 #
 # Second, the transition is not at $m_{CS}$. The smallest mean at or above it is {glue:text}`b8_min_latent:.3f`. This
-# does not contradict compressed sensing, whose bound leaves a constant factor open. It does contradict the reading that
-# $k \log(n/k)$ itself is the border. With the fewest units codes repair little or nothing: they align at
-# {glue:text}`b8_below:.3f`, raw responses at {glue:text}`raw_below:.3f`. TopK always names $k$ features, and a wrong
-# name is noise for the regression.
+# does not contradict compressed sensing: at $m_{CS}$ about half of the stimuli can be recovered by a solver that knows
+# the projection ({ref}`ch-superposition`). It does contradict the reading that $k \log(n/k)$ itself is the border. With
+# the fewest units codes repair little or nothing: they align at {glue:text}`b8_below:.3f`, raw responses at
+# {glue:text}`raw_below:.3f`. TopK always names $k$ features, and a wrong name is noise for the regression.
 #
 # Third, learned raw responses stay close to the line for Gaussian projections, within {glue:text}`raw_gaussian_gap:.3f`
 # for $m \ge m_{CS}$, as {prf:ref}`prop-supervised-raw` says. We now look closer.
@@ -925,7 +925,7 @@ run.beside_recorded(rows)
 # - **Recoverability.** Features are recoverable from fewer units than the encoder needs
 #   ({numref}`fig-supervised-recovery`).
 # - **Worst case.** Learned pairs align under regression as Gaussian pairs do ({numref}`fig-supervised-geometry`).
-# - **Settings.** $n$, $k$ and the training set are ours, since the text has lost them. The paper averages 50 seeds and
+# - **Settings.** $n$, $k$ and the training set are ours. The paper averages 50 seeds and
 #   does not mention pairs; our `paper` profile has 20 pairs, a second $n$, and the paper's own recipe for a few
 #   systems.
 # - **Recipe.** Ours has fresh stimuli, a tied and smaller start and a falling rate. "Straight-through" has two readings

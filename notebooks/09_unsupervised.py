@@ -508,9 +508,9 @@ run.tell(b9_largest_excess="max(gaps.excess)")
 #
 # Now compare with basis pursuit, first on Gaussian y. Beyond its jump there is a range of ratios where pursuit has
 # nearly everything and the codes do not: the features could be had, and one matrix product with TopK does not get them.
-# That is *the encoder's shortfall*. At $m_{CS}$ itself pursuit fails for most stimuli too: there the
-# information, or what the smallest code can tell of it, is lost. The constant in front of $k \log(n/k)$ is unknown, and
-# these curves say that for these features it is above 1.
+# That is *the encoder's shortfall*. At $m_{CS}$ itself pursuit fails for most stimuli too: there the information, or
+# what the smallest code can tell of it, is lost: $k \log(n/k)$ units are about the half point of pursuit
+# ({ref}`ch-superposition`).
 #
 # On learned y pursuit is *no* upper limit. It knows that codes have a small sum, not that just $k$ latents are active.
 # The sum says little there, as the part on centring below shows: the columns of a learned projection share a direction,
@@ -841,7 +841,7 @@ for kind, part in {"gauss": subset, "learned": learned_subset}.items():
 #
 # ### A fixed training set is memorised
 #
-# The paper feeds one fixed set in every step; its size is lost from the text. We train on fixed sets of several sizes
+# The paper feeds one fixed set in every step. We train on fixed sets of several sizes
 # and compare two scores, computed in the same way from equally many stimuli: on the training stimuli themselves, and on
 # new ones.
 
@@ -977,7 +977,7 @@ run.beside_recorded(rows | silent | parts)
 #
 # ## Where this departs from the paper
 #
-# - **Sizes.** $n$, $k$, $m$ and the training set are lost from the text; ours are chosen small enough to train many
+# - **Sizes.** $n$, $k$, $m$ and the training set are ours ({ref}`gaussian-settings`), small enough to train many
 #   seeds. The paper averages 50 seeds in its supervised experiment.
 # - **Recipe.** The start, the centring, the batches, the rate and the auxiliary loss are ours. The codes keep negative
 #   values if they are among the largest, as printed.
