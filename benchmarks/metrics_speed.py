@@ -57,8 +57,8 @@ def scikit_ridge(y_a, y_b):
 # what lib does, what a user would do instead
 RIVALS = {
     "RSA dot, numpy": (lambda a, b: rsa(a, b, centre=False), numpy_rsa),
-    "RSA euclidean, scipy": (lambda a, b: rsa(a, b, "euclidean"), scipy_rsa),
-    "RSA euclidean, rsatoolbox": (lambda a, b: rsa(a, b, "euclidean"), rsatoolbox_rsa),
+    "RSA sqeuclidean, scipy": (lambda a, b: rsa(a, b, "sqeuclidean"), scipy_rsa),
+    "RSA sqeuclidean, rsatoolbox": (lambda a, b: rsa(a, b, "sqeuclidean"), rsatoolbox_rsa),
     "CKA, numpy": (linear_cka, numpy_cka),
     "OLS R2, scikit-learn": (lambda a, b: ols_score(a, b).r2, scikit_ols),
     "ridge, 17 alphas, scikit-learn": (lambda a, b: ridge_score(a, b).mean, scikit_ridge),

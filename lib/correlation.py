@@ -12,21 +12,33 @@ def constant_units(y: torch.Tensor) -> torch.Tensor:
 
 def centred(y: torch.Tensor) -> torch.Tensor:
     """`y` less the mean of each unit over stimuli; exactly 0 for a constant unit."""
-    return (y - y.mean(-2, keepdim=True)) * ~constant_units(y)[..., None, :]
+    y = y - y[..., :1, :]  # exact where all of a unit's values are near each other, as around a large mean
+    return y - y.mean(-2, keepdim=True)
+
+
+def size_of(y: torch.Tensor, dims: int | tuple[int, ...] = (-2, -1)) -> torch.Tensor:
+    """A power of two near the largest absolute value over `dims`, which are kept; 1 where all are 0.
+
+    In double precision, `y.double() / size_of(y)` is `y` without rounding, and its squares keep within range.
+    """
+    largest = y.abs().amax(dims, keepdim=True).double()
+    return torch.exp2(torch.where(largest > 0, largest, 1).log2().floor().clamp(-1022, 1023))
 
 
 def standardised(y: torch.Tensor) -> torch.Tensor:
     """Units centred and of length 1, so that `standardised(y_a).mT @ standardised(y_b)` holds correlations.
 
-    A constant unit becomes 0.
+    A constant unit becomes 0. No scale of a unit is too large or too small.
     """
-    return torch.nn.functional.normalize(centred(y), dim=-2, eps=torch.finfo(y.dtype).tiny)
+    about = centred(y / size_of(y, -2).to(y.dtype))
+    return torch.nn.functional.normalize(about, dim=-2, eps=torch.finfo(y.dtype).tiny)
 
 
 def centre_and_scale(y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean of each unit `(P, 1, units)`, and root of the summed variance of all units `(P, 1, 1)`."""
     centre = y.mean(1, keepdim=True)
-    return centre, (y - centre).square().sum(2, keepdim=True).mean(1, keepdim=True).sqrt()
+    size = size_of(y - centre).to(y.dtype)
+    return centre, ((y - centre) / size).square().sum(2, keepdim=True).mean(1, keepdim=True).sqrt() * size
 
 
 def unit_correlations(y_a: torch.Tensor, y_b: torch.Tensor) -> torch.Tensor:

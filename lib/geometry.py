@@ -2,41 +2,44 @@
 
 Both compare the stimuli x stimuli matrices K = Y Y' of two systems. Neither matrix is built, unless stimuli are far
 fewer than units: every sum over pairs of stimuli is a sum over pairs of units, `|Y_a' Y_b|_F^2 = sum_ij K^a_ij K^b_ij`.
-Cost O(M m_a m_b) for M stimuli and m_a, m_b units. [B] is Liu et al. 2026.
+Cost O(M (m_a + m_b)^2) for M stimuli and m_a, m_b units. All is computed in double precision, each system divided by
+its largest value first, so that no scale overflows or vanishes. [B] is Liu et al. 2026.
 """
 
 import torch
 
-from lib.checks import check_pair
-from lib.correlation import centred
+from lib.checks import check_finite, check_pair
+from lib.correlation import centred, size_of
 
 TINY = 1e-300
-PART = 256  # stimuli summed in the precision of the input; the parts are then summed in double
+ROUNDING = 256 * torch.finfo(torch.float64).eps  # of a sum over pairs, relative to the sum of absolute values
 
 
-def rsa(y_a: torch.Tensor, y_b: torch.Tensor, similarity: str = "dot", centre: bool = True) -> torch.Tensor:
+def rsa(y_a: torch.Tensor, y_b: torch.Tensor, similarity: str = "dot", centre: bool | None = None) -> torch.Tensor:
     """Representational similarity: Pearson correlation of the pairs i < j of two similarity matrices.
 
-        RSA = corr_{i<j}(K^a_ij, K^b_ij),   `dot`: K = Y Y';  `correlation`: rows of Y centred and normalised first;
-        `euclidean`: K_ij = |y_i - y_j|^2
+        RSA = corr_{i<j}(K^a_ij, K^b_ij)
 
-    `y_a: (..., stimuli, units_a)`, `y_b: (..., stimuli, units_b)`; returns `(...)`, 0 where one matrix is constant.
-    `centre` subtracts each unit's mean first. Raises ValueError on bad input, fewer than 3 stimuli, and, for
-    `correlation`, on a stimulus with the same response in all units. [B, section 3.1]; the linear-time form is ours.
+        similarity   K_ij, over the units of stimuli i and j      `calc_rdm` of rsatoolbox
+        dot          <y_i, y_j>                                   -
+        cosine       <y_i, y_j> / (|y_i| |y_j|)                   -
+        correlation  Pearson correlation of y_i and y_j           method="correlation", 1 - K
+        sqeuclidean  |y_i - y_j|^2                                method="euclidean", K / units
+
+    `centre` subtracts each unit's mean over stimuli first; unless told, for `dot` only, as in CKA. It does not matter
+    for distances. `y_a: (..., stimuli, units_a)`, `y_b: (..., stimuli, units_b)`; returns `(...)`, 0 where one matrix
+    is constant up to rounding. Raises ValueError on bad input, fewer than 3 stimuli and, for `correlation` or `cosine`,
+    on a stimulus whose responses are equal or all 0. [B, section 3.1]; the linear-time form is ours.
     """
     check_pair(y_a, y_b, min_stimuli=3)
-    if centre:
-        y_a, y_b = centred(y_a), centred(y_b)
-    if similarity == "correlation":
-        y_a, y_b = _unit_rows(y_a, "y_a"), _unit_rows(y_b, "y_b")
-    if similarity in ("dot", "correlation"):
-        sums = _dot_sums
-    elif similarity == "euclidean":
-        # Distances do not change under a shift, and centring keeps the sums free of cancellation.
-        y_a, y_b, sums = centred(y_a), centred(y_b), _distance_sums
-    else:
-        raise ValueError(f"similarity {similarity!r} is unknown: choose dot, correlation or euclidean")
-    return _pearson_of_pairs(y_a, y_b, sums)
+    if similarity not in ("dot", "cosine", "correlation", "sqeuclidean"):
+        raise ValueError(f"similarity {similarity!r} is unknown: choose dot, cosine, correlation or sqeuclidean")
+    distances = similarity == "sqeuclidean"  # centring keeps their sums free of cancellation
+    centre = similarity == "dot" if centre is None else centre
+    y_a, y_b = (_in_range(y, centre or distances) for y in (y_a, y_b))
+    if similarity in ("cosine", "correlation"):
+        y_a, y_b = (_unit_rows(y, name, similarity) for y, name in ((y_a, "y_a"), (y_b, "y_b")))
+    return _pearson_of_pairs(y_a, y_b, _distance_sums if distances else _dot_sums)
 
 
 def linear_cka(y_a: torch.Tensor, y_b: torch.Tensor, debiased: bool = False, centre: bool = True) -> torch.Tensor:
@@ -46,8 +49,7 @@ def linear_cka(y_a: torch.Tensor, y_b: torch.Tensor, debiased: bool = False, cen
 
     `debiased` uses the unbiased HSIC of Song et al. 2012, which removes what finite M adds; it can be negative.
     `centre=False` shows what goes wrong without centring and is not CKA. Shapes as in `rsa`; 0 where one system is
-    constant or, debiased, varies by one stimulus only; in float32 also where one stimulus outweighs the others a
-    thousandfold, so convert such responses to double. Raises ValueError on bad input and, debiased, on fewer than 4
+    constant or, debiased, varies by one stimulus only. Raises ValueError on bad input and, debiased, on fewer than 4
     stimuli. [B, section 3.2]
 
         >>> y = torch.tensor([[0.0, 1], [1, 0], [2, 5]])
@@ -55,8 +57,7 @@ def linear_cka(y_a: torch.Tensor, y_b: torch.Tensor, debiased: bool = False, cen
         1.0
     """
     check_pair(y_a, y_b, min_stimuli=4 if debiased else 2)
-    if centre:
-        y_a, y_b = centred(y_a), centred(y_b)
+    y_a, y_b = _in_range(y_a, centre), _in_range(y_b, centre)
     return _cosine(y_a, y_b, _unbiased_hsic if debiased else _biased_hsic)
 
 
@@ -65,70 +66,68 @@ def participation_ratio(eigenvalues: torch.Tensor) -> torch.Tensor:
 
         d = (sum_i l_i)^2 / sum_i l_i^2
 
-    From 1, if one direction holds all variance, to the number of units, if all directions hold the same.
+    From 1, if one direction holds all variance, to the number of units, if all directions hold the same; 0 if none
+    holds any. In double precision.
     """
-    return eigenvalues.sum(-1) ** 2 / eigenvalues.square().sum(-1)
+    check_finite(eigenvalues, "eigenvalues")
+    values = eigenvalues.double() / size_of(eigenvalues, -1)
+    return values.sum(-1) ** 2 / values.square().sum(-1).clamp(min=TINY)
+
+
+def _in_range(y, centre):
+    y = y.double() / size_of(y)
+    return centred(y) if centre else y
 
 
 def _cosine(y_a, y_b, product):
     """product(a, b) / sqrt(product(a, a) product(b, b)), where `product` also returns a bound of its rounding error.
 
-    The bound is in units of the machine epsilon. 0 where product(a, a) or product(b, b) is below: nothing varies.
+    0 where product(a, a) or product(b, b) is below the bound: nothing varies.
     """
     (cross, _), (own_a, error_a), (own_b, error_b) = product(y_a, y_b), product(y_a, y_a), product(y_b, y_b)
-    epsilon = torch.finfo(y_a.dtype).eps
-    varies = (own_a > epsilon * error_a) & (own_b > epsilon * error_b)
+    varies = (own_a > error_a) & (own_b > error_b)
     return torch.where(varies, cross / (own_a.clamp(min=TINY).sqrt() * own_b.clamp(min=TINY).sqrt()), 0.0)
 
 
 def _cross_power(y_a, y_b):
-    """sum_ij K_ij L_ij = |Y_a' Y_b|_F^2, in double precision, by whichever side takes fewer products."""
+    """sum_ij K_ij L_ij = |Y_a' Y_b|_F^2, by whichever side takes fewer products."""
     stimuli, units_a, units_b = y_a.shape[-2], y_a.shape[-1], y_b.shape[-1]
     if stimuli * (units_a + units_b) < units_a * units_b:
-        return ((y_a @ y_a.mT).double() * (y_b @ y_b.mT).double()).sum((-2, -1))
-    parts = zip(y_a.split(PART, -2), y_b.split(PART, -2), strict=True)
-    products = torch.zeros((), dtype=torch.float64, device=y_a.device)
-    for a, b in parts:
-        products = products + (a.mT @ b).double()
-    return products.square().sum((-2, -1))
+        return ((y_a @ y_a.mT) * (y_b @ y_b.mT)).sum((-2, -1))
+    return (y_a.mT @ y_b).square().sum((-2, -1))
 
 
 def _biased_hsic(y_a, y_b):
     power = _cross_power(y_a, y_b)
-    return power, PART * power
+    return power, ROUNDING * power
 
 
 def _powers(y):
     """Squared norm of each stimulus' response, K_ii."""
-    return y.square().sum(-1).double()
-
-
-def _row_sums(y):
-    """sum_j K_ij."""
-    return (y @ y.sum(-2)[..., None])[..., 0].double()
+    return y.square().sum(-1)
 
 
 def _unbiased_hsic(y_a, y_b):
     """Song et al. 2012, equation 5, times M (M - 3), for K and L with their diagonals set to 0."""
     stimuli = y_a.shape[-2]
     k_diagonal, l_diagonal = _powers(y_a), _powers(y_b)
-    k_rows, l_rows = _row_sums(y_a) - k_diagonal, _row_sums(y_b) - l_diagonal
+    k_rows, l_rows = ((y @ y.sum(-2)[..., None])[..., 0] - _powers(y) for y in (y_a, y_b))
     power = _cross_power(y_a, y_b)
     trace = power - (k_diagonal * l_diagonal).sum(-1)
     product = k_rows.sum(-1) * l_rows.sum(-1) / ((stimuli - 1) * (stimuli - 2))
     cross = 2 * (k_rows * l_rows).sum(-1) / (stimuli - 2)
-    return trace + product - cross, PART * power
+    return trace + product - cross, ROUNDING * power
 
 
 def _dot_sums(y_a, y_b):
     """Sums over i < j of K_ij L_ij, of K_ij and of L_ij, for dot products; and the rounding error of the first."""
     power = _cross_power(y_a, y_b)
     products = (power - (_powers(y_a) * _powers(y_b)).sum(-1)) / 2
-    return products, _pair_sum(y_a), _pair_sum(y_b), PART * power
+    return products, _pair_sum(y_a), _pair_sum(y_b), ROUNDING * power
 
 
 def _pair_sum(y):
-    return (y.sum(-2).double().square().sum(-1) - _powers(y).sum(-1)) / 2
+    return (y.sum(-2).square().sum(-1) - _powers(y).sum(-1)) / 2
 
 
 def _distance_sums(y_a, y_b):
@@ -140,7 +139,7 @@ def _distance_sums(y_a, y_b):
     stimuli, u, v = y_a.shape[-2], _powers(y_a), _powers(y_b)
     total_u, total_v = u.sum(-1), v.sum(-1)
     products = stimuli * (u * v).sum(-1) + total_u * total_v + 2 * _cross_power(y_a, y_b)
-    return products, stimuli * total_u, stimuli * total_v, 8 * products
+    return products, stimuli * total_u, stimuli * total_v, 8 * torch.finfo(torch.float64).eps * products
 
 
 def _pearson_of_pairs(y_a, y_b, sums):
@@ -153,14 +152,15 @@ def _pearson_of_pairs(y_a, y_b, sums):
     return _cosine(y_a, y_b, covariance).clamp(-1, 1)
 
 
-def _unit_rows(y, name):
-    rows = y - y.mean(-1, keepdim=True)
+def _unit_rows(y, name, similarity):
+    y = y / size_of(y, -1)
+    rows = y - y.mean(-1, keepdim=True) if similarity == "correlation" else y
     norms = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
     flat = norms[..., 0] <= 8 * torch.finfo(y.dtype).eps * torch.linalg.vector_norm(y, dim=-1)
     if flat.any():
         first = tuple(int(i) for i in flat.nonzero()[0])
         raise ValueError(
             f"{name} has {int(flat.sum())} stimuli with the same response in all units, the first at {first}: "
-            "their correlation is undefined, remove them or choose another similarity"
+            f"their {similarity} is undefined, remove them or choose another similarity"
         )
     return rows / norms

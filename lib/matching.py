@@ -8,7 +8,7 @@ import torch
 from scipy.optimize import linear_sum_assignment
 
 from lib.checks import check_finite, check_pair
-from lib.correlation import constant_units, unit_correlations
+from lib.correlation import constant_units, size_of, unit_correlations
 from lib.crossval import Scores, k_folds, summarise
 
 
@@ -53,7 +53,7 @@ def soft_matching_plan(similarity: torch.Tensor) -> torch.Tensor:
 
     mass_a = torch.full((units_a,), 1 / units_a, dtype=torch.float64)
     mass_b = torch.full((units_b,), 1 / units_b, dtype=torch.float64)
-    plan = ot.emd(mass_a, mass_b, -similarity, numItermax=10_000_000)
+    plan = ot.emd(mass_a, mass_b, -similarity / size_of(similarity), numItermax=10_000_000)
     # The solver only warns when it runs out of iterations, and then the plan does not add up.
     error = max(float((plan.sum(1) - mass_a).abs().max()), float((plan.sum(0) - mass_b).abs().max()))
     if error > 1e-8:

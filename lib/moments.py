@@ -48,6 +48,8 @@ class FoldMoments:
         self.count = torch.zeros(folds, **options)
         self.total = torch.zeros(folds, *models, size, **options)
         self.products = torch.zeros(folds, *models, size, size, **options)
+        self.fires = torch.zeros(folds, *models, size, dtype=torch.bool, device=device)
+        self.origin = None
 
     def add(self, fold: int, **responses: torch.Tensor) -> None:
         """Add a batch of stimuli to a fold. Raises ValueError if a population is missing or not finite."""
@@ -58,15 +60,18 @@ class FoldMoments:
             if y.shape[-1] != len(self.places[name]):
                 raise ValueError(f"{name} has {y.shape[-1]} units: give the {len(self.places[name])} announced")
         y = torch.cat([responses[name].expand(*models, -1, -1) for name in self.places], dim=-1)
-        # In single precision the sums would lose a unit whose mean is large, and no unit would be constant.
         y = check_responses(y, "responses", min_stimuli=1).double()
+        self.fires[fold] |= (y != 0).any(-2)
+        # About a value of its own, sums lose no unit whose mean is large, and a constant unit is exactly 0.
+        self.origin = y.median(-2, keepdim=True).values if self.origin is None else self.origin
+        y = y - self.origin
         self.count[fold] += y.shape[-2]
         self.total[fold] += y.sum(-2)
         self.products[fold] += y.mT @ y
 
     def __getitem__(self, model: int) -> "FoldMoments":
         one = copy.copy(self)
-        one.total, one.products = self.total[:, model], self.products[:, model]
+        one.total, one.products, one.fires = self.total[:, model], self.products[:, model], self.fires[:, model]
         return one
 
     def without_silent(self, *names: str) -> "FoldMoments":
@@ -75,8 +80,7 @@ class FoldMoments:
         They are collected over all folds and removed from all. [Longon et al. 2025, section 4.1]
         """
         self._check_one_model()
-        fires = (self.products.diagonal(dim1=-2, dim2=-1) > 0).all(0)
-        some = copy.copy(self)
+        fires, some = self.fires.all(0), copy.copy(self)
         some.places = {name: at[fires[at]] if name in names else at for name, at in self.places.items()}
         if empty := [name for name, at in some.places.items() if not len(at)]:
             raise ValueError(f"no unit of {', '.join(empty)} fires in every fold: train longer or give more stimuli")

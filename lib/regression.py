@@ -1,5 +1,6 @@
 """Linear regression of one system on another, with intercept: ordinary least squares and ridge.
 
+All is computed in double precision, and units that outweigh all others, as some of transformers do, hide none of them.
 [A] is Longon et al. 2025, [B] is Liu et al. 2026.
 """
 
@@ -9,18 +10,19 @@ from typing import NamedTuple
 import torch
 
 from lib.checks import check_pair
-from lib.correlation import centred, constant_units, paired_correlations
+from lib.correlation import centred, constant_units, paired_correlations, size_of
 from lib.crossval import Scores, k_folds, summarise
 from lib.moments import Covariances
 
 ALPHAS = tuple(10.0**i for i in range(-8, 9))  # [A, section 6]
+GAP = 1e4  # units this much larger than all others are treated apart, as one decomposition would lose the others
 
 
 class Fit(NamedTuple):
     """How well y_b is predicted."""
 
     r2: torch.Tensor  # explained variance pooled over units of b, (...)
-    mse: torch.Tensor  # squared error per predicted entry, (...)
+    mse: torch.Tensor  # squared error per predicted entry, (...), in double precision
     r: torch.Tensor  # Pearson correlation of each unit with its prediction, (..., units_b); 0 if constant
 
 
@@ -38,12 +40,15 @@ def ols_fit(y_a: torch.Tensor, y_b: torch.Tensor) -> tuple[torch.Tensor, torch.T
 
     The pseudo-inverse is taken from the singular values of the triangular factor of X, so that the condition number
     is not squared and dependent or constant units are allowed. `y_a: (..., stimuli, units_a)`,
-    `y_b: (..., stimuli, units_b)`. Raises ValueError on bad input. [B, theorem 3.3 (1)]
+    `y_b: (..., stimuli, units_b)`. Raises ValueError on bad input or weights beyond its dtype. [B, theorem 3.3 (1)]
     """
     check_pair(y_a, y_b)
-    basis, inverse = _column_space(y_a)
-    weights = inverse @ (basis.mT @ centred(y_b))
-    return weights, y_b.mean(-2, keepdim=True) - y_a.mean(-2, keepdim=True) @ weights
+    weights = _weights(y_a, y_b)
+    intercept = (y_b.double().mean(-2, keepdim=True) - y_a.double().mean(-2, keepdim=True) @ weights).to(y_b.dtype)
+    largest, dtype = weights.abs().amax(-1), torch.finfo(y_b.dtype)
+    if ((largest > dtype.max) | (largest > 0) & (largest < dtype.tiny)).any():
+        raise ValueError(f"units of y_a and y_b differ too much in scale for weights in {y_b.dtype}: rescale the units")
+    return weights.to(y_b.dtype), intercept
 
 
 def ols_score(y_a: torch.Tensor, y_b: torch.Tensor) -> Fit:
@@ -58,13 +63,13 @@ def ols_score(y_a: torch.Tensor, y_b: torch.Tensor) -> Fit:
     """
     check_pair(y_a, y_b)
     basis, _ = _column_space(y_a)
-    target = centred(y_b)
+    size = size_of(y_b)
+    target = centred(y_b.double() / size)
     total = target.square().sum(-2)
     explained = torch.minimum((basis.mT @ target).square().sum(-2), total)
-    error = (total - explained).sum(-1)
-    return Fit(
-        _share(explained.sum(-1), total.sum(-1)), error / target.shape[-2:].numel(), _share(explained, total).sqrt()
-    )
+    mse = (total - explained).sum(-1) / target.shape[-2:].numel() * size[..., 0, 0].square()
+    r2, r = _share(explained.sum(-1), total.sum(-1)), _share(explained, total).sqrt()
+    return Fit(r2.to(y_b.dtype), mse, r.to(y_b.dtype))
 
 
 def held_out_correlations(y_a: torch.Tensor, y_b: torch.Tensor) -> torch.Tensor:
@@ -75,8 +80,7 @@ def held_out_correlations(y_a: torch.Tensor, y_b: torch.Tensor) -> torch.Tensor:
     """
     check_pair(y_a, y_b, min_stimuli=4)
     half = y_a.shape[-2] // 2
-    weights, _ = ols_fit(y_a[..., :half, :], y_b[..., :half, :])  # a correlation does not notice the intercept
-    return paired_correlations(y_a[..., half:, :] @ weights, y_b[..., half:, :])
+    return ols_held_out(y_a[..., :half, :], y_b[..., :half, :], y_a[..., half:, :], y_b[..., half:, :]).r
 
 
 def ols_held_out(fit_a: torch.Tensor, fit_b: torch.Tensor, test_a: torch.Tensor, test_b: torch.Tensor) -> HeldOut:
@@ -88,14 +92,13 @@ def ols_held_out(fit_a: torch.Tensor, fit_b: torch.Tensor, test_a: torch.Tensor,
     of all, units with other means would correlate with any prediction that knows these. 0 if nothing varies.
     `fit_a: (..., stimuli, units_a)` and so on. Raises ValueError as `ols_fit`. [B, section 7]
     """
-    weights, intercept = ols_fit(fit_a, fit_b)
-    check_pair(test_a, test_b)
-    mean = fit_b.mean(-2, keepdim=True)
-    predicted = test_a @ weights + intercept
-    r = paired_correlations(predicted, test_b)
-    p, y = predicted - mean, test_b - mean
-    size = p.square().sum((-2, -1)).sqrt() * y.square().sum((-2, -1)).sqrt()
-    return HeldOut(r, _share((p * y).sum((-2, -1)), size))
+    for a, b in ((fit_a, fit_b), (test_a, test_b)):
+        check_pair(a, b)
+    p = (test_a.double() - fit_a.double().mean(-2, keepdim=True)) @ _weights(fit_a, fit_b)
+    y = test_b.double() - fit_b.double().mean(-2, keepdim=True)
+    length = p.square().sum((-2, -1)).sqrt() * y.square().sum((-2, -1)).sqrt()
+    r, pooled = paired_correlations(p, y), _share((p * y).sum((-2, -1)), length)
+    return HeldOut(r.to(fit_b.dtype), pooled.to(fit_b.dtype))
 
 
 def ols_both_ways(fit: Sequence[torch.Tensor], test: Sequence[torch.Tensor]) -> torch.Tensor:
@@ -121,9 +124,11 @@ def prediction_score(prediction: torch.Tensor, target: torch.Tensor) -> Fit:
         raise ValueError(
             f"prediction has {prediction.shape[-1]} units and target has {target.shape[-1]}: give one prediction a unit"
         )
-    error = (target - prediction).square().sum((-2, -1))
-    total = centred(target).square().sum((-2, -1))
-    return Fit(_share(total - error, total), error / target.shape[-2:].numel(), paired_correlations(prediction, target))
+    size = torch.maximum(size_of(prediction), size_of(target))
+    y = target.double() / size
+    error = (y - prediction.double() / size).square().sum((-2, -1))
+    total, mse = centred(y).square().sum((-2, -1)), error / y.shape[-2:].numel() * size[..., 0, 0].square()
+    return Fit(_share(total - error, total).to(target.dtype), mse, paired_correlations(prediction, target))
 
 
 def ridge_score(y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, seed: int = 0, alphas: tuple = ALPHAS) -> Scores:
@@ -155,7 +160,7 @@ def ridge_correlations(
         raise ValueError(f"y_a {tuple(y_a.shape)} and y_b {tuple(y_b.shape)}: give one pair, (stimuli, units) each")
     if isinstance(folds, int):
         folds = k_folds(len(y_a), folds, seed)
-    y_a, y_b = _rotated(y_a).double(), y_b.double()
+    y_a, y_b = _rotated(centred(y_a.double())), y_b.double()
     return torch.stack([_held_out(y_a, y_b, train, test, alphas) for train, test in folds])
 
 
@@ -166,33 +171,33 @@ def _held_out(y_a, y_b, train, test, alphas):
 
 
 def _rotated(y):
-    """Responses in as many dimensions as there are stimuli, if there are more units: ridge does not notice."""
+    """Centred responses in as many dimensions as there are stimuli, if there are more units: ridge does not notice."""
     if y.shape[1] <= y.shape[0]:
         return y
-    u, values, _ = torch.linalg.svd(y.double() - y.double().mean(0), full_matrices=False)
-    return (u * values).to(y.dtype)
+    parts = [torch.linalg.svd(y[:, at], full_matrices=False) for at in _by_size(torch.linalg.vector_norm(y, dim=0))]
+    least = (len(y) * torch.finfo(y.dtype).eps) ** 0.5  # as in `_decomposed`
+    return torch.cat([u * values * (values > least * values[0]) for u, values, _ in parts], 1)
 
 
 def ridge_weights(train: Covariances, alphas: tuple = ALPHAS) -> tuple[torch.Tensor, torch.Tensor]:
     """Weights `(units_a, units_b)` and the alpha chosen for each unit of b, `(units_b,)`.
 
-        W = (S_aa + alpha I)^-1 S_ab,   S sums of products about the means (intercept not penalised)
+        W = argmin |Y_b - Y_a W - c|^2 + alpha |W|^2 = (S_aa + alpha I)^-1 S_ab,   S sums of products about the means
 
+    Penalised are the weights of units as they are given, so alpha is in squared units of a, and not the intercept c.
     One eigendecomposition S_aa = V diag(s) V' serves all alphas and all units of b. Of the alphas each unit of b takes
     the one of least generalised cross-validation error, which needs no further fit:
 
         GCV(alpha) = |residual|^2 / (1 - df / M)^2,   df = 1 + sum_j s_j / (s_j + alpha),   M stimuli
     """
-    values, vectors = torch.linalg.eigh(train.aa)
-    # Directions without variance have no covariance either; their rounding would be divided by a small alpha.
-    varies = values > len(values) * torch.finfo(values.dtype).eps * values[-1]
-    values = values * varies
+    values, vectors = _decomposed(train.aa)
+    varies = values > 0
     rotated = (vectors.mT @ train.ab) * varies[:, None]
     alpha = torch.as_tensor(alphas, dtype=values.dtype, device=values.device)
     shrink = 1 / (values + alpha[:, None])
     # What all directions together leave, and what alpha adds to it: the difference of two large sums would lose both.
     spare = train.stimuli - 1 - int(varies.sum())
-    explained = rotated.square() / torch.where(varies, values, 1)[:, None]
+    explained = (rotated / torch.where(varies, values, 1).sqrt()[:, None]).square()
     least = (train.bb - explained.sum(0)).clamp(min=0) * (spare > 0)
     kept = alpha[:, None] * shrink * varies
     residual = least + kept.square() @ explained
@@ -203,21 +208,64 @@ def ridge_weights(train: Covariances, alphas: tuple = ALPHAS) -> tuple[torch.Ten
     return vectors @ (rotated * shrink[chosen].mT), alpha[chosen]
 
 
+def _decomposed(products):
+    """Values and vectors T of sums of products S, so that T' S T = diag(values): those of `eigh`.
+
+    Units much smaller than others come after them, less what these explain; T is then orthonormal up to 1 / GAP^2.
+    Directions without variance get value 0: their rounding would be divided by a small alpha.
+    """
+    products, size = products.clone(), products.diagonal().clone()
+    groups, values, vectors = _by_size(size.sqrt()), torch.zeros_like(size), torch.eye(len(size)).to(products)
+    for number, at in enumerate(groups):
+        after = torch.cat([at[:0], *groups[number + 1 :]])
+        found, v = torch.linalg.eigh(products[at[:, None], at])
+        varies = found > len(size) * torch.finfo(size.dtype).eps * torch.maximum(found[-1], size[at].max())
+        explained = v @ (torch.where(varies, 1 / found, 0)[:, None] * (v.mT @ products[at[:, None], after]))
+        products[after[:, None], after] -= products[after[:, None], at] @ explained
+        vectors[:, after] -= vectors[:, at] @ explained
+        values[at], vectors[:, at] = found * varies, vectors[:, at] @ v
+    return values, vectors
+
+
+def _by_size(sizes):
+    """Indices of units in groups, from the largest; each group is more than GAP times the size of the next."""
+    size, order = sizes.sort(descending=True)
+    ends = ((size[:-1] > GAP * size[1:]) & (size[1:] > 0)).nonzero()[:, 0] + 1
+    return [at.sort().values for at in order.tensor_split(ends.tolist())]
+
+
 def prediction_correlations(weights: torch.Tensor, test: Covariances) -> torch.Tensor:
     """Correlation of each unit of b with its prediction y_a W; `(units_b,)`, 0 if either is constant."""
-    variance = (weights * (test.aa @ weights)).sum(0).clamp(min=0)
-    size = (variance * test.bb).sqrt()
-    return torch.where(size > 0, (weights * test.ab).sum(0) / size, 0)
+    weights, size = weights / size_of(weights, -2), size_of(test.aa)
+    variance = (weights * (test.aa / size @ weights)).sum(0).clamp(min=0)
+    length = variance.sqrt() * test.bb.sqrt() * size[0].sqrt()
+    return torch.where(length > 0, (weights * test.ab).sum(0) / length, 0)
+
+
+def _weights(y_a, y_b):
+    basis, inverse = _column_space(y_a)
+    return inverse @ (basis.mT @ centred(y_b.double()))
 
 
 def _column_space(y):
-    """Orthonormal basis of the centred columns of `y`, and the pseudo-inverse behind it: X^+ = inverse @ basis'."""
-    q, triangle = torch.linalg.qr(centred(y))
+    """Orthonormal basis of the centred columns of `y`, and the pseudo-inverse behind it: X^+ = inverse @ basis'.
+
+    Units keep their scale, except that where one is more than GAP times the next smaller, that gap is closed to GAP.
+    """
+    size, epsilon, double = size_of(y), 8 * torch.finfo(y.dtype).eps, torch.finfo(torch.float64)
+    x = centred(y.double() / size)
+    length = torch.linalg.vector_norm(x, dim=-2, keepdim=True)
+    ordered, order = length.sort(-1, descending=True)
+    gaps = (ordered[..., :-1] / ordered[..., 1:] / GAP).nan_to_num(1, posinf=1).clamp(min=1).cumprod(-1)
+    lift = torch.ones_like(length).scatter(-1, order, torch.nn.functional.pad(gaps, (1, 0), value=1.0))
+    lift = lift * (length > epsilon / 2 * y.shape[-2] ** 0.5 * y.abs().amax(-2, keepdim=True) / size)
+    q, triangle = torch.linalg.qr(x * lift)
     u, values, vt = torch.linalg.svd(triangle, full_matrices=False)
-    smallest = values[..., :1] * max(y.shape[-2:]) * torch.finfo(y.dtype).eps
-    kept = values > smallest
-    reciprocal = torch.where(kept, 1 / values.clamp(min=torch.finfo(y.dtype).tiny), 0.0)
-    return (q @ u) * kept[..., None, :], vt.mT * reciprocal[..., None, :]
+    # A direction is no more than rounding, of the responses or of the decomposition, below these.
+    given = epsilon * y.shape[-1] ** 0.5 * torch.linalg.vector_norm(vt * length * lift, dim=-1)
+    kept = values > torch.maximum(given, values[..., :1] * max(y.shape[-2:]) * double.eps)
+    inverse = (lift / size).mT * vt.mT * torch.where(kept, 1 / values.clamp(min=double.tiny), 0.0)[..., None, :]
+    return (q @ u) * kept[..., None, :], inverse
 
 
 def _share(part, whole):

@@ -1249,7 +1249,7 @@ run.figure(drawn, "fig-linear-crossing", alt, "Computed: where two pairs change 
 matrices = {
     "dot": lambda y: y @ y.mT,
     "correlation": torch.corrcoef,
-    "euclidean": lambda y: torch.cdist(y, y, compute_mode="donot_use_mm_for_euclid_dist").square(),
+    "sqeuclidean": lambda y: torch.cdist(y, y, compute_mode="donot_use_mm_for_euclid_dist").square(),
 }
 
 
@@ -1261,7 +1261,7 @@ def explicit_rsa(y_a, y_b, similarity):
 
 # %%
 long_way = {similarity: explicit_rsa(y_a, y_b, similarity) for similarity in matrices}
-differences = [float((rsa(y_a, y_b, similarity) - x).abs()) for similarity, x in long_way.items()]
+differences = [float((rsa(y_a, y_b, similarity, centre=True) - x).abs()) for similarity, x in long_way.items()]
 run.record(rsa_linear_error=max(differences))
 
 # %% [markdown]
@@ -1495,7 +1495,7 @@ def distance_power(a, b):
 # %%
 limit = distance_power(a, b) / (distance_power(a, a) * distance_power(b, b)).sqrt()
 z_many = sparse_white(largest, n)
-run.record(distance_rsa=float(rsa(z_many @ a.mT, z_many @ b.mT, "euclidean")))
+run.record(distance_rsa=float(rsa(z_many @ a.mT, z_many @ b.mT, "sqeuclidean")))
 run.record(distance_limit=float(limit))
 
 # %% [markdown]

@@ -6,6 +6,8 @@ import re
 import nbformat
 import pytest
 import torch
+from hypothesis import example, given
+from hypothesis import strategies as st
 
 from lib.chapter import results
 from lib.features import seeded
@@ -25,6 +27,27 @@ def normal(*shape, seed=0, dtype=torch.float64):
 def some_sae(units, latents, k, seeds, kind=TopKSAE, dtype=torch.float32, device="cpu", **recipe):
     """Untrained SAEs by a recipe in short."""
     return kind(units, Recipe(latents=latents, k=k, **recipe), seeds, device, dtype)
+
+
+def scaled(y, power, unit=None, dtype=torch.float64):
+    """All units, or one, times 10 to some power, then rounded."""
+    factor = torch.ones(y.shape[-1], dtype=torch.float64)
+    factor[slice(None) if unit is None else unit] = 10.0**power
+    return (y * factor).to(dtype)
+
+
+def any_scale(test):
+    """Generate `power` and `dtype`: sizes that either can hold, and the ends of that range always."""
+    test = given(power=st.floats(-30, 30), dtype=st.sampled_from(DTYPES))(test)
+    for power, dtype in [(-30, DTYPES[1]), (30, DTYPES[1]), (-80, DTYPES[0]), (80, DTYPES[0])]:
+        test = example(power=power, dtype=dtype)(test)
+    return test
+
+
+def around(mean, *shape, seed=0):
+    """Responses that are exact in double precision about a mean as large as 1e9, and the same without the mean."""
+    y = (1024 * normal(*shape, seed=seed)).round() / 1024
+    return y + mean, y
 
 
 def rotation(n, seed=0):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from helpers import DEVICES, DTYPES, TOLERANCE, bad_pairs, close, normal, refuses
+from helpers import DEVICES, DTYPES, TOLERANCE, any_scale, around, bad_pairs, close, normal, refuses, scaled
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -10,6 +10,7 @@ from lib.correlation import (
     centred,
     constant_units,
     paired_correlations,
+    size_of,
     standardised,
     unit_correlations,
 )
@@ -75,6 +76,38 @@ def test_standardised_units_have_mean_0_and_length_1():
 def test_tiny_units_correlate_as_large_ones():
     y_a, y_b = normal(20, 2, dtype=torch.float32), normal(20, 3, seed=1, dtype=torch.float32)
     close(unit_correlations(y_a * 1e-15, y_b * 1e15), unit_correlations(y_a, y_b), 1e-5)
+
+
+@any_scale
+def test_units_of_any_scale_correlate_as_before(power, dtype):
+    y_a, y_b = 0.5 + normal(20, 4), normal(20, 4, seed=1)
+    for unit in (None, 1):
+        moved, other = scaled(y_a, power, unit, dtype), scaled(y_b, -power, unit, dtype)
+        for call in (unit_correlations, paired_correlations):
+            close(call(moved, other), call(y_a, y_b), 1e-5)
+            close(call(moved, moved), call(y_a, y_a), 1e-5)
+        centre, scale = centre_and_scale(scaled(y_a, power, unit, dtype)[None])
+        y = moved.double() / moved.abs().max()
+        close((moved - centre[0]) / scale[0], (y - y.mean(0)) / y.var(0, correction=0).sum().sqrt(), 1e-5)
+
+
+@pytest.mark.parametrize("mean", [1e7, 1e9])
+def test_a_large_mean_changes_no_correlation(mean):
+    (far_a, y_a), (far_b, y_b) = around(mean, 30, 4), around(-mean, 30, 3, seed=1)
+    close(centred(far_a), centred(y_a), 1e-14)
+    close(unit_correlations(far_a, far_a).diagonal(), torch.ones(4), 1e-15 * 4)
+    close(unit_correlations(far_a, far_b), unit_correlations(y_a, y_b), 1e-13)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_the_size_of_responses_is_a_power_of_two_below_the_largest(dtype):
+    for largest in (0.0, 1.0, 3.9, 1e30, -1e-30, 1e-40, torch.finfo(dtype).max):
+        y = torch.tensor([[largest, 0]], dtype=dtype)
+        size = size_of(y)
+        assert (size.dtype, size.log2() % 1, size.shape) == (torch.float64, 0, (1, 1))
+        assert (y.double() / size).abs().max() < 2
+        assert ((y.double() / size).abs().max() >= 1) == (largest != 0)
+    close(size_of(torch.tensor([[5.0, 0], [3, 0]], dtype=dtype), -2), [[4, 1]])
 
 
 @given(seed=st.integers(0, 1000), scale=st.floats(1e-6, 1e6), shift=st.floats(-100, 100))

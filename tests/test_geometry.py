@@ -1,11 +1,13 @@
+import re
 import subprocess
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from helpers import DEVICES, DTYPES, TOLERANCE, bad_pairs, close, normal, refuses, rotation
+from helpers import DEVICES, DTYPES, TOLERANCE, any_scale, around, bad_pairs, close, normal, refuses, rotation, scaled
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
@@ -13,7 +15,7 @@ from scipy.spatial.distance import pdist
 from lib.features import seeded
 from lib.geometry import linear_cka, participation_ratio, rsa
 
-SIMILARITIES = ["dot", "euclidean", "correlation"]
+SIMILARITIES = ["dot", "cosine", "correlation", "sqeuclidean"]
 
 
 def debiased_cka(y_a, y_b):
@@ -28,8 +30,10 @@ def explicit_rsa(y_a, y_b, similarity, centre):
 
     def pairs(y):
         y = y.numpy() - (y.numpy().mean(0) if centre else 0)
-        if similarity == "euclidean":
+        if similarity == "sqeuclidean":
             return pdist(y, "sqeuclidean")
+        if similarity == "cosine":
+            y = y / np.linalg.norm(y, axis=1, keepdims=True)
         matrix = np.corrcoef(y) if similarity == "correlation" else y @ y.T
         return matrix[np.triu_indices(len(y), 1)]
 
@@ -78,7 +82,7 @@ def test_rsa_of_three_stimuli_worked_by_hand():
     y_b = torch.tensor([[1.0], [2], [4]]).double()
     dots = [0.0, 1, 1], [2.0, 4, 8]
     close(rsa(y_a, y_b, "dot", centre=False), np.corrcoef(*dots)[0, 1])
-    close(rsa(y_a, y_b, "euclidean"), np.corrcoef([2.0, 1, 1], [1.0, 9, 4])[0, 1])
+    close(rsa(y_a, y_b, "sqeuclidean"), np.corrcoef([2.0, 1, 1], [1.0, 9, 4])[0, 1])
 
 
 def test_cka_of_orthogonal_systems_is_0():
@@ -114,19 +118,41 @@ def test_rsa_agrees_with_explicit_matrices(stimuli, similarity, centre):
     close(rsa(y_a, y_b, similarity, centre), explicit_rsa(y_a, y_b, similarity, centre), 1e-9)
 
 
+# Name of each similarity in the table of the docstring, and the method of rsatoolbox if it has one.
+TABLE = dict(re.findall(r"^        (\w+)  +\S.*  +(?:method=\"(\w+)\".*|-)$", rsa.__doc__, re.M))
+
+
+def test_the_table_of_similarities_is_complete_and_its_defaults_are_the_definitions():
+    assert list(TABLE) == SIMILARITIES
+    y_a, y_b = 1 + normal(30, 5), 2 + normal(30, 8, seed=1)
+    y_b[:, :5] += y_a
+    for similarity in TABLE:
+        close(rsa(y_a, y_b, similarity), explicit_rsa(y_a, y_b, similarity, similarity == "dot"))
+        if similarity != "sqeuclidean":  # the tests could tell a wrong default
+            values = [explicit_rsa(y_a, y_b, similarity, centre) for centre in (True, False)]
+            assert abs(values[0] - values[1]) > 1e-3
+
+
 @pytest.mark.filterwarnings("ignore")
-def test_rsa_agrees_with_rsatoolbox():
+@pytest.mark.parametrize("similarity", [name for name, method in TABLE.items() if method])
+def test_rsa_is_that_of_the_method_of_rsatoolbox_which_the_table_names(similarity):
     rsatoolbox = pytest.importorskip("rsatoolbox")
     y_a, y_b = 1 + normal(30, 5), normal(30, 8, seed=1)
     y_b[:, :5] += y_a
+    data = [rsatoolbox.data.Dataset(y.numpy()) for y in (y_a, y_b)]
+    rdms = [rsatoolbox.rdm.calc_rdm(one, method=TABLE[similarity]) for one in data]
+    close(rsa(y_a, y_b, similarity), rsatoolbox.rdm.compare(*rdms, method="corr").item())
+    pairs = np.triu_indices(30, 1)  # and entry by entry, as the table says
+    if similarity == "correlation":
+        close(rdms[0].dissimilarities[0], 1 - np.corrcoef(y_a)[pairs])
+    else:
+        close(rdms[0].dissimilarities[0], pdist(y_a, "sqeuclidean") / 5)
 
-    def toolbox(method):
-        rdms = [rsatoolbox.rdm.calc_rdm(rsatoolbox.data.Dataset(y.numpy()), method=method) for y in (y_a, y_b)]
-        return rsatoolbox.rdm.compare(*rdms, method="corr").item()
 
-    # It divides distances by the number of units, which a Pearson correlation does not see.
-    close(rsa(y_a, y_b, "euclidean", centre=False), toolbox("euclidean"))
-    close(rsa(y_a, y_b, "correlation", centre=False), toolbox("correlation"))
+@pytest.mark.filterwarnings("ignore")
+def test_rsa_of_dot_products_agrees_with_rsatoolbox_given_their_matrices():
+    rsatoolbox = pytest.importorskip("rsatoolbox")
+    y_a, y_b = 1 + normal(30, 5), normal(30, 8, seed=1)
     dots = [rsatoolbox.rdm.RDMs(-(y @ y.mT).numpy()[np.triu_indices(30, 1)][None]) for y in (y_a, y_b)]
     close(rsa(y_a, y_b, "dot", centre=False), rsatoolbox.rdm.compare(*dots, method="corr").item())
 
@@ -162,7 +188,9 @@ def test_more_units_than_stimuli_agree_with_explicit_matrices(units, dtype):
     y_b[:, :7] += 3 * y_a[:, :7]
     given = y_a.to(dtype), y_b.to(dtype)
     for similarity in SIMILARITIES:
-        close(rsa(*given, similarity), explicit_rsa(y_a, y_b, similarity, True), TOLERANCE[dtype])
+        for centre in (True, False):
+            wanted = explicit_rsa(y_a, y_b, similarity, centre)
+            close(rsa(*given, similarity, centre), wanted, TOLERANCE[dtype])
     p, q = zero_diagonal(y_a), zero_diagonal(y_b)
     close(debiased_cka(*given), hsic_1(p, q) / np.sqrt(hsic_1(p, p) * hsic_1(q, q)), TOLERANCE[dtype])
 
@@ -176,7 +204,9 @@ def test_a_constant_similarity_matrix_scores_0(stimuli, dtype):
     y, one_each = normal(stimuli, 5, dtype=dtype), 0.7 * torch.eye(stimuli, dtype=dtype)
     for similarity in SIMILARITIES:
         for other in (y, one_each):
-            assert rsa(one_each, other, similarity) == rsa(other, one_each, similarity) == 0
+            for centre in (True, False, None):
+                pair = rsa(one_each, other, similarity, centre), rsa(other, one_each, similarity, centre)
+                assert pair == (0, 0)
     assert debiased_cka(one_each, one_each) == 0
 
 
@@ -218,22 +248,67 @@ def test_metrics_are_symmetric_bounded_and_invariant(seed, scale, shift, stimuli
 def test_rsa_of_distances_ignores_a_shift_of_units_and_rsa_of_correlations_one_of_stimuli(seed, shift):
     y_a, y_b = normal(12, 6, seed=seed), normal(12, 5, seed=seed + 1)
     units, stimuli = shift * normal(6, seed=seed), shift * normal(12, 1, seed=seed)
-    euclidean = rsa(y_a, y_b, "euclidean")
+    distances = rsa(y_a, y_b, "sqeuclidean")
     for centre in (True, False):
-        close(rsa((y_a + units) @ rotation(6, seed), y_b, "euclidean", centre), euclidean, 1e-8)
+        close(rsa((y_a + units) @ rotation(6, seed), y_b, "sqeuclidean", centre), distances, 1e-8)
     scale = 0.1 + torch.rand(12, 1, generator=seeded(seed), dtype=torch.float64)
     correlation = rsa(y_a, y_b, "correlation", centre=False)
     close(rsa(scale * y_a + stimuli, y_b, "correlation", centre=False), correlation, 1e-8)
-    close(rsa(y_a, y_b, "euclidean", centre=False), euclidean)
+    close(rsa(y_a, y_b, "sqeuclidean", centre=False), distances)
 
 
-@pytest.mark.parametrize(
-    ("scale", "dtype"), [(1e-40, DTYPES[0]), (1e40, DTYPES[0]), (1e-12, DTYPES[1]), (1e12, DTYPES[1])]
-)
-@pytest.mark.parametrize("metric", METRICS)
-def test_scale_does_not_underflow_or_overflow(metric, scale, dtype):
-    y_a, y_b = normal(20, 4, dtype=dtype), normal(20, 3, seed=1, dtype=dtype)
-    close(metric(scale * y_a, scale * y_b), metric(y_a, y_b), TOLERANCE[dtype])
+# Scale
+
+RSAS = [partial(rsa, similarity=similarity, centre=centre) for similarity in SIMILARITIES for centre in (True, False)]
+
+
+@any_scale
+def test_the_scale_of_a_system_changes_nothing(power, dtype):
+    y_a, y_b = 0.5 + normal(20, 4), normal(20, 3, seed=1)
+    for metric in [linear_cka, debiased_cka, *RSAS]:
+        wanted = metric(y_a, y_b)
+        for given_a, given_b in ((power, 0), (0, power), (power, power), (power, -power)):
+            close(metric(scaled(y_a, given_a, None, dtype), scaled(y_b, given_b, None, dtype)), wanted, 1e-5)
+
+
+@any_scale
+def test_one_unit_of_any_scale_counts_as_much_as_it_should(power, dtype):
+    """Against the matrices of the same numbers in double precision, where one large unit hides only what it must."""
+    y_a, y_b = scaled(0.5 + normal(20, 4), power, 2, dtype), (normal(20, 3, seed=1)).to(dtype)
+    doubles = [y.double() / y.abs().max() for y in (y_a, y_b)]
+    for one in RSAS:
+        close(one(y_a, y_b), explicit_rsa(*doubles, **one.keywords), 1e-5)
+    p, q = zero_diagonal(doubles[0]), zero_diagonal(doubles[1])
+    close(debiased_cka(y_a, y_b), hsic_1(p, q) / np.sqrt(hsic_1(p, p)) / np.sqrt(hsic_1(q, q)), 1e-5)
+    p, q = ((y @ y.T) for y in (y.numpy() - y.numpy().mean(0) for y in doubles))
+    close(linear_cka(y_a, y_b), (p / np.linalg.norm(p) * (q / np.linalg.norm(q))).sum(), 1e-5)
+
+
+@any_scale
+def test_one_stimulus_of_any_scale_counts_as_much_as_it_should(power, dtype):
+    y_a, y_b = scaled((0.5 + normal(20, 4)).T, min(power, 6), 2, dtype).T, normal(20, 3, seed=1).to(dtype)
+    for similarity in ("cosine", "correlation"):  # scale of a stimulus is no part of these
+        close(rsa(y_a, y_b, similarity), rsa(0.5 + normal(20, 4), normal(20, 3, seed=1), similarity), 1e-5)
+    p, q = zero_diagonal(y_a.double()), zero_diagonal(y_b.double())
+    close(debiased_cka(y_a, y_b), hsic_1(p, q) / np.sqrt(hsic_1(p, p)) / np.sqrt(hsic_1(q, q)), 1e-2)
+
+
+@pytest.mark.parametrize("mean", [1e7, 1e9])
+def test_a_large_mean_changes_nothing(mean):
+    (far_a, y_a), (far_b, y_b) = around(mean, 30, 4), around(-mean, 30, 3, seed=1)
+    for metric in [linear_cka, debiased_cka, partial(rsa, similarity="dot"), partial(rsa, similarity="sqeuclidean")]:
+        close(metric(far_a, far_a), 1.0, 1e-12)
+        close(metric(far_a, far_b), metric(y_a, y_b), 1e-12)
+
+
+@any_scale
+def test_participation_ratio_ignores_scale(power, dtype):
+    close(participation_ratio(scaled(torch.tensor([4.0, 2, 0]).double(), power, None, dtype)), 36 / 20, 1e-6)
+
+
+def test_participation_ratio_of_nothing_is_0_and_of_nan_is_refused():
+    assert participation_ratio(torch.zeros(3)) == 0
+    refuses("eigenvalues has 1 NaN", "remove", participation_ratio, torch.tensor([1.0, torch.nan]))
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -266,7 +341,7 @@ print(next(line for line in open("/proc/self/status") if line.startswith("VmHWM"
     ("stimuli", "units", "values"),
     [
         (50_000, 768, "rsa(y_a, y_b), linear_cka(y_a, y_b, debiased=True)"),
-        (50_000, 32, "[rsa(y_a, y_b, s) for s in ('dot', 'euclidean', 'correlation')] + list(ols_score(y_a, y_b))"),
+        (50_000, 32, "[rsa(y_a, y_b, s) for s in ('dot', 'sqeuclidean', 'correlation')] + list(ols_score(y_a, y_b))"),
         (100, 50_000, "rsa(y_a, y_b), linear_cka(y_a, y_b), *ols_score(y_a, y_b)"),
     ],
 )
@@ -291,11 +366,11 @@ def test_too_few_stimuli_are_refused():
     refuses("y_a has 3 stimuli", "at least 4 are needed", debiased_cka, normal(3, 3), normal(3, 3))
 
 
-@pytest.mark.parametrize("similarity", ["cosine", "Dot", "", None, 2])
+@pytest.mark.parametrize("similarity", ["euclidean", "Dot", "", None, 2])
 def test_unknown_similarity_is_refused(similarity):
     refuses(
         f"similarity {similarity!r} is unknown",
-        "dot, correlation or euclidean",
+        "dot, cosine, correlation or sqeuclidean",
         rsa,
         normal(9, 3),
         normal(9, 3),

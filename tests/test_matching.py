@@ -4,7 +4,7 @@ import numpy as np
 import ot
 import pytest
 import torch
-from helpers import DEVICES, DTYPES, NO_GPU, TOLERANCE, bad_pairs, close, normal, refuses
+from helpers import DEVICES, DTYPES, NO_GPU, TOLERANCE, any_scale, around, bad_pairs, close, normal, refuses, scaled
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linprog
@@ -200,6 +200,40 @@ def test_scores_are_bounded_and_ignore_order_scale_and_shift(seed, scale, shift,
         assert max(map(abs, scores.folds)) <= 1 + 1e-9
         assert score(changed, y_b, seed=seed).folds == pytest.approx(scores.folds, abs=1e-7)
     assert soft_matching_score(y_b, y_a).folds == pytest.approx(soft_matching_score(y_a, y_b).folds, abs=1e-7)
+
+
+@any_scale
+def test_scores_know_no_scale_of_any_unit(power, dtype):
+    y_a, y_b = related()
+    for unit in (None, 1):
+        moved, other = scaled(y_a, power, unit, dtype), scaled(y_b, -power, unit, dtype)
+        for score in SCORES:
+            close(score(moved, other).folds, score(y_a, y_b).folds, 1e-5)
+        moments = FoldMoments({"a": 5, "b": 7}, 5)
+        for fold, (_, test) in enumerate(k_folds(60, 5, 0)):
+            moments.add(fold, a=moved[test], b=other[test])
+        folds = [(train.correlations(), test.correlations()) for train, test in moments.splits("a", "b")]
+        close(soft_matching_folds(folds).folds, soft_matching_score(y_a, y_b).folds, 1e-5)
+        close(semi_matching_folds(folds).folds, semi_matching_score(y_a, y_b).folds, 1e-5)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("power", [-30, -18, 18, 30])
+@pytest.mark.parametrize("shape", SHAPES)
+def test_plans_know_no_scale_of_the_similarity_and_the_permutation_score_follows_it(shape, power, dtype):
+    g = normal(*shape)
+    close(soft_matching_plan(scaled(g, power, None, dtype)), soft_matching_plan(g), 1e-7)
+    if shape[0] == shape[1]:
+        moved = scaled(g, power, None, dtype)
+        assert permutation_score(moved) == pytest.approx(10.0**power * permutation_score(g), rel=1e-6)
+
+
+@pytest.mark.parametrize("score", SCORES)
+@pytest.mark.parametrize("mean", [1e7, 1e9])
+def test_units_with_a_large_mean_match_themselves(mean, score):
+    far, y = around(mean, 60, 5)
+    close(score(far, far).folds, torch.ones(5), 1e-13)
+    close(score(far, -far.flip(1)).folds, score(y, -y.flip(1)).folds, 1e-13)
 
 
 @pytest.mark.parametrize("device", DEVICES)

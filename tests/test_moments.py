@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import torch
-from helpers import DEVICES, DTYPES, close, normal, refuses
+from helpers import DEVICES, DTYPES, around, close, normal, refuses
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -160,6 +160,19 @@ def test_a_large_mean_hides_no_unit(dtype):
         close(c.correlations(), unit_correlations(y_a[train].double(), y_b[train].double()), 1e-8)
 
 
+@pytest.mark.parametrize("mean", [1e7, 1e9])
+def test_a_mean_too_large_for_squares_hides_no_unit(mean):
+    (far_a, y_a), (far_b, y_b) = around(mean, 60, 4), around(-mean, 60, 3, seed=1)
+    far_a[:, 1] = y_a[:, 1] = mean
+    folds = k_folds(60, 4)
+    near, far = moments_of(y_a, y_b, folds).splits("a", "b"), moments_of(far_a, far_b, folds).splits("a", "b")
+    assert_same(far, near)
+    assert far[0][0].constant_units() == 1 / 7
+    for train, test in moments_of(far_a, far_a, folds).splits("a", "b"):
+        close(train.correlations().diagonal(), [1, 0, 1, 1], 1e-13)
+        close(test.correlations().diagonal(), [1, 0, 1, 1], 1e-13)
+
+
 def test_a_unit_constant_in_one_fold_only_has_correlation_0_there():
     y_a, y_b = related()
     folds = k_folds(50, 5)
@@ -229,7 +242,7 @@ def test_a_population_that_never_fires_is_refused():
 # Several models
 
 
-@pytest.mark.parametrize("pick", [0, 2, -1])
+@pytest.mark.parametrize("pick", [0, 1, 2, -1])
 def test_one_of_several_models_has_its_own_moments(pick):
     y_a, y_b = normal(3, 40, 4), normal(3, 40, 2, seed=1)
     y_a[1, :, 0] = y_a[2, :20, 3] = 0

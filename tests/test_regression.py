@@ -1,9 +1,10 @@
 import numpy as np
 import pytest
 import torch
-from helpers import DEVICES, DTYPES, TOLERANCE, bad_pairs, close, normal, refuses, rotation
-from hypothesis import given
+from helpers import DEVICES, DTYPES, TOLERANCE, any_scale, around, bad_pairs, close, normal, refuses, rotation, scaled
+from hypothesis import given, settings
 from hypothesis import strategies as st
+from mpmath import mp
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import r2_score
 
@@ -12,8 +13,10 @@ from lib.features import seeded
 from lib.moments import Covariances, FoldMoments
 from lib.regression import (
     ALPHAS,
+    GAP,
     held_out_correlations,
     ols_fit,
+    ols_held_out,
     ols_score,
     prediction_correlations,
     prediction_score,
@@ -197,8 +200,9 @@ def test_a_batch_gives_what_each_entry_gives(dtype, device):
     for call in (ols_fit, ols_score, lambda a, b: prediction_score(a, b[..., :4])):
         one_by_one = [call(a, b) for a, b in zip(y_a, y_b, strict=True)]
         for batched, single in zip(call(*given), zip(*one_by_one, strict=True), strict=True):
-            assert (batched.dtype, batched.device.type) == (dtype, device)
+            assert batched.device.type == device
             close(batched, torch.stack(single), TOLERANCE[dtype])
+    assert [x.dtype for x in (*ols_fit(*given), *ols_score(*given))] == [dtype, dtype, dtype, torch.float64, dtype]
 
 
 def test_one_system_is_compared_with_every_entry_of_a_batch():
@@ -548,3 +552,184 @@ def test_batches_and_impossible_folds_are_refused_by_ridge():
     refuses("y_b (2, 12, 3)", "give one pair", ridge_score, y, y.expand(2, 12, 3))
     refuses("7 folds of 12 stimuli", "choose from 2 to 6", ridge_score, y, y, 7)
     refuses("y_a has 3 stimuli", "at least 4 are needed", ridge_score, y[:3], y[:3])
+
+
+# Scale, against the same equations in numbers of a hundred and more digits
+
+
+def in_many_digits(y_a, y_b, train, test, alphas):
+    """Correlations of each unit of b with its held-out prediction, by kernels of stimuli; alpha by the equation of GCV.
+
+    Without alphas those of the least weights that fit best.
+    """
+    mp.dps = 250
+    x = [[mp.mpf(v) for v in row] for row in y_a.double().tolist()]
+    fit, held, m = train.tolist(), test.tolist(), len(train)
+    means = [sum(x[i][j] for i in fit) / m for j in range(len(x[0]))]
+    x = [[v - mean for v, mean in zip(row, means, strict=True)] for row in x]
+    kernel = mp.matrix([[mp.fdot(x[i], x[j]) for j in fit] for i in fit])
+    other = mp.matrix([[mp.fdot(x[i], x[j]) for j in fit] for i in held])
+    # Each row of the kernel sums to 0, so a constant added to it makes it regular and changes no centred target.
+    inverses = {
+        a: (kernel + (mp.eye(m) * mp.mpf(a) if a else mp.ones(m) * (mp.norm(kernel) / m))) ** -1 for a in alphas or [0]
+    }
+    found = []
+    for column in y_b.double().T.tolist():
+        y = mp.matrix([column[i] for i in fit]) - mp.ones(m, 1) * (mp.fsum(column[i] for i in fit) / m)
+
+        def error(a, y=y):
+            hat = kernel * inverses[a]
+            free = 1 - (1 + sum(hat[i, i] for i in range(m))) / m
+            return mp.norm(y - hat * y) ** 2 / free**2
+
+        weights = inverses[min(inverses, key=error) if alphas else 0] * y
+        prediction = other * weights
+        prediction = prediction - mp.ones(len(held), 1) * (mp.fsum(prediction) / len(held))
+        largest = max(abs(v) for v in prediction) or 1
+        found.append(np.corrcoef([float(v / largest) for v in prediction], [column[i] for i in held])[0, 1])
+    return np.array(found)
+
+
+SHAPES = [(18, 4), (14, 18)]  # fewer units than stimuli, and more
+
+
+def linked(stimuli, units):
+    y_a = 0.5 + normal(stimuli, units)
+    return y_a, y_a[:, :3] + y_a[:, 1:2] + normal(stimuli, 3, seed=1)
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+@settings(max_examples=8, deadline=None)
+@any_scale
+def test_ridge_with_one_unit_of_any_scale_is_that_of_exact_numbers(shape, power, dtype):
+    y_a, y_b = linked(*shape)
+    y_a, folds = scaled(y_a, power, 1, dtype), k_folds(shape[0], 2, 0)
+    wanted = [in_many_digits(y_a, y_b, *fold, ALPHAS[6:13:3]) for fold in folds]
+    close(ridge_correlations(y_a, y_b.to(dtype), folds, alphas=ALPHAS[6:13:3]), np.array(wanted), 1e-5)
+
+
+@any_scale
+def test_the_penalty_of_ridge_is_in_squared_units_of_a_and_knows_no_scale_of_b(power, dtype):
+    for shape in SHAPES:
+        y_a, y_b = linked(*shape)
+        for given_a, given_b in ((power, 0), (0, power), (power, -power)):
+            wanted = ridge_score(y_a, y_b, 3, 0, [10.0 ** (exponent - 2 * given_a) for exponent in (-2, 0, 2)]).folds
+            moved = scaled(y_a, given_a, None, dtype), scaled(y_b, given_b, None, dtype)
+            close(ridge_score(*moved, 3, 0, (1e-2, 1e0, 1e2)).folds, wanted, 1e-5)
+
+
+@any_scale
+def test_ridge_from_moments_is_that_from_responses_at_any_scale(power, dtype):
+    y_a, y_b = linked(24, 4)
+    y_b = scaled(y_b, power, 1, dtype)
+    for moved in (scaled(y_a, power, 1, dtype), scaled(y_a, power, None, dtype)):
+        folds, moments = k_folds(24, 3, 0), FoldMoments({"a": 4, "b": 3}, 3)
+        for fold, (_, test) in enumerate(folds):
+            moments.add(fold, a=moved[test], b=y_b[test])
+        found = [prediction_correlations(ridge_weights(x)[0], test) for x, test in moments.splits("a", "b")]
+        close(torch.stack(found), ridge_correlations(moved, y_b, folds), 1e-6)
+
+
+def test_units_of_three_scales_and_copies_of_the_largest():
+    """Each is found beside the others; a copy adds no direction, even where rounding is as large as other units."""
+    y_a, y_b = linked(24, 4)
+    moved = y_a * torch.tensor([1e12, 1, 1e6, 1e18]).double()
+    moved = torch.cat([moved, moved[:, 3:] * 1e-9], 1)
+    folds = k_folds(24, 2, 0)
+    wanted = np.array([in_many_digits(moved, y_b, *fold, (1.0,)) for fold in folds])
+    close(ridge_correlations(moved, y_b, folds, alphas=(1.0,)), wanted, 1e-6)
+    close(ols_score(moved, y_b).r, ols_score(y_a, y_b).r, 1e-9)
+
+
+@any_scale
+def test_ols_knows_no_scale_of_any_unit(power, dtype):
+    y_a, y_b = linked(24, 4)
+    y_a, y_b = 1e3 + y_a, y_b.to(dtype)
+    for unit in (None, 1):
+        moved, other = scaled(y_a, power, unit, dtype), scaled(y_b, -power, unit, dtype)
+        score, wanted = ols_score(moved, y_b), ols_score(y_a, y_b.double())
+        close(score.r2, wanted.r2, 1e-3)
+        close(score.mse, wanted.mse, 1e-3)
+        for both in ((moved, y_b), (moved, other), (y_a.to(dtype), other)):
+            close(ols_score(*both).r, wanted.r, 1e-3)
+            close(held_out_correlations(*both), by_halves(y_a, y_b.double()), 1e-3)
+        if unit is None:
+            score = ols_score(moved, other)
+            close(score.r2, wanted.r2, 1e-3)
+            close(score.mse / 10.0 ** (-2 * power), wanted.mse, 1e-3)
+            halves = moved[:12], other[:12], moved[12:], other[12:]
+            close(
+                ols_held_out(*halves).pooled,
+                ols_held_out(y_a[:12], y_b[:12].double(), y_a[12:], y_b[12:].double()).pooled,
+                1e-3,
+            )
+
+
+@settings(max_examples=8, deadline=None)
+@any_scale
+def test_the_least_weights_with_one_unit_of_any_scale_are_those_of_exact_numbers(power, dtype):
+    y_a, y_b = linked(14, 18)
+    y_a, fold = scaled(y_a, power, 1, dtype), (torch.arange(7), torch.arange(7, 14))
+    close(held_out_correlations(y_a, y_b.to(dtype)), in_many_digits(y_a, y_b, *fold, ()), 1e-4)
+
+
+@pytest.mark.parametrize("times", [300, 1000, 3000, GAP, 1e8])
+def test_a_large_unit_among_many_correlated_ones_hides_none_in_single_precision(times):
+    """As some units of transformers are."""
+    y_a = normal(20_000, 40) @ (torch.eye(40) + 0.5).double()
+    y_b = y_a @ normal(40, 5, seed=1) / 30 + normal(20_000, 5, seed=2)
+    wanted, half = ols_score(y_a, y_b).r2, 10_000
+    y_a[:, 3] *= times
+    moved = y_a.float(), y_b.float()
+    close(ols_score(*moved).r2, wanted, 1e-5)
+    close(held_out_correlations(*moved), by_halves(y_a, y_b), 1e-5)
+    weights, intercept = ols_fit(*moved)
+    close(prediction_score(moved[0] @ weights + intercept, moved[1]).r2, wanted, 1e-4)
+    close(ols_held_out(*(y[i * half :][:half] for i in (0, 1) for y in moved)).r, by_halves(y_a, y_b), 1e-5)
+    close(ridge_score(*moved, 2).mean, ridge_score(y_a, y_b, 2).mean, 1e-5)
+
+
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_rounding_of_dependent_units_is_no_direction(dtype):
+    y_a, y_b = related(400, 6)
+    y_a = torch.cat([y_a, y_a @ normal(6, 20, seed=4), torch.full((400, 1), 0.1) + 1e-17], 1)
+    wanted = ols_score(y_a[:, :6], y_b).r2
+    assert ols_score(normal(400, 27), y_b).r2 > 0.03  # what so many directions would add
+    close(ols_score(y_a.to(dtype), y_b.to(dtype)).r2, wanted, 1e-6)
+    weights = ols_fit(y_a.to(dtype), y_b.to(dtype))[0]
+    close(weights, np.linalg.pinv(y_a.numpy() - y_a.numpy().mean(0), rcond=1e-9) @ (y_b - y_b.mean(0)).numpy(), 1e-3)
+
+
+def test_a_unit_that_changes_by_rounding_only_is_constant():
+    y_a, y_b = related()
+    noise = torch.as_tensor([0.1, np.nextafter(0.1, 1)])[(normal(60, 1) > 0).long()]
+    assert len(noise.unique()) == 2
+    close(ols_score(torch.cat([y_a, noise], 1), y_b).r2, ols_score(y_a, y_b).r2, 1e-12)
+
+
+@pytest.mark.parametrize("power", [-30, 30])
+def test_weights_that_single_precision_cannot_hold_are_refused(power):
+    y_a, y_b = related()
+    moved = scaled(y_a, power, None, torch.float32), scaled(y_b, -power, None, torch.float32)
+    refuses("differ too much in scale for weights in torch.float32", "rescale", ols_fit, *moved)
+    assert all(x.isfinite().all() for x in ols_fit(*(y.double() for y in moved)))
+    close(held_out_correlations(*moved), by_halves(y_a, y_b), 1e-4)
+
+
+@any_scale
+def test_scores_of_predictions_know_no_scale(power, dtype):
+    y_a, y_b = normal(20, 3), normal(20, 3, seed=1)
+    found = prediction_score(scaled(y_a, power, None, dtype), scaled(y_b, power, None, dtype))
+    wanted = prediction_score(y_a, y_b)
+    close(found.r2, wanted.r2, 1e-5)
+    close(found.r, wanted.r, 1e-5)
+    close(found.mse / 10.0 ** (2 * power), wanted.mse, 1e-5)
+
+
+@pytest.mark.parametrize("mean", [1e7, 1e9])
+def test_a_large_mean_changes_no_regression(mean):
+    (far_a, y_a), (far_b, y_b) = around(mean, 40, 4), around(-mean, 40, 3, seed=1)
+    close(ols_score(far_a, far_a).r2, 1.0, 1e-12)
+    for call in (lambda a, b: ols_score(a, b).r, held_out_correlations, ridge_correlations):
+        close(call(far_a, far_a), torch.ones_like(call(far_a, far_a)), 1e-12)
+        close(call(far_a, far_b), call(y_a, y_b), 1e-9)
