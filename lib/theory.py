@@ -8,7 +8,7 @@ covariance is given. [A] is Longon et al. 2025, [B] Liu et al. 2026; "ours" is w
 from math import erfc, exp, lgamma, log, pi, sqrt
 
 import torch
-from scipy.optimize import minimize_scalar
+from scipy.optimize import fminbound
 
 from lib.checks import check_alike, check_projection, check_sparsity
 
@@ -190,7 +190,7 @@ def recovery_units(n: int, k: int, nonnegative: bool = True) -> float:
         excess = (1 + t**2) * erfc(t / sqrt(2)) / 2 - t * exp(-(t**2) / 2) / sqrt(2 * pi)
         return k * (1 + t**2) + (n - k) * (1 if nonnegative else 2) * excess
 
-    return float(minimize_scalar(distance, bounds=(0, 40), method="bounded").fun)
+    return float(distance(fminbound(distance, 0, 40)))
 
 
 def topk_uniform_moments(n: int, k: int) -> tuple[float, float, float]:
