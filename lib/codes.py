@@ -17,17 +17,22 @@ warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta"
 torch.sparse.check_sparse_tensor_invariants.disable()  # ours hold by construction, and checking takes time
 
 
-def topk_code(z: torch.Tensor, k: int) -> "DenseCode | CompressedCode":
-    """The code of values before TopK, `z: (P, stimuli, F)`, in the form that is faster there."""
+def topk_code(z: torch.Tensor, k: int, rectify: bool = False) -> "DenseCode | CompressedCode":
+    """The code of values before TopK, `z: (P, stimuli, F)`, in the form that is faster there.
+
+    With `rectify` it is TopK(ReLU(z)): of the entries kept, those at or below 0 are 0 and pass no gradient on.
+    """
     large = z.shape[-1] >= COMPRESS_FROM and k <= COMPRESS_SHARE * z.shape[-1]
-    return CompressedCode(z, k) if large and z.device.type == "cpu" else DenseCode(z, k)
+    return (CompressedCode if large and z.device.type == "cpu" else DenseCode)(z, k, rectify)
 
 
 class DenseCode:
     """A code as an ordinary tensor `values: (P, stimuli, F)`; all of a tie for the k-th place are kept."""
 
-    def __init__(self, z: torch.Tensor, k: int):
+    def __init__(self, z: torch.Tensor, k: int, rectify: bool = False):
         self.selected = torch.ge(z, kth_largest(z, k), out=torch.empty_like(z))
+        if rectify:
+            self.selected *= z > 0
         self.values = z * self.selected
 
     def decode(self, decoder: torch.Tensor) -> torch.Tensor:
@@ -58,11 +63,13 @@ class DenseCode:
 class CompressedCode:
     """The same as `values: (P, stimuli, k)` at sorted `places`; of entries that tie for the k-th place one is kept."""
 
-    def __init__(self, z: torch.Tensor, k: int):
-        self.shape = z.shape[1:]
+    def __init__(self, z: torch.Tensor, k: int, rectify: bool = False):
+        self.shape, self.rectify = z.shape[1:], rectify
         values, places = z.topk(k, dim=-1)
         self.places, order = places.sort(dim=-1)
         self.values = values.gather(-1, order)
+        if rectify:
+            self.values.relu_()
         self.ends = torch.arange(0, self.shape[0] * k + 1, k)
         self.transposes = [self._transpose(places.flatten()) for places in self.places]
 
@@ -85,7 +92,8 @@ class CompressedCode:
     def sampled_product(self, y: torch.Tensor, decoder: torch.Tensor) -> torch.Tensor:
         zeros = torch.zeros_like(self.values[0])
         found = [torch.sparse.sampled_addmm(self._rows(p, zeros), y[p], decoder[p].mT) for p in range(len(y))]
-        return torch.stack([product.values().view_as(zeros) for product in found])
+        product = torch.stack([product.values().view_as(zeros) for product in found])
+        return product * (self.values > 0) if self.rectify else product
 
     def decoder_gradient(self, y: torch.Tensor) -> torch.Tensor:
         return torch.stack([self._columns(p, values) @ y[p] for p, values in enumerate(self.values)])

@@ -25,7 +25,7 @@ class Recipe:
     """What SAEs are and how they are trained. Where nothing is said it is done as for the toy models [A, A.2].
 
     `start`: `tied`, rows of D random directions, E the transpose of D; `untied`, E other random directions; `gaussian`,
-    all weights N(0, 1). The biases start at 0.
+    all weights N(0, 1); `xavier`, all weights N(0, 2/(N + F)). The biases start at 0.
 
     Raises ValueError unless 1 <= k <= latents, and on an unknown start.
     """
@@ -36,21 +36,33 @@ class Recipe:
     start: str = "tied"
     unit_norm: bool = False  # keep the rows of D at length 1
     pre_bias: bool = False  # encode x - d in place of x
+    rectify: bool = False  # ReLU before TopK
     aux_weight: float = 0.1  # of the loss by which dead latents learn
-    dead_after: int = 1  # steps without a stimulus for which a latent was active
+    aux_printed: bool = False  # that loss as [A] prints it: with the bias d, and nothing in it held fixed
+    dead_after: int = 1  # steps without a stimulus for which a latent was active; 0, silent in the present batch
     lr: float = 1e-3
     cosine: bool = False  # let the rate fall to 0 along a half cosine
+    weight_decay: float = 0.0
     batch: int = 1024  # stimuli
 
     def __post_init__(self):
         check_sparsity(self.latents, self.k)
-        if self.start not in ("tied", "untied", "gaussian"):
-            raise ValueError(f"start {self.start!r} is unknown: choose tied, untied or gaussian")
+        if self.start not in ("tied", "untied", "gaussian", "xavier"):
+            raise ValueError(f"start {self.start!r} is unknown: choose tied, untied, gaussian or xavier")
 
     @classmethod
     def ours(cls, **settings) -> "Recipe":
         """For short trainings, ours: a rate that falls to 0, and dead latents that learn with a small weight."""
         return cls(**{"aux_weight": 1 / 32, "dead_after": 50, "lr": 0.01, "cosine": True, "batch": 512} | settings)
+
+    @classmethod
+    def authors(cls, **settings) -> "Recipe":
+        """What the public code of [A] trains on its toy models, at every N; settings where the text has none.
+
+        Source: github.com/cest-andre/align-interp, toy_models.py at b589eb7 (2025-09-16).
+        """
+        learning = {"weight_decay": 0.01, "aux_weight": 0.1, "aux_printed": True, "dead_after": 0}
+        return cls(**{"k": 7, "start": "xavier", "rectify": True} | learning | settings)
 
     @classmethod
     def of_networks(cls, **settings) -> "Recipe":
@@ -63,8 +75,9 @@ class TopKSAE(Trainable):
 
         z = TopK(x E + c),   x^ = z D + d
 
-    with x `(P, stimuli, N)`, E `(P, N, F)`, D `(P, F, N)` and biases c `(P, 1, F)`, d `(P, 1, N)`. Latents that were 0
-    for `recipe.dead_after` steps on end are dead and learn through the auxiliary loss alone.
+    or TopK(ReLU(x E + c)) with `recipe.rectify`, with x `(P, stimuli, N)`, E `(P, N, F)`, D `(P, F, N)` and biases c
+    `(P, 1, F)`, d `(P, 1, N)`. Latents that were 0 for `recipe.dead_after` steps on end are dead and learn through the
+    auxiliary loss alone.
 
     `units` may differ between models: then the smaller ones are padded with units that answer 0, whose weights are 0
     and stay so. There is one generator for each seed. Raises ValueError unless sizes and seeds agree.
@@ -80,10 +93,12 @@ class TopKSAE(Trainable):
     ):
         super().__init__()
         self.units = [units] * len(seeds) if isinstance(units, int) else units
-        self.recipe = recipe
+        self.recipe, self.seeds = recipe, seeds
         options = {"device": device, "dtype": dtype}
         drawn = random_rows(self.units, recipe.latents, seeds, draws=2)  # (2, P, latents, units)
-        if recipe.start != "gaussian":
+        if recipe.start == "xavier":
+            drawn *= (2 / (torch.tensor(self.units).double() + recipe.latents)).sqrt()[:, None, None]
+        elif recipe.start != "gaussian":
             drawn = normalize(drawn, dim=-1)
         decoder, other = drawn.to(**options)
         encoder = decoder if recipe.start == "tied" else other
@@ -100,8 +115,11 @@ class TopKSAE(Trainable):
 
     @torch.no_grad()
     def encode(self, x: torch.Tensor) -> torch.Tensor:
-        """The codes TopK(x E + c) of responses `(P, stimuli, N)`; `(P, stimuli, F)`."""
-        return keep_largest(self.preactivations(x), self.recipe.k)
+        """The codes TopK(x E + c), or with ReLU, of responses `(P, stimuli, N)`; `(P, stimuli, F)`."""
+        return self._kept(self.preactivations(x))
+
+    def _kept(self, z):
+        return keep_largest(z.relu_() if self.recipe.rectify else z, self.recipe.k)
 
     @torch.no_grad()
     def encode_one(self, p: int, x: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -109,7 +127,7 @@ class TopKSAE(Trainable):
         units = x.shape[-1]
         bias, decoder = self.decoder_bias[p, :, :units], self.decoder[p, :, :units]
         z = (x - bias if self.recipe.pre_bias else x) @ self.encoder[p, :units] + self.encoder_bias[p]
-        code = keep_largest(z, self.recipe.k)
+        code = self._kept(z)
         return code, code @ decoder + bias
 
     def latents(self, x: torch.Tensor) -> torch.Tensor:
@@ -117,8 +135,8 @@ class TopKSAE(Trainable):
         return self.encode(x).relu_()
 
     def dead_latents(self) -> torch.Tensor:
-        """Latents that have been 0 for `dead_after` steps or more; boolean `(P, F)`."""
-        return self.idle_steps >= self.recipe.dead_after
+        """Latents that have been 0 for `dead_after` steps or more, at least for one; boolean `(P, F)`."""
+        return self.idle_steps >= max(self.recipe.dead_after, 1)
 
     @torch.no_grad()
     def backward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:
@@ -128,18 +146,22 @@ class TopKSAE(Trainable):
 
         z_dead holds the dead latents' values before TopK, and e is held fixed in the second term, which is absent
         while a model has no dead latents. [A] prints that term with the bias d added to z_dead D; x^ contains it
-        already, so it is left out, as by Gao et al.
+        already, so it is left out, as by Gao et al. With `aux_printed` it is added, e moves too, and the term stays.
         """
         z = self.preactivations(x)
-        code = topk_code(z, self.recipe.k)
+        code = topk_code(z, self.recipe.k, self.recipe.rectify)
         error, gradient, loss = self._decode(x, code)
         seen = x - self.decoder_bias if self.recipe.pre_bias else x
         self.encoder.grad = code.encoder_gradient(seen, gradient)
         self.encoder_bias.grad = code.sums(gradient)[:, None]
         explained = 1 - error.square().sum((1, 2)) / (x - x.mean(1, keepdim=True)).square().sum((1, 2))
-        dead = self.dead_latents()
+        dead = self.dead_latents() if self.recipe.dead_after else ~code.used()
+        missed = error - self.decoder_bias if self.recipe.aux_printed else torch.zeros_like(error)
         for p in dead.any(1).nonzero()[:, 0]:
-            loss[p] += self._revive(p, dead[p], z[p], seen[p], error[p])
+            missed[p] = self._revive(p, dead[p], z[p], seen[p], missed[p] if self.recipe.aux_printed else error[p])
+        if self.recipe.aux_printed:
+            self._move(code, seen, missed)
+        loss += self.recipe.aux_weight * missed.square().sum((1, 2)) / x.shape[1]
         if self.recipe.pre_bias:
             grad(self.decoder_bias).sub_(grad(self.encoder_bias) @ self.encoder.mT)
 
@@ -156,7 +178,7 @@ class TopKSAE(Trainable):
         return error, scale * code.sampled_product(error, self.decoder), error.square().sum((1, 2)) / x.shape[1]
 
     def _revive(self, p, dead, z, seen, error):
-        """Add the gradients of the auxiliary loss of model p, whose dead latents alone they move; return that loss."""
+        """Add the gradients of the auxiliary loss of model p that move its dead latents; return what these miss."""
         code, decoder = z[:, dead], self.decoder[p, dead]
         missed = error - code @ decoder
         gradient = -2 * self.recipe.aux_weight / len(z) * missed
@@ -164,7 +186,16 @@ class TopKSAE(Trainable):
         gradient = gradient @ decoder.mT
         grad(self.encoder)[p, :, dead] += seen.mT @ gradient
         grad(self.encoder_bias)[p, 0, dead] += gradient.sum(0)
-        return self.recipe.aux_weight * missed.square().sum() / len(z)
+        return missed
+
+    def _move(self, code, seen, missed):
+        """Add the gradients of the auxiliary loss that move everything else; e and z_dead D + d both contain d."""
+        pull = -2 * self.recipe.aux_weight / missed.shape[1] * missed
+        grad(self.decoder).add_(code.decoder_gradient(pull))
+        grad(self.decoder_bias).add_(2 * pull.sum(1, keepdim=True))
+        gradient = code.sampled_product(pull, self.decoder)
+        grad(self.encoder).add_(code.encoder_gradient(seen, gradient))
+        grad(self.encoder_bias).add_(code.sums(gradient)[:, None])
 
     @torch.no_grad()
     def constrain(self) -> None:
@@ -182,7 +213,9 @@ def fit(sae: S, draw: Callable, name: str = "saes", seed: int = STREAM) -> Train
     The SAEs are `.model` of what is returned; its `.history` holds loss, explained variance and share of dead latents.
     `seed` is that of the batches. See `lib.training.train`.
     """
-    return train(sae, draw, sae.recipe.steps, name, seed, sae.recipe.lr, sae.recipe.cosine)
+    recipe = sae.recipe
+    options = {"cosine": recipe.cosine, "weight_decay": recipe.weight_decay}
+    return train(sae, draw, recipe.steps, name, seed, recipe.lr, **options)
 
 
 def batches(y: torch.Tensor, size: int) -> Callable:
@@ -194,9 +227,14 @@ def batches(y: torch.Tensor, size: int) -> Callable:
     return draw
 
 
-def untrained(sae: S, seeds: list[int]) -> S:
-    """The control: SAEs of the same shape that have learned nothing, for the first `len(seeds)` models. [A, A.2]"""
-    recipe = replace(sae.recipe, start="tied")
+def untrained(sae: S, seeds: list[int] | None = None) -> S:
+    """The control: SAEs of the same shape that have learned nothing. [A, A.2]
+
+    Without `seeds` they are the trained ones as these started, as in [A]'s public code; with them, random directions
+    and their transpose, for the first `len(seeds)` models.
+    """
+    recipe = sae.recipe if seeds is None else replace(sae.recipe, start="tied")
+    seeds = sae.seeds if seeds is None else seeds
     return type(sae)(sae.units[: len(seeds)], recipe, seeds, sae.decoder.device, sae.decoder.dtype)
 
 

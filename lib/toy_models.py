@@ -12,7 +12,7 @@ from lib.correlation import unit_correlations
 from lib.features import bernoulli_uniform, seeded
 from lib.training import Trainable, Training, train
 
-# Which of the two layers is rectified: (hidden, output). The paper prints the second.
+# Which of the two layers is rectified: (hidden, output). The paper prints the second, its public code has the first.
 VARIANTS = {"output_relu": (True, True), "printed": (True, False), "linear_hidden": (False, True)}
 STREAM = 2**31  # seed of the features, far from those of the models, whose starting weights they would repeat
 
@@ -34,8 +34,9 @@ class ToyModels(Trainable):
 
     with W `(P, n, m)`, b `(P, 1, n)` and g the identity or ReLU by `variant`: `output_relu` rectifies both layers,
     `printed` only the hidden one, as [A, section 4.1] prints it, `linear_hidden` only the output, as Elhage et al. do.
-    W starts at N(0, 1/m), from one generator for each seed, so that a model does not depend on its neighbours.
-    Raises ValueError on an unknown variant and unless 1 <= units < n.
+    W starts by `start` at N(0, 1/m), `gaussian`, or at N(0, 2/(n + m)), `xavier` as in [A]'s public code, b at 0. There
+    is one generator for each seed, so that a model does not depend on its neighbours.
+    Raises ValueError on an unknown variant or start and unless 1 <= units < n.
     """
 
     def __init__(
@@ -46,17 +47,21 @@ class ToyModels(Trainable):
         variant: str = "output_relu",
         device: str | torch.device = "cpu",
         dtype=None,
+        start: str = "gaussian",
     ):
         super().__init__()
         if variant not in VARIANTS:
             raise ValueError(f"variant {variant!r} is unknown: choose one of {', '.join(VARIANTS)}")
+        if start not in ("gaussian", "xavier"):
+            raise ValueError(f"start {start!r} is unknown: choose gaussian or xavier")
         if not 1 <= units < n:
             raise ValueError(f"{units} neurons for {n} features: superposition needs 1 <= neurons < features")
         self.variant = variant
         self.rectify_hidden, self.rectify_output = VARIANTS[variant]
         options = {"device": device, "dtype": dtype or torch.float32}
-        start = [torch.randn(n, units, generator=seeded(seed), dtype=torch.float64) for seed in seeds]
-        self.weight = nn.Parameter((torch.stack(start) / units**0.5).to(**options))
+        drawn = [torch.randn(n, units, generator=seeded(seed), dtype=torch.float64) for seed in seeds]
+        size = units if start == "gaussian" else (n + units) / 2
+        self.weight = nn.Parameter((torch.stack(drawn) / size**0.5).to(**options))
         self.bias = nn.Parameter(torch.zeros(len(seeds), 1, n, **options))
         self.importance: torch.Tensor
         self.register_buffer("importance", importance(n).to(**options))
@@ -95,7 +100,9 @@ class ToyModels(Trainable):
         return {"loss": loss}
 
 
-def train_toy_models(model: ToyModels, steps: int, p: float = 0.1, batch: int = 1024) -> Training[ToyModels]:
+def train_toy_models(
+    model: ToyModels, steps: int, p: float = 0.1, batch: int = 1024, weight_decay: float = 0.0
+) -> Training[ToyModels]:
     """Train on `steps` fresh batches of features, each active with probability p, then U(0, 1), unless it was done.
 
     All models see the same stream and differ in their start, as in [A, section 4]. Finished models are kept in
@@ -103,7 +110,7 @@ def train_toy_models(model: ToyModels, steps: int, p: float = 0.1, batch: int = 
     """
     _, n, units = model.weight.shape
     draw = partial(bernoulli_uniform, batch, n, p, dtype=torch.float32)
-    return train(model, draw, steps, f"toys-{model.variant}-{units}", seed=STREAM)
+    return train(model, draw, steps, f"toys-{model.variant}-{units}", STREAM, weight_decay=weight_decay)
 
 
 def feature_norms(weight: torch.Tensor) -> torch.Tensor:

@@ -6,7 +6,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Generic, TypedDict, TypeVar, Unpack
 
 import torch
 from torch import nn
@@ -37,10 +37,11 @@ M = TypeVar("M", bound=Trainable)
 
 
 class Training(Generic[M]):
-    """Adam on batches drawn one after the other; a run that was stopped goes on from its last checkpoint.
+    """AdamW on batches drawn one after the other; a run that was stopped goes on from its last checkpoint.
 
     `draw(generator)` returns the next batch, from a generator with this `seed` on the model's device, and must draw
     from nothing else. The learning rate is `lr` throughout, or falls to 0 in `cosine_steps` steps along a half cosine.
+    Each step takes `lr weight_decay` of every parameter away from it; without, this is Adam.
     On one device the resumed run and the uninterrupted one agree bit for bit. `history` holds the measurements and
     the step of each, `(points, models)` and `(points,)`.
 
@@ -55,10 +56,11 @@ class Training(Generic[M]):
         lr: float = 1e-3,
         cosine_steps: int | None = None,
         checkpoint: Path | None = None,
+        weight_decay: float = 0.0,
     ):
         self.model, self.draw, self.checkpoint = model, draw, checkpoint
         self.lr, self.cosine_steps = lr, cosine_steps
-        self.optimizer = torch.optim.Adam(model.parameters(), lr=lr, fused=True)
+        self.optimizer = torch.optim.AdamW(model.parameters(), lr, weight_decay=weight_decay, fused=True)
         self.generator = seeded(seed, next(model.parameters()).device)
         self.step, self.history = 0, {}
         _prepare_cpu()
@@ -141,8 +143,21 @@ def random_batches(*data: torch.Tensor, size: int) -> Callable:
     return draw
 
 
+class Options(TypedDict, total=False):
+    """What else `train` may be told."""
+
+    cosine: bool  # let the rate fall to 0 over the steps
+    weight_decay: float
+
+
 def train(
-    model: M, draw: Callable, steps: int, name: str, seed: int = 0, lr: float = 1e-3, cosine: bool = False
+    model: M,
+    draw: Callable,
+    steps: int,
+    name: str,
+    seed: int = 0,
+    lr: float = 1e-3,
+    **options: Unpack[Options],
 ) -> Training[M]:
     """Train `model` unless build/trained holds it already: chapters that need the same models share them.
 
@@ -156,18 +171,19 @@ def train(
     """
     device = next(model.parameters()).device
     generator = seeded(seed, device)
+    cosine, weight_decay = options.get("cosine", False), options.get("weight_decay", 0.0)
     parts = dependencies(
         model=model,
         draw=draw,
         data=[draw(generator) for _ in range(BATCHES_SEEN)],
-        settings=[Training, steps, seed, lr, cosine, device.type],
+        settings=[Training, steps, seed, lr, cosine, weight_decay, device.type],
     )
     path = store.ROOT / "build" / "trained" / f"{name}-{key(parts)}.pt"
     with locked(path.with_suffix(".lock")):
         if not path.exists():
             _tell_why(path.parent, name, parts)
             write_whole(path.with_suffix(".json"), json.dumps(parts, indent=1))
-        return Training(model, draw, seed, lr, steps if cosine else None, path).run(steps, name)
+        return Training(model, draw, seed, lr, steps if cosine else None, path, weight_decay).run(steps, name)
 
 
 def _tell_why(folder, name, parts):

@@ -12,7 +12,7 @@ from torch.nn.functional import normalize
 import lib.training
 from lib.features import k_sparse, seeded
 from lib.joint_sae import JointSAE
-from lib.sae import STREAM, Recipe, batches, fit, keep_largest, untrained
+from lib.sae import STREAM, Recipe, TopKSAE, batches, fit, keep_largest, untrained
 from lib.training import Training
 
 P, UNITS, LATENTS = 3, 5, 8
@@ -44,17 +44,21 @@ def make_dead(some, *latents):
     return some
 
 
-def by_definition(x, encoder, decoder, encoder_bias, decoder_bias, k, dead, aux_weight, pre_bias=False):
+def by_definition(x, encoder, decoder, encoder_bias, decoder_bias, recipe, dead):
     """Loss of one SAE, TopK by `torch.topk`, stimulus by stimulus."""
     loss = 0
     for stimulus in x:
-        z = (stimulus - decoder_bias if pre_bias else stimulus) @ encoder + encoder_bias
-        places = z.topk(k).indices
-        error = stimulus - decoder_bias - sum(z[i] * decoder[i] for i in places)
+        z = (stimulus - decoder_bias if recipe.pre_bias else stimulus) @ encoder + encoder_bias
+        code = z.relu() if recipe.rectify else z
+        places = code.topk(recipe.k).indices
+        error = stimulus - decoder_bias - sum(code[i] * decoder[i] for i in places)
         loss = loss + (error**2).sum()
-        if dead:
+        if recipe.aux_printed:
+            missed = error - sum(z[i] * decoder[i] for i in dead) - decoder_bias
+            loss = loss + recipe.aux_weight * (missed**2).sum()
+        elif dead:
             missed = error.detach() - sum(z[i] * decoder[i] for i in dead)
-            loss = loss + aux_weight * (missed**2).sum()
+            loss = loss + recipe.aux_weight * (missed**2).sum()
     return loss / len(x)
 
 
@@ -71,8 +75,7 @@ def check_gradients(some, x, dead):
     loss = some.backward(x)["loss"]
     for p in range(len(x)):
         mine = {name: value.requires_grad_() for name, value in of_model(some, p).items()}
-        options = {name: getattr(some.recipe, name) for name in ("k", "aux_weight", "pre_bias")}
-        wanted = by_definition(x[p], **mine, dead=dead, **options)
+        wanted = by_definition(x[p], **mine, recipe=some.recipe, dead=dead)
         wanted.backward()
         close(loss[p], wanted.detach())
         for name, parameter in names_and_parameters(some):
@@ -85,15 +88,18 @@ def check_gradients(some, x, dead):
 @pytest.mark.parametrize("dead", [(), (2,), (0, 3, 7), tuple(range(LATENTS))], ids=["none", "one", "some", "all"])
 @pytest.mark.parametrize("k", [1, 3, LATENTS])
 @pytest.mark.parametrize("pre_bias", [False, True], ids=["x", "x - d"])
-def test_loss_and_gradients_are_those_of_the_definition(pre_bias, k, dead):
-    check_gradients(make_dead(saes(k, aux_weight=0.3, pre_bias=pre_bias), *dead), responses(), dead)
+@pytest.mark.parametrize("aux_printed", [False, True], ids=["held", "printed"])
+@pytest.mark.parametrize("rectify", [False, True], ids=["topk", "relu"])
+def test_loss_and_gradients_are_those_of_the_definition(rectify, aux_printed, pre_bias, k, dead):
+    options = {"rectify": rectify, "aux_printed": aux_printed, "pre_bias": pre_bias}
+    check_gradients(make_dead(saes(k, aux_weight=0.3, **options), *dead), responses(), dead)
 
 
 @given(seed=st.integers(0, 1000), data=st.data())
 def test_gradients_agree_with_automatic_differentiation(seed, data):
     latents, units, stimuli = (data.draw(st.integers(1, 5)) for _ in range(3))
     dead = data.draw(st.lists(st.integers(0, latents - 1), unique=True))
-    options = {"aux_weight": 0.5, "pre_bias": data.draw(st.booleans())}
+    options = {name: data.draw(st.booleans()) for name in ("pre_bias", "rectify", "aux_printed")} | {"aux_weight": 0.5}
     some = saes(data.draw(st.integers(1, latents)), [seed], units, latents, **options)
     check_gradients(make_dead(some, *dead), responses(stimuli, units, 1, seed), dead)
 
@@ -104,7 +110,7 @@ def test_each_model_has_its_own_dead_latents():
     loss = some.backward(x)
     assert loss["dead_latents"].tolist() == [0, 1 / LATENTS, 0]
     for p, dead in enumerate([(), (4,), ()]):
-        close(loss["loss"][p], by_definition(x[p], **of_model(some, p), k=3, dead=dead, aux_weight=0.1))
+        close(loss["loss"][p], by_definition(x[p], **of_model(some, p), recipe=some.recipe, dead=dead))
 
 
 def test_losses_worked_by_hand():
@@ -119,6 +125,34 @@ def test_losses_worked_by_hand():
     assert some.backward(x)["loss"] == 1 + 0.5 * 1
     some.idle_steps[0] = torch.tensor([1, 0])  # the dead one is chosen all the same; it would add (3, 0)
     assert some.backward(x)["loss"] == 1 + 0.5 * (9 + 1)
+
+
+def test_losses_of_the_authors_worked_by_hand():
+    some = some_sae(2, 2, 1, [0], aux_weight=0.5, aux_printed=True, rectify=True, dead_after=0, dtype=torch.float64)
+    with torch.no_grad():
+        some.encoder.copy_(torch.eye(2))
+        some.decoder.copy_(torch.eye(2))
+        some.decoder_bias.copy_(torch.tensor([0.0, 1]))
+    x = torch.tensor([[[3.0, 2]]]).double()  # kept (3, 0), reconstructed (3, 1), missed (0, 1); latent 1 is silent here
+    assert some.backward(x)["loss"] == 1 + 0.5 * 4  # it gives (0, 2) and the bias (0, 1): (0, 1) - (0, 3)
+    both = torch.tensor([[[3.0, 2], [2, 3]]]).double()  # both are active: the bias alone is too much by nothing
+    measured = some.backward(both)  # reconstructed (3, 1) and (0, 4), missed (0, 1) and (2, -1)
+    assert measured["loss"] == (1 + 5) / 2 + 0.5 * (0 + (4 + 4)) / 2
+    assert measured["dead_latents"] == 0
+    assert some.backward(-x)["dead_latents"] == 1  # TopK keeps an entry that ReLU has made 0
+    assert not some.encode(-x).any() and not some.encode_one(0, -x[0])[0].any()
+
+
+@pytest.mark.parametrize("k", [1, 3, LATENTS])
+def test_a_latent_is_dead_in_the_batch_in_which_it_is_silent(k):
+    some, x = saes(k, dead_after=0, aux_printed=True, rectify=True), responses(4)
+    dead = [(~some.encode(x)[p].any(0)).nonzero()[:, 0].tolist() for p in range(P)]
+    assert k > 1 or all(dead)
+    measured = some.backward(x)
+    close(measured["dead_latents"], [len(each) / LATENTS for each in dead])
+    for p in range(P):
+        close(measured["loss"][p], by_definition(x[p], **of_model(some, p), recipe=some.recipe, dead=dead[p]))
+    assert torch.equal(some.dead_latents(), torch.stack([~some.encode(x)[p].any(0) for p in range(P)]))
 
 
 def test_a_dead_latent_that_is_not_chosen_learns_through_the_auxiliary_loss_alone():
@@ -138,10 +172,14 @@ def test_a_dead_latent_that_is_not_chosen_learns_through_the_auxiliary_loss_alon
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("pre_bias", [False, True], ids=["x", "x - d"])
-def test_single_precision_and_gpu_agree_with_double_precision(pre_bias, device):
-    double = make_dead(saes(pre_bias=pre_bias), 2, 4)
-    single = make_dead(saes(pre_bias=pre_bias, dtype=torch.float32, device=device), 2, 4)
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"pre_bias": True}, {"rectify": True, "aux_printed": True, "dead_after": 0}],
+    ids=["x", "x - d", "authors"],
+)
+def test_single_precision_and_gpu_agree_with_double_precision(options, device):
+    double = make_dead(saes(**options), 2, 4)
+    single = make_dead(saes(dtype=torch.float32, device=device, **options), 2, 4)
     wanted, given = double.backward(responses()), single.backward(responses().to(device, torch.float32))
     for name in wanted:
         close(given[name], wanted[name], 1e-4)
@@ -153,7 +191,7 @@ def test_explained_variance_is_the_share_of_the_variance_that_is_reconstructed()
     some, x = saes(), responses()
     explained = some.backward(x + 10)["explained_variance"]
     for p in range(P):
-        error = by_definition(x[p] + 10, **of_model(some, p), k=3, dead=(), aux_weight=0)
+        error = by_definition(x[p] + 10, **of_model(some, p), recipe=some.recipe, dead=())
         close(explained[p], 1 - error / x[p].var(0, correction=0).sum())
     nothing = saes()
     with torch.no_grad():
@@ -275,7 +313,7 @@ def test_start_is_random_directions_their_transpose_and_no_bias():
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("start", ["untied", "gaussian"])
+@pytest.mark.parametrize("start", ["untied", "gaussian", "xavier"])
 def test_the_other_starts_draw_the_encoder_too(start, device):
     some = some_sae(6, 9, 2, [3, 4], start=start, dtype=torch.float64, device=device)
     assert not some.encoder_bias.any()
@@ -284,6 +322,8 @@ def test_the_other_starts_draw_the_encoder_too(start, device):
         decoder, encoder = torch.randn(2, 9, 6, generator=seeded(seed), dtype=torch.float64)
         if start == "untied":
             decoder, encoder = (drawn / drawn.norm(dim=1, keepdim=True) for drawn in (decoder, encoder))
+        if start == "xavier":
+            decoder, encoder = (drawn * (2 / (6 + 9)) ** 0.5 for drawn in (decoder, encoder))
         close(some.decoder[p].detach(), decoder)
         close(some.encoder[p].detach(), encoder.mT)
 
@@ -297,12 +337,14 @@ def test_lengths_and_angles_at_each_start():
     close(encoder.norm(dim=1), torch.ones(1, 90), 1e-6)
     assert ((decoder * encoder.mT).sum(2).abs() < 5 / 60**0.5).all()  # unrelated directions
     decoder, encoder = some("gaussian")
-    for weights in (decoder, encoder):
+    own, torchs = some("xavier")[0], torch.nn.init.xavier_normal_(torch.empty(60, 90), generator=seeded(1))
+    close(own.std() / torchs.std(), 1, 0.05)
+    for weights in (decoder, encoder, own / (2 / 150) ** 0.5):
         assert kstest(weights.flatten().numpy(), "norm").pvalue > 1e-3
     assert abs((decoder * encoder.mT).mean()) < 5 / (60 * 90) ** 0.5
 
 
-@pytest.mark.parametrize("start", ["tied", "untied", "gaussian"])
+@pytest.mark.parametrize("start", ["tied", "untied", "gaussian", "xavier"])
 def test_a_parameter_keeps_no_other_draw_in_memory(start):
     for parameter in some_sae(6, 9, 2, [3, 4], start=start).parameters():
         assert parameter.untyped_storage().nbytes() == 4 * parameter.numel()
@@ -332,8 +374,13 @@ def padded_stream(generator):
 
 @pytest.mark.parametrize(
     "options",
-    [{}, {"start": "untied", "unit_norm": True}, {"start": "gaussian", "pre_bias": True, "unit_norm": True}],
-    ids=["plain", "untied", "gaussian"],
+    [
+        {},
+        {"start": "untied", "unit_norm": True},
+        {"start": "gaussian", "pre_bias": True, "unit_norm": True},
+        {"start": "xavier", "rectify": True, "aux_printed": True, "dead_after": 0},
+    ],
+    ids=["plain", "untied", "gaussian", "authors"],
 )
 def test_padding_changes_nothing_and_stays_0(options):
     def build(units, seeds):
@@ -400,6 +447,16 @@ def test_untrained_saes_have_the_shape_and_know_nothing_of_the_start():
     assert untrained(some_sae(4, 9, 2, [0, 1], JointSAE), [2, 3]).__class__ is JointSAE
 
 
+def test_without_seeds_an_untrained_sae_is_the_trained_one_s_start():
+    some = some_sae([4, 7, 5], 9, 2, [3, 4, 5], start="xavier", dtype=torch.float64)
+    start = {name: value.clone() for name, value in some.state_dict().items()}
+    Training(some, lambda generator: normal(3, 8, 7)).run(3)
+    assert not torch.equal(some.decoder, start["decoder"])
+    control = untrained(some)
+    assert all(torch.equal(value, start[name]) for name, value in control.state_dict().items())
+    assert (control.units, control.recipe) == (some.units, some.recipe)
+
+
 def test_batches_are_the_same_stimuli_of_all_models_and_every_one_of_them():
     y = torch.arange(40.0)[None, :, None] + 100 * torch.arange(3.0)[:, None, None]
     seen = batches(y, 500)(seeded(1))
@@ -408,13 +465,49 @@ def test_batches_are_the_same_stimuli_of_all_models_and_every_one_of_them():
     assert set(seen[0].flatten().tolist()) == set(range(40))
 
 
-@pytest.mark.parametrize("recipe", [Recipe.ours, Recipe.of_networks])
+@pytest.mark.parametrize("recipe", [Recipe.ours, Recipe.of_networks, Recipe.authors])
 def test_a_named_recipe_gives_way_to_what_is_asked_for(recipe):
     plain, asked = recipe(latents=8, k=2), recipe(latents=8, k=2, lr=0.5, batch=3)
     assert asked == replace(plain, lr=0.5, batch=3) != plain
 
 
+def test_the_authors_have_one_k_of_their_own_and_decay():
+    own = Recipe.authors(latents=64, steps=5)
+    assert (own.k, own.start, own.rectify, own.pre_bias, own.unit_norm) == (7, "xavier", True, False, False)
+    assert (own.lr, own.weight_decay, own.cosine, own.batch) == (1e-3, 0.01, False, 1024)
+    assert (own.aux_weight, own.aux_printed, own.dead_after) == (0.1, True, 0)
+
+
 # Training
+
+
+def test_fit_passes_the_whole_recipe_on(store):
+    some = some_sae(20, 30, 3, [0], steps=40, lr=0.02, weight_decay=3.0)
+    wanted = Training(
+        some_sae(20, 30, 3, [0]), stream(dictionary(), dtype=torch.float32), STREAM, 0.02, weight_decay=3.0
+    )
+    close(
+        fit(some, stream(dictionary(), dtype=torch.float32)).model.decoder.detach(),
+        wanted.run(40).model.decoder.detach(),
+    )
+
+
+def test_training_by_the_authors_recipe_equals_automatic_differentiation_and_torch():
+    """Forty steps against an SAE written plainly, by autograd and torch's AdamW."""
+    recipe, draw = Recipe.authors(latents=30, k=3), stream(dictionary())
+    some = Training(TopKSAE(20, recipe, [0], dtype=torch.float64), draw, 1, recipe.lr, weight_decay=recipe.weight_decay)
+    mine = {name: v.requires_grad_() for name, v in of_model(some.model, 0).items()}
+    adam, generator = torch.optim.AdamW(mine.values(), lr=1e-3), seeded(1)
+    for _ in range(40):
+        adam.zero_grad()
+        x = draw(generator)[0]
+        code = (x @ mine["encoder"] + mine["encoder_bias"]).relu()
+        code = torch.zeros_like(code).scatter(1, *reversed(code.topk(3)))
+        dead = (~(code > 0).any(0)).nonzero()[:, 0].tolist()
+        by_definition(x, **mine, recipe=recipe, dead=dead).backward()
+        adam.step()
+    for name, value in of_model(some.run(40).model, 0).items():
+        close(value, mine[name].detach(), 1e-8)
 
 
 def dictionary(atoms=24, units=20, seed=9):

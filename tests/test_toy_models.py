@@ -178,6 +178,19 @@ def test_start_is_gaussian_with_variance_1_over_units_and_no_bias():
         close(toys.weight[p].detach() * 10, torch.randn(400, 100, generator=seeded(seed), dtype=torch.float64))
 
 
+def test_xavier_start_is_that_of_torch_in_spread():
+    own = ToyModels(400, 100, [3, 4], dtype=torch.float64, start="xavier")
+    given = torch.nn.init.xavier_normal_(torch.empty(400, 100), generator=seeded(1))
+    assert abs(own.weight.std() / given.std() - 1) < 0.02
+    assert (own.bias == 0).all()
+    for p, seed in enumerate([3, 4]):
+        close(own.weight[p].detach() * 250**0.5, torch.randn(400, 100, generator=seeded(seed), dtype=torch.float64))
+
+
+def test_unknown_start_is_refused():
+    refuses("start 'tied' is unknown", "choose gaussian or xavier", ToyModels, 6, 2, [0], start="tied")
+
+
 @pytest.mark.parametrize("variant", VARIANTS)
 def test_a_model_does_not_notice_its_neighbours(variant):
     def run(seeds):
@@ -230,14 +243,19 @@ def test_training_passes_on_what_it_is_given(drawn):
     assert len(drawn) == lib.training.BATCHES_SEEN
     drawn.clear()
     model, training = {"n": 6, "units": 2, "seeds": [4, 5], "variant": "printed"}, {"steps": 7, "p": 0.5, "batch": 400}
-    for change in ({"p": 0.4}, {"batch": 399}, {"steps": 8}):
+    for change in ({"p": 0.4}, {"batch": 399}, {"steps": 8}, {"weight_decay": 0.01}):
         train_toy_models(ToyModels(**model), **training | change)
         assert len(drawn) > lib.training.BATCHES_SEEN
         drawn.clear()
-    for change in ({"variant": "output_relu"}, {"seeds": [4, 6]}, {"n": 7}):
+    for change in ({"variant": "output_relu"}, {"seeds": [4, 6]}, {"n": 7}, {"start": "xavier"}):
         train_toy_models(ToyModels(**model | change), **training)
         assert len(drawn) > lib.training.BATCHES_SEEN
         drawn.clear()
+
+
+def test_decay_shrinks_the_weights(drawn):
+    free, kept = (train_toy_models(ToyModels(6, 2, [0]), 60, batch=64, weight_decay=d).model for d in (0.0, 30.0))
+    assert kept.weight.norm() < 0.5 * free.weight.norm()
 
 
 @pytest.mark.parametrize("variant", VARIANTS)

@@ -107,6 +107,34 @@ def test_adam_by_its_definition():
     close(Training(Line(), lambda generator: next(queue), lr=0.05).run(20).model.w, w)
 
 
+@pytest.mark.parametrize("decay", [0.0, 0.01, 0.5])
+def test_decay_is_taken_off_the_parameters_before_the_step(decay):
+    wanted, own = Line(2.0), Line(2.0)
+    adam = (torch.optim.AdamW if decay else torch.optim.Adam)(wanted.parameters(), 0.05, weight_decay=decay)
+    batches = [normal(3, 2, seed=s) for s in range(20)]
+    for z in batches:
+        wanted.backward(z)
+        adam.step()
+    queue = iter(batches)
+    Training(own, lambda generator: next(queue), lr=0.05, weight_decay=decay).run(20)
+    close(own.w, wanted.w, 1e-12)
+    still = Line(2.0)
+    still.backward = lambda z: setattr(still.w, "grad", torch.zeros(2).double()) or {}
+    Training(still, nothing, lr=0.05, weight_decay=decay).run(7)
+    close(still.w, [2 * (1 - 0.05 * decay) ** 7] * 2)
+
+
+def test_without_decay_it_is_adam_bit_for_bit():
+    one, other = toys(), toys()
+    adam = torch.optim.Adam(other.parameters(), 1e-2, fused=True)
+    draw, generator = Counted(), seeded(3)
+    for _ in range(50):
+        other.backward(draw(generator))
+        adam.step()
+    Training(one, Counted(), seed=3, lr=1e-2).run(50)
+    assert all(torch.equal(a, b) for a, b in zip(one.parameters(), other.parameters(), strict=True))
+
+
 def nothing(generator):
     return torch.zeros(1, 1).double()
 
@@ -306,6 +334,7 @@ CHANGES = {
     "seed": {"seed": 1},
     "rate": {"lr": 2e-3},
     "cosine": {"cosine": True},
+    "decay": {"weight_decay": 0.1},
     "name": {"name": "others"},
     "data": {"draw": Counted(p=0.31)},
     "start": {"model": ToyModels(6, 2, [0, 2])},
@@ -327,6 +356,8 @@ def test_seed_and_rate_are_passed_on(store):
     assert_same(training, Training(toys(), Counted(), seed=5, lr=0.02).run(12))
     training, _ = trained(seed=5, lr=0.02, cosine=True)
     assert_same(training, Training(toys(), Counted(), seed=5, lr=0.02, cosine_steps=12).run(12))
+    training, _ = trained(lr=0.02, weight_decay=2.0)
+    assert_same(training, Training(toys(), Counted(), lr=0.02, weight_decay=2.0).run(12))
 
 
 def autoencoder(**options):
@@ -343,6 +374,8 @@ OPTIONS = {
     "dead_after": (autoencoder, {"dead_after": 2}),
     "unit_norm": (autoencoder, {"unit_norm": True}),
     "pre_bias": (autoencoder, {"pre_bias": True}),
+    "rectify": (autoencoder, {"rectify": True}),
+    "aux_printed": (autoencoder, {"aux_printed": True}),
     "k supervised": (supervised, {"k": 3}),
     "gradient": (supervised, {"gradient": "selected"}),
 }
