@@ -73,8 +73,7 @@ def pca(y: torch.Tensor, k: int) -> Features:
     is a third moment of 0 or more over the stimuli fitted on. Also raises ValueError unless 1 <= k <= units.
     """
     check_responses(y)
-    if not 1 <= k <= y.shape[-1]:
-        raise ValueError(f"{k} principal axes of {y.shape[-1]} units: choose from 1 to {y.shape[-1]}")
+    _check_axes(k, y)
     mean = y.double().mean(-2, keepdim=True)
     x = y.double() - mean
     axes = torch.linalg.eigh(x.mT @ x)[1].flip(-1)[..., :k]
@@ -82,22 +81,24 @@ def pca(y: torch.Tensor, k: int) -> Features:
     return lambda x: ((x.double() - mean) @ axes).to(x.dtype)
 
 
-def ica(y: torch.Tensor, seed: int = 0, iterations: int = 300) -> Features:
-    """Independent components, as many as units: linear, of variance 1, uncorrelated and as far from Gaussian as found.
+def ica(y: torch.Tensor, count: int | None = None, seed: int = 0, iterations: int = 200) -> Features:
+    """Independent components: linear, of variance 1, uncorrelated, and as far from Gaussian as can be found.
 
-        z = (y - mean) U,   U of scikit-learn's FastICA (tanh), model by model
+        z = (y - mean) U,   U of scikit-learn's FastICA (tanh) within the first `count` principal axes, model by model
 
-    Signs as in `pca`. It warns if it stops before it has converged. Source: Hyvärinen 1999.
+    There are as many as units if no count is given. Signs as in `pca`. It warns, as scikit-learn does, if it stops
+    before it has converged. Also raises ValueError unless 1 <= count <= units. Source: Hyvärinen 1999.
     """
     from sklearn.decomposition import FastICA  # here, because it takes a second to load
 
     check_responses(y)
-    flat = y.double().flatten(0, -3) if y.ndim > 2 else y.double()[None]
-    whitened = {"whiten": "unit-variance", "whiten_solver": "eigh", "max_iter": iterations, "tol": 1e-3}
-    found = [FastICA(random_state=seed, **whitened).fit(one.cpu().numpy()) for one in flat]
-    unmix = torch.stack([torch.from_numpy(one.components_.T.copy()) for one in found]).to(y.device)
-    unmix = unmix.reshape(*y.shape[:-2], *unmix.shape[1:])
+    count = y.shape[-1] if count is None else count
+    _check_axes(count, y)
     mean = y.double().mean(-2, keepdim=True)
+    settings = {"whiten": "unit-variance", "whiten_solver": "eigh", "max_iter": iterations, "tol": 1e-3}
+    models = y.double().reshape(-1, *y.shape[-2:]).cpu().numpy()
+    found = [FastICA(count, random_state=seed, **settings).fit(one).components_.T.copy() for one in models]
+    unmix = torch.stack([torch.from_numpy(one) for one in found]).to(mean).reshape(*y.shape[:-2], -1, count)
     unmix = unmix * _longer_tail((y.double() - mean) @ unmix)
     return lambda x: ((x.double() - mean) @ unmix).to(x.dtype)
 
@@ -127,6 +128,11 @@ def _standardiser(y):
     mean, deviation = y.double().mean(-2, keepdim=True), y.double().std(-2, keepdim=True, correction=0)
     scale = torch.where(constant_units(y)[..., None, :], 0, 1 / deviation)
     return lambda x: ((x.double() - mean) * scale).to(x.dtype)
+
+
+def _check_axes(count, y):
+    if not 1 <= count <= y.shape[-1]:
+        raise ValueError(f"{count} principal axes of {y.shape[-1]} units: choose from 1 to {y.shape[-1]}")
 
 
 def _longer_tail(z):

@@ -79,6 +79,7 @@ def test_sizes_that_cannot_be_are_refused():
     refuses("0 random features", "give 1 or more", random_relu, y, 0)
     for k in (0, 5):
         refuses(f"{k} principal axes of 4 units", "choose from 1 to 4", pca, y, k)
+        refuses(f"{k} principal axes of 4 units", "choose from 1 to 4", ica, y, k)
     refuses("4 units have 14 quadratic features", "give fewer units", quadratic, y, 13)
     assert quadratic(y, 14)(y).shape == (12, 14)
     refuses("no candidates", "give one population", ridge_at_best, {}, y, k_folds(12))
@@ -132,9 +133,16 @@ def test_independent_components_undo_a_mixing_which_principal_axes_do_not():
 
 def test_independent_components_agree_with_scikit_learn_up_to_sign():
     y = bernoulli_uniform(2000, 4, 0.3, seeded(0)) @ normal(4, 4)
-    wanted = FastICA(random_state=0, whiten="unit-variance", whiten_solver="eigh", max_iter=300, tol=1e-3)
+    wanted = FastICA(random_state=0, whiten="unit-variance", whiten_solver="eigh", max_iter=200, tol=1e-3)
     close(ica(y)(y).abs(), np.abs(wanted.fit_transform(y.numpy())), 1e-6)
     close(ica(y)(y).std(0, correction=0), torch.ones(4), 1e-6)
+
+
+def test_fewer_independent_components_lie_in_the_first_principal_axes():
+    y = skewed(500, 6)
+    z = ica(y, 3)(y)
+    assert z.shape == (500, 3)
+    close(ridge_score(pca(y, 3)(y), z).mean, 1, 1e-6)
 
 
 def test_a_quadratic_target_needs_products():
