@@ -532,7 +532,7 @@ run.figure(
 # against latents: {glue:text}`soft_nn_mlp_deep:.3f` and {glue:text}`soft_ss_mlp_deep:.3f` for the MLP,
 # {glue:text}`soft_nn_vit_deep:.3f` and {glue:text}`soft_ss_vit_deep:.3f` for the ViT; intermediate layers
 # {glue:text}`soft_nn_mlp_middle:.3f` and {glue:text}`soft_ss_mlp_middle:.3f`, {glue:text}`soft_nn_vit_middle:.3f` and
-# {glue:text}`soft_ss_vit_middle:.3f`. In the branch of the ViT's blocks (b) it does not: deep
+# {glue:text}`soft_ss_vit_middle:.3f`. In the branch of the ViT's blocks (b) it raises it by little: deep
 # {glue:text}`soft_nn_vit_branch_deep:.3f` and {glue:text}`soft_ss_vit_branch_deep:.3f`. Points: seed pairs; markers:
 # mean and standard error over pairs.
 # :::
@@ -553,20 +553,22 @@ run.table(GRID_HEADS, rows | {"its least": "min(gains.nn_over_random)"}, "site")
 # in the dimensions that they use, and early in the network the class token has looked at each cell only once or a few
 # times.
 #
-# **At the paper's own site, the branch, the gain is absent.** There SAEs change soft-matching by
+# **At the paper's own site, the branch, little is left of the gain.** There SAEs change soft-matching by
 # {glue:text}`soft_gain_vit_branch_deep:.3f` at the deep block (between {glue:text}`branch_deep_least:.3f` and
 # {glue:text}`branch_deep_most:.3f` over pairs) and by {glue:text}`soft_gain_vit_branch_middle:.3f` at the intermediate
 # one. Same networks, same SAE settings, a place a few lines of code away. The branch is what the block adds; the stream
-# is the sum that the classifier reads. So what is said of the ViT holds for the residual stream, and A13 as the paper
-# has it, in the branch, is not seen on this stand-in. Ten pairs instead of few, recorded:
+# is the sum that the classifier reads. So what is said of the ViT holds for the residual stream. A13 in the branch,
+# where the paper states it, is a small gain on average that some pairs do not show. Ten pairs instead of few, recorded:
 
 # %% tags=["hide-input"]
 rows = {}
 for place in ("middle", "deep"):
-    for words, column in (("soft-matching, S-S minus N-N", "soft_gain"), ("ridge, S-N minus N-N", "sn_gain")):
+    for words, column in (("soft S-S minus N-N", "soft_gain"), ("ridge S-N minus N-N", "sn_gain")):
         at = f"gains.{column} where site = vit_branch_{place}"
-        rows |= {f"{place}: {words}": at, f"{place}: its least": f"min({at})", f"{place}: its most": f"max({at})"}
-    rows[f"{place}: pairs"] = f"count(gains.sn_gain where site = vit_branch_{place})"
+        rows |= {f"{place}, {words}": at}
+        rows |= {f"{place}, {words}, {end}": f"{what}({at})" for end, what in (("least", "min"), ("most", "max"))}
+        rows |= {f"{place}, {words}, share of pairs above 0": f"share({at})"}
+    rows[f"{place}, pairs"] = f"count(gains.sn_gain where site = vit_branch_{place})"
 run.beside_recorded(rows, "pairs")
 
 # %% [markdown]
@@ -620,7 +622,7 @@ run.figure(
     "fig-pairs-ridge",
     alt="Ridge correlations for neurons to neurons, latents to neurons, random to neurons and latents to latents. "
     "First panel, MLP and ViT: at the deep layers latents to neurons is at or near the top, random to neurons lowest. "
-    "Second panel, the branch of the ViT's blocks: latents to neurons lies no higher than neurons to neurons.",
+    "Second panel, the branch of the ViT's blocks: latents to neurons lies close to neurons to neurons.",
     title="Stand-in, simulated scenes of real digits: ridge regression",
 )
 
@@ -810,7 +812,7 @@ run.recorded_table(profile, {words: f"capacity.ridge where features = {name}" fo
 # {glue:text}`quadratic_lead_least:.3f` or more at every site and in every pair where it fits. It has never seen a
 # feature, and no value of it is sparse.
 #
-# *Where latents gain nothing, other nonlinear codes do.* In the deep branch neurons reach
+# *Where latents gain next to nothing, other nonlinear codes do.* In the deep branch neurons reach
 # {glue:text}`by_neurons_vit_branch_deep:.3f`, latents {glue:text}`by_latents_vit_branch_deep:.3f`, the best number of
 # random features {glue:text}`by_relu_best_vit_branch_deep:.3f`, the quadratic code
 # {glue:text}`by_quadratic_vit_branch_deep:.3f`. There was something nonlinear to be read at the paper's site; these
@@ -1147,7 +1149,8 @@ pd.DataFrame(rows).T.map("{:.3f}".format)
 # the ViT's deep layer, and a larger one there than at the intermediate layer, in every pair. A gain at the intermediate
 # layer was asked for at first and came out on either side of 0, so that half of the claim is not supported here. A14: a
 # gain at both deep layers; at the intermediate layers it was small or negative. Both conditions are about the residual
-# stream. In the branch, the paper's site, they fail; the tables `gains` and `capacity` hold that too.
+# stream. In the branch, the paper's site, a gain in every pair is not there; the tables `gains` and `capacity` hold
+# that too.
 
 # %%
 judged = {(kind, 0, site): scores[f"{kind}_{site}"] for kind in ("vit", "mlp") for site in ("middle", "deep")}
@@ -1197,8 +1200,8 @@ run.quote("paper", "a13_middle_min", "a13_deep_min", "a14_deep_min", "a14_min", 
 # - **A gain in regression is cheap.** What latents gain at deep layers, products of units gain as well, and more;
 #   random features come close if there are several times as many. It shows that a nonlinear readout helps. Matching is
 #   the harder test, and there latents are ahead of neurons, PCA and ICA at the deep layers.
-# - **The place in the block decides.** In the branch of the ViT's MLP, where the paper reads, neither matching nor
-#   regression gains with these SAEs.
+# - **The place in the block decides.** In the branch of the ViT's MLP, where the paper reads, matching gains little
+#   with these SAEs and regression next to nothing; in the residual stream of the same networks both gain clearly.
 # - **Count dimensions before, and look at the training curve after.** A handful of dimensions holds nothing to
 #   disentangle; a curve that still rises has not been disentangled yet.
 # - **Of ImageNet networks we learn nothing from this.** The paper's result needs the paper's networks.
@@ -1208,7 +1211,7 @@ run.quote("paper", "a13_middle_min", "a13_deep_min", "a14_deep_min", "a14_min", 
 # - **Data and networks.** Composed scenes and small networks, none of them convolutional, in place of ImageNet,
 #   ResNet50 and ViT-B/16.
 # - **Layers.** The main line of the ViT is the residual stream of the class token; the paper reads the output of the
-#   MLP within the block. We run that too, and there nothing is gained.
+#   MLP within the block. We run that too, and there matching gains little and regression next to nothing.
 # - **SAEs.** Learning rate, its cosine, dead latents and length differ from the paper's, and so does the scale of the
 #   responses. The paper's text leaves $k$ and the expansion open; its public code has both, for each layer.
 # - **Seeds.** Both networks of a pair see the same scenes in the same order. Networks that are trained anew usually
