@@ -153,7 +153,6 @@ def _pearson_of_pairs(y_a, y_b, sums):
 
 
 def _unit_rows(y, name, similarity):
-    y = y / size_of(y, -1)
     rows = y - y.mean(-1, keepdim=True) if similarity == "correlation" else y
     norms = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
     flat = norms[..., 0] <= 8 * torch.finfo(y.dtype).eps * torch.linalg.vector_norm(y, dim=-1)

@@ -219,7 +219,7 @@ def _decomposed(products):
     for number, at in enumerate(groups):
         after = torch.cat([at[:0], *groups[number + 1 :]])
         found, v = torch.linalg.eigh(products[at[:, None], at])
-        varies = found > len(size) * torch.finfo(size.dtype).eps * torch.maximum(found[-1], size[at].max())
+        varies = found > len(size) * torch.finfo(size.dtype).eps * found[-1]
         explained = v @ (torch.where(varies, 1 / found, 0)[:, None] * (v.mT @ products[at[:, None], after]))
         products[after[:, None], after] -= products[after[:, None], at] @ explained
         vectors[:, after] -= vectors[:, at] @ explained

@@ -612,7 +612,7 @@ def test_ridge_with_one_unit_of_any_scale_is_that_of_exact_numbers(shape, power,
 def test_the_penalty_of_ridge_is_in_squared_units_of_a_and_knows_no_scale_of_b(power, dtype):
     for shape in SHAPES:
         y_a, y_b = linked(*shape)
-        for given_a, given_b in ((power, 0), (0, power), (power, -power)):
+        for given_a, given_b in ((power, 0), (0, power), (power, power)):
             wanted = ridge_score(y_a, y_b, 3, 0, [10.0 ** (exponent - 2 * given_a) for exponent in (-2, 0, 2)]).folds
             moved = scaled(y_a, given_a, None, dtype), scaled(y_b, given_b, None, dtype)
             close(ridge_score(*moved, 3, 0, (1e-2, 1e0, 1e2)).folds, wanted, 1e-5)
@@ -630,15 +630,26 @@ def test_ridge_from_moments_is_that_from_responses_at_any_scale(power, dtype):
         close(torch.stack(found), ridge_correlations(moved, y_b, folds), 1e-6)
 
 
-def test_units_of_three_scales_and_copies_of_the_largest():
+@pytest.mark.parametrize("scales", [(1e12, 1, 1e6, 1e18), (1, 1, 1, 1e18)])
+def test_units_of_several_scales_and_a_copy_of_the_largest(scales):
     """Each is found beside the others; a copy adds no direction, even where rounding is as large as other units."""
     y_a, y_b = linked(24, 4)
-    moved = y_a * torch.tensor([1e12, 1, 1e6, 1e18]).double()
+    moved = y_a * torch.tensor(scales).double()
     moved = torch.cat([moved, moved[:, 3:] * 1e-9], 1)
     folds = k_folds(24, 2, 0)
     wanted = np.array([in_many_digits(moved, y_b, *fold, (1.0,)) for fold in folds])
     close(ridge_correlations(moved, y_b, folds, alphas=(1.0,)), wanted, 1e-6)
     close(ols_score(moved, y_b).r, ols_score(y_a, y_b).r, 1e-9)
+
+
+def test_rounding_of_more_units_than_stimuli_is_no_direction_however_large():
+    few, y_b = normal(24, 3), normal(24, 3, seed=1)
+    y_b += few
+    many = 1e18 * few @ normal(3, 30, seed=2)
+    folds = k_folds(24, 2, 0)
+    close(
+        ridge_correlations(many, y_b, folds, alphas=(1.0,)), ridge_correlations(few, y_b, folds, alphas=(1e-30,)), 1e-9
+    )
 
 
 @any_scale
