@@ -1511,7 +1511,7 @@ for k in topk_active:
     for draw in range(rank_draws):
         z = topk_uniform(topk_stimuli, topk_features, k, generator)
         y_a, y_b = (z @ x.mT for x in gaussian(topk_units, topk_features, generator, 2))
-        scores = {kind: float(rsa(y_a, y_b, name)) for kind, name in {"dot": "dot", "distance": "euclidean"}.items()}
+        scores = {kind: float(rsa(y_a, y_b, name)) for kind, name in {"dot": "dot", "distance": "sqeuclidean"}.items()}
         run.tabulate("distances", k=k, draw=draw, **scores)
 
 # %%
