@@ -776,7 +776,7 @@ run.figure(
     "fig-pairs-capacity",
     alt="Ridge correlation to the other network's neurons, less that of neurons, from latents, random latents, random "
     "ReLU features, the best number of these, the quadratic code and ICA, for each site. Random latents lie far below "
-    "zero, ICA at zero; the quadratic code and the best number of random features lie as far to the right as latents "
+    "zero, ICA at zero; the quadratic code and the best number of random features lie about as far right as latents "
     "or further.",
     title="Stand-in, simulated scenes of real digits: ridge from codes that know nothing of features",
 )

@@ -133,6 +133,9 @@
 # - latents above neurons, on {term}`held-out <held out>` images, by more than the standard error, in every subject;
 # - above **random latents** as well, those of an {term}`untrained SAE <random SAE>` of the same shape. A wide, sparse,
 #   nonlinear code has more dimensions than the units, and that alone can help or harm;
+# - above **codes that know nothing of features** ({ref}`ch-pairs`): random ReLU features, as many as latents or as many
+#   as do best on training folds, and all products of two units. They are nonlinear and wide as well, and they throw
+#   nothing away. A gain that they have too shows that a nonlinear readout helps, no more;
 # - a gain that does not depend on how few images the regression had;
 # - SAEs that were trained without the brain's responses, on enough images, with their {term}`explained variance` told.
 #
@@ -146,6 +149,7 @@ import pandas as pd
 import torch
 from torchvision.transforms.functional import pil_to_tensor
 
+from lib.baselines import pca, quadratic, random_relu, ridge_at_best
 from lib.brain import (
     ceiling_share,
     codes,
@@ -158,6 +162,7 @@ from lib.brain import (
 from lib.chapter.plotting import COLOURS, k_styles, log_ticks, panels
 from lib.chapter.run import Run
 from lib.correlation import centre_and_scale
+from lib.crossval import k_folds
 from lib.data.extraction import stacked, stored_batches, stored_responses
 from lib.data.nsd import read_nsd
 from lib.data.nsd_simulation import simulate_nsd
@@ -187,6 +192,7 @@ units: int = 64  # units of the networks
 active: int = 4  # features active in an image
 latents: int = 128  # latents of each SAE
 k: int = 4  # latents that may be active
+relu_factors: list[float] = [0.5, 1, 2, 4]  # numbers of random features to choose from, in numbers of latents
 sae_images: int = 20000  # other images that the SAEs are trained on
 sae_steps: int = 800  # training steps of the SAEs, batches of 512
 curve_images: list[int] = [125, 250, 500, 1000]  # numbers of images compared, rising
@@ -396,17 +402,25 @@ run.record(explained=explained_variance(saes, y))
 #
 # We use {term}`ridge regression` with intercept and five folds; the penalty is chosen on training folds from the
 # paper's seventeen powers of ten. A voxel's score is its correlation with the prediction on the held-out fold. The mean
-# over voxels and folds is divided by the mean ceiling. There are four predictors: **neurons**, the units; **latents**;
-# **random**, latents of an untrained SAE; and **features**, the truth itself, which only a simulation has.
+# over voxels and folds is divided by the mean ceiling. The predictors are **neurons**, the units; **latents**;
+# **random**, latents of an untrained SAE; **features**, the truth itself, which only a simulation has; and three codes
+# that know nothing of features, fitted on the SAEs' training images: **relu**, random ReLU features, as many as
+# latents; **quadratic**, all units and all products of two; **pca**, as many principal axes as latents are active.
 #
 # What to expect? In the positive control, {prf:ref}`prop-brains-two` puts neurons at about $\sqrt{m/n}$ and a perfect
 # code at 1, both a little lower with as few images as these, for weights must be learned from noisy responses. In the
 # negative control neurons should lead. Latents should follow at a distance, for two reasons: they do not reconstruct
-# the units perfectly, and there are more of them, so more weights to learn.
+# the units perfectly, and there are more of them, so more weights to learn. Codes that know nothing of features should
+# lie below neurons in the negative control, where nothing nonlinear is to be had. In the positive control they could do
+# what latents do, if any nonlinear readout will do; we expect them to stay far below latents, for with so few images
+# each weight has to be worth its cost, and theirs are many or badly placed.
 
 
 # %%
-predictors = codes(saes, y, seed) | {"features": seen.to(run.device).expand(subjects, -1, -1)}
+plain = {"relu": random_relu(pool, latents, seed), "pca": pca(pool, k)}
+plain["quadratic"] = quadratic(pool, units * (units + 3) // 2)
+predictors = codes(saes, y, seed) | {name: code(y) for name, code in plain.items()}
+predictors |= {"features": seen.to(run.device).expand(subjects, -1, -1)}
 
 
 def score(x, recording, count=None):
@@ -425,7 +439,7 @@ scores = {
 # %%
 for kind in KINDS.values():
     columns = {name: [each.mean() for each in scores[name, kind]] for name in predictors}
-    for name in ("neurons", "random"):
+    for name in ("neurons", "random", *plain):
         pairs = zip(scores["latents", kind], scores[name, kind], strict=True)
         columns[f"over_{name}"] = [(better - worse).mean() for better, worse in pairs]
     run.tabulate("scores", control=kind, subject=numbers, **columns)
@@ -434,21 +448,52 @@ run.tell(least_over_neurons_positive="min(scores.over_neurons where control = po
 run.tell(most_over_neurons_negative="max(scores.over_neurons where control = negative)")
 run.record(expected=expected_r(features, units))
 
+# %% [markdown]
+# And random ReLU features in the number that does best on training folds, which the held-out fold does not see:
+
+
+# %%
+candidates = {count: random_relu(pool, count, seed)(y) for count in [round(f * latents) for f in relu_factors]}
+
+
+def score_at_best(subject, roi):
+    """Score of a subject from the best number of random features, and that number, mean over folds."""
+    recording = recordings[subject, roi]
+    known = {count: x[subject - 1] for count, x in candidates.items()}
+    best = ridge_at_best(known, recording.responses.to(y), k_folds(len(recording.responses), seed=seed), seed)
+    return float(best.r.mean() / recording.ceiling.mean()), sum(best.chosen) / len(best.chosen)
+
+
+# %%
+for roi, kind in KINDS.items():
+    at_best, counts = zip(*[score_at_best(s, roi) for s in numbers], strict=True)
+    over = [float(x.mean()) - best for x, best in zip(scores["latents", kind], at_best, strict=True)]
+    run.tabulate("relu_best", control=kind, subject=numbers, score=at_best, count=counts, under_latents=over)
+    run.tell(**{f"relu_best_{kind}": f"relu_best.score where control = {kind}"})
+    run.tell(**{f"relu_best_count_{kind}": f"mean(relu_best.count where control = {kind})"})
+rivals = (
+    "mean(scores.over_quadratic where control = positive)",
+    "mean(relu_best.under_latents where control = positive)",
+)
+run.record(lead_positive=min(run.ask(question) for question in rivals))
+
 # %% tags=["hide-input", "remove-output"]
 axes = panels(2)
 for ax, kind in zip(axes, KINDS.values(), strict=True):
-    for i, (name, style) in enumerate(zip(predictors, k_styles(range(4)), strict=True)):
+    for i, (name, style) in enumerate(zip(predictors, k_styles(predictors), strict=True)):
         values = torch.stack([each.mean() for each in scores[name, kind]])
         ax.plot([i - 0.12] * subjects, values, ls="", marker=".", ms=3, color=style["color"])
         ax.errorbar(i + 0.08, values.mean(), values.std() / subjects**0.5, ls="", **style)
     ax.axhline(1, color=COLOURS["grey"], ls="--", lw=1)
-    ax.set(xticks=range(4), xticklabels=predictors, ylim=(0, 1.1), ylabel="correlation / ceiling", title=kind)
+    ax.set(xticks=range(len(predictors)), ylim=(0, 1.1), ylabel="correlation / ceiling", title=kind)
+    ax.set_xticklabels(predictors, rotation=40)
 axes[0].axhline(expected_r(features, units), color=COLOURS["grey"], lw=1.2)
 run.figure(
     axes,
     "fig-brains-controls",
-    alt="Correlation over ceiling from neurons, latents, random latents and true features. Positive control: latents "
-    "far above neurons, near the features and the dashed ceiling. Negative control: neurons on top, latents below.",
+    alt="Correlation over ceiling from neurons, latents, random latents, three codes that know nothing of features and "
+    "true features. Positive control: latents far above neurons, near the features and the dashed ceiling. Negative "
+    "control: neurons on top, latents below.",
     title="Simulated subjects: predicting voxels that mix features (a) and voxels that mix units (b)",
 )
 
@@ -465,7 +510,8 @@ run.figure(
 
 # %% tags=["hide-input"]
 columns = {name: f"scores.{name}" for name in predictors}
-columns |= {"latents minus neurons": "scores.over_neurons", "latents minus random": "scores.over_random"}
+columns |= {"random ReLU, best number": "relu_best.score", "that number": "mean(relu_best.count)"}
+columns |= {f"latents minus {name}": f"scores.over_{name}" for name in ("neurons", "random", *plain)}
 run.recorded_table(profile, columns, "control").T
 
 # %% [markdown]
@@ -479,6 +525,14 @@ run.recorded_table(profile, columns, "control").T
 # cost is what they fail to reconstruct. The rest is the price of more predictors: the true features, which miss
 # nothing, reach {glue:text}`features_negative:.3f`. Both costs are part of every comparison, in the positive control
 # too, where the gain pays for them.
+#
+# Do readouts that know nothing of features gain as well? In {ref}`ch-pairs` they gained as much as latents. Here they
+# do not. In the positive control as many random ReLU features reach {glue:text}`relu_positive:.3f`, less than neurons;
+# the best number of them, {glue:text}`relu_best_count_positive:.0f`, reaches {glue:text}`relu_best_positive:.3f`, all
+# products of units {glue:text}`quadratic_positive:.3f`. Both are above neurons by a little, so a nonlinear readout
+# helps, and far below latents, so what helps most is to have the features. That is what a gain has to look like before
+# one may say that features made it: above neurons *and* above the best of these. In the negative control, where nothing
+# nonlinear is to be had, they lose: {glue:text}`relu_best_negative:.3f` and {glue:text}`quadratic_negative:.3f`.
 #
 # Note that latents beat *random* latents in both, by {glue:text}`over_random_positive:.3f` and
 # {glue:text}`over_random_negative:.3f`. So "better than a random SAE" says that an SAE has learned something about the
@@ -868,8 +922,9 @@ run.recorded_table("v4", {name: f"v4_shares.{name}" for name in ("neurons", "lat
 # paper: ventral region, {term}`betas` (one response for each voxel and trial) scored within sessions and averaged over
 # repetitions, torchvision's default weights, the centre of `layer4.2` and the {term}`class token` after
 # `encoder_layer_11`, SAEs trained on ImageNet with a learning rate of $4 \cdot 10^{-4}$, batches of 1,024, auxiliary
-# weight $10^{-4}$, dead after 32 steps. Expansion and $k$ are not given by the paper and are parameters. As in
-# {ref}`ch-pairs`, responses are centred and scaled before the SAEs see them.
+# weight $10^{-4}$, dead after 32 steps. Expansion and $k$ are parameters: the paper's text leaves them open, its public
+# code has an expansion of 4 and $k$ of 82 and 64. As in {ref}`ch-pairs`, responses are centred and scaled before the
+# SAEs see them.
 
 
 # %%
@@ -968,6 +1023,8 @@ for name, found in {SHORT[name]: found for (name, _), found in own.items() if na
 # - **A gain needs voxels that respond to what no linear map of the units can say.** A network in superposition is not
 #   enough: in the negative control the very same networks superpose.
 # - **Compare with neurons and with random latents.** The first asks about the brain, the second about the SAE.
+# - **Compare with readouts that know nothing of features.** With planted features latents lead the best of them by
+#   {glue:text}`lead_positive:.3f`. A gain that does not lead them shows that a nonlinear readout helps, no more.
 # - **Count images before reading a loss.** With few of them, for the regression or for the SAE, a planted gain
 #   shrinks or turns into a loss.
 # - **On real V4 neurons** the gap of latents over neurons is at most {glue:text}`v4_largest_gap_first_quoted` and
@@ -1012,11 +1069,12 @@ for name, found in {SHORT[name]: found for (name, _), found in own.items() if na
 # :class: dropdown
 # :::
 #
-# (1) Random latents are as many and as sparse. (2) In the simulation the SAEs train on other boards. In the V4 part
-# they *have* seen the stimuli, never the responses; this favours them, so a gain there would need a second look. (3)
-# Standard errors over subjects, neurons and folds, and shuffled images. (4) The network looks at the pictures in the
-# stimulus file; had the reader mixed them up, no predictor would work, the true features included. (5) The positive
-# control, at the size in question: look at {numref}`fig-brains-size`.
+# (1) Random latents are as many and as sparse; random ReLU features and products of units may be more and are dense.
+# (2) In the simulation the SAEs train on other boards. In the V4 part they *have* seen the stimuli, never the
+# responses; this favours them, so a gain there would need a second look. (3) Standard errors over subjects, neurons and
+# folds, and shuffled images. (4) The network looks at the pictures in the stimulus file; had the reader mixed them up,
+# no predictor would work, the true features included. (5) The positive control, at the size in question: look at
+# {numref}`fig-brains-size`.
 #
 # :::{solution-end}
 # :::
