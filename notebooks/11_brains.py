@@ -728,7 +728,9 @@ for b, active_latents in [(b, count) for b in range(len(v4_blocks)) for count in
 # %%
 for session in ("first", "second") if v4 else []:
     _, means, _ = run.series("v4", f"v4_scores.over_neurons where session = {session}", "place")
-    run.record(**{f"v4_largest_gap_{session}": max(means)})
+    _, above, _ = run.series("v4", f"v4_scores.over_random where session = {session}", "place")
+    run.record(**{f"v4_largest_gap_{session}": max(means), f"v4_least_gap_{session}": min(means)})
+    run.record(**{f"v4_least_over_random_{session}": min(above)})
 
 # %% [markdown]
 # ### More stimuli, more SAE images

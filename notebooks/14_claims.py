@@ -28,11 +28,12 @@
 # paper's setting*; *at our setting or scale*, where the paper's is another or its numbers are lost; *on stand-ins*,
 # small networks in place of the paper's; *on real data* that others made, but not the paper's.
 #
-# A verdict is one of four. *Reproduced*: every predicate is true of our results. *Reproduced with a condition*: one of
+# A verdict is one of five. *Reproduced*: every predicate is true of our results. *Reproduced with a condition*: one of
 # them fails, but a narrower statement, printed beside the verdict, passes its own {term}`predicates <predicate>`. *Not
-# reproduced*: neither passes. *Not run*: no run has measured it, and the last column says what that would take. The
-# predicates stand in `book/claims.yml`; nobody types a verdict. The bounds are the same everywhere: a score has changed
-# from two hundredths on, "near 1" begins five hundredths below it, a closed form is met within one part in fifty.
+# reproduced*: neither passes. *Uninformative*: it was asked, in a way that could not decide. *Not run*: no run has
+# measured it, and the last column says what that would take. The predicates stand in `book/claims.yml`; nobody types a
+# verdict. The bounds are the same everywhere: a score has changed from two hundredths on, "near 1" begins five
+# hundredths below it, a closed form is met within one part in fifty.
 #
 # Where the choices come from: thresholds were first set after small trial runs, and conditions were written after first
 # results; those that say so name it. The common bounds above replaced the first ones later, with all results known, so
@@ -98,7 +99,8 @@ glue("verdicts", Markdown(verdict_table(entries)))
 # %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1, width=4.6, height=2.6)
 left = [0] * len(KINDS)
-for verdict, shade, hatch in zip(VERDICTS, ("green", "ochre", "red", "grey"), ("", "//", "xx", ""), strict=True):
+COLOURED = ("green", "ochre", "red", "grey", "grey")
+for verdict, shade, hatch in zip(VERDICTS, COLOURED, ("", "//", "xx", "..", ""), strict=True):
     counts = [sum(e.pieces[kind].verdict == verdict for e in entries if kind in e.pieces) for kind in KINDS]
     style = {"color": COLOURS[shade], "hatch": hatch, "label": verdict_in_words(verdict), "height": 0.6}
     for bar, count in zip(ax.barh(list(KINDS.values()), counts, left=left, **style), counts, strict=True):

@@ -2,7 +2,8 @@
 
 A claim in book/claims.yml has a piece of evidence for each setting in which it was asked, see `KINDS`. A piece `holds`
 if each of its predicates, see `lib.chapter.tables`, is true of its chapter's results; else it holds with a condition if
-each predicate of its `condition` is. No verdict is ever written down, and no piece counts for another.
+each predicate of its `condition` is. Of a run that is not `informative` it is neither. No verdict is ever written down,
+and no piece counts for another.
 """
 
 import re
@@ -16,7 +17,7 @@ from lib import store
 from lib.chapter.results import recorded_results, results_of
 from lib.chapter.tables import Lacking, number, operands, true
 
-VERDICTS = ("reproduced", "reproduced-with-condition", "not-reproduced", "not-run")
+VERDICTS = ("reproduced", "reproduced-with-condition", "not-reproduced", "uninformative", "not-run")
 KINDS = {
     "stated": "as stated, at the paper's setting",
     "ours": "at our setting or scale",
@@ -64,7 +65,7 @@ def load_claims(path: Path | None = None) -> list[dict]:
         _check_fields(claim["evidence"], {"stated"}, set(KINDS), f"{who}, evidence")
         for kind, piece in claim["evidence"].items():
             need = {"ran_on"} | ({"holds", "measured", "figure"} if "holds" in piece else {"needs"})
-            _check_fields(piece, need, {"condition", "needs", "requires", "chapter"}, f"{who}, {kind}")
+            _check_fields(piece, need, {"condition", "needs", "requires", "informative", "chapter"}, f"{who}, {kind}")
     return claims
 
 
@@ -102,6 +103,10 @@ def _judged(claim, kind, found, profile):
     verdict = "reproduced" if _all_true(claim, piece["holds"], found) else "not-reproduced"
     if verdict == "not-reproduced" and "condition" in piece and _all_true(claim, piece["condition"]["holds"], found):
         verdict, condition = "reproduced-with-condition", piece["condition"]["text"]
+    if not _all_true(claim, piece.get("informative", []), found):
+        verdict, condition = "uninformative", ""
+    if not _all_true(claim, piece.get("informative", []), found):
+        verdict, condition = "uninformative", ""
     measured = FIELD.sub(lambda field: f"{{{field[2] or ''}}}".format(number(field[1], found)), piece["measured"])
     return Piece(kind, piece["ran_on"], verdict, measured, condition, piece["figure"], profile)
 
@@ -123,6 +128,7 @@ STANDINGS = {
     "not run there; holds elsewhere": lambda entry: entry.verdict("stated") == "not-run" and _held(entry),
     "failed at the paper's setting": lambda entry: entry.verdict("stated") == "not-reproduced",
     "failed elsewhere": lambda entry: any(entry.verdict(kind) == "not-reproduced" for kind in list(KINDS)[1:]),
+    "asked elsewhere without an answer": lambda entry: any(entry.verdict(kind) == "uninformative" for kind in KINDS),
     "not run on anything": lambda entry: all(entry.verdict(kind) == "not-run" for kind in KINDS),
 }
 
@@ -147,12 +153,10 @@ def _listed(entries, words):
     """Claims by id; of evidence that is not at the paper's setting by what it ran on."""
     if "elsewhere" not in words:
         return ", ".join(entry.id for entry in entries)
-    bad, groups = words.startswith("failed"), []
+    groups = []
+    starts = "not-rep" if words.startswith("failed") else "uninf" if words.startswith("asked") else "reproduced"
     for kind in list(KINDS)[1:]:
-        verdicts = {entry.id: entry.verdict(kind) for entry in entries}
-        ids = [
-            name for name, verdict in verdicts.items() if verdict != "not-run" and bad == (verdict == "not-reproduced")
-        ]
+        ids = [entry.id for entry in entries if entry.verdict(kind).startswith(starts)]
         groups += [f"{KINDS[kind]} {', '.join(ids)}"] if ids else []
     return "; ".join(groups)
 
@@ -206,7 +210,12 @@ def _link(piece, text):
 
 def questions(piece: dict) -> list[str]:
     """All names, numbers and questions of a piece's predicates and of its measured text."""
-    predicates = piece.get("requires", []) + piece["holds"] + piece.get("condition", {}).get("holds", [])
+    predicates = (
+        piece.get("requires", [])
+        + piece.get("informative", [])
+        + piece["holds"]
+        + piece.get("condition", {}).get("holds", [])
+    )
     sides = [side for predicate in predicates for side in operands(predicate)[::2]]
     return sides + [field[1] for field in FIELD.finditer(piece["measured"])]
 

@@ -50,7 +50,7 @@ def answers(monkeypatch):
 def values_for(piece, predicates, broken=None):
     """Answers that satisfy what a piece requires and each predicate, or violate `broken` alone."""
     values = {question: 0.5 for question in claims.questions(piece) if not NUMBER.fullmatch(question)}
-    for predicate in [*piece.get("requires", []), *predicates]:
+    for predicate in [*piece.get("requires", []), *piece.get("informative", []), *predicates]:
         name, symbol, bound = operands(predicate)
         inside = {"<": -1e-12, "<=": 0, ">": 1e-12, ">=": 0, "==": 0}[symbol]
         outside = {"<": 1e-9, "<=": 1e-9, ">": -1e-9, ">=": -1e-9, "==": 1}[symbol]
@@ -115,6 +115,16 @@ def test_a_run_of_another_kind_does_not_judge(claim, kind):
             ]
         }
         assert verdict(claim, kind, values) == "not-run"
+
+
+@each([(claim, kind) for claim, kind in JUDGED if "informative" in claim["evidence"][kind]])
+def test_a_run_that_is_not_informative_decides_nothing(claim, kind):
+    piece = claim["evidence"][kind]
+    for predicate in piece["informative"]:
+        for broken in (None, piece["holds"][0]):
+            values = values_for(piece, piece["holds"], broken)
+            values |= {operands(predicate)[0]: -1}
+            assert verdict(claim, kind, values) == "uninformative"
 
 
 # What a run can give for a question, least and most: a predicate that every run fulfils, or none, decides nothing.
@@ -247,6 +257,7 @@ def entry_of(**verdicts):
         ),
         ({"stated": "not-reproduced", "ours": "reproduced"}, ["failed at the paper's setting"]),
         ({"stated": "not-run"}, ["not run on anything"]),
+        ({"stated": "not-run", "real": "uninformative"}, ["asked elsewhere without an answer"]),
     ],
 )
 def test_no_summary_counts_a_stand_in_as_the_claim(verdicts, rows):
