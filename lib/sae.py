@@ -156,12 +156,11 @@ class TopKSAE(Trainable):
         self.encoder_bias.grad = code.sums(gradient)[:, None]
         explained = 1 - error.square().sum((1, 2)) / (x - x.mean(1, keepdim=True)).square().sum((1, 2))
         dead = self.dead_latents() if self.recipe.dead_after else ~code.used()
-        missed = error - self.decoder_bias if self.recipe.aux_printed else torch.zeros_like(error)
-        for p in dead.any(1).nonzero()[:, 0]:
-            missed[p] = self._revive(p, dead[p], z[p], seen[p], missed[p] if self.recipe.aux_printed else error[p])
         if self.recipe.aux_printed:
-            self._move(code, seen, missed)
-        loss += self.recipe.aux_weight * missed.square().sum((1, 2)) / x.shape[1]
+            loss += self._move(code, z, dead, seen, error)
+        else:
+            for p in dead.any(1).nonzero()[:, 0]:
+                loss[p] += self._revive(p, dead[p], z[p], seen[p], error[p])
         if self.recipe.pre_bias:
             grad(self.decoder_bias).sub_(grad(self.encoder_bias) @ self.encoder.mT)
 
@@ -178,7 +177,7 @@ class TopKSAE(Trainable):
         return error, scale * code.sampled_product(error, self.decoder), error.square().sum((1, 2)) / x.shape[1]
 
     def _revive(self, p, dead, z, seen, error):
-        """Add the gradients of the auxiliary loss of model p that move its dead latents; return what these miss."""
+        """Add the gradients of the auxiliary loss of model p, whose dead latents alone they move; return that loss."""
         code, decoder = z[:, dead], self.decoder[p, dead]
         missed = error - code @ decoder
         gradient = -2 * self.recipe.aux_weight / len(z) * missed
@@ -186,16 +185,19 @@ class TopKSAE(Trainable):
         gradient = gradient @ decoder.mT
         grad(self.encoder)[p, :, dead] += seen.mT @ gradient
         grad(self.encoder_bias)[p, 0, dead] += gradient.sum(0)
-        return missed
+        return self.recipe.aux_weight * missed.square().sum() / len(z)
 
-    def _move(self, code, seen, missed):
-        """Add the gradients of the auxiliary loss that move everything else; e and z_dead D + d both contain d."""
-        pull = -2 * self.recipe.aux_weight / missed.shape[1] * missed
-        grad(self.decoder).add_(code.decoder_gradient(pull))
-        grad(self.decoder_bias).add_(2 * pull.sum(1, keepdim=True))
-        gradient = code.sampled_product(pull, self.decoder)
-        grad(self.encoder).add_(code.encoder_gradient(seen, gradient))
-        grad(self.encoder_bias).add_(code.sums(gradient)[:, None])
+    def _move(self, code, z, dead, seen, error):
+        """Add the gradients of the auxiliary losses as printed, which move everything; return these losses `(P,)`."""
+        silent = z * dead[:, None]
+        missed = torch.baddbmm(error - self.decoder_bias, silent, self.decoder, alpha=-1)
+        pull = -2 * self.recipe.aux_weight / z.shape[1] * missed
+        grad(self.decoder).add_(code.decoder_gradient(pull)).baddbmm_(silent.mT, pull)
+        grad(self.decoder_bias).add_(pull.sum(1, keepdim=True), alpha=2)  # e and z_dead D + d both contain d
+        live, silent = code.sampled_product(pull, self.decoder), (pull @ self.decoder.mT).mul_(dead[:, None])
+        grad(self.encoder).add_(code.encoder_gradient(seen, live)).baddbmm_(seen.mT, silent)
+        grad(self.encoder_bias).add_((code.sums(live) + silent.sum(1))[:, None])
+        return self.recipe.aux_weight * missed.square().sum((1, 2)) / z.shape[1]
 
     @torch.no_grad()
     def constrain(self) -> None:

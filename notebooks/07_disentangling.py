@@ -20,9 +20,9 @@
 #
 # Afterwards you can say
 #
-# - which controls a gain needs: untrained SAEs, true features, held-out folds;
-# - which of the paper's results depend on the number $k$ of active latents, and how;
-# - what part of a gain comes from learning and what part from a wide {term}`code` alone.
+# - which controls a gain needs: untrained SAEs, features that know nothing, true features, held-out folds;
+# - which of the paper's results depend on the number $k$ of active latents, on training and on the start, and how;
+# - what part of a ridge gain any nonlinear readout of the same size would give.
 #
 # ## What the paper claims
 #
@@ -41,8 +41,10 @@
 # {term}`superposition` should bring back the alignment that superposition hides. A letter to begin with: this chapter
 # keeps the paper's $N$ for the number of neurons, which is $m$ elsewhere in the book.
 #
-# Two settings decide much of this: the number $k$ of latents that may be active, which the paper does not give, and how
-# long the autoencoders are trained. So we measure at one $k$ chosen beforehand, and then scan both.
+# The text of the paper leaves out the settings that decide most of this, among them the number $k$ of latents that may
+# be active. The authors' [public code](https://github.com/cest-andre/align-interp) has them, and they are the main line
+# of this chapter. Then we ask how far each verdict depends on them: on $k$, on the length of training, on the start, on
+# the recipe as a whole.
 
 # %% [markdown]
 # ## The idea
@@ -61,7 +63,8 @@
 # with an encoder $E$ ($F \times N$), a decoder $D$ ($N \times F$) and biases $c$, $d$. The entries of $s$ are the $F$
 # {term}`latents <latent>`, together the *code* of the stimulus. $\mathrm{TopK}_k$ keeps the $k$ largest and sets the
 # others to 0. Column $i$ of $D$ is the direction in which latent $i$ pushes the neurons. As in the paper $F = n$, one
-# latent for each of the $n$ features of the world.
+# latent for each of the $n$ features of the world. The public code rectifies $E y + c$ before {term}`TopK`, so that no
+# latent is ever negative; the text rectifies afterwards, and only for the scores.
 #
 # The loss of a batch of $M$ stimuli has two terms:
 #
@@ -74,24 +77,38 @@
 #
 # The first is the reconstruction error. The second, with a weight $\beta$ [the paper's $\alpha_{\mathrm{aux}}$], is
 # there for {term}`dead latents <dead latent>`: a latent that is never among the $k$ largest gets no gradient from the
-# first term, and would stay as it is for ever. Here a latent that was 0 for a whole step counts as dead;
-# $s^{\mathrm{dead}}$ holds the dead latents' values before {term}`TopK`, and they learn to explain the error that the
-# live ones leave. Within this term $e$ is held fixed.
+# first term, and would stay as it is for ever. A latent that is 0 for a whole batch counts as dead;
+# $s^{\mathrm{dead}}$ holds the dead latents' values before TopK, and they learn to explain the error that the live ones
+# leave.
 #
 # ```{prf:remark} The bias in the auxiliary term
 # :label: rem-disentangling-bias
 #
-# Appendix A.2 of {cite:t}`longon2025` prints the auxiliary reconstruction, in our notation, as
-# $D s^{\mathrm{dead}} + d$. But $e$ is what is left after $d$ has been added once. {cite:t}`gao2025`, whom the paper
-# follows, leave it out of this term, and so do we.
+# Appendix A.2 of {cite:t}`longon2025` prints the auxiliary reconstruction, in our notation, as $D s^{\mathrm{dead}} +
+# d$, and so does the code. But $e$ is what is left after $d$ has been added once. {cite:t}`gao2025`, whom the paper
+# follows, leave it out of this term and hold $e$ fixed within it; in the authors' code the term moves everything, and
+# is there without dead latents too. The main line does as the authors do, our own recipe as Gao et al.
 # ```
 #
-# The paper gives $\beta$, the learning rate, the batch and the length of training. It does not give $k$, the starting
-# weights, or whether the columns of $D$ are kept at length 1. Ours start as random directions with $E = D^\top$ and
-# biases 0, and are not normalised during training. $k$ is a parameter below.
+# ### Where each choice comes from
 #
-# Codes are scored after TopK *and* a rectifier, as in the paper, since a latent among the $k$ largest can still be
-# negative.
+# | choice | main line: the authors' | our recipe, for comparison |
+# |---|---|---|
+# | toy models | Xavier start, AdamW with decay: code ({ref}`ch-toy-models`) | wider start, Adam |
+# | $k$ | 7 at every $N$: code; the text gives none | 6, near the number of active features |
+# | start of an SAE | $E$ and $D$ Xavier normal, apart: code | random directions, $E = D^\top$ |
+# | starts of a pair | the same for both models: code | one each |
+# | before TopK | ReLU: code | nothing |
+# | auxiliary loss | weight one tenth: text; its form and "dead": code | the same weight; $e$ held fixed, no $d$ |
+# | optimiser | AdamW, rate one thousandth: text; decay one hundredth: code | Adam, the same rate |
+# | random SAE | the trained one as it started: code | other random directions |
+# | silent units | dropped, latents and neurons: text and code | dropped |
+# | steps | one epoch over four fifths of the stimuli: text; `paper` takes all, this run fewer | the same |
+#
+# Our recipe is older than our knowledge of the code. Its $k$ was set after a trial in which alignments at several $k$
+# had been seen, so it is no independent choice; the authors' $k$ is theirs, and how they came to it is not known. The
+# thresholds below are ours. They were written down before the runs of this chapter, but after trials at the authors'
+# settings.
 
 # %% [markdown]
 # ### What perfect codes would score
@@ -129,30 +146,32 @@
 # all count. So we expect trouble at small $N$.
 
 # %%
+from dataclasses import replace
+
 import pandas as pd
 import torch
+from sklearn.linear_model import RidgeCV
 
+from lib.baselines import quadratic, random_relu, ridge_at_best
 from lib.chapter.pairing_plots import LABELS, NAMES, STYLES, draw_found, draw_scores
 from lib.chapter.plotting import COLOURS, INK, Slider, SliderFigure, k_styles, panels
 from lib.chapter.run import Run
-from lib.correlation import unit_correlations
+from lib.correlation import centred, paired_correlations, unit_correlations
+from lib.crossval import k_folds
 from lib.features import bernoulli_uniform, seeded
 from lib.matching import soft_matching_plan, soft_matching_score
 from lib.moments import stream_moments
 from lib.pairings import PAIRINGS, feature_correlations, gain, means, score_pairs, seed_pairs
+from lib.regression import ALPHAS, ridge_correlations
 from lib.sae import STREAM, Recipe, TopKSAE, fit, untrained
 from lib.toy_models import ToyModels, shared_features, train_toy_models
 from lib.training import Training
 
 # %% [markdown]
 # The first block of parameters belongs to the toy models and is the same as in {ref}`ch-toy-models`, whose trained
-# models are used again. The second sets the SAEs of the main comparison, the third the scans, which take fewer models
-# and fewer steps.
-#
-# Why $k$ = 6 by default: each of 64 features is active with probability one tenth, so 6.4 are active on average. The
-# value was fixed before any alignment was looked at. The paper trains for one epoch over four fifths of its stimuli in
-# batches of 1,024, and so does the {term}`profile` `paper`. The defaults take smaller batches and fewer of them, for a
-# small computer.
+# models are used again. The second sets the SAEs of the main comparison, the third the scans and controls, which take
+# fewer models and fewer steps. The defaults take smaller batches and fewer of them than the authors, for a small
+# computer; the {term}`profile` `paper` takes theirs.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -160,36 +179,51 @@ device: str = "auto"  # auto, cpu or cuda
 seed: int = 0  # random seed, an integer
 sizes: list[int] = [8, 16, 32]  # numbers of neurons N, the claims are about these three
 pairs: int = 3  # pairs of toy models for each size, 2 to 100
+other_pairs: int = 1  # pairs for our recipe and for other starts, at most as many as above
 toy_steps: int = 3000  # training steps of the toy models, batches of 1024
-k: int = 6  # latents that may be active, main comparison
+k: int = 7  # latents that may be active, main comparison
+ours_k: int = 6  # the same in our recipe
 sae_steps: int = 5000  # training steps of the SAEs, main comparison
 batch: int = 256  # stimuli in a training step of the SAEs
-stimuli: int = 100000  # fresh stimuli for the main scores
+stimuli: int = 40000  # fresh stimuli for the main scores
 scan_pairs: int = 1  # pairs of toy models in the scans
 scan_steps: list[int] = [250, 500, 1000, 2500]  # SAE steps at which the scans read the scores, rising
 scan_stimuli: int = 20000  # fresh stimuli for the scores of the scans
-scan_k: list[int] = [3, 4, 6, 8, 12]  # active latents scanned, besides the main k
-scan_latents: list[int] = [32, 48, 64, 128]  # dictionary sizes scanned at the largest N, rising, each at least k
+scan_k: list[int] = [3, 5, 10]  # active latents scanned, besides the main k
+readout_pairs: int = 1  # pairs for the readouts that know nothing of features
+readout_stimuli: int = 10000  # fresh stimuli for these readouts
+readout_counts: list[int] = [64, 128, 256, 512]  # numbers of dense random features to choose from
+scan_latents: list[int] = [32, 64, 128]  # dictionary sizes scanned at the largest N, rising, each at least k
 small_k: int = 3  # active latents in the scan of dictionary sizes at the smallest N
-small_latents: list[int] = [12, 16, 20, 32, 64]  # dictionary sizes of that scan, rising
+small_latents: list[int] = [12, 16, 20, 64]  # dictionary sizes of that scan, rising
 fold_stimuli: list[int] = [100, 200, 500, 1000, 3000, 10000]  # numbers of stimuli for fitted against held-out scores
 
 # %%
 run = Run("07_disentangling", globals())
 n, p = 64, 0.1  # features and their probability of being active
 scan_k, last_step = sorted({*scan_k, k}), scan_steps[-1]
-toy_seeds, sae_seeds, random_seeds = ([1000 * seed + start + i for i in range(2 * pairs)] for start in (0, 500, 700))
+toy_seeds = [1000 * seed + i for i in range(2 * pairs)]
+effect = 0.02  # of a score, the smallest that matters
 run.record(k=k, n=n, active_mean=n * p, pairs=pairs, sae_steps=sae_steps, batch=batch, stimuli=stimuli)
+run.record(effect=effect, other_pairs=other_pairs)
 run.record(scan_steps=last_step, scan_pairs=scan_pairs)
 
 # %% [markdown]
 # ## Toy models and their SAEs
 #
-# The toy models have both layers rectified, the variant of {ref}`ch-toy-models` that superposes; the printed one comes
-# at the end. Models 1 and 2 form the first pair, and so on: same data, same settings, another start.
+# The toy models are the authors', both layers rectified. Models 1 and 2 form the first pair, and so on: same data, same
+# settings, another start.
+
 
 # %%
-toys = {N: train_toy_models(ToyModels(n, N, toy_seeds, device=run.device), toy_steps) for N in sizes}
+def train_toys(N, models, variant="output_relu"):
+    """The first so many toy models with N neurons, by the authors' settings."""
+    model = ToyModels(n, N, toy_seeds[:models], variant, run.device, start="xavier")
+    return train_toy_models(model, toy_steps, weight_decay=0.01)
+
+
+# %%
+toys = {N: train_toys(N, 2 * pairs) for N in sizes}
 for N in sizes:
     weight = toys[N].model.weight
     shared = shared_features(weight[::2], weight[1::2]).sum(-1).double()
@@ -205,7 +239,7 @@ for N in sizes:
 # once, scoring sees only new ones. The stream saves storing ten million responses.
 #
 # The SAEs have seeds of their own, since decoders with the toy models' seeds would start at the directions from which
-# the toy models started.
+# the toy models started. As in the authors' code both SAEs of a pair start at the same weights.
 
 
 # %%
@@ -231,19 +265,23 @@ def response_stream(toy, models):
     return lambda generator: responses(toy, features(batch, generator), models)
 
 
-def new_saes(toy, models, latents, k, steps):
-    """SAEs before their training, with the settings of the paper."""
-    recipe = Recipe(latents=latents, k=k, steps=steps)
-    return TopKSAE(toy.model.weight.shape[-1], recipe, sae_seeds[:models], run.device)
+def new_saes(toy, models, recipe, apart=False):
+    """SAEs before their training; the two of a pair start at the same weights, or apart."""
+    seeds = [1000 * seed + 500 + i // 2 + 200 * apart * (i % 2) for i in range(models)]
+    return TopKSAE(toy.model.weight.shape[-1], recipe, seeds, run.device)
 
 
-def fit_saes(toy, models, latents, k, steps):
+def fit_saes(toy, models, recipe, apart=False):
     """One SAE for each of the first so many toy models, from the store if they were trained before."""
-    return fit(new_saes(toy, models, latents, k, steps), response_stream(toy, models))
+    return fit(new_saes(toy, models, recipe, apart), response_stream(toy, models))
 
+
+# %% [markdown]
+# `Recipe.authors` holds the middle column of the table above.
 
 # %%
-saes = {N: fit_saes(toys[N], 2 * pairs, n, k, sae_steps) for N in sizes}
+main_recipe = Recipe.authors(latents=n, k=k, steps=sae_steps)
+saes = {N: fit_saes(toys[N], 2 * pairs, main_recipe) for N in sizes}
 for N in sizes:
     last = {name: saes[N].history[name][-1] for name in ("explained_variance", "dead_latents")}
     run.record(**{f"explained_variance_{N}": last["explained_variance"], f"dead_share_{N}": last["dead_latents"]})
@@ -286,9 +324,9 @@ run.figure(
 # ## Scores
 #
 # All scores come from the same fresh stimuli, in five folds: matchings and regressions are fitted on four folds and
-# read on the fifth, that is, {term}`held out`. A latent that is silent throughout some fold is removed from all of them
+# read on the fifth, that is, {term}`held out`. A unit that is silent throughout some fold is removed from all of them
 # before scoring, as in the paper. Four populations answer every stimulus: the *features* $z$, the *neurons*, the
-# *latents* of the trained SAE, and the latents of an untrained SAE of the same shape, called *random*.
+# *latents* of the trained SAE, and the latents of the same SAE before its training, called *random*.
 #
 # Correlations and regressions need only sums and products of units, fold by fold. These moments add up over batches, so
 # millions of stimuli pass through without being stored. The function below collects them for all four populations;
@@ -296,10 +334,12 @@ run.figure(
 
 
 # %%
-def measure(toy, sae, count):
-    """Moments of every pair of models on fresh stimuli, silent latents left out."""
-    models = len(sae.units)
-    control = untrained(sae, random_seeds[:models])
+POPULATIONS = [f"{letter}_{side}" for letter in "nsr" for side in "ab"]
+
+
+def measure(toy, sae, count, control=None, drop=True):
+    """Moments of every pair of models on fresh stimuli, silent units left out; `control` are the random SAEs."""
+    models, control = len(sae.units), control or untrained(sae)
 
     def batches():
         generator = seeded(1000 * seed + 900, run.device)
@@ -309,7 +349,7 @@ def measure(toy, sae, count):
             yield {"f_a": z, **seed_pairs(n=y, s=sae.latents(y), r=control.latents(y))}
 
     moments = stream_moments(batches())
-    return [moments[i].without_silent("s_a", "s_b", "r_a", "r_b") for i in range(models // 2)]
+    return [moments[i].without_silent(*POPULATIONS) if drop else moments[i] for i in range(models // 2)]
 
 
 # %%
@@ -328,7 +368,8 @@ for N in sizes:
 # Before alignment, a simpler question (A7): does the code contain the features? For each of the {glue:text}`n` features
 # we take its best-correlated unit on the training folds and read the correlation on the held-out fold, for neurons,
 # latents and random latents. We demand the claim of **every single model**: the smallest gain of latents over neurons
-# must be above 0, and the smallest gain at a larger $N$ above the largest at a smaller $N$.
+# must be above {glue:text}`effect`, the smallest effect that matters in a score, and the smallest gain at a larger $N$
+# above the largest at a smaller $N$. We expect it to hold.
 
 
 # %%
@@ -339,12 +380,19 @@ def recovery(pairs_of_models, letter):
 
 
 # %%
+def keep_found(toys, N, found):
+    """Keep the mean over features for each model, and what codes gain over neurons."""
+    of = {NAMES[letter]: x.mean(1) for letter, x in found.items()}
+    gains = {"gain": of["latents"] - of["neurons"], "random_gain": of["random"] - of["neurons"]}
+    run.tabulate("features", toys=toys, N=N, model=range(len(of["neurons"])), **of, **gains)
+
+
+# %%
 found = {N: {letter: recovery(moments[N], letter) for letter in "nsr"} for N in sizes}
 for N in sizes:
-    of = {NAMES[letter]: x.mean(1) for letter, x in found[N].items()}
-    gains = {"gain": of["latents"] - of["neurons"], "random_gain": of["random"] - of["neurons"]}
-    run.tabulate("features", N=N, model=range(len(of["neurons"])), **of, **gains)
-    run.tell(**{f"features_{name}_{N}": f"features.{name} where N = {N}" for name in of})
+    keep_found("authors", N, found[N])
+    run.tell(**{f"features_{name}_{N}": f"features.{name} where toys = authors and N = {N}" for name in NAMES.values()
+                if name != "features"})  # fmt: skip
 
 # %% [markdown]
 # From here on small tables give the recorded numbers: means over models or pairs, unless a row says otherwise.
@@ -353,7 +401,6 @@ for N in sizes:
 HEADS = {N: f"N = {N}" for N in sizes}
 
 
-# %% tags=["hide-input", "remove-output"]
 # %% tags=["hide-input", "remove-output"]
 axes = panels(len(sizes), height=2.5)
 for ax, N in zip(axes, sizes, strict=True):
@@ -381,8 +428,9 @@ run.figure(
 # :::
 
 # %% tags=["hide-input"]
-rows = {"latents over neurons": "mean(features.gain)", "least of all": "min(features.gain)"}
-run.table(HEADS, rows | {"random over neurons": "mean(features.random_gain)"}, "N")
+MAIN = "where toys = authors"
+rows = {"latents over neurons": f"mean(features.gain {MAIN})", "least of all": f"min(features.gain {MAIN})"}
+run.table(HEADS, rows | {"random over neurons": f"mean(features.random_gain {MAIN})"}, "N")
 
 # %% [markdown]
 # The last row is a control that the paper does not show here: the gain of an untrained SAE's latents over neurons.
@@ -410,7 +458,7 @@ def all_scores(pairs_of_models):
 # %%
 def tabulate(name, toys, by_size):
     """Keep a table with a row for each pair, and tell its means; `by_size` maps N to columns."""
-    prefix = "printed_" if toys == "printed" else ""
+    prefix = "" if toys == "authors" else f"{toys}_"
     for N, columns in by_size.items():
         run.tabulate(name, toys=toys, N=N, pair=range(len(next(iter(columns.values())))), **columns)
         run.tell(**{f"{prefix}{key}_{N}": f"{name}.{key} where toys = {toys} and N = {N}" for key in columns})
@@ -429,7 +477,7 @@ def quoted_scores(scores):
 
 # %%
 main = {N: all_scores(moments[N]) for N in sizes}
-tabulate("scores", "rectified", {N: quoted_scores(main[N]) for N in sizes})
+tabulate("scores", "authors", {N: quoted_scores(main[N]) for N in sizes})
 
 # %% [markdown]
 # The claims are about differences of these scores: a metric, the pairing that should be higher, the pairing that should
@@ -456,12 +504,14 @@ def gains_of(by_size):
 
 
 # %%
-tabulate("gains", "rectified", gains_of(main))
+tabulate("gains", "authors", gains_of(main))
 
 # %% [markdown]
-# What we demand for A8, stated before looking: the gain S-S minus N-N in {term}`soft-matching` must have the claimed
-# sign in **every pair**, trained latents must beat random ones in every pair, and we read "near 1" at $N$ = 32 as a
-# mean of at least $0.75$. The figure shows all pairs as points.
+# What we demand for A8: the gain S-S minus N-N in {term}`soft-matching` must have the claimed sign in **every pair**
+# and be at least {glue:text}`effect` in the mean; trained latents must beat random ones in the same way; and we read
+# "near 1" at $N$ = 32 as a mean of at least $0.9$. Trials at the authors' settings had shown the three signs in one
+# pair and a score of about $0.8$. So we expect the signs to hold and "near 1" to fail. The figure shows all pairs as
+# points.
 
 # %%
 by_head = {HEADS[N]: main[N] for N in sizes}
@@ -489,7 +539,6 @@ run.figure(
 # :::
 
 # %% tags=["hide-input"]
-MAIN = "where toys = rectified"
 ends = {"S-S minus N-N": "mean", "least of all pairs": "min", "most of all pairs": "max"}
 rows = {words: f"{end}(gains.soft_gain {MAIN})" for words, end in ends.items()}
 ends = {"S-S minus R-S": "mean", "its least of all pairs": "min"}
@@ -499,7 +548,12 @@ run.table(HEADS, rows, "N")
 # %% [markdown]
 # By our demand the second and third row must have the claimed sign at every $N$, and the last row must be positive. The
 # random SAE in it is more than a formality: it has as many latents, as sparse, and makes as many comparisons; only the
-# directions are not learned. What a trained SAE gains over it is due to what it learned.
+# directions are not learned. What a trained SAE gains over it is due to what it learned. R-S matches the start of model
+# a's SAE with the trained SAE of model b, which started at the same weights.
+#
+# The signs of A8 come out at the authors' settings, without any choice of $k$ by us. "Near 1" does not: at 32 neurons
+# the score is {glue:text}`soft_ss_32:.3f`. And at 8 neurons training hardly shows in this metric: the margin over
+# random latents is {glue:text}`soft_over_random_8:.3f`, against {glue:text}`soft_over_random_32:.3f` at 32.
 #
 # The paper's error bars are over the folds of one pair. Folds share the networks, so such bars say how well *this pair*
 # is measured. Only other pairs can tell whether the next pair behaves alike.
@@ -571,8 +625,8 @@ run.figure(
 # {term}`Semi-matching <semi-matching>` lets every unit choose its best partner, so a partner may be taken more than
 # once, and the two directions differ. A9 says that it agrees with soft-matching. We read "agree" as: for every $N$,
 # {term}`seed pair` and direction, the gain S-S minus N-N has the same sign by both metrics. Where a gain is almost 0
-# its sign is chance, so we also count only the cases in which soft-matching changes by more than $0.1$, a threshold
-# chosen beforehand.
+# its sign is chance, so we also count only the cases in which soft-matching changes by more than {glue:text}`effect`,
+# and, as in earlier versions of this chapter, by more than $0.1$. We expect agreement in those.
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(2)
@@ -598,17 +652,30 @@ def same_signs(by_size):
 
 
 # %%
-same, size = same_signs(main)
-run.record(semi_agreement=same.mean(), semi_cases=len(same), semi_large_cases=int((size > 0.1).sum()))
-run.record(semi_agreement_large=same[size > 0.1].mean() if (size > 0.1).any() else 0)
+def keep_agreement(toys, by_size):
+    """Keep the share of cases with the same sign, of all and of those where soft-matching changes by so much."""
+    same, size = same_signs(by_size)
+    for least in (0, effect, 0.1):
+        counted = same[size > least]
+        share = counted.mean() if len(counted) else 0
+        run.tabulate("semi", toys=toys, least=least, cases=len(counted), agreement=share)
+
+
+keep_agreement("authors", main)
+for name, least in {"": 0, "_some": effect, "_large": 0.1}.items():
+    asked = f"where toys = authors and least = {least}"
+    run.tell(
+        **{f"semi{name}_cases": f"max(semi.cases {asked})", f"semi_agreement{name}": f"max(semi.agreement {asked})"}
+    )
 
 # %% [markdown]
 # :::{glue:figure} fig-disentangling-semi
 # :name: fig-disentangling-semi
 #
 # Semi-matching follows soft-matching (corresponds to figure 7, top, of {cite:t}`longon2025`). The sign of the gain
-# agrees in a share of {glue:text}`semi_agreement:.3f` of the {glue:text}`semi_cases` cases, and in
-# {glue:text}`semi_agreement_large:.3f` of the {glue:text}`semi_large_cases` cases with a large gain. The random SAE is
+# agrees in a share of {glue:text}`semi_agreement:.3f` of the {glue:text}`semi_cases` cases, in
+# {glue:text}`semi_agreement_some:.3f` of the {glue:text}`semi_some_cases` with a gain that matters, and in
+# {glue:text}`semi_agreement_large:.3f` of the {glue:text}`semi_large_cases` with one above $0.1$. The random SAE is
 # that of model a, the trained one that of model b, in both panels.
 # :::
 
@@ -627,8 +694,9 @@ run.table(HEADS, {words: f"mean(gains.{name} {MAIN})" for words, name in rows.it
 # think: any invertible mixing is undone. But $N$ neurons cannot be unmixed linearly into more than $N$ features. Sparse
 # decoding is not linear, so it has something to add.
 #
-# A10 expects S-N above N-N, A11 S-S below N-N except at $N$ = 32. The penalty of the {term}`ridge regression` is chosen
-# on training stimuli, and again we demand the sign in every pair.
+# A10 expects S-N above N-N, A11 S-S below N-N except at $N$ = 32, where it is above. The penalty of the
+# {term}`ridge regression` is chosen on training stimuli. Again we demand the sign in every pair and a mean of at least
+# {glue:text}`effect`, and expect both claims to hold.
 
 # %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1, width=4.6, height=3.2)
@@ -675,6 +743,67 @@ run.table(HEADS, rows | {"least of all pairs": f"min(gains.ridge_learned_gain {M
 # the random expansion alone beats the neurons, and the gain over neurons overstates what was disentangled. Where it is
 # negative, the random latents, of which all but $k$ are 0, have thrown away more than the expansion gave.
 #
+# But a random SAE is a poor rival: sparse without a reason. A fairer question is what *any* nonlinear readout of the
+# neurons would give. Three that know nothing of features: as many dense random features $\mathrm{ReLU}(w^\top y + c)$
+# as the SAE has latents; as many of them as do best on a part of the training folds; and all products of two neurons.
+# They see the same stimuli and folds. We expect the dense features to beat the random SAE, and products, which ask
+# which neurons answer together, to come near the trained one. If S-N is below them, A10 is a statement about nonlinear
+# readouts and not about features.
+#
+# One more word on fairness. The SAE was trained on many more stimuli than a readout sees here, without ever being told
+# what the other model's neurons do; the dense features are drawn at random and need no training, and the regression on
+# top has as many weights as there are features. So each readout gets the same stimuli to fit, and what is compared is
+# how much of the other model's neurons can be said *linearly* in its features.
+
+
+# %%
+folds = k_folds(readout_stimuli, 5, seed)
+
+
+def populations(N):
+    """Neurons, latents and random latents of all models on stimuli for readouts, `(models, stimuli, units)`."""
+    y = toys[N].model.responses(features(readout_stimuli, seeded(1000 * seed + 903, run.device)))
+    return {"n": y, "s": saes[N].model.latents(y), "r": untrained(saes[N].model).latents(y)}
+
+
+def readouts(all_models, pair):
+    """Mean held-out correlation of model b's neurons with ridge predictions from what model a offers."""
+    y_a, y_b = all_models["n"][2 * pair : 2 * pair + 2]
+    dense = {count: random_relu(y_a, count, seed + 1)(y_a) for count in {*readout_counts, n}}
+    from_a = {f"{letter}n": codes[2 * pair] for letter, codes in all_models.items()}
+    from_a |= {"relu": dense[n], "quadratic": quadratic(y_a)(y_a)}
+    scores = {name: float(ridge_correlations(x, y_b, folds).mean()) for name, x in from_a.items()}
+    best = ridge_at_best({count: dense[count] for count in readout_counts}, y_b, folds)
+    return scores | {"relu_best": float(best.r.mean()), "best_count": sum(best.chosen) / len(best.chosen)}
+
+
+# %%
+for N in sizes:
+    rows = pd.DataFrame([readouts(populations(N), pair) for pair in range(readout_pairs)])
+    over = {f"over_{name}": rows.sn - rows[name] for name in ("relu", "relu_best", "quadratic")}
+    columns = {name: column.tolist() for name, column in {**rows, **over}.items()}
+    run.tabulate("readouts", toys="authors", N=N, pair=range(readout_pairs), **columns)
+    run.tell(**{f"readout_{name}_{N}": f"mean(readouts.{name} {MAIN} and N = {N})" for name in rows})
+run.record(readout_pairs=readout_pairs, readout_stimuli=readout_stimuli)
+
+# %% tags=["hide-input"]
+rows = {"neurons": "nn", "latents": "sn", "random latents": "rn", f"{n} dense ReLU": "relu"}
+rows |= {"dense ReLU, best number": "relu_best", "that number": "best_count", "products of neurons": "quadratic"}
+run.table(HEADS, {words: f"mean(readouts.{name} {MAIN})" for words, name in rows.items()}, "N")
+
+# %% [markdown]
+# A10 holds as stated and means less than it seems to. With 8 neurons, as many dense random features reach
+# {glue:text}`readout_relu_8:.3f`, the latents {glue:text}`readout_sn_8:.3f`: what helps there is nonlinearity, of any
+# kind. With 16 neurons as many dense features fall short, {glue:text}`readout_relu_16:.3f` against
+# {glue:text}`readout_sn_16:.3f`, but the best number of them, {glue:text}`readout_best_count_16:.0f`, and the products
+# come to {glue:text}`readout_relu_best_16:.3f` and {glue:text}`readout_quadratic_16:.3f`. With 32 dense features stay
+# behind, {glue:text}`readout_relu_best_32:.3f` with {glue:text}`readout_best_count_32:.0f`, and products come to
+# {glue:text}`readout_quadratic_32:.3f`, latents to {glue:text}`readout_sn_32:.3f`.
+#
+# So at 16 and 32 neurons the SAE adds *parsimony*: {glue:text}`n` numbers, of which at most {glue:text}`k` are active,
+# do what otherwise takes hundreds. That is what one expects of features. But a gain over neurons does not show it, and
+# neither does a gain over random latents.
+#
 # ### Why latents are hard to predict
 #
 # S-S asks for more than S-N: the *targets* are now latents, all {glue:text}`n` of them with equal weight. Some carry a
@@ -691,18 +820,19 @@ run.table(HEADS, rows | {"least of all pairs": f"min(gains.ridge_learned_gain {M
 # %% [markdown]
 # ## How much depends on k?
 #
-# The paper does not give $k$. Here is every score against $k$, from SAEs trained {glue:text}`scan_steps` steps on
-# {glue:text}`scan_pairs` pair(s). What should we expect? With $k$ below the number of active features the code must
-# drop some of them. With $k$ far above, the SAE can use many latents for one feature and no longer has to find the
-# features at all. Scores are read on the way too, for the section after this one; such SAEs are not kept on disk.
+# The authors have $k$ = 7 at every $N$, and their text none. Here is every score against $k$, with all else as in the
+# main line, from SAEs trained {glue:text}`scan_steps` steps on {glue:text}`scan_pairs` pair(s). What should we expect?
+# With $k$ below the number of active features the code must drop some of them. With $k$ far above, the SAE can use many
+# latents for one feature and no longer has to find the features at all. Scores are read on the way too, for the section
+# after this one; such SAEs are not kept on disk.
 
 
 # %%
 def follow(toy, k):
     """Scores of the first pairs after more and more steps of one training."""
     models = 2 * scan_pairs
-    sae = new_saes(toy, models, n, k, last_step)
-    training = Training(sae, response_stream(toy, models), STREAM)
+    sae = new_saes(toy, models, replace(main_recipe, k=k))
+    training = Training(sae, response_stream(toy, models), STREAM, sae.recipe.lr, weight_decay=sae.recipe.weight_decay)
     return {steps: all_scores(measure(toy, training.run(steps).model, scan_stimuli)) for steps in scan_steps}
 
 
@@ -753,15 +883,17 @@ run.figure(
 # :::
 #
 # For which $k$ do the signs come out as the paper reports them? For A8, S-S must lie below N-N at $N$ = 8 and above it
-# at 16 and 32; for A11, below at 8 and 16 and above at 32; each in every scanned pair.
+# at 16 and 32; for A11, below at 8 and 16 and above at 32; each in every scanned pair, and by {glue:text}`effect` in
+# the mean.
 
 # %%
 PAPER = {"soft_gain": {8: -1, 16: 1, 32: 1}, "ridge_ss_gain": {8: -1, 16: -1, 32: 1}}
 
 
 def as_in_paper(name, N, chosen):
-    """Whether the gain S-S minus N-N has the paper's sign in every scanned pair."""
-    return bool((gain(by_k[N][chosen], *GAINS[name]) * PAPER[name].get(N, 1) > 0).all())
+    """Whether the gain S-S minus N-N has the paper's sign in every scanned pair and matters in the mean."""
+    gains = gain(by_k[N][chosen], *GAINS[name]) * PAPER[name].get(N, 1)
+    return bool((gains > 0).all() and gains.mean() >= effect)
 
 
 # %%
@@ -789,8 +921,8 @@ pd.DataFrame(rows, index=[*(f"N = {N}" for N in sizes), "all"]).map("{:g}".forma
 # Now look at where the curves of soft-matching are highest. Of all {glue:text}`n` features,
 # {glue:text}`active_mean:.1f` are active at a time. But the neurons carry only those that their model represents. Of
 # the features that a pair shares, {glue:text}`active_shared_8:.1f`, {glue:text}`active_shared_16:.1f` and
-# {glue:text}`active_shared_32:.1f` are active at a time at 8, 16 and 32 neurons. So one $k$, such as our main
-# {glue:text}`k`, cannot be the natural choice for all three sizes; the paper does not mention different ones.
+# {glue:text}`active_shared_32:.1f` are active at a time at 8, 16 and 32 neurons. So one $k$ such as
+# {glue:text}`k` cannot be the natural choice for all three sizes.
 #
 # For S-N against N-N, claim A10, the sign is as claimed in a share of {glue:text}`sn_k_share:.2f` of all $k$, $N$ and
 # pairs scanned. A linear fit can put a feature that is split over latents together again; a matching cannot.
@@ -847,9 +979,9 @@ run.figure(
 # N-N.
 # :::
 #
-# Where a curve still rises at its end, a claim that SAEs *lower* the score is a claim about an amount of training.
-# Distrust the curve at 8 neurons: longer training, another batch size or another $k$ may carry it across the dashed
-# line, at least for some seeds. A claim that SAEs raise the score is safer, since more training works in its favour.
+# Where a curve still rises at its end, a claim that SAEs *lower* the score is a claim about an amount of training. At 8
+# neurons it does not rise: with this $k$ more training does not carry it across the dashed line. A claim that SAEs
+# raise the score is safer, since more training works in its favour.
 
 # %% [markdown]
 # ### Both at once
@@ -902,6 +1034,97 @@ run.figure(SliderFigure(ax, name, alt, knobs, slider_state, "Simulated: move k, 
 # :::
 
 # %% [markdown]
+# ## How much depends on the rest?
+#
+# Three smaller choices of the authors, one changed at a time:
+#
+# - **Starts apart.** The SAEs of a pair start at the same weights. Latent $i$ of both begins with the same direction,
+#   and a latent that hardly moves matches its twin without having learned anything. We let model b's SAE start
+#   elsewhere.
+# - **Silent units kept.** They are dropped from both populations; kept, each counts as a correlation of 0.
+# - **One alpha.** The authors' ridge takes one penalty for all targets by leave-one-out; ours takes one for each.
+#
+# We expect the first to matter, if at all, where latents move least or mean least, at 8 neurons; the other two not. A
+# difference below {glue:text}`effect` is none.
+
+
+# %%
+def keep_choice(choice, by_size):
+    """Keep what the claims rest on for each pair, under the name of a choice."""
+    for N, scores in by_size.items():
+        names = ("soft_gain", "soft_over_random", "ridge_sn_gain", "ridge_ss_gain")
+        columns = {"soft_ss": means(scores, "soft", "ss")} | {name: gain(scores, *GAINS[name]) for name in names}
+        run.tabulate("choices", choice=choice, N=N, pair=range(len(columns["soft_ss"])), **columns)
+
+
+# %%
+apart = {N: fit_saes(toys[N], 2 * other_pairs, main_recipe, apart=True).model for N in sizes}
+keep_choice("authors", main)
+keep_choice("apart", {N: all_scores(measure(toys[N], apart[N], stimuli)) for N in sizes})
+keep_choice("kept", {N: all_scores(measure(toys[N], saes[N].model, stimuli, drop=False)) for N in sizes})
+
+# %% [markdown]
+# Now ridge as in the authors' code, on the first pair: scikit-learn's `RidgeCV`, no intercept, each part about its own
+# mean.
+
+
+# %%
+def one_alpha(x, y, folds):
+    """Mean held-out correlation by one alpha for all targets."""
+    scores = []
+    for train, test in folds:
+        parts = [centred(part).cpu().numpy() for part in (x[train], y[train], x[test])]
+        fitted = RidgeCV(ALPHAS, fit_intercept=False).fit(*parts[:2]).predict(parts[2])
+        scores.append(paired_correlations(torch.from_numpy(fitted), y[test].double().cpu()).mean())
+    return float(torch.stack(scores).mean())
+
+
+# %%
+def mean_of(choice, column, N):
+    """Mean over those pairs that all choices have."""
+    return run.ask(f"mean(choices.{column} where choice = {choice} and pair < {other_pairs})", N=N)
+
+
+for N in sizes:
+    run.record(**{f"apart_{N}": mean_of("apart", "soft_gain", N) - mean_of("authors", "soft_gain", N)})
+    run.record(**{f"kept_loss_{N}": mean_of("authors", "soft_ss", N) - mean_of("kept", "soft_ss", N)})
+run.record(**{f"margin_{choice}": mean_of(choice, "soft_over_random", sizes[0]) for choice in ("authors", "apart")})
+
+# %%
+for N in sizes:
+    of = populations(N)
+    for ab in ("nn", "sn", "ss"):
+        x, y = (of[letter][side].double() for side, letter in enumerate(ab))
+        own = float(ridge_correlations(x, y, folds).mean())
+        one = one_alpha(x, y, folds)
+        run.tabulate("alphas", N=N, pairing=ab, own=own, one=one, difference=abs(own - one))
+run.record(alpha_most=run.ask("max(alphas.difference)"))
+
+# %% tags=["hide-input"]
+rows, asked = {}, {"soft S-S minus N-N": "soft_gain", "soft S-S minus R-S": "soft_over_random"}
+asked |= {"ridge S-N minus N-N": "ridge_sn_gain", "ridge S-S minus N-N": "ridge_ss_gain"}
+for words, name in asked.items():
+    for choice, told in {"authors": "authors'", "apart": "starts apart", "kept": "silent kept"}.items():
+        rows[f"{words}, {told}"] = f"mean(choices.{name} where choice = {choice} and pair < {other_pairs})"
+for ab in ("nn", "sn", "ss"):
+    rows |= {f"ridge {ab.upper()}, {told}": f"mean(alphas.{name} where pairing = {ab})"
+             for name, told in {"own": "alpha per target", "one": "one alpha"}.items()}  # fmt: skip
+run.table(HEADS, rows, "N")
+
+# %% [markdown]
+# - **Starts apart** move the mean gain in soft-matching by {glue:text}`apart_8:.3f`, {glue:text}`apart_16:.3f` and
+#   {glue:text}`apart_32:.3f` at 8, 16 and 32 neurons, and turn no sign. The margin of trained over random latents at 8
+#   neurons is so thin, {glue:text}`margin_authors:.3f` on these pairs and {glue:text}`margin_apart:.3f` with starts
+#   apart, that little would turn it.
+# - **Silent units** are latents in the main: a share of {glue:text}`silent_share_8:.3f`,
+#   {glue:text}`silent_share_16:.3f` and {glue:text}`silent_share_32:.3f` of them at the three sizes. Kept, they lower
+#   S-S in soft-matching by {glue:text}`kept_loss_8:.3f`, {glue:text}`kept_loss_16:.3f` and
+#   {glue:text}`kept_loss_32:.3f`. So dropping them is worth more than the smallest effect that matters in the smaller
+#   models, in favour of the SAEs, though no sign hangs on it. A latent that never fires is something the SAE made; the
+#   share that was dropped belongs beside each score.
+# - **One alpha** changes no score by more than {glue:text}`alpha_most:.4f`.
+
+# %% [markdown]
 # ## How many latents?
 #
 # The paper gives the SAE as many latents as the world has features, a number that nobody knows outside a toy world.
@@ -909,15 +1132,20 @@ run.figure(SliderFigure(ax, name, alt, knobs, slider_state, "Simulated: move k, 
 
 
 # %%
-def scan(toy, latents, k):
+def scan(N, latents, k):
     """Scores of the first pairs with SAEs trained as long as those above."""
-    fitted = fit_saes(toy, 2 * scan_pairs, latents, k, last_step)
-    return all_scores(measure(toy, fitted.model, scan_stimuli))
+    fitted = fit_saes(toys[N], 2 * scan_pairs, Recipe.authors(latents=latents, k=k, steps=last_step))
+    measured = measure(toys[N], fitted.model, scan_stimuli)
+    scores = all_scores(measured)
+    columns = {name: gain(scores, *GAINS[name]) for name in ("soft_gain", "ridge_sn_gain", "ridge_ss_gain")}
+    kept = [sum(len(m.places[f"s_{side}"]) for side in "ab") / 2 for m in measured]
+    run.tabulate("dictionary", N=N, k=k, latents=latents, pair=range(scan_pairs), kept=kept, **columns)
+    return scores
 
 
 # %%
 largest = sizes[-1]
-by_latents = {count: scan(toys[largest], count, k) for count in scan_latents}
+by_latents = {count: scan(largest, count, k) for count in scan_latents}
 
 # %%
 soft = series(by_latents, "ss", "soft")
@@ -925,6 +1153,7 @@ to_neurons = series(by_latents, "sn", "ridge_ab")
 run.record(latents_few=scan_latents[0], latents_many=scan_latents[-1], latents_best=scan_latents[soft.index(max(soft))])
 run.record(latents_soft_few=soft[0], latents_soft_many=soft[-1], latents_soft_nn=series(by_latents, "nn", "soft")[0])
 run.record(latents_sn_few=to_neurons[0], latents_sn_many=to_neurons[-1])
+run.tell(latents_kept=f"mean(dictionary.kept where N = {largest} and latents = {scan_latents[-1]})")
 
 
 # %% tags=["hide-input", "remove-output"]
@@ -944,8 +1173,8 @@ draw_sizes(axes[1], by_latents, ("nn", "ss", "sn", "rn"), "ridge_ab", "ridge cor
 run.figure(
     axes,
     "fig-disentangling-latents",
-    alt="Scores against the number of latents, logarithmic. Left, soft-matching: latents to latents peaks and falls "
-    "again for larger dictionaries. Right, ridge: latents to neurons stays high, latents to latents falls.",
+    alt="Scores against the number of latents, logarithmic. Left, soft-matching: latents to latents is below neurons "
+    "for the smallest dictionary and above for larger. Right, ridge: latents to neurons rises and then stays high.",
     title=f"Simulated: dictionary size, N = {largest}",
 )
 
@@ -953,16 +1182,18 @@ run.figure(
 # :::{glue:figure} fig-disentangling-latents
 # :name: fig-disentangling-latents
 #
-# Scores between latents need the right dictionary size, scores to neurons only need enough. Soft-matching S-S is
+# With fewer latents than features every score suffers. Soft-matching S-S is
 # highest at {glue:text}`latents_best` latents; it is {glue:text}`latents_soft_few:.3f` with {glue:text}`latents_few`
 # and {glue:text}`latents_soft_many:.3f` with {glue:text}`latents_many` (neurons: {glue:text}`latents_soft_nn:.3f`).
 # Ridge S-N: {glue:text}`latents_sn_few:.3f` with the fewest and {glue:text}`latents_sn_many:.3f` with the most.
 # :::
 #
 # Once there are enough trained latents, S-N changes little in panel b, while random latents go on gaining from a larger
-# {term}`dictionary`. Panel a is {prf:ref}`prop-disentangling-cap` at work: with more latents than features, features
-# are split over several latents, two SAEs split them differently, and what is left over matches nothing. With fewer
-# latents than features each latent is a mixture.
+# {term}`dictionary`. With fewer latents than features each latent is a mixture. With more,
+# {prf:ref}`prop-disentangling-cap` would have features split over several latents, which two SAEs split differently,
+# and leave the rest without a partner; but latents without use fall silent and are dropped, here all but
+# {glue:text}`latents_kept:.1f` of {glue:text}`latents_many`, and in a short training a surplus helps to find the
+# features at all.
 #
 # ### Eight neurons, once more
 #
@@ -972,7 +1203,7 @@ run.figure(
 # {glue:text}`shared_8:.1f`, and $k$ = {glue:text}`small_k`, nearer to the number of those that are active at a time.
 
 # %%
-by_small = {count: scan(toys[sizes[0]], count, small_k) for count in small_latents}
+by_small = {count: scan(sizes[0], count, small_k) for count in small_latents}
 
 # %%
 soft_gains = [float(gain(scores, "soft", "ss", "nn").mean()) for scores in by_small.values()]
@@ -980,6 +1211,9 @@ ridge_gains = [float(gain(scores, "ridge_ab", "ss", "nn").mean()) for scores in 
 run.record(small_k=small_k, small_best=small_latents[soft_gains.index(max(soft_gains))], small_full=small_latents[-1])
 run.record(small_soft_gain=max(soft_gains), small_ridge_gain=max(ridge_gains))
 run.record(small_soft_gain_full=soft_gains[-1], small_ridge_gain_full=ridge_gains[-1])
+run.record(**{f"small_main_{short}_gain": gain(by_k[sizes[0]][k], field, "ss", "nn").mean()
+              for short, field in {"soft": "soft", "ridge": "ridge_ab"}.items()})  # fmt: skip
+run.tell(small_kept=f"mean(dictionary.kept where N = {sizes[0]} and latents = {small_latents[-1]})")
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(2)
@@ -998,60 +1232,74 @@ run.figure(
 # :::{glue:figure} fig-disentangling-small
 # :name: fig-disentangling-small
 #
-# At 8 neurons a dictionary of the right size closes much of the gap, or more than that. Soft-matching gain S-S minus
-# N-N: at most {glue:text}`small_soft_gain:.3f` (with {glue:text}`small_best` latents), and
-# {glue:text}`small_soft_gain_full:.3f` with {glue:text}`small_full`. Ridge gain: at most
-# {glue:text}`small_ridge_gain:.3f`, and {glue:text}`small_ridge_gain_full:.3f` with {glue:text}`small_full`. Dotted:
-# the number of shared features.
+# At 8 neurons a smaller $k$ closes much of the gap, or more than that. Soft-matching gain S-S minus N-N with $k$ =
+# {glue:text}`small_k`: at most {glue:text}`small_soft_gain:.3f` (with {glue:text}`small_best` latents), and
+# {glue:text}`small_soft_gain_full:.3f` with {glue:text}`small_full`, where $k$ = {glue:text}`k` has
+# {glue:text}`small_main_soft_gain:.3f`. Ridge gain: at most {glue:text}`small_ridge_gain:.3f`, and
+# {glue:text}`small_ridge_gain_full:.3f` with {glue:text}`small_full`, against {glue:text}`small_main_ridge_gain:.3f`.
+# Dotted: the number of shared features.
 # :::
 #
-# The difference between the gain at the best size and at the paper's is the part of the exceptions at 8 neurons, in A8
-# and A11, that comes from a setting and not from the overlap of features. Where the best gain is above 0, the exception
-# is gone; that can differ between seeds.
+# The difference between the gain at the best setting and at the authors' is the part of the exceptions at 8 neurons, in
+# A8 and A11, that comes from a setting and not from the overlap of features. Where the best gain is above 0, the
+# exception is gone; that can differ between seeds. A dictionary that is too large does less harm than one might think:
+# latents without use fall silent and are dropped, here all but {glue:text}`small_kept:.1f` of {glue:text}`small_full`.
 
 # %% [markdown]
-# ## The model as printed
+# ## Our recipe, and the model as printed
 #
-# The paper prints toy models without the rectifier at the output. By {prf:ref}`thm-toys-printed` those do not
-# superpose: nearly every neuron carries one feature, so there is little to disentangle. We train SAEs on the printed
-# variant, at every $N$, with the steps and pairs of the scans. What to expect: neurons of two models match well from
-# the start, and an SAE with as many latents as there are features can only add latents without a partner.
+# How much of all this is the authors' recipe? Before we knew it we used another one, the last column of the table
+# above: toy models from a wider start, $k$ = {glue:text}`ours_k`, tied random directions, no decay, another auxiliary
+# loss. And the text's formula for the toy models has no rectifier at the output. By {prf:ref}`thm-toys-printed` such
+# models do not superpose: nearly every neuron carries one feature, neurons of two models match from the start, and an
+# SAE with as many latents as there are features can only add latents without a partner. We expect our recipe to agree
+# wherever a gain is large, and the printed model to turn the signs of matching.
 
 
 # %%
-def printed_moments(N):
-    """Moments of the toy models as printed, with SAEs trained as in the scans."""
-    toy = train_toy_models(ToyModels(n, N, toy_seeds[: 2 * scan_pairs], "printed", run.device), toy_steps)
-    return measure(toy, fit_saes(toy, 2 * scan_pairs, n, k, last_step).model, scan_stimuli)
+def with_our_recipe(N):
+    """Moments of toy models and SAEs by our recipe, with other random SAEs."""
+    toy = train_toy_models(ToyModels(n, N, toy_seeds[: 2 * other_pairs], device=run.device), toy_steps)
+    recipe = Recipe(latents=n, k=ours_k, steps=sae_steps)
+    sae = fit_saes(toy, 2 * other_pairs, recipe, apart=True).model
+    return measure(toy, sae, stimuli, untrained(sae, [1000 * seed + 900 + i for i in range(2 * other_pairs)]))
+
+
+def as_printed(N):
+    """Moments of the toy models as printed, with the authors' SAEs trained as in the scans."""
+    toy = train_toys(N, 2 * scan_pairs, "printed")
+    return measure(toy, fit_saes(toy, 2 * scan_pairs, replace(main_recipe, steps=last_step)).model, scan_stimuli)
 
 
 # %%
-as_printed = {N: printed_moments(N) for N in sizes}
-printed = {N: all_scores(as_printed[N]) for N in sizes}
-tabulate("scores", "printed", {N: quoted_scores(printed[N]) for N in sizes})
-tabulate("gains", "printed", gains_of(printed))
-
-# %%
-for N in sizes:
-    better, worse = (recovery(as_printed[N], letter).mean(1) for letter in "sn")
-    run.tabulate("printed_features", N=N, model=range(len(better)), gain=better - worse)
-run.record(printed_semi_agreement=same_signs(printed)[0].mean())
+for name, made in {"ours": with_our_recipe, "printed": as_printed}.items():
+    of = {N: made(N) for N in sizes}
+    scores = {N: all_scores(of[N]) for N in sizes}
+    tabulate("scores", name, {N: quoted_scores(scores[N]) for N in sizes})
+    tabulate("gains", name, gains_of(scores))
+    for N in sizes:
+        keep_found(name, N, {letter: recovery(of[N], letter) for letter in "nsr"})
+    keep_agreement(name, scores)
+run.record(ours_k=ours_k)
 
 # %% tags=["hide-input"]
-shown = {"soft N-N": "soft_nn", "soft S-S": "soft_ss"}
-shown |= {"ridge N-N": "ridge_nn", "ridge S-N": "ridge_sn", "ridge S-S": "ridge_ss"}
-rows = {words: f"mean(scores.{name} where toys = printed)" for words, name in shown.items()}
-run.table(HEADS, rows | {"features, latents over neurons": "mean(printed_features.gain)"}, "N")
+shown = {"A7 features, S minus N": "features.gain", "A8 soft S-S minus N-N": "gains.soft_gain",
+         "A8 soft S-S minus R-S": "gains.soft_over_random", "A10 ridge S-N minus N-N": "gains.ridge_sn_gain",
+         "A11 ridge S-S minus N-N": "gains.ridge_ss_gain"}  # fmt: skip
+rows = {f"{words}, N = {N}": f"mean({column} where N = {N})" for words, column in shown.items() for N in sizes}
+run.table({"authors": "authors'", "ours": "our recipe", "printed": "model as printed"}, rows, "toys")
 
 # %% [markdown]
-# Neurons that carry one feature each are aligned already, up to their order, which the matching forgives: soft-matching
-# N-N starts from {glue:text}`printed_soft_nn_32:.3f` at 32 neurons, where the rectified models have
-# {glue:text}`soft_nn_32:.3f`. The SAE has to do something with its surplus of latents, and the gain by soft-matching is
-# {glue:text}`printed_soft_gain_32:.3f` there.
+# The signs of both recipes are the same at 16 and 32 neurons, and nearly the numbers. At 8 neurons the gain in
+# soft-matching is {glue:text}`soft_gain_8:.3f` by the authors' recipe and {glue:text}`ours_soft_gain_8:.3f` by ours;
+# the table below has both at the full length. Where they differ, what the paper reports at 8 neurons is a fact about
+# its recipe, $k$ above all, and not about toy models of this size.
 #
-# So matching has something to gain from SAEs only where models are in superposition, which the printed ones are not.
-# The ledger asks both models: a claim *holds* as stated if the printed model behaves so too, and *with a condition* if
-# only the rectified one does.
+# In the printed model neurons are aligned already, up to their order, which the matching forgives: soft-matching N-N
+# starts from {glue:text}`printed_soft_nn_32:.3f` at 32 neurons, where the rectified models have
+# {glue:text}`soft_nn_32:.3f`. The SAE has to do something with its surplus of latents, and lowers the score at every
+# $N$. Ridge to neurons gains less than the effect that matters. So SAEs have something to gain only where models are in
+# superposition, which the printed ones are not.
 
 # %% [markdown]
 # ## At the paper's full length
@@ -1061,14 +1309,22 @@ run.table(HEADS, rows | {"features, latents over neurons": "mean(printed_feature
 # rest: means and standard errors over pairs, and the smallest gain of all pairs.
 
 # %% tags=["hide-input"]
-GAINS_SHOWN = {"features, S minus N": "features.gain where",
+GAINS_SHOWN = {"features, S minus N": f"features.gain {MAIN} and",
                "soft-matching, S-S minus N-N": f"gains.soft_gain {MAIN} and",
+               "soft-matching, S-S minus R-S": f"gains.soft_over_random {MAIN} and",
                "ridge, S-N minus N-N": f"gains.ridge_sn_gain {MAIN} and",
                "ridge, S-S minus N-N": f"gains.ridge_ss_gain {MAIN} and"}  # fmt: skip
 rows = {}
 for words, column in GAINS_SHOWN.items():
     rows |= {f"{words}, N = {N}": f"{column} N = {N}" for N in sizes}
     rows |= {f"{words}, N = {N}, least of all": f"min({column} N = {N})" for N in sizes}
+rows |= {f"soft-matching S-S, N = {N}": f"scores.soft_ss {MAIN} and N = {N}" for N in sizes}
+rows |= {f"soft-matching gain, our recipe, N = {N}": f"gains.soft_gain where toys = ours and N = {N}" for N in sizes}
+rows |= {f"soft-matching gain, {count} latents, N = 32": f"dictionary.soft_gain where N = 32 and latents = {count}"
+         for count in scan_latents}  # fmt: skip
+rows |= {f"ridge S-N minus {words}, N = {N}": f"readouts.over_{name} {MAIN} and N = {N}"
+         for words, name in {"dense ReLU": "relu", "best number": "relu_best", "products": "quadratic"}.items()
+         for N in sizes}  # fmt: skip
 run.beside_recorded(rows)
 
 # %% [markdown]
@@ -1081,16 +1337,18 @@ run.beside_recorded(rows)
 # - **One-to-one scores between codes are fragile.** They need the right number of latents, the right $k$ and enough
 #   training. Where one of these is off, the codes of two networks look less alike than their neurons, and the
 #   difference lies in the SAEs. A low score between codes is no evidence of different features.
-# - **Predicting neurons from codes is robust,** to $k$ and to dictionaries that are too large. But compare with an
-#   untrained SAE: at 8 neurons its gain is {glue:text}`ridge_rn_gain_8:.3f`, that of the trained one
-#   {glue:text}`ridge_sn_gain_8:.3f`.
+# - **Predicting neurons from codes is robust,** to $k$ and to dictionaries that are too large. But any nonlinear
+#   readout helps: an untrained SAE gains {glue:text}`ridge_rn_gain_8:.3f` at 8 neurons, the trained one
+#   {glue:text}`ridge_sn_gain_8:.3f`, and as many dense random features more than either. What SAEs add is that few
+#   numbers do it.
 # - **Without superposition matching has nothing to gain,** as the printed model shows.
 #
 # ## Where this departs from the paper
 #
-# - **The toy model.** Its output is rectified in the main line; the printed one is shown beside it.
-# - **Settings it does not give.** $k$, the start of the weights and their normalisation are ours; $k$ is scanned.
-# - **The auxiliary loss** leaves out the decoder bias ({prf:ref}`rem-disentangling-bias`).
+# - **The toy model.** Its output is rectified as in the authors' code; the printed one is shown beside it.
+# - **Stimuli.** The authors store them, train toy models on all and SAEs on the first four fifths, and score on the
+#   rest; we draw fresh ones for each purpose, so that no score sees a stimulus of any training.
+# - **Ridge** takes an alpha for each target by generalised cross-validation, in place of one for all.
 # - **Length.** The defaults train toy models and SAEs for fewer steps, and the SAEs on batches of {glue:text}`batch`.
 #   With smaller batches a latent is called dead on less evidence, and the auxiliary term works more often. Profile
 #   `paper` takes the paper's lengths and batches.
@@ -1098,15 +1356,16 @@ run.beside_recorded(rows)
 # - **Controls.** Random latents are compared with all other populations; the true features are a yardstick; fitted
 #   scores stand once beside held-out ones.
 # - **Explanations.** For the exceptions at 8 neurons the paper suspects the low overlap of features, and for the low
-#   S-S the compounded errors of two SAEs. A dictionary of fitting size tests the first, the prediction of latents from
+#   S-S the compounded errors of two SAEs. A smaller $k$ and dictionary test the first, the prediction of latents from
 #   true features the second.
 
 # %% [markdown]
 # ## What changed our mind
 #
-# We expected $k$ to be a detail, since the paper leaves it out. It moves every score and can turn signs. And we took a
-# gain over neurons for a gain by learning. For ridge regression at small $N$ much of it is what any wide, sparse
-# expansion gives, which only a random SAE shows.
+# We expected $k$ to be a detail, since the text leaves it out. It moves every score and can turn signs; we had to know
+# the authors' to see that their signs come out by their own settings. And we took a gain over neurons for a gain by
+# learning, then a gain over a random SAE for one by features. Dense random features and products of neurons, which we
+# tried last, explain most of the first and much of the second.
 #
 # ## Exercises
 #
@@ -1146,7 +1405,7 @@ run.beside_recorded(rows)
 
 # %%
 for count in (24, 32, 48):
-    scores = scan(toys[sizes[1]], count, 3)
+    scores = scan(sizes[1], count, 3)
     soft = {ab: means(scores, "soft", ab).mean() for ab in ("ss", "nn")}
     print(f"{count} latents: soft S-S {soft['ss']:.3f}, N-N {soft['nn']:.3f}")
 
