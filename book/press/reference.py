@@ -9,6 +9,7 @@ from collections import defaultdict
 from dataclasses import is_dataclass
 from enum import Enum
 from functools import cache
+from typing import is_typeddict
 
 from book.press.pages import chapter_label
 from lib import store
@@ -69,7 +70,7 @@ def _directive(kind, name, thing, more=""):
 
 def _signature(thing):
     """Parameters with their defaults; the types are in the docstring, with the shapes."""
-    if inspect.isclass(thing) and issubclass(thing, Enum | Exception):
+    if inspect.isclass(thing) and issubclass(thing, Enum | Exception | dict):  # these have none of their own
         return ""
     named = _constants(thing)
     plain = [
@@ -109,7 +110,7 @@ def _fields(thing):
 
 
 def _of_fields(thing):
-    return hasattr(thing, "_fields") or is_dataclass(thing)
+    return hasattr(thing, "_fields") or is_dataclass(thing) or is_typeddict(thing)
 
 
 def _members(thing):
