@@ -29,7 +29,7 @@ def rsa(y_a: torch.Tensor, y_b: torch.Tensor, similarity: str = "dot", centre: b
     `centre` subtracts each unit's mean over stimuli first; unless told, for `dot` only, as in CKA. It does not matter
     for distances. `y_a: (..., stimuli, units_a)`, `y_b: (..., stimuli, units_b)`; returns `(...)`, 0 where one matrix
     is constant up to rounding. Raises ValueError on bad input, fewer than 3 stimuli and, for `correlation` or `cosine`,
-    on a stimulus whose responses are equal or all 0. [B, section 3.1]; the linear-time form is ours.
+    on a stimulus whose responses are equal or all 0. [B, section 3.1]; in linear time as HSIC by Song et al. 2012.
     """
     check_pair(y_a, y_b, min_stimuli=3)
     if similarity not in ("dot", "cosine", "correlation", "sqeuclidean"):
