@@ -541,7 +541,10 @@ run.figure(
 # for the larger of $x$ and 0, let
 #
 # $$
-# \delta^* = \min_{\tau \ge 0}\; k\,(1 + \tau^2) + (n - k)\; \mathrm E\,(g - \tau)_+^2 .
+# \begin{aligned}
+# \delta^* = \min_{\tau \ge 0}\; \bigl[ & k\,(1 + \tau^2) \\
+# & + (n - k)\; \mathrm E\,(g - \tau)_+^2 \bigr] .
+# \end{aligned}
 # $$ (eq-superposition-transition)
 #
 # Non-negative basis pursuit recovers $z$ with probability near 1 if $m$ exceeds $\delta^*$ by some multiples of $\sqrt

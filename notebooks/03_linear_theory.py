@@ -939,9 +939,14 @@ run.record(shifted_limit=m * entry_mean**4 / ((1 + entry_mean**2) ** 2 + (m - 1)
 # s^{m/2-1}(1-s)^{(n-m)/2-1}\cdot t^{n/2-1}e^{-t/2} .
 # $$
 #
-# The factor in $s$ is the Beta density. Since $\int_0^1 s^{p-1}(1-s)^{q-1}ds = \Gamma(p)\Gamma(q)/\Gamma(p+q)$, its
-# mean of $\sqrt s$ is the quotient of two such integrals, with $p = \frac{m+1}2$ and $p = \frac m2$ and the same $q =
-# \frac{n-m}2$: the stated quotient of Gamma functions.
+# The factor in $s$ is the Beta density, whose integral is
+#
+# $$
+# \int_0^1 s^{p-1}(1-s)^{q-1}\,ds = \frac{\Gamma(p)\,\Gamma(q)}{\Gamma(p+q)} .
+# $$
+#
+# So its mean of $\sqrt s$ is the quotient of two such integrals, with $p = \frac{m+1}2$ and $p = \frac m2$ and the same
+# $q = \frac{n-m}2$: the stated quotient of Gamma functions.
 # ````
 #
 # This is the classical law of a squared multiple correlation between unrelated variables
