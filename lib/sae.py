@@ -242,9 +242,11 @@ def untrained(sae: S, seeds: list[int] | None = None) -> S:
 
 @torch.no_grad()
 def explained_variance(sae: TopKSAE, y: torch.Tensor) -> torch.Tensor:
-    """Share of the variance of responses that the SAEs' reconstructions explain; `(P,)`.
+    """Share of the variance of responses that the SAEs' reconstructions explain.
 
-    1 - sum |x - x^|^2 / sum |x - mean x|^2
+        1 - sum |x - x^|^2 / sum |x - mean x|^2
+
+    `y: (P, stimuli, N)`; returns `(P,)` in double precision, on the CPU.
     """
     squared, total = torch.zeros(2, len(y), dtype=torch.float64)
     mean = y.mean(1, keepdim=True)

@@ -170,6 +170,9 @@ def compressed_sensing_units(n: int, k: int) -> float:
     """The paper's unit of measurement count, m_CS = k log(n / k); `recovery_units` is where recovery sets in.
 
     [B, appendix D.1, equation 38]
+
+        >>> round(compressed_sensing_units(1000, 10), 3)
+        46.052
     """
     check_sparsity(n, k)
     return k * log(n / k)
