@@ -28,7 +28,7 @@ class Verdict(Enum):
     UNSOUND = "The scores cannot be trusted"
     HIDDEN = "Yes: the latents show alignment that the units hide"
     MATCHING_ONLY = "In part: the latents match better than the units, but predict no better"
-    NONLINEAR = "Cannot tell: the latents predict better than the units, but so do features that know nothing of features"
+    NONLINEAR = "Cannot tell: the latents predict better than the units, but so do random or quadratic features"
     AXES = "In part: principal or independent axes match better than the units, and the latents no better than they"
     RIDGE_ONLY = "In part: the latents predict better than the units, but match no better"
     ALIGNED = "No, and none are needed: the units match already"
