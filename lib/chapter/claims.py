@@ -122,43 +122,33 @@ def ledger(runs: dict[str, dict]) -> list[Entry]:
     return [judge(claim, runs) for claim in load_claims()]
 
 
-STANDINGS = {
-    "stands as stated, at the paper's setting": lambda entry: entry.verdict("stated") == "reproduced",
-    "stands there with a condition": lambda entry: entry.verdict("stated") == "reproduced-with-condition",
-    "not run there; holds elsewhere": lambda entry: entry.verdict("stated") == "not-run" and _held(entry),
-    "failed at the paper's setting": lambda entry: entry.verdict("stated") == "not-reproduced",
-    "failed elsewhere": lambda entry: any(entry.verdict(kind) == "not-reproduced" for kind in list(KINDS)[1:]),
-    "asked elsewhere without an answer": lambda entry: any(entry.verdict(kind) == "uninformative" for kind in KINDS),
-    "not run on anything": lambda entry: all(entry.verdict(kind) == "not-run" for kind in KINDS),
-}
-
-
-def _held(entry):
-    return any(entry.verdict(kind).startswith("reproduced") for kind in KINDS)
-
-
 def summary_table(entries: list[Entry]) -> str:
     """How many claims of each paper stand where, and which, as a MyST Markdown table; a claim may be in two rows."""
+    unrun, elsewhere = [entry for entry in entries if entry.verdict("stated") == "not-run"], list(KINDS)[1:]
+    nowhere = [entry for entry in unrun if all(entry.verdict(kind) == "not-run" for kind in elsewhere)]
+    rows = [
+        ("stands as stated, at the paper's setting", entries, ["stated"], ["reproduced"]),
+        ("stands there with a condition", entries, ["stated"], ["reproduced-with-condition"]),
+        ("not run there; holds elsewhere", unrun, elsewhere, ["reproduced", "reproduced-with-condition"]),
+        ("failed at the paper's setting", entries, ["stated"], ["not-reproduced"]),
+        ("failed elsewhere", entries, elsewhere, ["not-reproduced"]),
+        ("asked without an answer", entries, list(KINDS), ["uninformative"]),
+        ("not run on anything", nowhere, ["stated"], ["not-run"]),
+    ]
     lines = ["| | paper A | paper B |", "|---|---|---|"]
-    for words, belongs in STANDINGS.items():
-        cells = []
-        for paper in "AB":
-            found = [entry for entry in entries if entry.paper == paper and belongs(entry)]
-            cells.append(f"{len(found)}: {_listed(found, words)}" if found else "none")
-        lines.append(f"| {words} | {cells[0]} | {cells[1]} |")
+    for words, among, kinds, verdicts in rows:
+        cells = [_listed([entry for entry in among if entry.paper == paper], kinds, verdicts) for paper in "AB"]
+        lines.append(f"| {words} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _listed(entries, words):
-    """Claims by id; of evidence that is not at the paper's setting by what it ran on."""
-    if "elsewhere" not in words:
-        return ", ".join(entry.id for entry in entries)
-    groups = []
-    starts = "not-rep" if words.startswith("failed") else "uninf" if words.startswith("asked") else "reproduced"
-    for kind in list(KINDS)[1:]:
-        ids = [entry.id for entry in entries if entry.verdict(kind).startswith(starts)]
-        groups += [f"{KINDS[kind]} {', '.join(ids)}"] if ids else []
-    return "; ".join(groups)
+def _listed(entries, kinds, verdicts):
+    """How many claims have one of these verdicts on one of these kinds of evidence, and which, kind by kind."""
+    found = {kind: [entry.id for entry in entries if entry.verdict(kind) in verdicts] for kind in kinds}
+    groups = [
+        f"{'' if kind == 'stated' else KINDS[kind]} {', '.join(ids)}".strip() for kind, ids in found.items() if ids
+    ]
+    return f"{len(set().union(*found.values()))}: {'; '.join(groups)}" if groups else "none"
 
 
 def verdict_table(entries: list[Entry]) -> str:

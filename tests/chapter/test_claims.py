@@ -257,7 +257,7 @@ def entry_of(**verdicts):
         ),
         ({"stated": "not-reproduced", "ours": "reproduced"}, ["failed at the paper's setting"]),
         ({"stated": "not-run"}, ["not run on anything"]),
-        ({"stated": "not-run", "real": "uninformative"}, ["asked elsewhere without an answer"]),
+        ({"stated": "not-run", "real": "uninformative"}, ["asked without an answer"]),
     ],
 )
 def test_no_summary_counts_a_stand_in_as_the_claim(verdicts, rows):
