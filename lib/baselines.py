@@ -53,7 +53,7 @@ def quadratic(y: torch.Tensor, most: int = MOST) -> Features:
     Also raises ValueError if these are more than `most`.
     """
     scaled, units = _standardiser(y), y.shape[-1]
-    if (size := units * (units + 3) // 2) > most:
+    if (size := quadratic_count(units)) > most:
         raise ValueError(f"{units} units have {size} quadratic features: give fewer units, or most={size} and time")
     i, j = torch.triu_indices(units, units, device=y.device)
 
@@ -62,6 +62,11 @@ def quadratic(y: torch.Tensor, most: int = MOST) -> Features:
         return torch.cat([x, x[..., i] * x[..., j]], -1)
 
     return features
+
+
+def quadratic_count(units: int) -> int:
+    """How many features `quadratic` makes of so many units."""
+    return units * (units + 3) // 2
 
 
 def pca(y: torch.Tensor, k: int) -> Features:

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pandas as pd
 import torch
 
-from lib.baselines import MOST, ica, pca, quadratic, random_relu
+from lib.baselines import MOST, ica, pca, quadratic, quadratic_count, random_relu
 from lib.checks import check_pair
 from lib.correlation import centre_and_scale, constant_units
 from lib.crossval import k_folds, silent_units
@@ -186,7 +186,7 @@ def plain_features(split: Split, latents: int, seed: int = 0) -> dict[str, torch
         with warnings.catch_warnings():  # components that have not converged serve as a control too
             warnings.simplefilter("ignore")
             made["i"] = ica(fit, axes, seed)
-        if max(split.units) * (max(split.units) + 3) // 2 <= MOST:
+        if quadratic_count(max(split.units)) <= MOST:
             made["q"] = quadratic(fit)
         found |= {f"{letter}_{side}": features(scored) for letter, features in made.items()}
     return found

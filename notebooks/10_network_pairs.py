@@ -170,7 +170,7 @@ import pandas as pd
 import torch
 from sklearn.metrics import average_precision_score
 
-from lib.baselines import MOST, ica, pca, quadratic, random_relu, ridge_at_best
+from lib.baselines import MOST, ica, pca, quadratic, quadratic_count, random_relu, ridge_at_best
 from lib.chapter.pairing_plots import NAMES, draw_found, draw_scores
 from lib.chapter.plotting import k_styles, panels
 from lib.chapter.run import Run
@@ -693,7 +693,7 @@ def plain_codes(site, i):
     axes = int((share < 0.999 * share[-1]).sum()) + 1
     fitted = {f"relu{factor}": random_relu(y, factor * latents, random_seeds[i]) for factor in relu_factors}
     fitted |= {"pca": pca(y, k), "axes": pca(y, axes), "ica": components(y, axes, i)}
-    if y.shape[1] * (y.shape[1] + 3) <= 2 * MOST:
+    if quadratic_count(y.shape[1]) <= MOST:
         fitted["quadratic"] = quadratic(y)
     return {name: code(y_test) for name, code in fitted.items()}
 
