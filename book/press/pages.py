@@ -54,15 +54,17 @@ def with_card(opening: str, card: str) -> str:
 
 
 def landing_verdicts(profile: str) -> str:
-    """The verdicts for the landing page: how many, the run behind them, and each."""
+    """The verdicts for the landing page: how many, the runs behind them, and each."""
     results = results_of(profile)
     sources = [results[name]["provenance"] for name in chapter_names() if name in results]
     days = sorted({source["date"] for source in sources})
     devices = sorted({source["device"] for source in sources})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
     versions = ", ".join(f"{package} {version}" for package, version in sources[-1]["versions"].items())
-    line = f"*Profile {profile}, run {when} on {' and '.join(devices)}, with {versions}.*"
     entries = ledger(runs_of(profile))
+    judged = {piece.profile for entry in entries for piece in entry.pieces.values()} - {profile, ""}
+    others = f" What it has not measured is judged by recorded runs: {', '.join(sorted(judged))}." if judged else ""
+    line = f"*Profile {profile}, run {when} on {' and '.join(devices)}, with {versions}.{others}*"
     return "\n".join([summary_table(entries), line, "", verdict_table(entries)])
 
 

@@ -109,6 +109,16 @@ def test_landing_page_has_every_claim_and_the_run_behind_them(project, results):
     assert "Profile quick, run 2026-01-01 to 2026-01-03 on CPU, 1 threads, with torch 2." in text
 
 
+def test_landing_page_names_the_recorded_runs_that_judge(project, results, monkeypatch):
+    write_whole(project / "book" / "claims.yml", (CODE / "book" / "claims.yml").read_text(encoding="utf-8"))
+    executed(project, "01_first", "quick")
+    assert "recorded runs" not in landing_verdicts("quick")
+    measured = dict.fromkeys(("margin", "margin_error", "probability_at_full", "crossing_error", "r2_inversions"), 0.5)
+    values = {f"b7_{name}": value for name, value in measured.items()}
+    monkeypatch.setattr(pages, "runs_of", lambda profile: {"long": {"05_partial_overlap": {"values": values}}})
+    assert "What it has not measured is judged by recorded runs: long.*" in landing_verdicts("quick")
+
+
 def test_landing_picture_is_one_svg_that_follows_the_readers_colours(project):
     shown = FigureHTML(panels(1), "fig-landing", "a picture")._repr_html_()
     metadata = {"scrapbook": {"name": "fig-landing", "mime_prefix": ""}}
