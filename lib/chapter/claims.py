@@ -105,8 +105,6 @@ def _judged(claim, kind, found, profile):
         verdict, condition = "reproduced-with-condition", piece["condition"]["text"]
     if not _all_true(claim, piece.get("informative", []), found):
         verdict, condition = "uninformative", ""
-    if not _all_true(claim, piece.get("informative", []), found):
-        verdict, condition = "uninformative", ""
     measured = FIELD.sub(lambda field: f"{{{field[2] or ''}}}".format(number(field[1], found)), piece["measured"])
     return Piece(kind, piece["ran_on"], verdict, measured, condition, piece["figure"], profile)
 
