@@ -222,11 +222,7 @@ def fit(sae: S, draw: Callable, name: str = "saes", seed: int = STREAM) -> Train
 
 def batches(y: torch.Tensor, size: int) -> Callable:
     """What draws `size` stimuli of responses `y: (P, stimuli, units)` for `fit`, the same ones for all models."""
-
-    def draw(generator):
-        return y[:, torch.randint(y.shape[1], (size,), generator=generator, device=y.device)]
-
-    return draw
+    return lambda generator: y[:, torch.randint(y.shape[1], (size,), generator=generator, device=y.device)]
 
 
 def untrained(sae: S, seeds: list[int] | None = None) -> S:

@@ -151,13 +151,7 @@ class Options(TypedDict, total=False):
 
 
 def train(
-    model: M,
-    draw: Callable,
-    steps: int,
-    name: str,
-    seed: int = 0,
-    lr: float = 1e-3,
-    **options: Unpack[Options],
+    model: M, draw: Callable, steps: int, name: str, seed: int = 0, lr: float = 1e-3, **options: Unpack[Options]
 ) -> Training[M]:
     """Train `model` unless build/trained holds it already: chapters that need the same models share them.
 
