@@ -130,7 +130,7 @@ class TopKSAE(Trainable):
         """The codes TopK(x E + c), or with ReLU, of responses `(P, stimuli, N)`; `(P, stimuli, F)`."""
         return self._kept(self.preactivations(x))
 
-    def _kept(self, z):
+    def _kept(self, z, models=slice(None)):
         return keep_largest(z.relu_() if self.recipe.rectify else z, self.recipe.k)
 
     @torch.no_grad()
@@ -139,7 +139,7 @@ class TopKSAE(Trainable):
         units = x.shape[-1]
         bias, decoder = self.decoder_bias[p, :, :units], self.decoder[p, :, :units]
         z = (x - bias if self.recipe.pre_bias else x) @ self.encoder[p, :units] + self.encoder_bias[p]
-        code = self._kept(z)
+        code = self._kept(z, p)
         return code, code @ decoder + bias
 
     def latents(self, x: torch.Tensor) -> torch.Tensor:
@@ -266,7 +266,8 @@ def untrained(sae: S, seeds: list[int] | None = None) -> S:
     """
     recipe = sae.recipe if seeds is None else replace(sae.recipe, start="tied")
     seeds = sae.seeds if seeds is None else seeds
-    return type(sae)(sae.units[: len(seeds)], recipe, seeds, sae.decoder.device, sae.decoder.dtype)
+    kind = getattr(sae, "control", type(sae))
+    return kind(sae.units[: len(seeds)], recipe, seeds, sae.decoder.device, sae.decoder.dtype)
 
 
 @torch.no_grad()
