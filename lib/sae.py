@@ -18,6 +18,7 @@ from lib.training import Trainable, Training, train
 
 STREAM = 2**31 + 1  # seed of the responses: other stimuli than those the networks were trained on
 PART = 2500  # stimuli held as codes at a time
+STARTS = ("tied", "untied", "gaussian", "xavier", "kaiming")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,8 @@ class Recipe:
     """What SAEs are and how they are trained. Where nothing is said it is done as for the toy models [A, A.2].
 
     `start`: `tied`, rows of D random directions, E the transpose of D; `untied`, E other random directions; `gaussian`,
-    all weights N(0, 1); `xavier`, all weights N(0, 2/(N + F)). The biases start at 0.
+    all weights N(0, 1); `xavier`, all weights N(0, 2/(N + F)); `kaiming`, D uniform within sqrt(6/N) of 0, E within
+    sqrt(6/F). The biases start at 0. For encoders that start at responses see `start_at`.
 
     Raises ValueError unless 1 <= k <= latents, and on an unknown start.
     """
@@ -47,8 +49,8 @@ class Recipe:
 
     def __post_init__(self):
         check_sparsity(self.latents, self.k)
-        if self.start not in ("tied", "untied", "gaussian", "xavier"):
-            raise ValueError(f"start {self.start!r} is unknown: choose tied, untied, gaussian or xavier")
+        if self.start not in STARTS:
+            raise ValueError(f"start {self.start!r} is unknown: choose {', '.join(STARTS)}")
 
     @classmethod
     def ours(cls, **settings) -> "Recipe":
@@ -66,8 +68,15 @@ class Recipe:
 
     @classmethod
     def of_networks(cls, **settings) -> "Recipe":
-        """What [A, sections 5 and 6] trains on responses of networks."""
-        return cls(**{"aux_weight": 1e-4, "dead_after": 32, "lr": 4e-4} | settings)
+        """What [A, sections 5 and 6] trains on responses of networks, each stimulus's layer-normalised before.
+
+        Text and public code agree in rate, batch, weight and steps of dead latents; start, ReLU and the auxiliary loss
+        as printed are the code's, as is one seed for all SAEs. k and F differ from layer to layer. Not followed: Adam's
+        eps of 6e-10, and that the auxiliary gradient also reaches encoders of latents that are not dead.
+        Source: github.com/cest-andre/align-interp, train_sae.py and sae.py at b589eb7 (2025-09-16).
+        """
+        as_coded = {"start": "kaiming", "rectify": True, "aux_printed": True}
+        return cls(**as_coded | {"aux_weight": 1e-4, "dead_after": 32, "lr": 4e-4} | settings)
 
 
 class TopKSAE(Trainable):
@@ -96,8 +105,11 @@ class TopKSAE(Trainable):
         self.recipe, self.seeds = recipe, seeds
         options = {"device": device, "dtype": dtype}
         drawn = random_rows(self.units, recipe.latents, seeds, draws=2)  # (2, P, latents, units)
+        inputs = torch.tensor([self.units, [recipe.latents] * len(seeds)]).double()[..., None, None]  # of D and of E
         if recipe.start == "xavier":
-            drawn *= (2 / (torch.tensor(self.units).double() + recipe.latents)).sqrt()[:, None, None]
+            drawn *= (2 / inputs.sum(0)).sqrt()
+        elif recipe.start == "kaiming":
+            drawn = (drawn / 2**0.5).erf() * (6 / inputs).sqrt()  # erf makes N(0, 1/2) uniform
         elif recipe.start != "gaussian":
             drawn = normalize(drawn, dim=-1)
         decoder, other = drawn.to(**options)
@@ -223,6 +235,27 @@ def fit(sae: S, draw: Callable, name: str = "saes", seed: int = STREAM) -> Train
 def batches(y: torch.Tensor, size: int) -> Callable:
     """What draws `size` stimuli of responses `y: (P, stimuli, units)` for `fit`, the same ones for all models."""
     return lambda generator: y[:, torch.randint(y.shape[1], (size,), generator=generator, device=y.device)]
+
+
+@torch.no_grad()
+def start_at(sae: S, y: torch.Tensor) -> S:
+    """Let the encoders of SAEs start at responses, in place: latent i is high for what is like y_i. Returns the SAEs.
+
+        E_i = sqrt(6/F) (y_i - max y_i) / (max y_i - min y_i),   i = 1, ..., F
+
+    For layer-normalised x, whose units sum to 0, x E_i is x y_i but for a factor. `y: (P, F, N)`, a stimulus for each
+    latent. If all models start at the same stimuli, their latents correspond before any training. `untrained` knows
+    nothing of this start. Raises ValueError if y has another shape or a response the same for all units.
+
+    Source: an option of [A]'s public code, sae.py at b589eb7, off in its train_sae.py since 2025-05-14.
+    """
+    if y.shape != (wanted := sae.decoder.shape):
+        raise ValueError(f"responses {tuple(y.shape)} to start at: give {tuple(wanted)}, a stimulus for each latent")
+    high, span = y.amax(-1, keepdim=True), y.amax(-1, keepdim=True) - y.amin(-1, keepdim=True)
+    if not (span > 0).all():
+        raise ValueError(f"{int((span <= 0).sum())} responses are the same for all units: start at other stimuli")
+    sae.encoder.copy_(((6 / y.shape[1]) ** 0.5 * (y - high) / span).mT)
+    return sae
 
 
 def untrained(sae: S, seeds: list[int] | None = None) -> S:

@@ -6,13 +6,14 @@ import torch
 from helpers import DEVICES, close, normal, refuses, refuses_bad_sizes, some_sae
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.stats import kstest
-from torch.nn.functional import normalize
+from scipy.stats import ks_2samp, kstest
+from torch.distributions import Normal
+from torch.nn.functional import layer_norm, normalize
 
 import lib.training
 from lib.features import k_sparse, seeded
 from lib.joint_sae import JointSAE
-from lib.sae import STREAM, Recipe, TopKSAE, batches, fit, keep_largest, untrained
+from lib.sae import STARTS, STREAM, Recipe, TopKSAE, batches, fit, keep_largest, start_at, untrained
 from lib.training import Training
 
 P, UNITS, LATENTS = 3, 5, 8
@@ -313,7 +314,7 @@ def test_start_is_random_directions_their_transpose_and_no_bias():
 
 
 @pytest.mark.parametrize("device", DEVICES)
-@pytest.mark.parametrize("start", ["untied", "gaussian", "xavier"])
+@pytest.mark.parametrize("start", [start for start in STARTS if start != "tied"])
 def test_the_other_starts_draw_the_encoder_too(start, device):
     some = some_sae(6, 9, 2, [3, 4], start=start, dtype=torch.float64, device=device)
     assert not some.encoder_bias.any()
@@ -324,6 +325,9 @@ def test_the_other_starts_draw_the_encoder_too(start, device):
             decoder, encoder = (drawn / drawn.norm(dim=1, keepdim=True) for drawn in (decoder, encoder))
         if start == "xavier":
             decoder, encoder = (drawn * (2 / (6 + 9)) ** 0.5 for drawn in (decoder, encoder))
+        if start == "kaiming":
+            decoder = (6 / 6) ** 0.5 * (2 * Normal(0, 1).cdf(decoder) - 1)
+            encoder = (6 / 9) ** 0.5 * (2 * Normal(0, 1).cdf(encoder) - 1)
         close(some.decoder[p].detach(), decoder)
         close(some.encoder[p].detach(), encoder.mT)
 
@@ -342,9 +346,13 @@ def test_lengths_and_angles_at_each_start():
     for weights in (decoder, encoder, own / (2 / 150) ** 0.5):
         assert kstest(weights.flatten().numpy(), "norm").pvalue > 1e-3
     assert abs((decoder * encoder.mT).mean()) < 5 / (60 * 90) ** 0.5
+    for own in some("kaiming"):  # torch draws (rows, inputs)
+        torchs = torch.nn.init.kaiming_uniform_(torch.empty(own.shape[1:]), generator=seeded(1))
+        assert ks_2samp(own.flatten().numpy(), torchs.flatten().numpy()).pvalue > 1e-3
+        close(own.abs().max() / torchs.abs().max(), 1, 0.01)
 
 
-@pytest.mark.parametrize("start", ["tied", "untied", "gaussian", "xavier"])
+@pytest.mark.parametrize("start", STARTS)
 def test_a_parameter_keeps_no_other_draw_in_memory(start):
     for parameter in some_sae(6, 9, 2, [3, 4], start=start).parameters():
         assert parameter.untyped_storage().nbytes() == 4 * parameter.numel()
@@ -379,8 +387,9 @@ def padded_stream(generator):
         {"start": "untied", "unit_norm": True},
         {"start": "gaussian", "pre_bias": True, "unit_norm": True},
         {"start": "xavier", "rectify": True, "aux_printed": True, "dead_after": 0},
+        {"start": "kaiming", "rectify": True, "aux_printed": True, "dead_after": 2},
     ],
-    ids=["plain", "untied", "gaussian", "authors"],
+    ids=["plain", "untied", "gaussian", "authors", "networks"],
 )
 def test_padding_changes_nothing_and_stays_0(options):
     def build(units, seeds):
@@ -457,6 +466,45 @@ def test_without_seeds_an_untrained_sae_is_the_trained_one_s_start():
     assert (control.units, control.recipe) == (some.units, some.recipe)
 
 
+def test_an_encoder_that_starts_at_responses_knows_what_is_like_them():
+    y = layer_norm(responses(LATENTS, seed=3), [UNITS])  # a stimulus for each latent, the same for all models
+    some = start_at(saes(1, start="kaiming"), y)
+    with torch.no_grad():
+        some.encoder_bias.zero_()
+    encoder = some.encoder.detach().mT
+    close(encoder.amax(-1), torch.zeros(P, LATENTS))
+    close(encoder.amin(-1), torch.full((P, LATENTS), -((6 / LATENTS) ** 0.5), dtype=torch.float64))
+    for p, i in ((0, 2), (2, 7)):
+        close(encoder[p, i], (6 / LATENTS) ** 0.5 * (y[p, i] - y[p, i].max()) / (y[p, i].max() - y[p, i].min()))
+    span = y.amax(-1) - y.amin(-1)
+    close(some.preactivations(y).detach() * span[:, None], (6 / LATENTS) ** 0.5 * y @ y.mT)
+    decoder = saes(1, start="kaiming").decoder
+    assert torch.equal(some.decoder, decoder)
+
+
+def test_the_same_stimuli_make_latents_of_rotated_systems_alike_before_any_training():
+    """A rotation keeps the mean of layer-normalised responses at 0 if it fixes the vector of ones."""
+    y = layer_norm(responses(60, 4, 1, seed=3), [4])
+    turned = y @ (2 * torch.full((4, 4), 0.25) - torch.eye(4)).double()
+    both = torch.cat([y, turned])
+
+    def codes(a, b):
+        return start_at(some_sae(4, 30, 2, [0, 1], dtype=torch.float64), both[torch.tensor([0, 1])[:, None], [a, b]])
+
+    first, second = [*range(30)], [*range(30, 60)]
+    like, unlike = codes(first, first).latents(both) > 0, codes(first, second).latents(both) > 0
+    span = (both.amax(-1) - both.amin(-1))[:, :30]
+    assert not torch.allclose(span[0], span[1])  # which latent is largest may differ by the factors alone
+    assert (like[0] & like[1]).sum() > 2 * (unlike[0] & unlike[1]).sum() > 0
+
+
+def test_responses_that_an_encoder_cannot_start_at_are_refused():
+    refuses("responses (3, 7, 5) to start at", "give (3, 8, 5)", start_at, saes(), responses(7))
+    flat = responses(LATENTS)
+    flat[1, 4] = 2
+    refuses("1 responses are the same for all units", "other stimuli", start_at, saes(), flat)
+
+
 def test_batches_are_the_same_stimuli_of_all_models_and_every_one_of_them():
     y = torch.arange(40.0)[None, :, None] + 100 * torch.arange(3.0)[:, None, None]
     seen = batches(y, 500)(seeded(1))
@@ -476,6 +524,13 @@ def test_the_authors_have_one_k_of_their_own_and_decay():
     assert (own.k, own.start, own.rectify, own.pre_bias, own.unit_norm) == (7, "xavier", True, False, False)
     assert (own.lr, own.weight_decay, own.cosine, own.batch) == (1e-3, 0.01, False, 1024)
     assert (own.aux_weight, own.aux_printed, own.dead_after) == (0.1, True, 0)
+
+
+def test_networks_have_the_numbers_of_the_text_and_the_rest_of_the_code():
+    own = Recipe.of_networks(latents=64, k=4)
+    assert (own.lr, own.aux_weight, own.dead_after, own.batch) == (4e-4, 1e-4, 32, 1024)
+    assert (own.start, own.rectify, own.aux_printed) == ("kaiming", True, True)
+    assert (own.weight_decay, own.cosine, own.pre_bias, own.unit_norm) == (0, False, False, False)
 
 
 # Training
