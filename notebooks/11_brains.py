@@ -208,9 +208,9 @@ v4_sparse: float = 0.1  # active latents of the sparse SAEs there, in numbers of
 v4_dense: float = 0.8  # active latents of the dense SAEs there, in numbers of units
 v4_authors: list[int] = [4, 7, 10]  # blocks at which SAEs by the authors' recipe are trained too
 v4_quadratic: int = 7000  # most products of units there that a regression is given
-v4_steps: int = 2000  # training steps of the SAEs there, batches of 256
-v4_images: list[int] = [300, 600, 1200]  # numbers of stimuli compared, rising
-v4_sae_images: list[int] = [250, 1000, 6000]  # numbers of SAE training images compared, rising
+v4_steps: int = 1000  # training steps of the SAEs there, batches of 256
+v4_images: list[int] = [300, 1200]  # numbers of stimuli compared, rising
+v4_sae_images: list[int] = [1000, 6000]  # numbers of SAE training images compared, rising
 nsd: str = ""  # folder of NSD, empty to skip that part
 nsd_subjects: list[int] = [1, 2, 5, 7]  # whose voxels are predicted
 nsd_sessions: int = 0  # sessions read of each subject, 0 for all
@@ -815,7 +815,7 @@ def components(y):
     """ICA of responses, and a note whether it converged."""
     with warnings.catch_warnings(record=True) as said:
         warnings.simplefilter("always")
-        found = ica(y, seed=seed)
+        found = ica(y, seed=seed, iterations=50)
     stopped.append(any("converge" in str(one.message) for one in said))
     return found
 
