@@ -208,7 +208,7 @@ v4_sparse: float = 0.1  # active latents of the sparse SAEs there, in numbers of
 v4_dense: float = 0.8  # active latents of the dense SAEs there, in numbers of units
 v4_authors: list[int] = [4, 7, 10]  # blocks at which SAEs by the authors' recipe are trained too
 v4_quadratic: int = 7000  # most products of units there that a regression is given
-v4_steps: int = 1000  # training steps of the SAEs there, batches of 256
+v4_steps: int = 800  # training steps of the SAEs there, batches of 256
 v4_images: list[int] = [300, 1200]  # numbers of stimuli compared, rising
 v4_sae_images: list[int] = [1000, 6000]  # numbers of SAE training images compared, rising
 nsd: str = ""  # folder of NSD, empty to skip that part
@@ -592,8 +592,6 @@ for name in authors:
         run.tell(**{f"{name}_{kind}": f"authors.score where code = {name} and control = {kind}"})
     run.tell(**{f"{name}_explained": f"authors.explained where code = {name} and control = positive"})
 run.record(authors_epochs=authors_epochs)
-longer = {f"{name}_positive": f"authors.score where code = {name} and control = positive" for name in authors}
-run.quote("v4", "authors_epochs", **longer)
 
 # %% tags=["hide-input"]
 columns = {kind: f"authors.score where control = {kind}" for kind in KINDS.values()}
@@ -608,10 +606,6 @@ run.recorded_table(profile, columns | {"explained": "authors.explained where con
 # scores untrained is no feature learned; it is there for voxels that are linear in the units as well
 # ({glue:text}`data_start_negative:.3f` against {glue:text}`kaiming_start_negative:.3f`). So with every score belongs
 # what the same SAE had at its start.
-#
-# For as long as the authors train, or longer than here, see the recorded run: after
-# {glue:text}`authors_epochs_quoted` passes {glue:text}`kaiming_positive_quoted` and
-# {glue:text}`data_positive_quoted`.
 
 # %% [markdown]
 # ## How many images?
