@@ -1219,8 +1219,11 @@ run.table({site: HEADS[site] for site in DEEP}, rows, "site")
 # {glue:text}`start_same_scenes_mlp_deep:.3f` at the MLP's deep layer, more than neurons do. Latent $i$ of both networks
 # answers what is like scene $i$, and both networks agree in part on which scenes are alike. The number $i$ says which
 # latents belong together, and nobody had to find it. With other scenes for network b it is
-# {glue:text}`start_other_scenes_mlp_deep:.3f`. So a score between SAEs that start at responses to the same stimuli
-# contains a correspondence that was put in, and needs its untrained score beside it.
+# {glue:text}`start_other_scenes_mlp_deep:.3f`: less, yet more than from random starts, which we had not expected, for
+# the matching may still pair scenes that happen to be alike. In the branch the two starts are close,
+# {glue:text}`start_same_scenes_vit_branch_deep:.3f` and {glue:text}`start_other_scenes_vit_branch_deep:.3f`. So a score
+# between SAEs that start at responses to the same stimuli may contain a correspondence that was put in, and needs its
+# untrained score beside it.
 #
 # ### After training
 
