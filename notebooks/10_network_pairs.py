@@ -226,8 +226,8 @@ plain_pairs: int = 2  # of the pairs, how many are read out by codes that know n
 plain_scenes: int = 5000  # training scenes that these codes are fitted on
 relu_factors: list[int] = [1, 2, 4]  # numbers of random features to choose from, in numbers of latents, from 1 on
 ceiling_pairs: int = 1  # of the pairs, how many get a second SAE for each network
-authors_sites: list[str] = ["mlp_deep", "vit_deep", "vit_branch_deep"]  # where the authors' recipe is tried
-authors_pairs: int = 0  # of the pairs, how many get SAEs by that recipe
+authors_sites: list[str] = ["mlp_deep"]  # where SAEs are trained by the authors' recipe, mlp_deep among them
+authors_pairs: int = 1  # of the pairs, how many get them, 1 or more
 authors_steps: int = 12000  # their training steps
 authors_batch: int = 64  # scenes in a batch of theirs
 variant_sites: list[str] = ["mlp_deep"]  # where recipes between ours and theirs are tried
@@ -568,7 +568,8 @@ run.table(GRID_HEADS, rows | {"its least": "min(gains.nn_over_random)"}, "site")
 # {glue:text}`branch_deep_most:.3f` over pairs) and by {glue:text}`soft_gain_vit_branch_middle:.3f` at the intermediate
 # one. Same networks, same SAE settings, a place a few lines of code away. The branch is what the block adds; the stream
 # is the sum that the classifier reads. So what is said of the ViT holds for the residual stream. A13 in the branch,
-# where the paper states it, is a small gain on average that some pairs do not show. Ten pairs instead of few, recorded:
+# where the paper states it, is a small gain on average at the deep block, which some pairs do not show, and less at the
+# intermediate one. Ten pairs instead of few, recorded:
 
 # %% tags=["hide-input"]
 rows = {}
@@ -660,9 +661,8 @@ run.table(GRID_HEADS, rows | {"S-S minus N-N": "mean(gains.ss_gain)"}, "site")
 #
 # Compare the columns. An intermediate layer with units to spare is read well by a linear map as it is. There a code of
 # {glue:text}`k` active latents throws away part of what the neurons had, and the gain is smaller or a loss. The
-# difference of S-N and N-N is the sum of both: what disentangling adds and what sparse coding drops. At the paper's own
-# site what is dropped weighs at least as much: S-N minus N-N is {glue:text}`sn_gain_vit_branch_deep:.3f` in the deep
-# branch.
+# difference of S-N and N-N is the sum of both: what disentangling adds and what sparse coding drops. In the deep branch
+# what is dropped weighs at least as much: S-N minus N-N is {glue:text}`sn_gain_vit_branch_deep:.3f` there.
 
 # %% [markdown]
 # ## A readout that knows nothing of features
@@ -893,7 +893,7 @@ run.table(
 # Near 1 would mean: two networks match as well as two SAEs of one network, and the rest is the SAEs' own scatter. At
 # the deep layers the share is {glue:text}`ceiling_share_mlp_deep:.3f` (MLP) and {glue:text}`ceiling_share_vit_deep:.3f`
 # (ViT), with {glue:text}`ceiling_aa_mlp_deep:.3f` and {glue:text}`ceiling_aa_vit_deep:.3f` for two SAEs of network a.
-# So most of what S-S lacks to 1 is lacking within one network. In the deep branch the ceiling is low,
+# So more than half of what S-S lacks to 1 is lacking within one network. In the deep branch the ceiling is low,
 # {glue:text}`ceiling_aa_vit_branch_deep:.3f`, and the share of it is {glue:text}`ceiling_share_vit_branch_deep:.3f`:
 # there the SAEs do not agree with themselves, and the networks agree less still. In the control the share is
 # {glue:text}`ceiling_share_control:.3f`. Low S-S there is scatter of the SAEs, which find no features to settle on, and
@@ -1103,12 +1103,12 @@ run.table({site: HEADS[site] for site in ("mlp_deep", "control")}, rows, "site")
 # Three things are ours. The code's $k$ for the ViT, 153, is more than our ViTs have units, so what carries over is its
 # *share* of the units; the MLPs take the shares of ResNet50. Batches hold {glue:text}`authors_batch` scenes and not
 # 1,024. And training takes {glue:text}`authors_steps` steps, about 300 passes of 1,024 over our scenes; over ImageNet
-# the code's 300 passes are some 375,000. So long a training is no part of a short run: what follows was recorded with
-# profile `recipes`, for {glue:text}`recipe_pairs_quoted` pairs.
+# the code's 300 passes are some 375,000. The short run trains so at the MLP's deep layer alone; profile `recipes` does
+# it at all deep layers, and with the recipes between.
 #
-# The code can also start an encoder **at training responses**, one stimulus for each latent
-# (`lib.sae.start_at`). It trained so for some days in May 2025; in the versions around the preprint the start
-# is random. We run it all the same, since it shows what a start can do.
+# The code can also start an encoder **at training responses**, one stimulus for each latent (`lib.sae.start_at`). Its
+# versions of a few days in May 2025 did; those around the preprint start at random. We run it all the same, since it
+# shows what a start can do.
 #
 # (pairs-authors-expect)=
 # ### What we expect of it
@@ -1147,10 +1147,11 @@ def layer_normalised(site, count):
 
 # %% [markdown]
 # Between the two recipes lie two more, each with one more thing of theirs: our SAEs on layer-normalised responses, then
-# those with the authors' sizes too. Beside theirs stand three other starts: two seeds, the same scenes, other scenes.
+# those with the authors' sizes too. Beside theirs stand three other starts: two seeds, encoders at the same scenes for
+# both networks, encoders at other scenes for network b.
 
 # %%
-STEPS = {"authors": "authors' recipe", "normalised": "ours, layer-normalised", "sizes": "ours, and their sizes"}
+STEPS = {"authors": "theirs, one seed", "normalised": "ours, layer-normalised", "sizes": "ours, and their sizes"}
 STEPS |= {"two_seeds": "theirs, two seeds", "same_scenes": "theirs, same scenes"}
 STEPS |= {"other_scenes": "theirs, other scenes"}
 
@@ -1177,32 +1178,79 @@ def begun(name, site, y):
     return sae
 
 
+# %% [markdown]
+# ### Before training
+#
+# What a start is worth needs no training. For all pairs of this run: soft-matching between *untrained* latents, and
+# between layer-normalised neurons.
+
+
 # %%
-def tabulate_recipe(table, name, site, scored, before, explained):
-    """Add the pairs' scores by a recipe to a table; `before` those of the SAEs before they were trained."""
-    columns = {f"soft_{ab}": means(scored, "soft", ab) for ab in ("nn", "ss", "rs")}
-    columns |= {f"ridge_{ab}": means(scored, "ridge_ab", ab) for ab in ("nn", "sn", "rn", "ss")}
-    columns |= {"soft_before": means(before, "soft", "ss"), "explained": explained.unflatten(0, (-1, 2)).mean(1)}
-    columns |= {name: gain(scored, *GAINS[name]) for name in ("soft_gain", "sn_gain", "ss_gain")}
-    columns = {column: value[:authors_pairs] for column, value in columns.items()}
-    run.tabulate(table, recipe=name, site=site, pair=range(len(columns["soft_nn"])), **columns)
+def tabulate_start(name, site):
+    """Soft-matching of the pairs' SAEs before training, beside that of neurons."""
+    y, y_test = layer_normalised(site, 2 * pairs)
+    start = begun(name, site, y)
+    found = {ab: score_pairs(pair_moments(y_test, start, start, ab), [ab]) for ab in ("ss", "nn")}
+    latent, neuron = (means(one, "soft", ab) for ab, one in found.items())
+    run.tabulate("starts", start=name, site=site, pair=range(pairs), latents=latent, neurons=neuron)
+
+
+# %%
+BEGINNINGS = ("authors", "two_seeds", "same_scenes", "other_scenes")
+DEEP = [site for site in GRID if site.endswith("deep")]
+for site in DEEP:
+    for name in BEGINNINGS:
+        tabulate_start(name, site)
+        run.tell(**{f"start_{name}_{site}": f"starts.latents where start = {name} and site = {site}"})
+    run.tell(**{f"normalised_nn_{site}": f"starts.neurons where start = authors and site = {site}"})
+
+# %% tags=["hide-input"]
+rows = {"N-N, layer-normalised": "mean(starts.neurons)"}
+rows |= {STEPS[name]: f"mean(starts.latents where start = {name})" for name in BEGINNINGS}
+run.table({site: HEADS[site] for site in DEEP}, rows, "site")
+
+# %% [markdown]
+# Layer normalisation leaves the neurons' score at the MLP's deep layer about where it was,
+# {glue:text}`soft_nn_mlp_deep:.3f` before and {glue:text}`normalised_nn_mlp_deep:.3f` after. Random latents match
+# hardly at all, from one seed ({glue:text}`start_authors_mlp_deep:.3f`) or from two
+# ({glue:text}`start_two_seeds_mlp_deep:.3f`).
+#
+# **Encoders that start at the same scenes match without having learned anything:**
+# {glue:text}`start_same_scenes_mlp_deep:.3f` at the MLP's deep layer, more than neurons do. Latent $i$ of both networks
+# answers what is like scene $i$, and both networks agree in part on which scenes are alike. The number $i$ says which
+# latents belong together, and nobody had to find it. With other scenes for network b it is
+# {glue:text}`start_other_scenes_mlp_deep:.3f`: less, yet more than from random starts, which we had not expected, for
+# the matching may still pair scenes that happen to be alike. In the branch the two starts are close,
+# {glue:text}`start_same_scenes_vit_branch_deep:.3f` and {glue:text}`start_other_scenes_vit_branch_deep:.3f`. So a score
+# between SAEs that start at responses to the same stimuli may contain a correspondence that was put in, and needs its
+# untrained score beside it.
+#
+# ### After training
 
 
 # %%
 def train_recipe(table, name, site, count):
-    """Train and score SAEs of the first pairs by a recipe."""
+    """Train SAEs of the first pairs by a recipe, and add their scores to a table."""
     y, y_test = layer_normalised(site, 2 * count)
     start = begun(name, site, y)
     sae = fit(begun(name, site, y), batches(y, start.recipe.batch), f"saes-{name}-{site}").model
-    before = score_pairs(pair_moments(y_test, start, start, "ss"), ["ss"])
-    tabulate_recipe(table, name, site, pairing_scores(y_test, sae, start), before, explained_variance(sae, y_test))
+    tabulate_recipe(table, name, site, pairing_scores(y_test, sae, start), explained_variance(sae, y_test), count)
 
 
 # %%
-for site in authors_sites if authors_pairs else ():
-    sae, y = saes[site].model, data[site][1]
-    before = score_pairs(pair_moments(y, random_sae(sae), random_sae(sae), "ss"), ["ss"])
-    tabulate_recipe(f"recipe_{site}", "ours", site, scores[site], before, explained_variance(sae, y))
+def tabulate_recipe(table, name, site, scored, explained, count):
+    """Add the scores of the first pairs by a recipe to a table."""
+    columns = {f"soft_{ab}": means(scored, "soft", ab) for ab in ("nn", "ss", "rs")}
+    columns |= {f"ridge_{ab}": means(scored, "ridge_ab", ab) for ab in ("nn", "sn", "rn", "ss")}
+    columns |= {"explained": explained.unflatten(0, (-1, 2)).mean(1)}
+    columns = {column: value[:count] for column, value in columns.items()}
+    run.tabulate(table, recipe=name, site=site, pair=range(count), **columns)
+
+
+# %%
+for site in authors_sites:
+    explained = explained_variance(saes[site].model, data[site][1])
+    tabulate_recipe(f"recipe_{site}", "ours", site, scores[site], explained, authors_pairs)
     train_recipe(f"recipe_{site}", "authors", site, authors_pairs)
 
 # %%
@@ -1213,7 +1261,48 @@ if variant_pairs:
             train_recipe("variants", name, site, variant_pairs)
 
 # %%
-run.record(authors_batch=authors_batch, authors_steps=authors_steps)
+run.record(authors_batch=authors_batch, authors_steps=authors_steps, authors_pairs=authors_pairs)
+for name in ("ours", "authors"):
+    for column in ("soft_nn", "soft_ss", "soft_rs", "ridge_nn", "ridge_sn", "ridge_rn", "explained"):
+        run.tell(**{f"{column}_by_{name}": f"mean(recipe_mlp_deep.{column} where recipe = {name})"})
+
+# %% [markdown]
+# The MLP's deep layer, means over pairs (in this run: {glue:text}`authors_pairs`):
+#
+# | | our recipe | the authors' |
+# |---|---|---|
+# | soft-matching N-N | {glue:text}`soft_nn_by_ours:.3f` | {glue:text}`soft_nn_by_authors:.3f` |
+# | S-S | {glue:text}`soft_ss_by_ours:.3f` | {glue:text}`soft_ss_by_authors:.3f` |
+# | R-S | {glue:text}`soft_rs_by_ours:.3f` | {glue:text}`soft_rs_by_authors:.3f` |
+# | ridge N-N | {glue:text}`ridge_nn_by_ours:.3f` | {glue:text}`ridge_nn_by_authors:.3f` |
+# | S-N | {glue:text}`ridge_sn_by_ours:.3f` | {glue:text}`ridge_sn_by_authors:.3f` |
+# | R-N | {glue:text}`ridge_rn_by_ours:.3f` | {glue:text}`ridge_rn_by_authors:.3f` |
+# | explained variance | {glue:text}`explained_by_ours:.3f` | {glue:text}`explained_by_authors:.3f` |
+#
+# With the authors' recipe neurons are layer-normalised in both metrics.
+#
+# *In matching the sign is the same and the gain is smaller.* *In regression the sign turns:* latents by the authors'
+# recipe predict the other network's neurons worse than neurons do, though better than untrained ones. These
+# SAEs explain less of the variance, as the last row says. A sixteenth of {glue:text}`mlp_units` units are two active
+# latents, fewer than there are labels in a scene on average, {glue:text}`labels_per_scene:.2f`, and a smaller rate has
+# learned less. Which of the two weighs more, the recipes between would tell; either way A14 at this layer holds with
+# one recipe and not with the other, on the same pair.
+#
+# The rows below are for all deep layers and all recipes that were run, here or in a recorded run of profile `recipes`:
+
+# %% tags=["hide-input"]
+heads = {"soft N-N": "soft_nn", "S-S": "soft_ss", "R-S": "soft_rs", "ridge N-N": "ridge_nn", "S-N": "ridge_sn"}
+heads |= {"R-N": "ridge_rn", "explained": "explained"}
+tables = {HEADS[site]: f"recipe_{site}" for site in DEEP} | {"MLP, deep, others": "variants"}
+questions = {words: {head: f"{table}.{column}" for head, column in heads.items()} for words, table in tables.items()}
+words_of = {"ours": "ours"} | STEPS
+pd.concat({x: run.recorded_table("recipes", asked, "recipe").rename(words_of) for x, asked in questions.items()})
+
+# %% [markdown]
+# What of the expectations can be told here: layer normalisation hardly moves N-N, and S-S at the MLP's deep layer lies
+# between N-N and ours, as expected; the same scenes give a head start and the seeds give none. That regression would
+# turn at the MLP was not expected.
+
 # %% [markdown]
 # ## The paper's own networks, or yours
 #
@@ -1352,10 +1441,13 @@ run.quote("paper", "a13_middle_min", "a13_deep_min", "a14_deep_min", "a14_min", 
 # - **It need not.** Where one object in ten classes is recognised the layer collapses, and soft-matching goes from
 #   {glue:text}`soft_nn_control:.3f` between neurons to {glue:text}`soft_ss_control:.3f` between latents.
 # - **A gain in regression is cheap.** What latents gain at deep layers, products of units gain as well, and more;
-#   random features come close if there are several times as many. It shows that a nonlinear readout helps. Matching is
-#   the harder test, and there latents are ahead of neurons, PCA and ICA at the deep layers.
+#   random features come close or pass them if there are several times as many. It shows that a nonlinear readout helps.
+#   Matching is the harder test, and there latents are ahead of neurons, PCA and ICA at the deep layers.
 # - **The place in the block decides.** In the branch of the ViT's MLP, where the paper reads, matching gains little
-#   with these SAEs and regression next to nothing; in the residual stream of the same networks both gain clearly.
+#   with these SAEs and regression next to nothing; in the residual stream after the last block both gain clearly.
+# - **So does the recipe.** By the authors' recipe soft-matching between latents of the MLP's deep layer is
+#   {glue:text}`soft_ss_by_authors:.3f` and by ours {glue:text}`soft_ss_by_ours:.3f`; the ridge gain is there with ours
+#   alone. Encoders that start at the same scenes match at {glue:text}`start_same_scenes_mlp_deep:.3f` untrained.
 # - **Count dimensions before, and look at the training curve after.** A handful of dimensions holds nothing to
 #   disentangle; a curve that still rises has not been disentangled yet.
 # - **Of ImageNet networks we learn nothing from this.** The paper's result needs the paper's networks.
@@ -1366,8 +1458,8 @@ run.quote("paper", "a13_middle_min", "a13_deep_min", "a14_deep_min", "a14_min", 
 #   ResNet50 and ViT-B/16.
 # - **Layers.** The main line of the ViT is the residual stream of the class token; the paper reads the output of the
 #   MLP within the block. We run that too, and there matching gains little and regression next to nothing.
-# - **SAEs.** Learning rate, its cosine, dead latents and length differ from the paper's, and so does the scale of the
-#   responses. The paper's text leaves $k$ and the expansion open; its public code has both, for each layer.
+# - **SAEs.** In the main line start, rate, dead latents, $k$, size and the scale of responses are ours;
+#   {ref}`the section on the authors' recipe <pairs-authors>` has theirs, with fewer steps and smaller batches.
 # - **Seeds.** Both networks of a pair see the same scenes in the same order. Networks that are trained anew usually
 #   differ in that too.
 # - **Added.** Several pairs and their spread; known labels; the length of SAE training; the control with its
@@ -1376,8 +1468,8 @@ run.quote("paper", "a13_middle_min", "a13_deep_min", "a14_deep_min", "a14_min", 
 #
 # ## What changed our mind
 #
-# We took a random SAE for the control of a ridge gain. It is the weakest of those tried here: codes that know nothing
-# of features and drop nothing do as well as trained latents or better. We expected better reconstruction to go with
+# We took a random SAE for the control of a ridge gain. It is a weak one: products of units, which know nothing of
+# features and drop nothing, do better than trained latents. We expected better reconstruction to go with
 # better matching. The control is reconstructed best, and its latents match worse than its neurons. And we expected the
 # sign of a gain to be a fact about two networks. It is one about two networks and the training of their SAEs.
 #
