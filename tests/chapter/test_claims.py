@@ -132,7 +132,7 @@ REACH = {
     r"count\(.*|.*(_images|_pixels|cases.*)": (0, 1e6),
     r".*(_error|_error_max|_delta|_gap|_rms_\w+|_inversions|\.largest\)|\.last\)|_from)": (0, 1000),
     r"share\(.*|.*(share|rate|agreement|below_half|probability).*": (0, 1),
-    r".*nsd\.(gain|over_random).*": (-100, 100),
+    r".*nsd\.(gain|over_random|over_relu).*": (-100, 100),
 }
 
 
