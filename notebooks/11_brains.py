@@ -40,21 +40,17 @@
 #
 # ## What we can run, and what we cannot
 #
-# NSD is given to those who sign its terms, and may not be passed on. So nothing on this page is about NSD's voxels.
-# The
+# NSD is given to those who sign its terms, and may not be passed on. So nothing on this page is about NSD's voxels. The
 # page does what can be done without them, in four parts.
 #
 # 1. **The reader.** Code that reads NSD as it lies on disk: session files, design, stimuli, regions, noise estimates.
-# 2. **Simulated subjects, written in exactly that layout.** What their voxels respond to is planted, so we know what
-# a
+# 2. **Simulated subjects, written in exactly that layout.** What their voxels respond to is planted, so we know what a
 #    comparison of neurons and latents *should* say, and can see whether the whole path from files to figure says it.
-# 3. **Real neurons.** Responses of macaque V4, which are published freely {cite:p}`cowley2023`, against a network
-# that
+# 3. **Real neurons.** Responses of macaque V4, which are published freely {cite:p}`cowley2023`, against a network that
 #    was trained on ImageNet. One result on a real brain, much smaller than NSD.
 # 4. **The paper's setting** as parameters: with NSD's folder given, the last part runs it.
 #
-# A simulated subject is no evidence about brains. It is evidence about the method: that it finds a gain where there
-# is
+# A simulated subject is no evidence about brains. It is evidence about the method: that it finds a gain where there is
 # one, and finds none where there is none.
 
 # %% [markdown]
@@ -87,28 +83,22 @@
 # ```{prf:proposition} What a score in units of the ceiling is (standard)
 # :label: prop-brains-ceiling
 #
-# Let $f$ be a prediction made without knowing the noise of the trials it is scored on, and $\bar e$ the noise
-# averaged
+# Let $f$ be a prediction made without knowing the noise of the trials it is scored on, and $\bar e$ the noise averaged
 # over these trials. In the limit of many images $\operatorname{corr}(f, s + \bar e) = c \operatorname{corr}(f, s)$.
 # ```
 #
 # ```{prf:proof}
-# $\bar e$ is independent of $f$ and $s$, so the covariance of $f$ with $s + \bar e$ is that with $s$, and the
-# standard
+# $\bar e$ is independent of $f$ and $s$, so the covariance of $f$ with $s + \bar e$ is that with $s$, and the standard
 # deviation of $s + \bar e$ is that of $s$ divided by $c$.
 # ```
 #
 # So a score divided by the ceiling is the correlation with what the voxel *would* do without noise, and 1 is the most
-# that any model can have. As the paper does, we divide the mean score of a subject by the mean ceiling of its
-# voxels. A
+# that any model can have. As the paper does, we divide the mean score of a subject by the mean ceiling of its voxels. A
 # mean of quotients would be ruled by the voxels of next to no ceiling, see {ref}`ex-brains-quotients`.
 #
-# Where repetitions are at hand, the ceiling can be found without a model of the noise. Let $r$ be the correlation
-# over
-# images of the averages over two random halves of the repetitions. Two averages over *all* repetitions would
-# correlate
-# by $2r / (1 + r)$ (Spearman and Brown), which is $c^2$ if the halves are
-# equal.
+# Where repetitions are at hand, the ceiling can be found without a model of the noise. Let $r$ be the correlation over
+# images of the averages over two random halves of the repetitions. Two averages over *all* repetitions would correlate
+# by $2r / (1 + r)$ (Spearman and Brown), which is $c^2$ if the halves are equal.
 #
 # ### When can an SAE help?
 #
@@ -118,13 +108,10 @@
 # Let $n$ features $z$ be {term}`white` (uncorrelated, of variance 1), with mean 0, let the units be $y = A z$ with a
 # Gaussian projection $A$ of $m \le n$ rows, let $P_A$ project on the row space of $A$, and let images be many.
 #
-# 1. If the voxel's signal is linear in the units, $s = v^\top y$, then linear regression from the units has score 1
-# in
+# 1. If the voxel's signal is linear in the units, $s = v^\top y$, then linear regression from the units has score 1 in
 #    units of the ceiling, and no {term}`code` of the units has more.
-# 2. If the signal mixes features, $s = w^\top z$ with $w$ independent of $A$, then linear regression from the units
-# has
-#    the score $\sqrt{w^\top P_A w / w^\top w}$, on average about $\sqrt{m/n}$, and from a code that recovers $z$ it
-# has
+# 2. If the signal mixes features, $s = w^\top z$ with $w$ independent of $A$, then linear regression from the units has
+#    the score $\sqrt{w^\top P_A w / w^\top w}$, on average about $\sqrt{m/n}$, and from a code that recovers $z$ it has
 #    the score 1.
 # ```
 #
@@ -134,8 +121,7 @@
 # average.
 # ```
 #
-# So a gain by latents is no matter of course. It needs two things at once: a network that superposes, and a brain
-# that
+# So a gain by latents is no matter of course. It needs two things at once: a network that superposes, and a brain that
 # responds to features which the network's units mix, *beyond* what a linear map of the units can say. Our positive
 # control has both. The negative control has the same network, with voxels of the first kind.
 #
@@ -144,11 +130,9 @@
 # Stated before any score is shown:
 #
 # - latents above neurons, on {term}`held-out <held out>` images, by more than the standard error, in every subject;
-# - above **random latents** as well, those of an {term}`untrained SAE <random SAE>` of the same shape. A wide,
-# sparse,
+# - above **random latents** as well, those of an {term}`untrained SAE <random SAE>` of the same shape. A wide, sparse,
 #   nonlinear code has more dimensions than the units, and that alone can help or harm;
-# - above **codes that know nothing of features** ({ref}`ch-pairs`): random ReLU features, as many as latents or as
-# many
+# - above **codes that know nothing of features** ({ref}`ch-pairs`): random ReLU features, as many as latents or as many
 #   as do best on training folds, and all products of two units. They are nonlinear and wide as well, and they throw
 #   nothing away. A gain that they have too shows that a nonlinear readout helps, no more;
 # - a gain that does not depend on how few images the regression had;
@@ -276,10 +260,8 @@ z = k_sparse(images, features, active, seeded(seed))
 # %% [markdown]
 # ### What they respond to
 #
-# Every subject is compared with a network of its own: {glue:text}`units` linear units that look at the board, $y = A
-# z$
-# with a random $A$. They are fewer than the features, so they superpose. And every subject has two regions, under
-# names
+# Every subject is compared with a network of its own: {glue:text}`units` linear units that look at the board, $y = A z$
+# with a random $A$. They are fewer than the features, so they superpose. And every subject has two regions, under names
 # from NSD's map of streams:
 #
 # - **ventral** voxels mix the *features*, $s = w^\top z$ with a random $w$: the positive control;
@@ -309,10 +291,8 @@ def planted(subject):
 # ### Writing and reading
 #
 # `lib.data.nsd_simulation.simulate_nsd` adds trial noise, an offset and a scale that change from session to session,
-# rounds to 16-bit integers, deals trials to sessions of 750, and writes volumes, design, stimuli and ncsnr under
-# NSD's
-# file names. Then `lib.data.nsd.read_nsd`, which knows nothing of the simulation, reads them back: it masks the
-# region,
+# rounds to 16-bit integers, deals trials to sessions of 750, and writes volumes, design, stimuli and ncsnr under NSD's
+# file names. Then `lib.data.nsd.read_nsd`, which knows nothing of the simulation, reads them back: it masks the region,
 # scores each voxel within its session (mean 0, variance 1), and averages over repetitions. These are the files, all
 # below one folder:
 #
@@ -326,8 +306,7 @@ def planted(subject):
 # | `ncsnr.nii.gz` | signal over noise of each voxel |
 #
 # Numbers start from 1 in some of these files and from 0 in others, volumes come in two orders of their axes, and the
-# integers are three hundred times the percent change. Each of these can go wrong silently: a reader that is off by
-# one
+# integers are three hundred times the percent change. Each of these can go wrong silently: a reader that is off by one
 # image still returns numbers. So the controls below start from the files.
 
 # %%
@@ -353,8 +332,7 @@ run.record(files=len(written))
 print("\n".join(str(path) for path in written if "subj" not in str(path) or "subj01" in str(path)))
 
 # %% [markdown]
-# The network looks at the pictures *as the stimulus file holds them*, in the order in which the reader returns them.
-# A
+# The network looks at the pictures *as the stimulus file holds them*, in the order in which the reader returns them. A
 # wrong order of trials or images anywhere would therefore ruin every score below.
 
 # %%
@@ -362,8 +340,7 @@ shown = recordings[1, "ventral"].images
 seen = torch.stack([pil_to_tensor(shown.read(i))[0].flatten() for i in range(len(shown))]).float() / 255
 
 # %% [markdown]
-# Is the ceiling that the reader finds the one that was planted? It is computed from the ncsnr file, which as in NSD
-# is
+# Is the ceiling that the reader finds the one that was planted? It is computed from the ncsnr file, which as in NSD is
 # itself an estimate from noisy trials.
 
 
@@ -407,11 +384,9 @@ run.figure(
 # %% [markdown]
 # ## The networks' units and latents
 #
-# SAEs never see the subjects' images or responses. They train on {glue:text}`sae_images` other boards, one SAE for
-# each
+# SAEs never see the subjects' images or responses. They train on {glue:text}`sae_images` other boards, one SAE for each
 # network, with {glue:text}`latents` latents of which {glue:text}`k` may be active. Those are the numbers of features
-# and of active features, which on a real network one would not know. Responses are centred and scaled by one number,
-# as
+# and of active features, which on a real network one would not know. Responses are centred and scaled by one number, as
 # in {ref}`ch-pairs`; the learning rate falls from one hundredth to 0.
 
 # %%
@@ -433,21 +408,17 @@ run.record(explained=explained_variance(saes, y))
 # ## Do latents predict better?
 #
 # We use {term}`ridge regression` with intercept and five folds; the penalty is chosen on training folds from the
-# paper's seventeen powers of ten. A voxel's score is its correlation with the prediction on the held-out fold. The
-# mean
+# paper's seventeen powers of ten. A voxel's score is its correlation with the prediction on the held-out fold. The mean
 # over voxels and folds is divided by the mean ceiling. The predictors are **neurons**, the units; **latents**;
-# **random**, latents of an untrained SAE; **features**, the truth itself, which only a simulation has; and three
-# codes
+# **random**, latents of an untrained SAE; **features**, the truth itself, which only a simulation has; and three codes
 # that know nothing of features, fitted on the SAEs' training images: **relu**, random ReLU features, as many as
 # latents; **quadratic**, all units and all products of two; **pca**, as many principal axes as latents are active.
 #
 # What to expect? In the positive control, {prf:ref}`prop-brains-two` puts neurons at about $\sqrt{m/n}$ and a perfect
 # code at 1, both a little lower with as few images as these, for weights must be learned from noisy responses. In the
 # negative control neurons should lead. Latents should follow at a distance, for two reasons: they do not reconstruct
-# the units perfectly, and there are more of them, so more weights to learn. Codes that know nothing of features
-# should
-# lie below neurons in the negative control, where nothing nonlinear is to be had. In the positive control they could
-# do
+# the units perfectly, and there are more of them, so more weights to learn. Codes that know nothing of features should
+# lie below neurons in the negative control, where nothing nonlinear is to be had. In the positive control they could do
 # what latents do, if any nonlinear readout will do; we expect them to stay far below latents, for with so few images
 # each weight has to be worth its cost, and theirs are many or badly placed.
 
@@ -538,11 +509,9 @@ run.figure(
 # :name: fig-brains-controls
 #
 # The method finds a gain where one was planted, and a loss where none was. Latents minus neurons:
-# {glue:text}`over_neurons_positive:.3f` (standard error over subjects {glue:text}`over_neurons_positive_error:.3f`)
-# in
+# {glue:text}`over_neurons_positive:.3f` (standard error over subjects {glue:text}`over_neurons_positive_error:.3f`) in
 # the positive control, {glue:text}`over_neurons_negative:.3f` ({glue:text}`over_neurons_negative_error:.3f`) in the
-# negative one. Dots: subjects; dashed: the ceiling; solid: what {prf:ref}`prop-brains-two` gives for neurons with
-# many
+# negative one. Dots: subjects; dashed: the ceiling; solid: what {prf:ref}`prop-brains-two` gives for neurons with many
 # images.
 # :::
 
@@ -555,31 +524,25 @@ run.recorded_table(profile, columns, "control").T
 # %% [markdown]
 # Read the positive control first. Neurons reach {glue:text}`neurons_positive:.3f` of the ceiling, where theory gives
 # {glue:text}`expected:.3f` for regressions with endless images. Latents reach {glue:text}`latents_positive:.3f`, the
-# true features {glue:text}`features_positive:.3f`: what is missing to 1 there is what {glue:text}`images` noisy
-# images
+# true features {glue:text}`features_positive:.3f`: what is missing to 1 there is what {glue:text}`images` noisy images
 # do not tell about the weights. In the worst subject the gain is {glue:text}`least_over_neurons_positive:.3f`.
 #
-# In the negative control neurons reach {glue:text}`neurons_negative:.3f` and latents
-# {glue:text}`latents_negative:.3f`.
+# In the negative control neurons reach {glue:text}`neurons_negative:.3f` and latents {glue:text}`latents_negative:.3f`.
 # The largest gain of any subject is {glue:text}`most_over_neurons_negative:.3f`: SAEs do not help. Part of what they
 # cost is what they fail to reconstruct. The rest is the price of more predictors: the true features, which miss
 # nothing, reach {glue:text}`features_negative:.3f`. Both costs are part of every comparison, in the positive control
 # too, where the gain pays for them.
 #
 # Do readouts that know nothing of features gain as well? In {ref}`ch-pairs` they gained as much as latents. Here they
-# do not. In the positive control as many random ReLU features reach {glue:text}`relu_positive:.3f`, less than
-# neurons;
+# do not. In the positive control as many random ReLU features reach {glue:text}`relu_positive:.3f`, less than neurons;
 # the best number of them, {glue:text}`relu_best_count_positive:.0f`, reaches {glue:text}`relu_best_positive:.3f`, all
 # products of units {glue:text}`quadratic_positive:.3f`. Both are above neurons by a little, so a nonlinear readout
-# helps, and far below latents, so what helps most is to have the features. That is what a gain has to look like
-# before
-# one may say that features made it: above neurons *and* above the best of these. In the negative control, where
-# nothing
+# helps, and far below latents, so what helps most is to have the features. That is what a gain has to look like before
+# one may say that features made it: above neurons *and* above the best of these. In the negative control, where nothing
 # nonlinear is to be had, they lose: {glue:text}`relu_best_negative:.3f` and {glue:text}`quadratic_negative:.3f`.
 #
 # Note that latents beat *random* latents in both, by {glue:text}`over_random_positive:.3f` and
-# {glue:text}`over_random_negative:.3f`. So "better than a random SAE" says that an SAE has learned something about
-# the
+# {glue:text}`over_random_negative:.3f`. So "better than a random SAE" says that an SAE has learned something about the
 # network, not that the brain has anything to do with it. Only the comparison with neurons speaks to that.
 
 # %% [markdown]
@@ -587,18 +550,14 @@ run.recorded_table(profile, columns, "control").T
 # ### The recipe of the authors' code
 #
 # Our SAEs are not the paper's. Its public code layer-normalises the responses to each image (mean 0, deviation 1 over
-# units) where we centre and scale over images. Its weights start apart from each other and uniform (Kaiming) where
-# our
-# encoder starts as the decoder's transpose, its ReLU comes before TopK, its learning rate is low and stays, over
-# three
+# units) where we centre and scale over images. Its weights start apart from each other and uniform (Kaiming) where our
+# encoder starts as the decoder's transpose, its ReLU comes before TopK, its learning rate is low and stays, over three
 # hundred passes through the training images; ours is high and falls. An option of that code, switched off when the
 # paper came out, starts encoders *at training responses*: latent $i$ is then high for what is like image $i$. So each
 # of the networks gets four codes more: the authors' recipe from either start, as it started and after training.
 #
-# Which start is better, and does training help? A code that is good before it has learned anything needs a second
-# look.
-# Starting at data it holds, in every latent, one image of {glue:text}`active` features, not one feature. We expect
-# the
+# Which start is better, and does training help? A code that is good before it has learned anything needs a second look.
+# Starting at data it holds, in every latent, one image of {glue:text}`active` features, not one feature. We expect the
 # score of that start to lie above the random one's, and both to lie below neurons in the positive control. After
 # training we expect a gain from both, at most ours, for the low rate has little time in the short run.
 
@@ -654,8 +613,7 @@ run.recorded_table(profile, columns | {"explained": "authors.explained where con
 # ## How many images?
 #
 # Before real data, two questions of size. Latents are more numerous than units, so a regression from them needs more
-# images; and SAEs need images themselves. How does the gain move? On the left all subjects, with fewer of their
-# images;
+# images; and SAEs need images themselves. How does the gain move? On the left all subjects, with fewer of their images;
 # on the right the first subject, with SAEs trained on fewer images for as many steps.
 
 
@@ -718,8 +676,7 @@ run.figure(
 # :::
 #
 # The right panel is the more serious one. An SAE with few training images learns them by heart. Of the variance over
-# the subject's images the SAE with {glue:text}`curve_sae_first` explains a share of {glue:text}`few_explained:.3f`,
-# the
+# the subject's images the SAE with {glue:text}`curve_sae_first` explains a share of {glue:text}`few_explained:.3f`, the
 # one with {glue:text}`curve_sae_second` a share of {glue:text}`more_explained:.3f`, and those with
 # {glue:text}`sae_images` a share of {glue:text}`explained:.3f`. Wherever the curve of the positive control lies below
 # 0, one would conclude that disentangling hurts, about voxels that were *made* of the features. So before believing a
@@ -737,14 +694,12 @@ run.figure(
 # cortical area to object recognition, and published responses and images. A session holds a population of neurons and
 # the images it was shown. Two sessions, three days apart, share images: two samples of neurons from one place.
 #
-# The network is EfficientNet-Lite0, trained on ImageNet, whose weights come as a Python package. We read the maps
-# after
+# The network is EfficientNet-Lite0, trained on ImageNet, whose weights come as a Python package. We read the maps after
 # some of its blocks, averaged over places, for images prepared in the network's own way (enlarged, the margin cut).
 #
 # The SAEs see photographs and the stimuli of both sessions, but no response. That is generous to the SAEs: they know
 # the very pictures that are scored. Every tenth photograph is kept from them, to measure explained variance. To have
-# more training images, five crops of each photograph are added last; they are alike, so they count for less than
-# their
+# more training images, five crops of each photograph are added last; they are alike, so they count for less than their
 # number.
 #
 # A session's ceiling is known only where its repetitions were published, as for the second.
@@ -754,12 +709,10 @@ run.figure(
 #
 # ### What would be a yes, and what a no
 #
-# An earlier run gave the SAEs of all blocks the same number of active latents. The blocks differ eightfold in width,
-# so
+# An earlier run gave the SAEs of all blocks the same number of active latents. The blocks differ eightfold in width, so
 # the same number made a dense code of one block, next to a copy of its channels, and a sparse code of another, which
 # explained little. Here all SAEs have as many latents for each channel, and as many of them active for each channel:
-# **sparse** ones one for ten channels, near the one for twenty-five (ResNet50) and one for twelve (ViT) of the
-# authors'
+# **sparse** ones one for ten channels, near the one for twenty-five (ResNet50) and one for twelve (ViT) of the authors'
 # code, and **dense** ones eight for ten, which that run had at its first block.
 #
 # Beside neurons, latents and random latents stand
@@ -777,20 +730,15 @@ run.figure(
 #
 # - *A yes*: latents lead neurons by more than the smallest effect that matters in this book ({ref}`ch-claims`), and
 #   lead the best of the codes that know nothing of features by as much.
-# - *No answer*: latents do not lead random ones by as much, or neither latents nor what the SAE rebuilds comes as
-# near
+# - *No answer*: latents do not lead random ones by as much, or neither latents nor what the SAE rebuilds comes as near
 #   to the neurons as that. Then a loss says what the SAEs drop, and nothing about the brain.
 # - *A no*: anything else.
 #
-# We expect no answer. Two blocks of the earlier run had about this density, and there sparse latents lost to neurons
-# in
+# We expect no answer. Two blocks of the earlier run had about this density, and there sparse latents lost to neurons in
 # both sessions; we expect it at all blocks, and rebuilt channels to lose about as much. We expect dense SAEs to come
-# near to the neurons, and random ones of the same density nearly as near. Of the codes that know nothing of features
-# we
-# expect the best number of ReLU features next to the neurons, a little above or below. Of the authors' recipe we
-# expect
-# less than of ours, for it was made for a thousand times as many images, and from the data start a better score
-# before
+# near to the neurons, and random ones of the same density nearly as near. Of the codes that know nothing of features we
+# expect the best number of ReLU features next to the neurons, a little above or below. Of the authors' recipe we expect
+# less than of ours, for it was made for a thousand times as many images, and from the data start a better score before
 # training than from the random one.
 
 
@@ -824,8 +772,7 @@ def block_responses(b):
 
 
 # %% [markdown]
-# SAEs as above, on responses centred and scaled by the training images. Of each we keep its codes for both sessions
-# and
+# SAEs as above, on responses centred and scaled by the training images. Of each we keep its codes for both sessions and
 # the variance it explains of the photographs kept out.
 
 # %%
@@ -884,8 +831,7 @@ def plain_of(b):
 
 
 # %% [markdown]
-# A regression does not notice if its predictors are rotated. Where there are more of them than images, a rotation
-# into
+# A regression does not notice if its predictors are rotated. Where there are more of them than images, a rotation into
 # as many dimensions as images saves time.
 
 
@@ -909,14 +855,12 @@ def relu_at_best(b, session):
 # %% [markdown]
 # ### Blocks
 #
-# A score is again the correlation of a neuron with its ridge prediction on held-out images, here undivided.
-# Differences
+# A score is again the correlation of a neuron with its ridge prediction on held-out images, here undivided. Differences
 # between predictors are taken neuron by neuron; their standard error is over neurons, and the one over folds is
 # recorded beside it.
 #
 # The error over V4 neurons says how far the mean difference would move with other neurons of that place and the same
-# images; the one over folds, how much it hangs on the images held out. Neither knows of another monkey, another
-# network
+# images; the one over folds, how much it hangs on the images held out. Neither knows of another monkey, another network
 # or another SAE.
 
 
@@ -974,8 +918,7 @@ for b in range(len(v4_blocks)) if v4 else []:
     run.tabulate("v4_shares", block=v4_blocks[b], code=list(scored[1]), share=shares)
 
 # %% [markdown]
-# Now the rule. For each code the lesser of the two sessions counts; of the codes that know nothing of features the
-# one
+# Now the rule. For each code the lesser of the two sessions counts; of the codes that know nothing of features the one
 # nearest to latents.
 
 
@@ -999,8 +942,7 @@ if v4:
 # %% [markdown]
 # ### More stimuli, more SAE images
 #
-# If a loss comes from too few images, it should shrink along one of two axes: more stimuli help the regression with
-# its
+# If a loss comes from too few images, it should shrink along one of two axes: more stimuli help the regression with its
 # many latents, more training images help the SAE. {numref}`fig-brains-size` shows what to look for.
 #
 # The curves use the sparse SAE of the block that the rule reads, a choice in favour of the SAEs. Fewer stimuli are
@@ -1042,10 +984,8 @@ if v4:
 # %% [markdown]
 # ### Two populations
 #
-# The two sessions share images (equal pixel by pixel), so their neurons can be matched like the units of two
-# networks,
-# by {term}`soft-matching`, the mean correlation under the best matching. How high can that be with noisy responses?
-# As
+# The two sessions share images (equal pixel by pixel), so their neurons can be matched like the units of two networks,
+# by {term}`soft-matching`, the mean correlation under the best matching. How high can that be with noisy responses? As
 # a yardstick we match the second population with *itself*: its responses averaged over one half of the repetitions,
 # against those over the other half. The fair partner of that number is the first population against one such half.
 
@@ -1074,7 +1014,7 @@ if v4:
 
 # %% tags=["hide-input"]
 COUNTS = ("cells_1", "stimuli_1", "cells_2", "stimuli_2", "repetitions", "ceiling", "block", "shared", "shuffled")
-JUDGED = ("gain", "kept", "over_random", "over_plain")
+JUDGED = ("gain", "kept", "over_random", "over_plain", "stopped")
 questions = {}
 for metric in ("soft", "ridge"):
     for name in ("populations", "half", "itself", "shuffled"):
@@ -1139,12 +1079,10 @@ run.figure(
 # :::{glue:figure} fig-brains-v4
 # :name: fig-brains-v4
 #
-# Sparse latents, what their SAEs rebuild and codes that know nothing of features as predictors of real neurons, in
-# the
-# first session ({glue:text}`v4_cells_1_quoted` V4 neurons, {glue:text}`v4_stimuli_1_quoted` images). (a) By block.
-# (b, c) The gap at block {glue:text}`v4_block_quoted` as stimuli or
-# SAE training images are added; the line is no gap. Errors: standard errors over V4 neurons. Source:
-# {glue:text}`v4_source`.
+# Sparse latents, what their SAEs rebuild and codes that know nothing of features as predictors of real neurons, in the
+# first session ({glue:text}`v4_cells_1_quoted` V4 neurons, {glue:text}`v4_stimuli_1_quoted` images). (a) By block. (b,
+# c) The gap at block {glue:text}`v4_block_quoted` as stimuli or SAE training images are added; the line is no gap.
+# Errors: standard errors over V4 neurons. Source: {glue:text}`v4_source`.
 # :::
 #
 # Every code less neurons, by block, in the first session, with the standard error over V4 neurons:
@@ -1180,8 +1118,7 @@ gap_table("second")
 #
 # *Most of the loss is what the SAEs drop.* Over the blocks sparse latents less neurons lie between
 # {glue:text}`latents_sparse_min_first_quoted` and {glue:text}`latents_sparse_max_first_quoted` in the first session,
-# the
-# channels that the same SAEs rebuild between {glue:text}`rebuilt_sparse_min_first_quoted` and
+# the channels that the same SAEs rebuild between {glue:text}`rebuilt_sparse_min_first_quoted` and
 # {glue:text}`rebuilt_sparse_max_first_quoted`; in the second session latents between
 # {glue:text}`latents_sparse_min_second_quoted` and {glue:text}`latents_sparse_max_second_quoted`, rebuilt channels
 # between {glue:text}`rebuilt_sparse_min_second_quoted` and {glue:text}`rebuilt_sparse_max_second_quoted`.
@@ -1193,40 +1130,36 @@ gap_table("second")
 #
 # *Dense codes lose less, and so do random ones.* Dense latents less neurons lie between
 # {glue:text}`latents_dense_min_first_quoted` and {glue:text}`latents_dense_max_first_quoted` in the first session,
-# latents
-# of random SAEs as dense between {glue:text}`random_dense_min_first_quoted` and
+# latents of random SAEs as dense between {glue:text}`random_dense_min_first_quoted` and
 # {glue:text}`random_dense_max_first_quoted`. What comes near to the neurons there is width, not features.
 #
 # *No nonlinear readout gains here by what matters.* The best number of ReLU features has at most
-# {glue:text}`relu_best_max_first_quoted` over neurons in the first session and
-# {glue:text}`relu_best_max_second_quoted` in
-# the second, products of units at most {glue:text}`quadratic_max_first_quoted` and
+# {glue:text}`relu_best_max_first_quoted` over neurons in the first session and {glue:text}`relu_best_max_second_quoted`
+# in the second, products of units at most {glue:text}`quadratic_max_first_quoted` and
 # {glue:text}`quadratic_max_second_quoted`. In the positive control they were above neurons. So nothing here says that
 # V4 responds to what a linear map of these channels cannot say; with so few stimuli that is weak evidence as well.
 #
-# *The authors' recipe.* From its own start it explains at most {glue:text}`kaiming_max_explained_quoted`, from data
-# at
+# Of ICA's fits, one a block, {glue:text}`v4_stopped_quoted` stopped before all their axes had come to rest. They are
+# linear maps of the channels all the same, and score as such.
+#
+# *The authors' recipe.* From its own start it explains at most {glue:text}`kaiming_max_explained_quoted`, from data at
 # most {glue:text}`data_max_explained_quoted`. As they started, sparse codes less neurons come to at best
-# {glue:text}`kaiming_start_max_first_quoted` and {glue:text}`data_start_max_first_quoted` in the first session,
-# trained to
-# {glue:text}`kaiming_max_first_quoted` and {glue:text}`data_max_first_quoted`.
+# {glue:text}`kaiming_start_max_first_quoted` and {glue:text}`data_start_max_first_quoted` in the first session, trained
+# to {glue:text}`kaiming_max_first_quoted` and {glue:text}`data_max_first_quoted`.
 #
 # *What we expected, and what came.* No answer, as expected, and sparse latents below neurons at all blocks in both
 # sessions. Dense codes are near the neurons and random ones of the same density not far behind, as expected. That
-# rebuilt channels lose about as much as latents holds at the narrow blocks; at the widest they lose less, so there
-# part
+# rebuilt channels lose about as much as latents holds at the narrow blocks; at the widest they lose less, so there part
 # of the loss is the price of more predictors. The best number of ReLU features is a little below neurons everywhere.
 # The authors' recipe comes to no more than ours. What did not come: the data start is ahead of the random one, before
 # training, at some blocks and in some sessions and behind at others; on V4 it is no better start.
 #
 # With the fewest stimuli of panel b the gap is {glue:text}`few_images_quoted`, with all of them
-# {glue:text}`most_images_quoted`; with the fewest SAE training images of panel c {glue:text}`few_sae_quoted`, with
-# the
+# {glue:text}`most_images_quoted`; with the fewest SAE training images of panel c {glue:text}`few_sae_quoted`, with the
 # most {glue:text}`most_sae_quoted`. With the images shuffled neurons of the network score
 # {glue:text}`v4_shuffled_quoted`. In the second session ({glue:text}`v4_cells_2_quoted` V4 neurons,
-# {glue:text}`v4_stimuli_2_quoted` images, {glue:text}`v4_repetitions_quoted` repetitions on average) the mean
-# ceiling is
-# {glue:text}`v4_ceiling_quoted`, and neurons of the best block reach {glue:text}`best_share_quoted` of it.
+# {glue:text}`v4_stimuli_2_quoted` images, {glue:text}`v4_repetitions_quoted` repetitions on average) the mean ceiling
+# is {glue:text}`v4_ceiling_quoted`, and neurons of the best block reach {glue:text}`best_share_quoted` of it.
 #
 # What would inform? SAEs trained on far more photographs than the thousand at hand, until sparse codes rebuild what
 # predicts V4. Until then this part says neither yes nor no to the paper's question, which anyway is about other
@@ -1241,8 +1174,7 @@ gap_table("second")
 # | second: the other half and that half | {glue:text}`v4_soft_itself_quoted` | {glue:text}`v4_ridge_itself_quoted` |
 # | as the second row, images shuffled | {glue:text}`v4_soft_shuffled_quoted` | {glue:text}`v4_ridge_shuffled_quoted` |
 #
-# Higher values in the first row than in the second say that averaging over all trials removes noise, nothing more.
-# The
+# Higher values in the first row than in the second say that averaging over all trials removes noise, nothing more. The
 # third row is the yardstick of the second: the same neurons matched with themselves. It is no strict bound, for its
 # predictor is itself averaged over half the trials only. Means and standard errors over folds.
 
@@ -1250,11 +1182,9 @@ gap_table("second")
 # ## The Natural Scenes Dataset itself
 #
 # This part runs if `nsd` names the folder that holds `nsddata`, `nsddata_betas` and `nsddata_stimuli`. It follows the
-# paper: ventral region, {term}`betas` (one response for each voxel and trial) scored within sessions and averaged
-# over
+# paper: ventral region, {term}`betas` (one response for each voxel and trial) scored within sessions and averaged over
 # repetitions, torchvision's default weights, the centre of `layer4.2` and the {term}`class token` after
-# `encoder_layer_11`, and SAEs by the authors' recipe ({ref}`sec-brains-recipe`), trained on ImageNet. Expansion and
-# $k$
+# `encoder_layer_11`, and SAEs by the authors' recipe ({ref}`sec-brains-recipe`), trained on ImageNet. Expansion and $k$
 # are parameters: the paper's text leaves them open, its public code has an expansion of 4 and $k$ of 82 for ResNet50
 # and 64 for ViT-B/16. Neurons are scored as they are; only the SAEs see them layer-normalised.
 
@@ -1289,8 +1219,7 @@ def own_scores(name, layer, active_latents):
 
 
 # %% [markdown]
-# Random ReLU features, as many as latents, are fitted on up to 50,000 training images. A subject takes about 360 MB
-# in
+# Random ReLU features, as many as latents, are fitted on up to 50,000 training images. A subject takes about 360 MB in
 # memory for 10,000 images and 9,000 voxels, and its regression from 8,192 latents some gigabytes more. Activations go
 # to `build/activations` and trained SAEs to `build/trained`; a run that was stopped goes on from there.
 
@@ -1334,8 +1263,7 @@ pd.DataFrame(rows).T if rows else "Not run: nsd is empty."
 # :label: rem-brains-ledger
 #
 # The claims are about NSD, and the ledger asks for it. The numbers they rest on are recorded only if `nsd` was given,
-# and count only if every subject has its 10,000 images of 425 pixels, the size that NSD has and no simulation of
-# ours,
+# and count only if every subject has its 10,000 images of 425 pixels, the size that NSD has and no simulation of ours,
 # with torchvision's trained ResNet50 and ViT-B/16. A15 asks for a gain over neurons, over random latents and over as
 # many random ReLU features in subject 1, for both networks. A16 asks for a gain in three other subjects or more.
 # Simulated subjects and macaque V4 cannot move these verdicts, whichever way they come out.
@@ -1366,8 +1294,7 @@ for name, found in {SHORT[name]: found for (name, _), found in own.items() if na
 #   {glue:text}`lead_positive:.3f`. A gain that does not lead them shows that a nonlinear readout helps, no more.
 # - **Count images before reading a loss.** With few of them, for the regression or for the SAE, a planted gain
 #   shrinks or turns into a loss.
-# - **On real V4 neurons** there is no answer: at the block and in the session that the rule reads, sparse latents
-# have
+# - **On real V4 neurons** there is no answer: at the block and in the session that the rule reads, sparse latents have
 #   {glue:text}`v4_gain_quoted` over neurons, and the better of them and of what their SAE rebuilds
 #   {glue:text}`v4_kept_quoted`. What these SAEs drop hides what a code of features would do.
 # - **On NSD** this book knows nothing.
@@ -1379,10 +1306,8 @@ for name, found in {SHORT[name]: found for (name, _), found in own.items() if na
 #   to find them. Its SAE has the true number of features and the true $k$.
 # - **V4 neurons are not NSD's ventral voxels.** Single neurons of a macaque, one network, pooled maps; the SAEs see a
 #   few thousand images in place of 1.3 million, the stimuli among them.
-# - **Our SAE recipe is not the authors'.** {ref}`sec-brains-recipe` says where it differs and what theirs gives on
-# the
-#   simulated networks and, at the narrower blocks, on V4, as it started and after training. There it made fewer
-# passes
+# - **Our SAE recipe is not the authors'.** {ref}`sec-brains-recipe` says where it differs and what theirs gives on the
+#   simulated networks and, at the narrower blocks, on V4, as it started and after training. There it made fewer passes
 #   through far fewer images. Its rectifier after a layer's last normalisation has no counterpart here: the simulated
 #   units and the blocks of EfficientNet-Lite are linear, like the ViT layer of the paper's brain part.
 # - **Latents that never fire are kept**, without weight in the regression. The paper removes them; we record their
@@ -1418,10 +1343,8 @@ for name, found in {SHORT[name]: found for (name, _), found in own.items() if na
 #
 # (1) Random latents are as many and as sparse; random ReLU features and products of units may be more and are dense.
 # (2) In the simulation the SAEs train on other boards. In the V4 part they *have* seen the stimuli, never the
-# responses; this favours them, so a gain there would need a second look. (3) Standard errors over subjects, neurons
-# and
-# folds, and shuffled images. (4) The network looks at the pictures in the stimulus file; had the reader mixed them
-# up,
+# responses; this favours them, so a gain there would need a second look. (3) Standard errors over subjects, neurons and
+# folds, and shuffled images. (4) The network looks at the pictures in the stimulus file; had the reader mixed them up,
 # no predictor would work, the true features included. (5) The positive control, at the size in question: look at
 # {numref}`fig-brains-size`.
 #
@@ -1431,10 +1354,8 @@ for name, found in {SHORT[name]: found for (name, _), found in own.items() if na
 # :::{exercise} A mean of quotients
 # :label: ex-brains-quotients
 #
-# (Extend, medium, 15 minutes.) Divide each voxel's score by its *own* ceiling, then average. Compare mean and
-# standard
-# error over voxels with those of the paper's way, for latents in the positive control. Then do the same for the
-# quarter
+# (Extend, medium, 15 minutes.) Divide each voxel's score by its *own* ceiling, then average. Compare mean and standard
+# error over voxels with those of the paper's way, for latents in the positive control. Then do the same for the quarter
 # of the voxels with the lowest ceilings.
 # :::
 #
@@ -1453,12 +1374,11 @@ run.record(low_of_means=ratio[low] * recording.ceiling.mean() / recording.ceilin
 run.record(low_of_quotients=own_ratio[low])
 
 # %% [markdown]
-# All voxels: {glue:text}`quotient_of_means:.3f` the paper's way, {glue:text}`mean_of_quotients:.3f` with standard
-# error
+# All voxels: {glue:text}`quotient_of_means:.3f` the paper's way, {glue:text}`mean_of_quotients:.3f` with standard error
 # {glue:text}`mean_of_quotients_error:.3f` voxel by voxel. The lowest quarter: {glue:text}`low_of_means:.3f`, and
 # {glue:text}`low_of_quotients:.3f` with {glue:text}`low_of_quotients_error:.3f`. The ceilings here are all well above
-# 0, so the two ways are close. In a real region some voxels have an estimated ceiling of exactly 0, and a quotient
-# of two small noisy numbers has no mean to speak of.
+# 0, so the two ways are close. In a real region some voxels have an estimated ceiling of exactly 0, and a quotient of
+# two small noisy numbers has no mean to speak of.
 #
 # :::{solution-end}
 # :::
@@ -1483,11 +1403,9 @@ run.record(wide_neurons=score(wide, recording), wide_features=score(seen, record
 
 # %% [markdown]
 # With as many units as features the units score {glue:text}`wide_neurons:.3f` and the true features
-# {glue:text}`wide_features:.3f`: for a regression that may mix them back, an invertible map of the features is as
-# good
+# {glue:text}`wide_features:.3f`: for a regression that may mix them back, an invertible map of the features is as good
 # as the features, up to what the penalty makes of the new axes. Nobody needs an SAE then. The units still do not show
-# one feature each, but a linear map can undo the mixing. Superposition in the sense of this book is what no linear
-# map
+# one feature each, but a linear map can undo the mixing. Superposition in the sense of this book is what no linear map
 # can undo.
 #
 # :::{solution-end}
@@ -1523,10 +1441,8 @@ run.tell(**{f"mixed_{100 * share:.0f}": f"mean(mixed.gain where share = {share})
 
 # %% [markdown]
 # Gain in correlation as the share of the units' part rises from none over quarters to all: {glue:text}`mixed_0:.3f`,
-# {glue:text}`mixed_25:.3f`, {glue:text}`mixed_50:.3f`, {glue:text}`mixed_75:.3f`, {glue:text}`mixed_100:.3f`. So a
-# gain
-# is compatible with voxels that are to a large part linear in the units, and a loss with voxels that have something
-# to
+# {glue:text}`mixed_25:.3f`, {glue:text}`mixed_50:.3f`, {glue:text}`mixed_75:.3f`, {glue:text}`mixed_100:.3f`. So a gain
+# is compatible with voxels that are to a large part linear in the units, and a loss with voxels that have something to
 # gain: what counts is whether disentangling adds more than imperfect reconstruction and additional predictors cost. A
 # better SAE moves the point where the two balance.
 #
