@@ -15,12 +15,19 @@ from contextlib import contextmanager
 
 import jupytext
 import nbformat
-import yaml
 from tqdm import tqdm
 
 from lib import store
 from lib.chapter import results
-from lib.chapter.parameters import chapter_names, checked, declared, notebook_path, profile_values, reads_ledger
+from lib.chapter.parameters import (
+    chapter_names,
+    checked,
+    declared,
+    from_words,
+    notebook_path,
+    profile_values,
+    reads_ledger,
+)
 from lib.chapter.results import chapter_dependencies, out_of_date, output_path
 from lib.closure import closure_of
 from lib.store import differing, key, locked, write_whole
@@ -33,17 +40,20 @@ class ChapterError(Exception):
     """A chapter that failed, told in one line."""
 
 
-def run_chapters(names: list[str], profile: str, given: dict, jobs: int, label: str | None = None) -> bool:
+def run_chapters(names: list[str], profile: str, given: dict[str, str], jobs: int, label: str | None = None) -> bool:
     """Run chapters that are out of date, `jobs` at a time; True if all succeeded. Prints one line a chapter.
 
-    `given` are parameter values on top of the profile's, `label` the folder of build/ that takes the outputs: if not
+    `given` are parameters as words on top of the profile's, `label` the folder of build/ that takes the outputs: if not
     given, the profile's name, or `custom` with parameters of one's own. Raises ValueError on a bad name, profile or
     parameter before anything runs.
     """
     if "profile" in given:
         raise ValueError("profile is set by --profile and --label, not by -p")
     label, names = label or ("custom" if given else profile), list(dict.fromkeys(names))
-    settings = {name: checked(name, {**profile_values(name, profile), **given, "profile": label}) for name in names}
+    settings = {
+        name: checked(name, {**profile_values(name, profile), **from_words(name, given), "profile": label})
+        for name in names
+    }
     threads = max(1, (os.cpu_count() or 1) // jobs)
     os.environ |= {
         "OMP_NUM_THREADS": str(threads),
@@ -225,15 +235,7 @@ def list_chapters() -> None:
 
 def run(names: list[str], profile: str, label: str | None, jobs: int, given: list[list[str]]) -> int:
     """Run chapters, all if none is named, with parameters given as words; the exit status is 1 if one failed."""
-    values = {name: _literal(name, value) for name, value in given}
-    return 0 if run_chapters(names or chapter_names(), profile, values, jobs, label) else 1
-
-
-def _literal(name, value):
-    try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ValueError(f"-p {name} {value!r} is no value: write a number, a word or a list such as [2, 8]") from None
+    return 0 if run_chapters(names or chapter_names(), profile, dict(given), jobs, label) else 1
 
 
 def write_notebook(name: str) -> None:
