@@ -1,8 +1,10 @@
 """Refuse bad input in one line that names the thing and the mend."""
 
+import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+import numpy as np
 import torch
 
 
@@ -20,6 +22,42 @@ def choose_device(device: str = "auto") -> torch.device:
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device {device!r} is a GPU and this machine has none: choose cpu or auto")
     return chosen
+
+
+def as_tensor(y, name: str = "y") -> torch.Tensor:
+    """Any array of real numbers as a tensor of float32 or float64: of NumPy, PyTorch, pandas, or a list of rows.
+
+    Whole numbers become float64 and 16-bit floats float32, in which sums of products neither overflow nor drown; memory
+    is shared where neither is needed. Raises ValueError for what is no such array.
+    """
+    if isinstance(y, list | tuple) and y and all(isinstance(row, torch.Tensor) for row in y):
+        y = torch.stack(tuple(y)) if len({row.shape for row in y}) == 1 else "rows of unequal length"
+    if not isinstance(y, torch.Tensor):
+        y = _from_numpy(y, name)
+    if y.dtype.is_complex:
+        raise ValueError(f"{name} has dtype {y.dtype}: give real numbers, for example {name}.real")
+    if y.layout != torch.strided or y.is_quantized:
+        raise ValueError(f"{name} is sparse or quantised: make it dense, for example with {name}.to_dense()")
+    if y.dtype in (torch.float32, torch.float64):
+        return y
+    return y.to(torch.float32 if y.dtype.is_floating_point else torch.float64)
+
+
+def _from_numpy(y, name):
+    try:
+        array = np.asarray(y)
+    except ValueError:
+        array = np.array("rows of unequal length")
+    if array.dtype.kind not in "fiubc":
+        given = f"{type(y).__name__} of {array.dtype}"
+        raise ValueError(f"{name} ({given}) is no array of numbers: give rows of equal length, as numpy.asarray takes")
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8 or not array.dtype.isnative or array.dtype.kind == "u":
+        array = array.astype("f8")
+    if any(stride < 0 for stride in array.strides):
+        array = array.copy()
+    with warnings.catch_warnings():  # nothing writes to it, so it may be read-only
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array)
 
 
 def check_responses(y: torch.Tensor, name: str = "y", min_stimuli: int = 2) -> torch.Tensor:
