@@ -41,7 +41,7 @@ from_here = "$$(case "$$$(1)" in ''|[/~]*) ;; *) printf %s/ "$$OWN_FROM" ;; esac
 own: $(INSTALLED)  ## compare two networks of your own, stimuli x units in each file (A=first.npy B=second.npy)
 	@$(if $(value A)$(value ARGS),:,echo 'say which: make own A=first.npy B=second.npy'; exit 2)
 	@rm -rf build/own/page
-	$(RUN) book.press run 13_your_networks --profile $(PROFILE) --label own --jobs 1 $(value ARGS) \
+	$(RUN) book.press run 13_your_networks --profile $(PROFILE) --label own --jobs 1 --no-exercises $(value ARGS) \
 		$(if $(value A)$(value B),-p a $(call from_here,OWN_A) -p b $(call from_here,OWN_B))
 	$(RUN) book.press page 13_your_networks --label own --open
 

@@ -98,7 +98,7 @@ def support_recovered(z: torch.Tensor, truth: torch.Tensor, tolerance: float = 1
 
 
 def _check_system(y, a):
-    check_responses(y, "y", min_stimuli=1)
+    y = check_responses(y, "y", min_stimuli=1)
     check_projection(a, "a")
     if y.shape[-1] != a.shape[-2]:
         raise ValueError(f"y has {y.shape[-1]} units and a has {a.shape[-2]} rows: they must agree, y = A z")

@@ -108,8 +108,11 @@ def checked(chapter: str, given: dict) -> dict:
 def from_words(chapter: str, words: dict[str, str]) -> dict:
     """Values of parameters written as words on a command line: a text is what stands there, all else is YAML.
 
-    So a path may hold any character. Raises ValueError for what is no YAML.
+    So a path may hold any character. Raises ValueError for what is no YAML, and for letters that cannot be read.
     """
+    for name, word in words.items():
+        if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise ValueError(f"-p {name}: letters of {ascii(word)} are not known in this locale: set LC_ALL=C.UTF-8")
     known = declared(chapter)
     return {
         name: word if name in known and known[name].type == "str" else _literal(name, word)
