@@ -11,7 +11,8 @@ from importlib.metadata import PackageNotFoundError, packages_distributions, ver
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parent.parent
-INSTALLED = not (HOME / "pyproject.toml").exists()  # beside other packages, and not in a checkout
+PACKAGE = __name__.split(".")[0]
+INSTALLED = PACKAGE != "lib"  # under another name beside other packages, and not in a checkout
 COMPUTING = ("torch", "numpy", "scipy", "scikit-learn", "pot")  # count for every result, imported or not
 
 
@@ -57,7 +58,7 @@ def _files(name, root):
 
 def is_own(name: str) -> bool:
     """Whether a module may be of this project: in an installed copy only what is in this package."""
-    return not INSTALLED or name.split(".")[0] == __name__.split(".")[0]
+    return not INSTALLED or name.split(".")[0] == PACKAGE
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:

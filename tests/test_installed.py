@@ -78,6 +78,16 @@ def test_the_report_runs_as_the_readme_says(installed, tmp_path):
     assert "**" in told and list((tmp_path / "build/trained").glob("*.pt"))
 
 
+def test_a_checkout_installed_in_place_is_found_under_both_names(installed, tmp_path):
+    source = installed[1].parents[3] / "source"
+    build = f"from setuptools import build_meta; build_meta.build_editable({str(tmp_path)!r})"
+    subprocess.run([sys.executable, "-I", "-c", build], cwd=source, capture_output=True, check=True)
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as file:
+        finder = file.read(next(name for name in file.namelist() if name.endswith("finder.py"))).decode()
+    for name in ("lib", "superposition_alignment"):
+        assert f"{name!r}: {str(source / 'lib')!r}" in finder
+
+
 def test_the_lines_of_the_readme_are_few():
     for block in BLOCKS:
         assert len([line for line in block.splitlines() if line]) <= 5
