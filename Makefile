@@ -35,7 +35,7 @@ chapter: $(INSTALLED)  ## run one chapter with other parameters and build its pa
 unexport A B
 own: export OWN_A = $(value A)
 own: export OWN_B = $(value B)
-own: export OWN_FROM = $(value PWD)
+own: export OWN_FROM = $(or $(value PWD),$(CURDIR))
 from_here = "$$(case "$$$(1)" in ''|[/~]*) ;; *) printf %s/ "$$OWN_FROM" ;; esac; printf %s "$$$(1)")"
 
 own: $(INSTALLED)  ## compare two networks of your own, stimuli x units in each file (A=first.npy B=second.npy)
