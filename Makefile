@@ -27,17 +27,22 @@ test: $(INSTALLED)  ## lint, run what chapters are out of date, solutions of the
 
 chapter: $(INSTALLED)  ## run one chapter with other parameters and build its page (NAME=..., ARGS="-p draws 50")
 	@test -n "$(NAME)" || { $(RUN) book.press list; echo 'say which: make chapter NAME=...'; exit 2; }
-	$(RUN) book.press run $(NAME) --profile $(PROFILE) --label custom $(ARGS)
+	$(RUN) book.press run $(NAME) --profile $(PROFILE) --label custom $(value ARGS)
 	$(RUN) book.press page $(NAME) --label custom
 
-# A path as the caller's shell sees it: make -C, too, leaves PWD where the caller stands.
-from_here = $(if $(filter /% ~%,$(1)),$(1),$(PWD)/$(1))
+# Paths reach the shell through its environment, and `value` keeps make from expanding them, so they may hold any
+# character. They start where the caller's shell stands: make -C, too, leaves PWD there.
+unexport A B
+own: export OWN_A = $(value A)
+own: export OWN_B = $(value B)
+own: export OWN_FROM = $(or $(value PWD),$(CURDIR))
+from_here = "$$(case "$$$(1)" in ''|[/~]*) ;; *) printf %s/ "$$OWN_FROM" ;; esac; printf %s "$$$(1)")"
 
 own: $(INSTALLED)  ## compare two networks of your own, stimuli x units in each file (A=first.npy B=second.npy)
-	@test -n "$(A)$(ARGS)" || { echo 'say which: make own A=first.npy B=second.npy'; exit 2; }
+	@$(if $(value A)$(value ARGS),:,echo 'say which: make own A=first.npy B=second.npy'; exit 2)
 	@rm -rf build/own/page
-	$(RUN) book.press run 13_your_networks --profile $(PROFILE) --label own --jobs 1 $(ARGS) \
-		$(if $(A)$(B),-p a "$(if $(A),$(call from_here,$(A)))" -p b "$(if $(B),$(call from_here,$(B)))")
+	$(RUN) book.press run 13_your_networks --profile $(PROFILE) --label own --jobs 1 --no-exercises $(value ARGS) \
+		$(if $(value A)$(value B),-p a $(call from_here,OWN_A) -p b $(call from_here,OWN_B))
 	$(RUN) book.press page 13_your_networks --label own --open
 
 classroom: $(INSTALLED)  ## write notebooks for teachers and, without solutions, for students (NAME=..., or all)

@@ -77,7 +77,7 @@ def pca(y: torch.Tensor, k: int) -> Features:
     An axis has no sign of its own, and matching notices signs: each points where its values have the longer tail, that
     is a third moment of 0 or more over the stimuli fitted on. Also raises ValueError unless 1 <= k <= units.
     """
-    check_responses(y)
+    y = check_responses(y)
     _check_axes(k, y)
     mean = y.double().mean(-2, keepdim=True)
     x = y.double() - mean
@@ -96,7 +96,7 @@ def ica(y: torch.Tensor, count: int | None = None, seed: int = 0, iterations: in
     """
     from sklearn.decomposition import FastICA  # here, because it takes a second to load
 
-    check_responses(y)
+    y = check_responses(y)
     count = y.shape[-1] if count is None else count
     _check_axes(count, y)
     mean = y.double().mean(-2, keepdim=True)
@@ -129,7 +129,7 @@ def ridge_at_best(candidates: Mapping, y_b: torch.Tensor, folds: Sequence[tuple]
 
 def _standardiser(y):
     """What gives units mean 0 and variance 1 over the stimuli fitted on; a unit that is constant there becomes 0."""
-    check_responses(y)
+    y = check_responses(y)
     mean, deviation = y.double().mean(-2, keepdim=True), y.double().std(-2, keepdim=True, correction=0)
     scale = torch.where(constant_units(y)[..., None, :], 0, 1 / deviation)
     return lambda x: ((x.double() - mean) * scale).to(x.dtype)

@@ -1,9 +1,13 @@
 """Refuse bad input in one line that names the thing and the mend."""
 
+import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
 
+import numpy as np
 import torch
+
+POSITION = "of maps or tokens take a position first, lib.positions.at_position(y, 'pool')"
 
 
 def choose_device(device: str = "auto") -> torch.device:
@@ -17,26 +21,68 @@ def choose_device(device: str = "auto") -> torch.device:
         chosen = torch.device(device)
     except (RuntimeError, TypeError):
         raise ValueError(f"device {device!r} is unknown: choose auto, cpu or cuda") from None
+    if chosen.type == "mps":
+        raise ValueError(
+            f"device {device!r} has no double precision, which the scores are computed in: choose cpu or auto"
+        )
+    if chosen.type not in ("cpu", "cuda"):
+        raise ValueError(f"device {device!r} was never tried: choose auto, cpu or cuda")
     if chosen.type == "cuda" and not torch.cuda.is_available():
         raise ValueError(f"device {device!r} is a GPU and this machine has none: choose cpu or auto")
     return chosen
 
 
+def as_tensor(y, name: str = "y") -> torch.Tensor:
+    """Any array of real numbers as a tensor of float32 or float64: of NumPy, PyTorch, pandas, or a list of rows.
+
+    Whole numbers become float64 and 16-bit floats float32, in which sums of products neither overflow nor drown; memory
+    is shared where neither is needed. Raises ValueError for what is no such array.
+    """
+    if isinstance(y, list | tuple) and y and all(isinstance(row, torch.Tensor) for row in y):
+        y = torch.stack(tuple(y)) if len({row.shape for row in y}) == 1 else "rows of unequal length"
+    if not isinstance(y, torch.Tensor):
+        y = _from_numpy(y, name)
+    if y.dtype.is_complex:
+        raise ValueError(f"{name} has dtype {y.dtype}: give real numbers, for example {name}.real")
+    if y.layout != torch.strided or y.is_quantized:
+        raise ValueError(f"{name} is sparse or quantised: make it dense, for example with {name}.to_dense()")
+    if y.device.type == "mps":  # which has no double precision
+        y = y.cpu()
+    if y.dtype in (torch.float32, torch.float64):
+        return y
+    return y.to(torch.float32 if y.dtype.is_floating_point else torch.float64)
+
+
+def _from_numpy(y, name):
+    try:
+        array = np.asarray(y)
+    except ValueError:
+        array = np.array("rows of unequal length")
+    if array.dtype.kind not in "fiubc":
+        given = f"{type(y).__name__} of {array.dtype}"
+        raise ValueError(f"{name} ({given}) is no array of numbers: give rows of equal length, as numpy.asarray takes")
+    if array.dtype.kind == "f" and array.dtype.itemsize > 8 or not array.dtype.isnative or array.dtype.kind == "u":
+        array = array.astype("f8")
+    if any(stride < 0 for stride in array.strides):
+        array = array.copy()
+    with warnings.catch_warnings():  # nothing writes to it, so it may be read-only
+        warnings.filterwarnings("ignore", message="The given NumPy array is not writable")
+        return torch.from_numpy(array)
+
+
 def check_responses(y: torch.Tensor, name: str = "y", min_stimuli: int = 2) -> torch.Tensor:
-    """Return `y` if it is a finite tensor `(..., stimuli, units)` of float32 or float64.
+    """`y` as a tensor of float32 or float64, see `as_tensor`, if it is a finite `(..., stimuli, units)`.
 
     Raises ValueError naming `name`, what was given and how to mend it.
     """
-    if not isinstance(y, torch.Tensor):
-        raise ValueError(f"{name} is a {type(y).__name__}, not a tensor: wrap it with torch.as_tensor({name})")
-    if y.dtype not in (torch.float32, torch.float64):  # sums of products overflow or drown in 16 bits
-        raise ValueError(f"{name} has dtype {y.dtype}: convert it to float32 or float64, for example {name}.double()")
+    y = as_tensor(y, name)
     if y.ndim < 2:
         raise ValueError(f"{name} has shape {tuple(y.shape)}: give (stimuli, units), at least two dimensions")
     if y.numel() == 0:
         raise ValueError(f"{name} is empty, shape {tuple(y.shape)}: give at least one unit and {min_stimuli} stimuli")
     if y.shape[-2] < min_stimuli:
-        raise ValueError(f"{name} has {y.shape[-2]} stimuli (rows): at least {min_stimuli} are needed")
+        mend = f"at least {min_stimuli} are needed" + (f"; {POSITION}" if y.ndim > 2 else "")
+        raise ValueError(f"{name} has {y.shape[-2]} stimuli (rows): {mend}")
     check_finite(y, name)
     return y
 
@@ -57,10 +103,11 @@ def check_finite(x: torch.Tensor, name: str) -> None:
 def check_pair(
     y_a: torch.Tensor, y_b: torch.Tensor, min_stimuli: int = 2, names: tuple[str, str] = ("y_a", "y_b")
 ) -> tuple[torch.Tensor, torch.Tensor]:
-    """Return both responses if each is sound and they share the stimuli, the dtype, the device and the batch."""
+    """Both responses as tensors of one dtype, if each is sound and they share the stimuli, the device and the batch."""
     a, b = names
-    check_responses(y_a, a, min_stimuli)
-    check_responses(y_b, b, min_stimuli)
+    y_a, y_b = check_responses(y_a, a, min_stimuli), check_responses(y_b, b, min_stimuli)
+    dtype = torch.promote_types(y_a.dtype, y_b.dtype)
+    y_a, y_b = y_a.to(dtype), y_b.to(dtype)
     if y_a.shape[-2] != y_b.shape[-2]:
         raise ValueError(
             f"{a} has {y_a.shape[-2]} stimuli and {b} has {y_b.shape[-2]}: "

@@ -10,6 +10,9 @@ from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
 from pathlib import Path
 
+HOME = Path(__file__).resolve().parent.parent
+PACKAGE = __name__.split(".")[0]
+INSTALLED = PACKAGE != "lib"  # under another name beside other packages, and not in a checkout
 COMPUTING = ("torch", "numpy", "scipy", "scikit-learn", "pot")  # count for every result, imported or not
 
 
@@ -46,11 +49,16 @@ def imported(source: bytes) -> frozenset[str]:
 
 def _files(name, root):
     """The files that importing a dotted name runs: of the packages above it, and its own; none if it is not ours."""
-    parts, files = name.split("."), []
+    parts, files = name.split(".") if is_own(name) else [], []
     for depth in range(1, len(parts) + 1):
         place = root.joinpath(*parts[:depth])
         files += [path for path in (place.with_suffix(".py"), place / "__init__.py") if path.is_file()]
     return files
+
+
+def is_own(name: str) -> bool:
+    """Whether a module may be of this project: in an installed copy only what is in this package."""
+    return not INSTALLED or name.split(".")[0] == PACKAGE
 
 
 def versions(packages: Iterable[str]) -> dict[str, str]:

@@ -48,7 +48,7 @@ def unit_correlations(y_a: torch.Tensor, y_b: torch.Tensor) -> torch.Tensor:
 
     0 where a unit is constant. Raises ValueError on bad input. Source: Longon et al. 2025, section 2.
     """
-    check_pair(y_a, y_b)
+    y_a, y_b = check_pair(y_a, y_b)
     return standardised(y_a).mT @ standardised(y_b)
 
 
@@ -57,7 +57,7 @@ def paired_correlations(y_a: torch.Tensor, y_b: torch.Tensor) -> torch.Tensor:
 
     Raises ValueError on bad input and unless both have the same units.
     """
-    check_pair(y_a, y_b)
+    y_a, y_b = check_pair(y_a, y_b)
     if y_a.shape[-1] != y_b.shape[-1]:
         raise ValueError(f"y_a has {y_a.shape[-1]} units and y_b has {y_b.shape[-1]}: pair each unit with one unit")
     return (standardised(y_a) * standardised(y_b)).sum(-2)

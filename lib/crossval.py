@@ -13,6 +13,15 @@ class Scores(NamedTuple):
     folds: list[float]  # the held-out score of each fold
     constant_units: float  # share of the units of both systems that are constant, and so score 0
 
+    def __float__(self) -> float:
+        return self.mean
+
+    def __format__(self, spec: str) -> str:
+        return format(self.mean, spec) if spec else repr(self)
+
+    def __repr__(self) -> str:
+        return f"{self.mean:.4f} ± {self.standard_error:.4f}"
+
 
 def k_folds(stimuli: int, folds: int = 5, seed: int = 0) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Random (train, test) index pairs; test sets are disjoint and cover all stimuli.

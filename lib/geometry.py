@@ -8,8 +8,9 @@ its largest value first, so that no scale overflows or vanishes. [B] is Liu et a
 
 import torch
 
-from lib.checks import check_finite, check_pair
+from lib.checks import as_tensor, check_finite, check_pair
 from lib.correlation import centred, size_of
+from lib.printed import score
 
 TINY = 1e-300
 ROUNDING = 256 * torch.finfo(torch.float64).eps  # of a sum over pairs, relative to the sum of absolute values
@@ -31,7 +32,7 @@ def rsa(y_a: torch.Tensor, y_b: torch.Tensor, similarity: str = "dot", centre: b
     is constant up to rounding. Raises ValueError on bad input, fewer than 3 stimuli and, for `correlation` or `cosine`,
     on a stimulus whose responses are equal or all 0. [B, section 3.1]; in linear time as HSIC by Song et al. 2012.
     """
-    check_pair(y_a, y_b, min_stimuli=3)
+    y_a, y_b = check_pair(y_a, y_b, min_stimuli=3)
     if similarity not in ("dot", "cosine", "correlation", "sqeuclidean"):
         raise ValueError(f"similarity {similarity!r} is unknown: choose dot, cosine, correlation or sqeuclidean")
     distances = similarity == "sqeuclidean"  # centring keeps their sums free of cancellation
@@ -39,7 +40,7 @@ def rsa(y_a: torch.Tensor, y_b: torch.Tensor, similarity: str = "dot", centre: b
     y_a, y_b = (_in_range(y, centre or distances) for y in (y_a, y_b))
     if similarity in ("cosine", "correlation"):
         y_a, y_b = (_unit_rows(y, name, similarity) for y, name in ((y_a, "y_a"), (y_b, "y_b")))
-    return _pearson_of_pairs(y_a, y_b, _distance_sums if distances else _dot_sums)
+    return score(_pearson_of_pairs(y_a, y_b, _distance_sums if distances else _dot_sums))
 
 
 def linear_cka(y_a: torch.Tensor, y_b: torch.Tensor, debiased: bool = False, centre: bool = True) -> torch.Tensor:
@@ -56,9 +57,9 @@ def linear_cka(y_a: torch.Tensor, y_b: torch.Tensor, debiased: bool = False, cen
         >>> round(float(linear_cka(y, 3 * y.flip(1) + 1)), 4)  # other order, scale and mean
         1.0
     """
-    check_pair(y_a, y_b, min_stimuli=4 if debiased else 2)
+    y_a, y_b = check_pair(y_a, y_b, min_stimuli=4 if debiased else 2)
     y_a, y_b = _in_range(y_a, centre), _in_range(y_b, centre)
-    return _cosine(y_a, y_b, _unbiased_hsic if debiased else _biased_hsic)
+    return score(_cosine(y_a, y_b, _unbiased_hsic if debiased else _biased_hsic))
 
 
 def participation_ratio(eigenvalues: torch.Tensor) -> torch.Tensor:
@@ -69,9 +70,10 @@ def participation_ratio(eigenvalues: torch.Tensor) -> torch.Tensor:
     From 1, if one direction holds all variance, to the number of units, if all directions hold the same; 0 if none
     holds any. In double precision.
     """
+    eigenvalues = as_tensor(eigenvalues, "eigenvalues")
     check_finite(eigenvalues, "eigenvalues")
     values = eigenvalues.double() / size_of(eigenvalues, -1)
-    return values.sum(-1) ** 2 / values.square().sum(-1).clamp(min=TINY)
+    return score(values.sum(-1) ** 2 / values.square().sum(-1).clamp(min=TINY))
 
 
 def _in_range(y, centre):

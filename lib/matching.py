@@ -7,7 +7,7 @@ held-out fold. [A] is Longon et al. 2025; soft matching is Khosla and Williams 2
 import torch
 from scipy.optimize import linear_sum_assignment
 
-from lib.checks import check_finite, check_pair
+from lib.checks import POSITION, as_tensor, check_finite, check_pair
 from lib.correlation import constant_units, size_of, unit_correlations
 from lib.crossval import Scores, k_folds, summarise
 
@@ -63,11 +63,10 @@ def soft_matching_plan(similarity: torch.Tensor) -> torch.Tensor:
 
 def _checked(similarity):
     """The matrix in double precision on the CPU, where the solvers are."""
-    if not isinstance(similarity, torch.Tensor) or similarity.ndim != 2 or similarity.numel() == 0:
-        given = (
-            f"shape {tuple(similarity.shape)}" if isinstance(similarity, torch.Tensor) else type(similarity).__name__
-        )
-        raise ValueError(f"similarity ({given}) is no matrix: give a tensor (units_a, units_b), neither of them 0")
+    similarity = as_tensor(similarity, "similarity")
+    if similarity.ndim != 2 or similarity.numel() == 0:
+        given = f"shape {tuple(similarity.shape)}"
+        raise ValueError(f"similarity ({given}) is no matrix: give an array (units_a, units_b), neither of them 0")
     check_finite(similarity, "similarity")
     return similarity.detach().cpu().double()
 
@@ -113,9 +112,11 @@ def held_out_best(train: torch.Tensor, test: torch.Tensor) -> torch.Tensor:
 
 
 def _fold_correlations(y_a, y_b, folds, seed):
-    check_pair(y_a, y_b, min_stimuli=4)
+    y_a, y_b = check_pair(y_a, y_b, min_stimuli=4)
     if y_a.ndim != 2 or y_b.ndim != 2:
-        raise ValueError(f"y_a {tuple(y_a.shape)} and y_b {tuple(y_b.shape)}: give one pair, (stimuli, units) each")
+        raise ValueError(
+            f"y_a {tuple(y_a.shape)} and y_b {tuple(y_b.shape)}: give one pair, (stimuli, units) each; {POSITION}"
+        )
     correlations = [
         (unit_correlations(y_a[train], y_b[train]), unit_correlations(y_a[test], y_b[test]))
         for train, test in k_folds(len(y_a), folds, seed)

@@ -19,7 +19,7 @@ def orthogonal_matching_pursuit(y: torch.Tensor, a: torch.Tensor, k: int) -> tor
     `(..., stimuli, n)`. A column of zeros is never chosen; on a GPU the columns chosen must be independent. Raises
     ValueError on bad input and unless 1 <= k <= min(units, n). Source: Pati, Rezaiifar and Krishnaprasad 1993.
     """
-    _check_system(y, a)
+    y, a = _check_system(y, a)
     check_sparsity(min(a.shape[-2:]), k)
     batch = torch.broadcast_shapes(y.shape[:-2], a.shape[:-2])
     y, a = y.expand(*batch, *y.shape[-2:]), a.expand(*batch, *a.shape[-2:])
@@ -48,7 +48,7 @@ def nonnegative_basis_pursuit(y: torch.Tensor, a: torch.Tensor) -> torch.Tensor:
     non-negative code explains gets NaN; entries below the solver's tolerance are 0. Raises ValueError on bad input.
     Source: Chen, Donoho and Saunders 1998; solver: HiGHS.
     """
-    _check_system(y, a)
+    y, a = _check_system(y, a)
     if y.ndim != 2 or a.ndim != 2:
         raise ValueError(f"y {tuple(y.shape)} and a {tuple(a.shape)}: give one system, (stimuli, units) and (units, n)")
     matrix = a.detach().cpu().double().numpy()
@@ -73,7 +73,7 @@ def nonnegative_lasso(y: torch.Tensor, a: torch.Tensor, penalty: float = 1e-3, s
     more steps, and nothing warns if they do not suffice. Raises ValueError on bad input and on a penalty below 0.
     Source: Beck and Teboulle 2009 (FISTA).
     """
-    _check_system(y, a)
+    y, a = _check_system(y, a)
     if not penalty >= 0:
         raise ValueError(f"penalty = {penalty} rewards large codes: choose penalty >= 0")
     gram, fit = a.mT @ a, y @ a
@@ -98,8 +98,9 @@ def support_recovered(z: torch.Tensor, truth: torch.Tensor, tolerance: float = 1
 
 
 def _check_system(y, a):
-    check_responses(y, "y", min_stimuli=1)
+    y = check_responses(y, "y", min_stimuli=1)
     check_projection(a, "a")
     if y.shape[-1] != a.shape[-2]:
         raise ValueError(f"y has {y.shape[-1]} units and a has {a.shape[-2]} rows: they must agree, y = A z")
     check_alike(y, a, "y", "a")
+    return y, a

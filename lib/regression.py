@@ -9,10 +9,11 @@ from typing import NamedTuple
 
 import torch
 
-from lib.checks import check_pair
+from lib.checks import POSITION, as_tensor, check_pair
 from lib.correlation import centred, constant_units, paired_correlations, size_of
 from lib.crossval import Scores, k_folds, summarise
 from lib.moments import Covariances
+from lib.printed import shown
 
 ALPHAS = tuple(10.0**i for i in range(-8, 9))  # [A, section 6]
 GAP = 1e4  # units this much larger than all others are treated apart, as one decomposition would lose the others
@@ -25,12 +26,30 @@ class Fit(NamedTuple):
     mse: torch.Tensor  # squared error per predicted entry, (...), in double precision
     r: torch.Tensor  # Pearson correlation of each unit with its prediction, (..., units_b); 0 if constant
 
+    def __float__(self) -> float:
+        return float(self.r2)
+
+    def __format__(self, spec: str) -> str:
+        return format(float(self), spec) if spec else repr(self)
+
+    def __repr__(self) -> str:
+        return f"R2 {shown(self.r2)}"
+
 
 class HeldOut(NamedTuple):
     """How well y_b is predicted on stimuli that the weights were not fitted to."""
 
     r: torch.Tensor  # Pearson correlation of each unit with its prediction, (..., units_b); 0 if constant
     pooled: torch.Tensor  # one correlation over all units and stimuli, about the means of the fitted stimuli, (...)
+
+    def __float__(self) -> float:
+        return float(self.pooled)
+
+    def __format__(self, spec: str) -> str:
+        return format(float(self), spec) if spec else repr(self)
+
+    def __repr__(self) -> str:
+        return f"pooled r {shown(self.pooled)}"
 
 
 def ols_fit(y_a: torch.Tensor, y_b: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
@@ -42,7 +61,7 @@ def ols_fit(y_a: torch.Tensor, y_b: torch.Tensor) -> tuple[torch.Tensor, torch.T
     is not squared and dependent or constant units are allowed. `y_a: (..., stimuli, units_a)`,
     `y_b: (..., stimuli, units_b)`. Raises ValueError on bad input or weights beyond its dtype. [B, theorem 3.3 (1)]
     """
-    check_pair(y_a, y_b)
+    y_a, y_b = check_pair(y_a, y_b)
     weights = _weights(y_a, y_b)
     intercept = (y_b.double().mean(-2, keepdim=True) - y_a.double().mean(-2, keepdim=True) @ weights).to(y_b.dtype)
     largest, dtype = weights.abs().amax(-1), torch.finfo(y_b.dtype)
@@ -61,7 +80,7 @@ def ols_score(y_a: torch.Tensor, y_b: torch.Tensor) -> Fit:
         >>> round(float(ols_score(y, y @ torch.tensor([[1.0], [2]])).r2), 4)  # y_b is linear in y_a
         1.0
     """
-    check_pair(y_a, y_b)
+    y_a, y_b = check_pair(y_a, y_b)
     basis, _ = _column_space(y_a)
     size = size_of(y_b)
     target = centred(y_b.double() / size)
@@ -78,7 +97,7 @@ def held_out_correlations(y_a: torch.Tensor, y_b: torch.Tensor) -> torch.Tensor:
 
     The stimuli must come in random order. Shapes and errors as in `ols_fit`. [B, sections 5 to 7]
     """
-    check_pair(y_a, y_b, min_stimuli=4)
+    y_a, y_b = check_pair(y_a, y_b, min_stimuli=4)
     half = y_a.shape[-2] // 2
     return ols_held_out(y_a[..., :half, :], y_b[..., :half, :], y_a[..., half:, :], y_b[..., half:, :]).r
 
@@ -92,8 +111,7 @@ def ols_held_out(fit_a: torch.Tensor, fit_b: torch.Tensor, test_a: torch.Tensor,
     of all, units with other means would correlate with any prediction that knows these. 0 if nothing varies.
     `fit_a: (..., stimuli, units_a)` and so on. Raises ValueError as `ols_fit`. [B, section 7]
     """
-    for a, b in ((fit_a, fit_b), (test_a, test_b)):
-        check_pair(a, b)
+    (fit_a, fit_b), (test_a, test_b) = check_pair(fit_a, fit_b), check_pair(test_a, test_b)
     p = (test_a.double() - fit_a.double().mean(-2, keepdim=True)) @ _weights(fit_a, fit_b)
     y = test_b.double() - fit_b.double().mean(-2, keepdim=True)
     length = p.square().sum((-2, -1)).sqrt() * y.square().sum((-2, -1)).sqrt()
@@ -106,7 +124,7 @@ def ols_both_ways(fit: Sequence[torch.Tensor], test: Sequence[torch.Tensor]) -> 
 
     Units that are constant on the test stimuli count 0 in the mean. In double precision; errors as `ols_held_out`.
     """
-    (fit_a, fit_b), (test_a, test_b) = ((y.double() for y in pair) for pair in (fit, test))
+    (fit_a, fit_b), (test_a, test_b) = ((as_tensor(y).double() for y in pair) for pair in (fit, test))
     found = ols_held_out(fit_a, fit_b, test_a, test_b), ols_held_out(fit_b, fit_a, test_b, test_a)
     return torch.stack([torch.stack([one.r.mean(), one.pooled]) for one in found]).cpu()
 
@@ -119,7 +137,7 @@ def prediction_score(prediction: torch.Tensor, target: torch.Tensor) -> Fit:
     R2 is negative for a prediction worse than the mean, and 0 if the target is constant. Raises ValueError on bad
     input and unless both have the same units.
     """
-    check_pair(prediction, target, names=("prediction", "target"))
+    prediction, target = check_pair(prediction, target, names=("prediction", "target"))
     if prediction.shape[-1] != target.shape[-1]:
         raise ValueError(
             f"prediction has {prediction.shape[-1]} units and target has {target.shape[-1]}: give one prediction a unit"
@@ -141,6 +159,7 @@ def ridge_score(y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, seed: int 
         >>> round(ridge_score(y, 3 - 2 * y).mean, 4)
         1.0
     """
+    y_a, y_b = check_pair(y_a, y_b, min_stimuli=4)
     found = ridge_correlations(y_a, y_b, folds, seed, alphas)
     constant = torch.cat([constant_units(y) for y in (y_a, y_b)]).double().mean()
     return summarise(found.mean(1).tolist(), float(constant))
@@ -155,9 +174,11 @@ def ridge_correlations(
     formed, so there may be many of them; several populations side by side share the decomposition of a. `folds` are a
     number, or the index pairs of `k_folds`.
     """
-    check_pair(y_a, y_b, min_stimuli=4)
+    y_a, y_b = check_pair(y_a, y_b, min_stimuli=4)
     if y_a.ndim != 2 or y_b.ndim != 2:
-        raise ValueError(f"y_a {tuple(y_a.shape)} and y_b {tuple(y_b.shape)}: give one pair, (stimuli, units) each")
+        raise ValueError(
+            f"y_a {tuple(y_a.shape)} and y_b {tuple(y_b.shape)}: give one pair, (stimuli, units) each; {POSITION}"
+        )
     if isinstance(folds, int):
         folds = k_folds(len(y_a), folds, seed)
     y_a, y_b = _rotated(centred(y_a.double())), y_b.double()

@@ -1,7 +1,9 @@
 """What is kept on disk: the project's root, files written whole, locks, and digests of things and of code."""
 
+import errno
 import fcntl
 import os
+import shutil
 import sys
 import types
 from collections.abc import Iterable, Iterator
@@ -15,25 +17,42 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lib.closure import closure_of, versions
+from lib.closure import HOME, INSTALLED, closure_of, is_own, versions
 
-ROOT = Path(__file__).resolve().parent.parent  # of the project; a test may put another in its place
-CODE = ROOT  # where the code lies, whatever the project's root is
+ROOT = Path.cwd() if INSTALLED else HOME  # of the project; a test may put another in its place
+CODE = HOME  # where the code lies, whatever the project's root is
 PLAIN = (type(None), bool, int, float, complex, str, bytes, Path, torch.dtype, torch.device, torch.Size, slice, range)
+
+
+FULL = "the disk is full: free some space and give the same command again"
+CLOSED = "this may not be written: work in a copy of the project that you may write to"
+DISK = {errno.ENOSPC: FULL, errno.EDQUOT: FULL, errno.EROFS: CLOSED, errno.EACCES: CLOSED, errno.EPERM: CLOSED}
+
+
+def disk_error(error: OSError) -> str:
+    """What the system refused, in one line with the file, the cause and the mend."""
+    where = f"{error.filename}: " if error.filename else ""
+    return where + DISK.get(error.errno or 0, error.strerror or str(error))
 
 
 @contextmanager
 def whole(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name at the end of the block, on disk and complete.
 
-    A killed run leaves the old file or none, never half a one.
+    A killed run leaves the old file or none, never half a one. Raises OSError if the disk is full, which some writers
+    call by other names.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".part.{path.name}")
-    yield part
-    with open(part, "rb") as file:
-        os.fsync(file.fileno())
-    part.replace(path)
+    try:
+        yield part
+        with open(part, "rb") as file:
+            os.fsync(file.fileno())
+        part.replace(path)
+    except (OSError, RuntimeError) as error:
+        full = shutil.disk_usage(path.parent).free < 2**16
+        part.unlink(missing_ok=True)
+        raise (OSError(errno.ENOSPC, FULL, str(path)) if full else error) from None
 
 
 def write_whole(path: Path, text: str) -> None:
@@ -144,8 +163,9 @@ def _code(thing, files):
         return [thing.__func__, thing.__self__]
     thing = getattr(thing, "__wrapped__", thing)  # of a cached function
     name = thing.__name__ if isinstance(thing, types.ModuleType) else f"{thing.__module__}.{thing.__qualname__}"
-    path = Path(getattr(_module(thing), "__file__", None) or "/")
-    if CODE in path.parents and ".venv" not in path.relative_to(CODE).parts:
+    module = _module(thing)
+    path = Path(getattr(module, "__file__", None) or "/")
+    if is_own(getattr(module, "__name__", "")) and CODE in path.parents and ".venv" not in path.relative_to(CODE).parts:
         files.add(path)
     elif not isinstance(thing, types.ModuleType) and thing.__module__ == "__main__" and isinstance(thing, type):
         return [name.encode(), *(value for value in vars(thing).values() if isinstance(value, types.FunctionType))]

@@ -106,12 +106,11 @@ BAD_PAIRS = {
     "no stimuli": (lambda a, b: (a[:0], b[:0]), "y_a is empty", "stimuli"),
     "one stimulus": (lambda a, b: (a[:1], b[:1]), "y_a has 1 stimuli", "needed"),
     "unequal stimuli": (lambda a, b: (a, b[:-1]), "y_a has 12 stimuli and y_b has 11", "give both"),
-    "integers": (lambda a, b: (a.long(), b), "y_a has dtype torch.int64", "y_a.double()"),
-    "booleans": (lambda a, b: (a, b > 0), "y_b has dtype torch.bool", "y_b.double()"),
-    "two dtypes": (lambda a, b: (a, b.float()), "y_a is torch.float64 and y_b is torch.float32", "y_b.to(y_a.dtype)"),
+    "complex numbers": (lambda a, b: (a, b * 1j), "y_b has dtype torch.complex128", "y_b.real"),
+    "a sparse tensor": (lambda a, b: (a.to_sparse(), b), "y_a is sparse", "y_a.to_dense()"),
     "one dimension": (lambda a, b: (a[:, 0], b), "y_a has shape (12,)", "give (stimuli, units)"),
-    "an array": (lambda a, b: (a, b.numpy()), "y_b is a ndarray", "torch.as_tensor(y_b)"),
-    "a string": (lambda a, b: ("responses", b), "y_a is a str", "torch.as_tensor(y_a)"),
+    "unequal rows": (lambda a, b: (a, [[1.0, 2], [3]]), "y_b (list of <U", "rows of equal length"),
+    "a string": (lambda a, b: ("responses", b), "y_a (str of <U9) is no array of numbers", "rows of equal length"),
     "two batches": (lambda a, b: (a.expand(2, -1, -1), b.expand(3, -1, -1)), "y_a has shape (2, 12, 3)", "equal"),
 }
 

@@ -68,10 +68,10 @@ def test_bad_responses_are_refused(fit):
     y = normal(12, 4)
     y[2, 1] = torch.nan
     refuses("y has 1 NaN or infinite values, the first at (2, 1)", "remove", fit, y)
-    refuses("y has dtype torch.int64", "y.double()", fit, normal(12, 4).long())
+    refuses("y has dtype torch.complex128", "y.real", fit, normal(12, 4) * 1j)
     refuses("y has 1 stimuli", "needed", fit, normal(1, 4))
     refuses("y has shape (12,)", "give (stimuli, units)", fit, normal(12))
-    refuses("y is a list", "torch.as_tensor(y)", fit, [1, 2])
+    refuses("y (list of <U1) is no array of numbers", "rows of equal length", fit, ["a"])
 
 
 def test_sizes_that_cannot_be_are_refused():

@@ -1,8 +1,11 @@
+import numpy as np
+import pandas as pd
 import pytest
 import torch
-from helpers import NO_GPU, bad_pairs, normal, refuses
+from helpers import NO_GPU, bad_pairs, close, normal, refuses
 
 from lib.checks import (
+    as_tensor,
     check_alike,
     check_finite,
     check_pair,
@@ -29,6 +32,11 @@ def test_unknown_device_is_refused(name):
     refuses(f"device {name!r} is unknown", "choose auto, cpu or cuda", choose_device, name)
 
 
+def test_devices_without_double_precision_or_untried_are_refused():
+    refuses("device 'mps' has no double precision", "choose cpu or auto", choose_device, "mps")
+    refuses("device 'meta' was never tried", "choose auto, cpu or cuda", choose_device, "meta")
+
+
 @pytest.mark.parametrize("name", ["cuda", "cuda:0"])
 def test_gpu_is_refused_where_there_is_none(monkeypatch, name):
     monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
@@ -48,10 +56,51 @@ def test_single_and_double_precision_are_sound(dtype):
     check_pair(normal(4, 3).to(dtype), normal(4, 2).to(dtype))
 
 
-@pytest.mark.parametrize("dtype", [torch.float16, torch.bfloat16])
-def test_half_precision_is_refused_where_scores_would_silently_be_0(dtype):
-    half = normal(4, 3).to(dtype)
-    refuses(f"y_a has dtype {dtype}", "convert it to float32", check_pair, half, half)
+@pytest.mark.parametrize(
+    ("dtype", "wanted"),
+    [(torch.float16, torch.float32), (torch.bfloat16, torch.float32), (torch.int64, torch.float64),
+     (torch.bool, torch.float64)],
+)  # fmt: skip
+def test_other_numbers_are_converted_to_what_sums_of_products_fit_in(dtype, wanted):
+    given = (3 * normal(4, 3)).to(dtype)
+    found, _ = check_pair(given, given)
+    assert found.dtype == wanted
+    close(found, given.double())
+
+
+ARRAYS = {
+    "numpy float32": lambda y: y.float().numpy(),
+    "numpy float64": lambda y: y.numpy(),
+    "big-endian": lambda y: y.numpy().astype(">f8"),
+    "not contiguous": lambda y: np.repeat(y.numpy(), 2, 1)[:, ::2],
+    "backwards": lambda y: y.numpy()[::-1].copy()[::-1],
+    "read-only": lambda y: np.frombuffer(y.numpy().tobytes()).reshape(y.shape),
+    "list": lambda y: y.tolist(),
+    "list of arrays": lambda y: list(y.numpy()),
+    "list of tensors": list,
+    "table": lambda y: pd.DataFrame(y.numpy()),
+}
+
+
+@pytest.mark.parametrize("kind", ARRAYS)
+def test_arrays_of_any_kind_become_the_same_tensor_without_a_warning(kind, recwarn):
+    y = (8 * normal(5, 3)).round()
+    found = as_tensor(ARRAYS[kind](y))
+    close(found, y)
+    assert found.dtype == (torch.float32 if "32" in kind else torch.float64) and not recwarn.list
+
+
+def test_a_tensor_without_need_is_not_copied():
+    array = normal(4, 3).numpy()
+    assert as_tensor(array).data_ptr() == array.ctypes.data
+
+
+def test_of_two_dtypes_the_wider_is_taken():
+    assert {y.dtype for y in check_pair(normal(4, 3).float(), normal(4, 2))} == {torch.float64}
+
+
+def test_maps_are_told_of_positions():
+    refuses("y_a has 2 stimuli", "at_position", check_pair, normal(9, 5, 2, 2), normal(9, 5, 2, 2), min_stimuli=4)
 
 
 def test_number_of_stimuli_needed_is_a_limit_not_above_it():
@@ -60,7 +109,7 @@ def test_number_of_stimuli_needed_is_a_limit_not_above_it():
 
 
 def test_error_names_the_argument_it_was_given():
-    refuses("labels has dtype torch.int64", "labels.double()", check_responses, torch.ones(3, 3).long(), "labels")
+    refuses("labels has dtype torch.complex64", "labels.real", check_responses, torch.ones(3, 3) * 1j, "labels")
     refuses("new has 2 stimuli and old has 3", "same", check_pair, normal(2, 1), normal(3, 1), names=("new", "old"))
 
 

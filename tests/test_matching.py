@@ -313,10 +313,9 @@ def test_batches_and_impossible_folds_are_refused(score):
 
 @pytest.mark.parametrize("call", [best_permutation, permutation_score, soft_matching_plan])
 def test_bad_similarity_is_refused(call):
-    refuses("similarity (shape (0, 0)) is no matrix", "give a tensor (units_a, units_b)", call, torch.ones(0, 0))
-    refuses("similarity (shape (3,)) is no matrix", "give a tensor", call, torch.ones(3))
-    refuses("similarity (str) is no matrix", "give a tensor", call, "dot")
-    refuses("similarity (ndarray) is no matrix", "give a tensor", call, np.eye(3))
+    refuses("similarity (shape (0, 0)) is no matrix", "give an array (units_a, units_b)", call, torch.ones(0, 0))
+    refuses("similarity (shape (3,)) is no matrix", "give an array", call, torch.ones(3))
+    refuses("similarity (str of <U3) is no array of numbers", "rows of equal length", call, "dot")
     refuses(
         "similarity has 1 NaN or infinite values, the first at (1, 0)",
         "remove",

@@ -317,7 +317,7 @@ def test_bad_batches_are_refused_and_leave_no_trace():
         ("responses of  given", "give those of neurons, latents", {}),
         ("responses has 1 NaN or infinite values, the first at (4, 2)", "remove", {"neurons": wrong, "latents": z}),
         ("responses has 36 NaN or infinite", "remove", {"neurons": y, "latents": z / 0}),
-        ("responses has dtype torch.int64", "float32 or float64", {"neurons": y.long(), "latents": z.long()}),
+        ("responses has dtype torch.complex128", "responses.real", {"neurons": y * 1j, "latents": z * 1j}),
         ("responses is empty", "give at least one", {"neurons": y[:0], "latents": z[:0]}),
         ("neurons has 4 units", "give the 3 announced", {"neurons": z, "latents": y}),
         ("latents has 1 units", "give the 4 announced", {"neurons": y, "latents": z[:, :1]}),

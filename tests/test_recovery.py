@@ -326,7 +326,7 @@ def test_bad_system_is_refused(call):
     refuses("y has 15 NaN", "remove", call, y * torch.nan, a)
     refuses("a has 18 NaN", "remove", call, y, a / 0)
     refuses("y has shape (3,)", "give (stimuli, units)", call, y[0], a)
-    refuses("y has dtype torch.int64", "y.double()", call, y.long(), a)
+    refuses("y has dtype torch.complex128", "y.real", call, y * 1j, a)
     refuses("y is empty", "at least one unit and 1 stimuli", call, y[:0], a)
     refuses("a (shape (3,), torch.float64) is no projection", "(units, features)", call, y, a[:, 0])
     refuses("a (ndarray) is no projection", "tensor", call, y, a.numpy())

@@ -230,7 +230,7 @@ def test_prediction_of_other_units_is_refused(units):
 def test_bad_prediction_is_named():
     y = normal(9, 3)
     refuses("prediction has 27 NaN", "remove", prediction_score, y * torch.nan, y)
-    refuses("target has dtype torch.int64", "target.double()", prediction_score, y, y.long())
+    refuses("target has dtype torch.complex128", "target.real", prediction_score, y, y * 1j)
     refuses("prediction has 8 stimuli and target has 9", "same stimuli", prediction_score, y[:8], y)
 
 

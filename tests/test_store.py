@@ -154,3 +154,16 @@ def test_a_lock_that_is_held_is_told_at_once(tmp_path):
             pass
     with locked(tmp_path / ".lock", wait=False):
         pass
+
+
+@pytest.mark.parametrize("error", [RuntimeError("unexpected pos 64 vs 0"), OSError(5, "Input/output error")])
+def test_a_full_disk_is_called_that_whatever_the_writer_calls_it(error, tmp_path, monkeypatch):
+    """torch.save speaks of positions."""
+    usage = store.shutil.disk_usage(tmp_path)
+    for free, wanted in ((0, "the disk is full"), (usage.free, str(error))):
+        monkeypatch.setattr(store.shutil, "disk_usage", lambda path, free=free: usage._replace(free=free))
+        with pytest.raises((OSError, RuntimeError)) as caught, store.whole(tmp_path / "model.pt") as part:
+            part.write_text("half")
+            raise error
+        assert wanted in str(caught.value) and list(tmp_path.iterdir()) == []
+    assert caught.value is error

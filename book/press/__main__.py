@@ -15,13 +15,22 @@ ARGUMENTS = {
     "label": ("--label", {"help": "folder of build/ for the outputs, default the profile's name or custom"}),
     "jobs": ("--jobs", JOBS),
     "p": ("-p", SET),
+    "exercises": (
+        "--no-exercises",
+        {"dest": "exercises", "action": "store_false", "help": "leave out the section of exercises"},
+    ),
     "open": ("--open", {"action": "store_true", "help": "open it in a browser"}),
     "root": ("--root", {"type": Path, "help": "folder of the data sets, default data"}),
 }
 # command: (the module and function that do it, its help, the function's arguments in order)
 COMMANDS = {
     "list": ("book.press.runner", "list_chapters", "list chapters and their parameters", ()),
-    "run": ("book.press.runner", "run", "run what is out of date", ("names", "profile", "label", "jobs", "p")),
+    "run": (
+        "book.press.runner",
+        "run",
+        "run what is out of date",
+        ("names", "profile", "label", "jobs", "p", "exercises"),
+    ),
     "notebook": ("book.press.runner", "write_notebook", "write a chapter as .ipynb for the raw tools", ("name",)),
     "build": ("book.press.assemble", "build", "build the whole book from executed chapters", ("profile",)),
     "page": ("book.press.assemble", "page", "build the page of one executed chapter", ("name", "label", "open")),
@@ -36,6 +45,8 @@ COMMANDS = {
 
 def main(arguments: list[str] | None = None) -> int:
     """Run one command; returns its exit status. A mistake of the caller's is told in one line."""
+    for stream in (sys.stdout, sys.stderr):
+        stream.reconfigure(errors="backslashreplace")  # a locale that lacks a letter is no reason to stop
     parser = argparse.ArgumentParser(prog="python -m book.press", description="Run, build and print the book.")
     commands = parser.add_subparsers(dest="command", required=True)
     for name, (_, _, told, wanted) in COMMANDS.items():
@@ -49,7 +60,9 @@ def main(arguments: list[str] | None = None) -> int:
         return work(*(getattr(given, argument) for argument in wanted)) or 0
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 1
+    except OSError as error:
+        print(f"error: {import_module('lib.store').disk_error(error)}", file=sys.stderr)
+    return 1
 
 
 if __name__ == "__main__":

@@ -15,39 +15,53 @@ from contextlib import contextmanager
 
 import jupytext
 import nbformat
-import yaml
 from tqdm import tqdm
 
 from lib import store
 from lib.chapter import results
-from lib.chapter.parameters import chapter_names, checked, declared, notebook_path, profile_values, reads_ledger
+from lib.chapter.parameters import (
+    chapter_names,
+    checked,
+    declared,
+    from_words,
+    notebook_path,
+    profile_values,
+    reads_ledger,
+)
 from lib.chapter.results import chapter_dependencies, out_of_date, output_path
 from lib.closure import closure_of
-from lib.store import differing, key, locked, write_whole
+from lib.store import DISK, differing, disk_error, key, locked, write_whole
 
 CELL_OUTPUT_LIMIT = 2_000_000  # characters; beyond it a page is too heavy for a phone
 KERNEL_STARTS = 3
+EXERCISES = "exercises"  # the setting of a run that leaves them out, which no chapter has as a parameter
 
 
 class ChapterError(Exception):
     """A chapter that failed, told in one line."""
 
 
-def run_chapters(names: list[str], profile: str, given: dict, jobs: int, label: str | None = None) -> bool:
-    """Run chapters that are out of date, `jobs` at a time; True if all succeeded. Prints one line a chapter.
+def run(
+    names: list[str], profile: str, label: str | None, jobs: int, given: list[list[str]], exercises: bool = True
+) -> int:
+    """Run chapters that are out of date, all if none is named, `jobs` at a time; the exit status is 1 if one failed.
 
-    `given` are parameter values on top of the profile's, `label` the folder of build/ that takes the outputs: if not
-    given, the profile's name, or `custom` with parameters of one's own. Raises ValueError on a bad name, profile or
+    Prints one line a chapter. `given` are parameters as words on top of the profile's, `label` the folder of build/
+    that takes the outputs: if not given, the profile's name, or `custom` with parameters of one's own. Without
+    `exercises` their section is left out, see `without_exercises`. Raises ValueError on a bad name, profile or
     parameter before anything runs.
     """
-    if "profile" in given:
+    words, left_out = dict(given), {} if exercises else {EXERCISES: False}
+    if "profile" in words:
         raise ValueError("profile is set by --profile and --label, not by -p")
-    label, names = label or ("custom" if given else profile), list(dict.fromkeys(names))
-    settings = {name: checked(name, {**profile_values(name, profile), **given, "profile": label}) for name in names}
+    label, names = label or ("custom" if words else profile), list(dict.fromkeys(names or chapter_names()))
+    values = {name: {**profile_values(name, profile), **from_words(name, words), "profile": label} for name in names}
+    settings = {name: checked(name, values[name]) | left_out for name in names}
     threads = max(1, (os.cpu_count() or 1) // jobs)
     os.environ |= {
         "OMP_NUM_THREADS": str(threads),
         "TQDM_DISABLE": "1",
+        "PYTHONUTF8": "1",
         "PYTHONPATH": str(store.ROOT),
         results.BY_RUNNER: "1",
     }
@@ -55,7 +69,8 @@ def run_chapters(names: list[str], profile: str, given: dict, jobs: int, label: 
     waves = [name for name in names if name not in judges], [name for name in names if name in judges]
     with _alone(label), tqdm(total=len(names), unit="chapter", disable=None) as bar, ThreadPoolExecutor(jobs) as pool:
         try:
-            return all([good for wave in waves for good in _run_wave(wave, settings, label, pool, bar)])
+            good = [good for wave in waves for good in _run_wave(wave, settings, label, pool, bar)]
+            return 0 if all(good) else 1
         except KeyboardInterrupt:
             # Leaving the pool would wait for the running chapters; their kernels end with this process.
             print("interrupted: finished chapters are kept, the same command goes on", file=sys.stderr)
@@ -73,6 +88,8 @@ def _reported(name, done, bar):
         line, good = done.result(), True
     except ChapterError as error:
         line, good = f"FAILED  {error}", False
+    except OSError as error:
+        line, good = f"FAILED  {disk_error(error)}", False
     except Exception as error:  # the runner's own: the other chapters still get their line
         line, good = f"FAILED  {error!r}", False
     tqdm.write(f"{name:28} {line}")
@@ -150,8 +167,10 @@ def _execute(name, settings, temporary):
     from papermill.exceptions import PapermillExecutionError
 
     source = temporary.with_name(f".{name}.source.ipynb")
-    notebook = jupytext.read(notebook_path(name))
+    written = jupytext.read(notebook_path(name))
+    notebook = written if settings.get(EXERCISES, True) else without_exercises(written)
     jupytext.write(notebook, source)
+    settings = {key: value for key, value in settings.items() if key != EXERCISES}
     options = dict(parameters=settings, kernel_name="python3", cwd=str(store.ROOT), progress_bar=False)
     options["extra_arguments"] = ["--log-level=CRITICAL"]  # of the kernel: its start-up warnings are not the chapter's
     try:
@@ -162,9 +181,11 @@ def _execute(name, settings, temporary):
                 return None
             except PapermillExecutionError as error:
                 message = str(error.evalue).strip() or "no message"
-                number = _number_in_text(notebook, error.cell_index)
+                number = _number_in_text(written, notebook, error.cell_index)
                 return f"cell {number}: {error.ename}: {message.splitlines()[0]}"
             except Exception as error:  # ports race when several kernels start at once: the computation never began
+                if isinstance(error, OSError) and error.errno in DISK:
+                    raise
                 begun = _begun(temporary)
                 if begun or attempt == KERNEL_STARTS - 1:
                     reason = (str(error) or repr(error)).splitlines()[0]
@@ -173,10 +194,27 @@ def _execute(name, settings, temporary):
         source.unlink(missing_ok=True)
 
 
-def _number_in_text(notebook, index):
+def without_exercises(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
+    """A copy without the text of the section `## Exercises` and without the code of solutions."""
+    copy, inside, solution = nbformat.from_dict(notebook), False, False
+    copy.cells = []
+    for cell in notebook.cells:
+        if cell.cell_type == "markdown":
+            kept = []
+            for line in cell.source.splitlines():
+                inside = line == "## Exercises" if line.startswith("## ") else inside
+                solution = "{solution-start}" in line or (solution and "{solution-end}" not in line)
+                kept += [] if inside else [line]
+            cell = nbformat.v4.new_markdown_cell("\n".join(kept).strip(), metadata=cell.metadata)
+        copy.cells += [cell] if cell.source and not (solution and cell.cell_type == "code") else []
+    return copy
+
+
+def _number_in_text(written, notebook, index):
     """The number of a cell in the text notebook, from its index after papermill inserted the given parameters."""
     declared_at = next(i for i, cell in enumerate(notebook.cells) if "parameters" in cell.metadata.get("tags", []))
-    return index + 1 if index <= declared_at else index
+    source = notebook.cells[index if index <= declared_at else index - 1].source
+    return 1 + [cell.source for cell in written.cells].index(source)
 
 
 def _begun(temporary):
@@ -221,19 +259,6 @@ def list_chapters() -> None:
     """Print chapters and their parameters."""
     for name in chapter_names():
         print(name, *(f"    {parameter}" for parameter in declared(name).values()), sep="\n")
-
-
-def run(names: list[str], profile: str, label: str | None, jobs: int, given: list[list[str]]) -> int:
-    """Run chapters, all if none is named, with parameters given as words; the exit status is 1 if one failed."""
-    values = {name: _literal(name, value) for name, value in given}
-    return 0 if run_chapters(names or chapter_names(), profile, values, jobs, label) else 1
-
-
-def _literal(name, value):
-    try:
-        return yaml.safe_load(value)
-    except yaml.YAMLError:
-        raise ValueError(f"-p {name} {value!r} is no value: write a number, a word or a list such as [2, 8]") from None
 
 
 def write_notebook(name: str) -> None:

@@ -105,6 +105,28 @@ def checked(chapter: str, given: dict) -> dict:
     return {name: _fitting(known[name], value, chapter, known) for name, value in given.items()}
 
 
+def from_words(chapter: str, words: dict[str, str]) -> dict:
+    """Values of parameters written as words on a command line: a text is what stands there, all else is YAML.
+
+    So a path may hold any character. Raises ValueError for what is no YAML, and for letters that cannot be read.
+    """
+    for name, word in words.items():
+        if not word.isascii() and any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise ValueError(f"-p {name}: letters of {ascii(word)} are not known in this locale: set LC_ALL=C.UTF-8")
+    known = declared(chapter)
+    return {
+        name: word if name in known and known[name].type == "str" else _literal(name, word)
+        for name, word in words.items()
+    }
+
+
+def _literal(name, word):
+    try:
+        return yaml.safe_load(word)
+    except yaml.YAMLError:
+        raise ValueError(f"-p {name} {word!r} is no value: write a number, a word or a list such as [2, 8]") from None
+
+
 def scope_values(chapter: str, scope: dict) -> dict:
     """The declared parameters of a chapter with the values they have in a running notebook's `globals()`."""
     return {name: scope[name] for name in declared(chapter)}

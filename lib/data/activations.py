@@ -10,15 +10,7 @@ import torch
 from torch import nn
 
 from lib.checks import first_line, unknown
-
-# position: {dimensions of the layer's output: what is taken}; maps are (stimuli, channels, height, width), tokens
-# (stimuli, tokens, channels)
-POSITIONS = {
-    "centre": {4: lambda y: y[:, :, y.shape[2] // 2, y.shape[3] // 2]},
-    "cls": {3: lambda y: y[:, 0]},
-    "pool": {3: lambda y: y.mean(1), 4: lambda y: y.mean((2, 3))},
-    "flat": {dimensions: lambda y: y.flatten(1) for dimensions in (2, 3, 4)},
-}
+from lib.positions import POSITIONS, at_position, has_channels_last
 
 
 class Network(NamedTuple):
@@ -36,10 +28,11 @@ def activations(network: Network, images: torch.Tensor, sites: dict[str, tuple[s
     """What the layers give for `images: (stimuli, ...)`: `{site: (stimuli, units)}`, float32, on the network's device.
 
     `sites` maps a name to a layer and a position: `centre` (H // 2, W // 2 of a map), `cls` (the first token), `pool`
-    (the mean over places or tokens) or `flat`. Maps are taken to have their channels first.
+    (the mean over places or tokens) or `flat`, see `lib.positions`. Where the channels of a map are last, as in timm's
+    Swin, is seen from its shape, or where that does not tell from the network, which says so in timm.
 
     Raises ValueError for an unknown layer or position, for one that does not suit the layer's output, for a layer that
-    does not run exactly once, and for images the network does not take.
+    does not run exactly once or has rows for windows of an image, and for images the network does not take.
     """
     check_sites(network, sites)
     modules, taken = dict(network.module.named_modules()), defaultdict(list)
@@ -47,7 +40,7 @@ def activations(network: Network, images: torch.Tensor, sites: dict[str, tuple[s
         for site, (layer, position) in sites.items():
 
             def keep(module, given, output, site=site, layer=layer, position=position):
-                taken[site].append(_take(output, layer, position))
+                taken[site].append(_take(output, layer, position, len(images), network.module))
 
             hooks.callback(modules[layer].register_forward_hook(keep).remove)
         _forward(network, images)
@@ -76,14 +69,18 @@ def check_sites(network: Network, sites: dict[str, tuple[str, str]]) -> None:
             raise ValueError(f"position cls of site {site}: {network.name} has no class token, choose pool or flat")
 
 
-def _take(output, layer, position):
+def _take(output, layer, position, images, module):
     if not isinstance(output, torch.Tensor):
         raise ValueError(f"layer {layer} gives a {type(output).__name__}, not a tensor: choose a layer within it")
+    shape = tuple(output.shape)
+    if len(output) != images:
+        raise ValueError(f"layer {layer} gives {shape} for {images} images, windows of them: choose a layer around it")
     if output.ndim not in POSITIONS[position]:
-        fitting = [name for name, takes in POSITIONS.items() if output.ndim in takes]
-        raise ValueError(f"position {position} of layer {layer}, {tuple(output.shape)}: choose {' or '.join(fitting)}")
+        fits = [name for name, takes in POSITIONS.items() if output.ndim in takes]
+        raise ValueError(f"position {position} of layer {layer}, {shape}: choose {' or '.join(fits)}")
+    last = output.ndim == 4 and has_channels_last(shape, "NHWC" in str(getattr(module, "output_fmt", "")))
     # A copy: the next layer may overwrite the output, as a ReLU in place does.
-    return POSITIONS[position][output.ndim](output).to(torch.float32, copy=True)
+    return at_position(output, position, layer, last).to(torch.float32, copy=True)
 
 
 def _forward(network, images):

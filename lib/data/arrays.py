@@ -1,42 +1,46 @@
-"""Activation files as other programs write them: .npy, .npz, .pt and .safetensors, stimuli x units."""
+"""Files of activations as other programs write them, stimuli x units, or maps and tokens with a position to read."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import torch
-from safetensors import safe_open
 
-from lib.checks import check_finite
+from lib.checks import as_tensor, check_finite, first_line
+from lib.data.formats import READERS
+from lib.positions import EVERY, POSITIONS, at_position, fitting
 
-SUFFIXES = (".npy", ".npz", ".pt", ".pth", ".safetensors")
+PART = 2**26  # bytes that are read at a time
+REPEATS = "repeats"  # the position of (stimuli, units, repeats), which stay apart
 
 
 def load_activations(path: str) -> torch.Tensor:
-    """The responses in a file, `(stimuli, units)`, float32 and finite.
+    """The responses in a file, `(stimuli, units)`, finite, float32, or float64 where float32 would round them.
 
-    Of a file with several arrays name one: `responses.npz:layer4`. Nothing in a file is executed: pickled objects are
-    refused. Raises ValueError, in one line, for a file that is missing, damaged or of another form.
+    Of a file with several arrays name one, and of maps or tokens the position: `responses.npz:layer4`, `maps.npy:pool`,
+    `tokens.h5:block/11:cls`; positions are those of `lib.positions`, and `repeats` for `(stimuli, units, repeats)`.
+    Maps are read in parts, so that the file may be larger than memory, and a plain .npy of floats is not copied at all.
+    Nothing in a file is executed: pickled objects are refused. Raises ValueError, in one line, for a file that is
+    missing, damaged or of another form.
     """
-    file, key = _file_and_key(path)
-    if file.suffix.lower() not in SUFFIXES:
-        raise ValueError(f"{path} ends in {file.suffix or 'nothing known'}: give {', '.join(SUFFIXES)}")
+    file, rest = _file_and_rest(path)
     if not file.is_file():
-        raise ValueError(f"{path} does not exist: check the path")
-    try:
-        arrays, read = _contents(file)
-    except Exception as error:
-        raise _unreadable(path, error) from None
-    name = _chosen(path, arrays, key)
-    try:
-        y = read(name)
-    except Exception as error:
-        raise _unreadable(path, error) from None
-    return _checked(y, path)
+        what = "is a folder: name a file in it" if file.is_dir() else "does not exist: check the path"
+        raise ValueError(f"{path} {what}")
+    if file.suffix.lower() not in READERS:
+        raise ValueError(f"{path} ends in {file.suffix or 'nothing known'}: give {', '.join(READERS)}")
+    arrays = _attempt(path, READERS[file.suffix.lower()], file)
+    name, position = _chosen(path, arrays, rest)
+    y = _attempt(path, arrays[name])
+    _check_array(y, path)
+    y = _attempt(path, _read, y, _checked_position(y, path, position))
+    if 0 in y.shape:
+        raise ValueError(f"{path} is empty, shape {tuple(y.shape)}: give at least one stimulus and one unit")
+    check_finite(y, path)
+    return y
 
 
 def load_pair(a: str, b: str) -> tuple[torch.Tensor, torch.Tensor]:
-    """Responses of two networks to the same stimuli; raises ValueError also if their numbers of stimuli differ."""
+    """Responses of two networks to the same stimuli, of one dtype; raises ValueError if they are not as many."""
     if not (a and b):
         raise ValueError(f"a = {a!r} and b = {b!r}: give two files of activations, or neither")
     y_a, y_b = load_activations(a), load_activations(b)
@@ -44,74 +48,76 @@ def load_pair(a: str, b: str) -> tuple[torch.Tensor, torch.Tensor]:
         raise ValueError(
             f"{a} has {len(y_a)} stimuli and {b} has {len(y_b)}: rows must be the same stimuli in the same order"
         )
-    return y_a, y_b
+    dtype = torch.promote_types(y_a.dtype, y_b.dtype)
+    return y_a.to(dtype), y_b.to(dtype)
 
 
-def _file_and_key(path):
-    if not Path(path).expanduser().exists() and ":" in path:
-        path, _, key = path.rpartition(":")
-        return Path(path).expanduser(), key
+def _file_and_rest(path):
+    """The longest beginning of `path` that is a file, and what follows after a colon; both may hold colons."""
+    for end in [len(path), *(i for i in reversed(range(len(path))) if path[i] == ":")]:
+        if (file := Path(path[:end]).expanduser()).is_file():
+            return file, path[end + 1 :]
     return Path(path).expanduser(), ""
 
 
-def _contents(file) -> tuple[list[str], Callable]:
-    """Names of the arrays in a file, [""] for one without a name, and what reads one of them."""
-    suffix = file.suffix.lower()
-    if suffix == ".npy":
-        return [""], lambda name: np.load(file, mmap_mode="r", allow_pickle=False)
-    if suffix == ".npz":
-        stored = np.load(file, allow_pickle=False)
-        if isinstance(stored, np.ndarray):  # a plain array under another name
-            return [""], lambda name: stored
-        return list(stored), stored.__getitem__
-    if suffix == ".safetensors":
-        stored = safe_open(file, "pt")
-        return list(stored.keys()), stored.get_tensor
-    stored = torch.load(file, "cpu", weights_only=True)
-    if isinstance(stored, dict):
-        stored = {str(name): value for name, value in stored.items() if isinstance(value, torch.Tensor)}
-        return list(stored), stored.__getitem__
-    return [""], lambda name: stored
+def _attempt(path, work, *given):
+    try:
+        return work(*given)
+    except ImportError as error:
+        package = error.name or "pyarrow"
+        raise ValueError(f"{path} needs the package {package}: pip install {package}, or save an .npy") from None
+    except Exception as error:
+        reason = first_line(error) if isinstance(error, ValueError) and "column" in str(error) else type(error).__name__
+        raise ValueError(
+            f"{path} cannot be read ({reason}): it is damaged or holds other Python objects; "
+            "copy it anew, or save the array alone with numpy.save"
+        ) from None
 
 
-def _chosen(path, arrays, key):
-    if key and key not in arrays:
+def _chosen(path, arrays, rest):
+    """The name of an array and the position, from what follows the file's name."""
+    only, (name, _, position) = len(arrays) == 1, rest.rpartition(":")
+    if rest in arrays or (only and not rest):
+        return rest or next(iter(arrays)), ""
+    if position in {**POSITIONS, **EVERY, REPEATS: 0} and (name in arrays or (only and not name)):
+        return name or next(iter(arrays)), position
+    if rest:
         raise ValueError(f"{path} does not exist, or lacks that array: it has {_listed(arrays)}")
-    if not key and len(arrays) != 1:
-        example = f"{path}:{arrays[0]}" if arrays else "y with torch.save(y, path)"
-        raise ValueError(f"{path} holds {len(arrays)} arrays ({_listed(arrays)}): name one, as {example}")
-    return key or arrays[0]
+    example = f"{path}:{next(iter(arrays))}" if arrays else "y with torch.save(y, path)"
+    joined = ", or join batches of one layer with torch.cat" if "0" in arrays else ""
+    raise ValueError(f"{path} holds {len(arrays)} arrays ({_listed(arrays)}): name one, as {example}{joined}")
 
 
 def _listed(arrays):
-    return ", ".join(arrays[:6]) + (", ..." if len(arrays) > 6 else "") if any(arrays) else "none with a name"
+    return ", ".join(list(arrays)[:6]) + (", ..." if len(arrays) > 6 else "") if any(arrays) else "none with a name"
 
 
-def _unreadable(path, error):
-    return ValueError(
-        f"{path} cannot be read ({type(error).__name__}): it is damaged or holds other Python objects; "
-        "copy it anew, or save the array alone with numpy.save"
-    )
-
-
-def _checked(y, path):
-    """Any numeric array as a finite float32 tensor `(stimuli, units)`."""
-    if not isinstance(y, np.ndarray | torch.Tensor):
-        raise ValueError(f"{path} holds a {type(y).__name__}, not an array: save one with numpy.save")
+def _check_array(y, path):
+    """Any numeric array of two to four dimensions."""
     if isinstance(y, torch.Tensor) and (y.layout != torch.strided or y.is_quantized or y.is_meta):
         raise ValueError(f"{path} holds a sparse, quantised or empty tensor: save it dense, for example y.to_dense()")
-    shape = tuple(y.shape)
-    if len(shape) != 2:
-        mend = "flatten it with y.reshape(len(y), -1), or pool it" if len(shape) > 2 else "one row for each stimulus"
-        raise ValueError(f"{path} has shape {shape}, not stimuli x units: {mend}")
-    if 0 in shape:
-        raise ValueError(f"{path} is empty, shape {shape}: give at least one stimulus and one unit")
-    if isinstance(y, np.ndarray):
-        if y.dtype.kind not in "fiub":
-            raise ValueError(f"{path} has dtype {y.dtype}: save real numbers, for example y.astype('float32')")
-        y = torch.from_numpy(np.array(y, dtype=np.float32))
-    elif y.dtype.is_complex:
+    if isinstance(y, torch.Tensor) and y.dtype.is_complex:
         raise ValueError(f"{path} has dtype {y.dtype}: save real numbers, for example y.real")
-    y = y.detach().to(torch.float32)
-    check_finite(y, path)
-    return y
+    if not isinstance(y, torch.Tensor) and y.dtype.kind not in "fiub":
+        raise ValueError(f"{path} has dtype {y.dtype}: save real numbers, for example y.astype('float32')")
+
+
+def _checked_position(y, path, position):
+    """The position, if it suits the array's dimensions."""
+    shape, fits = tuple(y.shape), fitting(y.ndim) + [REPEATS] * (y.ndim == 3)
+    if not position and len(shape) != 2:
+        mend = "one row for each stimulus" if len(shape) < 2 else "flatten it with y.reshape(len(y), -1)"
+        mend = f"say what to take, as {path}:{fits[0]}, of {', '.join(fits)}" if fits else mend
+        raise ValueError(f"{path} has shape {shape}, not stimuli x units: {mend}")
+    if position and position not in fits:
+        raise ValueError(f"{path} has shape {shape}, which has no position {position}: choose {' or '.join(fits)}")
+    return position
+
+
+def _read(y, position):
+    """The array as floats, at a position; part by part, unless it can stay in its file as it is."""
+    if isinstance(y, np.ndarray) and y.dtype in ("=f4", "=f8") and not position:
+        return as_tensor(y)
+    rows = max(1, PART // (8 * max(1, as_tensor(y[:1]).numel())))
+    parts = (as_tensor(y[i : i + rows]) for i in range(0, max(1, len(y)), rows))
+    return torch.cat([part if position in ("", REPEATS) else at_position(part, position) for part in parts])

@@ -1,11 +1,15 @@
 """Responses of neurons in a macaque's area V4 to photographs and drawings, as Cowley et al. 2023 publish them.
 
-A folder holds, for each session, `responses_SESSION.npy` with the mean responses `(neurons, images)`,
-`images_SESSION.zip` with the images, whose sorted names are the order of the responses, and for some sessions
-`responses_raw_SESSION.npy` with every repetition `(neurons, images, repetitions)`, NaN where an image was shown less
-often.
+A folder holds, for each session, the mean responses `(neurons, images)`, the images, whose sorted names are the order
+of the responses, and for some sessions every repetition `(neurons, images, repetitions)`, NaN where an image was shown
+less often. It is laid out as published, or flat:
+
+    responses_repeat_averaged/responses_SESSION.npy    responses_SESSION.npy
+    images/images_SESSION.zip                          images_SESSION.zip
+    responses_raw/responses_SESSION.npy                responses_raw_SESSION.npy
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,13 +19,29 @@ from lib.brain import Recording, split_half_ceiling
 from lib.checks import first_line
 from lib.data.images import open_images
 
+BOOK = ("210322", "210325")  # the sessions that the book compares: three days apart, with 600 images in common
+KINDS = {"responses": "responses_repeat_averaged/responses_", "images": "images/images_"}
+KINDS["responses_raw"] = "responses_raw/responses_"
 
-def sessions(folder: Path) -> list[str]:
-    """The sessions whose mean responses lie in a folder. Raises ValueError if there are none."""
-    names = (path.stem.removeprefix("responses_") for path in Path(folder).glob("responses_*.npy"))
-    if found := sorted(name for name in names if not name.startswith("raw_")):
-        return found
-    raise ValueError(f"folder {folder} holds no responses_SESSION.npy: give the folder of the V4 files")
+
+def sessions(folder: Path, wanted: Sequence[str] = ()) -> list[str]:
+    """The sessions of a folder that can be read, or the `wanted` ones of them, in that order.
+
+    If none is named, the two of the book where both are there, and else all. Raises ValueError, before anything is
+    read, for a folder without sessions and for a wanted one that lacks its responses or its images.
+    """
+    files = [*Path(folder).glob("responses_*.npy"), *Path(folder).glob("responses_repeat_averaged/responses_*.npy")]
+    names = sorted(path.stem.removeprefix("responses_") for path in files if "_raw_" not in path.stem)
+    if not names:
+        raise ValueError(f"folder {folder} holds no responses_SESSION.npy: give the folder of the V4 files")
+    found = [name for name in names if _path(folder, "images", name).exists()]
+    for name in wanted:
+        if name not in found:
+            lacks = "images_SESSION.zip of it" if name in names else "it"
+            raise ValueError(f"session {name} of V4: {folder} lacks {lacks}: choose of {', '.join(found) or 'none'}")
+    if not found:
+        raise ValueError(f"folder {folder} holds no images_SESSION.zip of {names[0]}: fetch the images too")
+    return list(wanted) or (list(BOOK) if {*BOOK} <= {*found} else found)
 
 
 def read_v4(folder: Path, session: str) -> Recording:
@@ -36,7 +56,7 @@ def read_v4(folder: Path, session: str) -> Recording:
     responses = _read(path, 2)
     if not responses.isfinite().all():
         raise ValueError(f"{path} has {int((~responses.isfinite()).sum())} NaN or infinite responses: copy it anew")
-    images = open_images(f"zip:{Path(folder, f'images_{session}.zip')}")
+    images = open_images(f"zip:{_path(folder, 'images', session)}")
     if len(images) != len(responses):
         raise ValueError(
             f"{path} is about {len(responses)} images, images_{session}.zip holds {len(images)}: copy both anew"
@@ -58,8 +78,16 @@ def read_repetitions(folder: Path, session: str) -> torch.Tensor:
     return _read(_path(folder, "responses_raw", session), 3)
 
 
+def images_path(folder: Path, session: str) -> Path:
+    """The zip with the images of a session."""
+    return _path(folder, "images", session)
+
+
 def _path(folder, kind, session):
-    return Path(folder, f"{kind}_{session}.npy")
+    """Where a file lies as published, if it is there, else its place in a flat folder."""
+    ending = f"{session}.{'zip' if kind == 'images' else 'npy'}"
+    published = Path(folder, KINDS[kind] + ending)
+    return published if published.exists() else Path(folder, f"{kind}_{ending}")
 
 
 def _read(path, dimensions):

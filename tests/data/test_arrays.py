@@ -1,25 +1,52 @@
 import pickle
+import sys
 
+import h5py
 import numpy as np
+import pandas as pd
 import pytest
 import torch
 from helpers import close, normal, refuses
 from safetensors.torch import save_file
+from scipy.io import savemat
 
+from lib.data import arrays
 from lib.data.arrays import load_activations, load_pair
+from lib.data.formats import READERS
 
 Y = normal(12, 3, dtype=torch.float32)
+
+
+def write_hdf5(path, y, name="layer4", **options):
+    with h5py.File(path, "w") as file:
+        file.create_dataset(name, data=np.asarray(y), **options)
+
+
+def write_matlab_7_3(path, y):
+    """As MATLAB does, whose dimensions lie in reverse order."""
+    write_hdf5(path, np.asarray(y).T)
+
+
 WRITERS = {
     ".npy": lambda path, y: np.save(path, y.numpy()),
     ".npz": lambda path, y: np.savez(path, layer4=y.numpy()),
     ".pt": lambda path, y: torch.save(y, path),
     ".pth": lambda path, y: torch.save({"layer4": y, "epoch": 3}, path),
     ".safetensors": lambda path, y: save_file({"layer4": y}, path),
+    ".mat": lambda path, y: savemat(path, {"layer4": y.numpy()}),
+    "7.3.mat": write_matlab_7_3,
+    ".h5": write_hdf5,
+    ".hdf5": lambda path, y: write_hdf5(path, y, chunks=(5, 2), compression="gzip"),
+    ".csv": lambda path, y: pd.DataFrame(y.numpy()).to_csv(path),
+    ".tsv": lambda path, y: pd.DataFrame(y.numpy()).to_csv(path, sep="\t", header=False, index=False),
+    "older.pt": lambda path, y: torch.save(y, path, _use_new_zipfile_serialization=False),
 }
+BINARY = [suffix for suffix in WRITERS if not suffix.endswith("sv")]
 
 
 @pytest.fixture(params=WRITERS)
 def suffix(request):
+    """How a file's name ends."""
     return request.param
 
 
@@ -27,10 +54,11 @@ def test_every_format_gives_the_same_responses(suffix, tmp_path):
     path = tmp_path / f"y{suffix}"
     WRITERS[suffix](path, Y)
     found = load_activations(str(path))
-    assert found.dtype == torch.float32
-    close(found, Y)
+    assert found.dtype == (torch.float64 if suffix.endswith("sv") else torch.float32)
+    close(found, Y, 1e-7)
 
 
+@pytest.mark.parametrize("suffix", BINARY, indirect=True)
 def test_a_file_cut_short_is_refused(suffix, tmp_path):
     path = tmp_path / f"y{suffix}"
     WRITERS[suffix](path, normal(400, 50, dtype=torch.float32))
@@ -42,7 +70,12 @@ def test_a_file_cut_short_is_refused(suffix, tmp_path):
 def test_real_numbers_of_any_kind_are_taken(dtype, tmp_path):
     y = (3 * Y.abs().numpy()).astype(dtype)
     np.save(tmp_path / "y.npy", y)
-    close(load_activations(str(tmp_path / "y.npy")), y.astype(np.float32))
+    found = load_activations(str(tmp_path / "y.npy"))
+    assert found.dtype == (torch.float64 if dtype in (np.float64, np.int32) else torch.float32) or dtype in (
+        np.uint8,
+        bool,
+    )
+    close(found, y.astype(np.float64))
 
 
 def test_bfloat16_is_taken(tmp_path):
@@ -50,21 +83,182 @@ def test_bfloat16_is_taken(tmp_path):
     close(load_activations(str(tmp_path / "y.pt")), Y.bfloat16().float())
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".pt", ".safetensors"])
+def write_several(path, named):
+    match path.suffix:
+        case ".npz":
+            np.savez(path, **named)
+        case ".pt":
+            torch.save(named, path)
+        case ".safetensors":
+            save_file(named, path)
+        case ".mat":
+            savemat(path, {name: y.numpy() for name, y in named.items()})
+        case ".h5":
+            with h5py.File(path, "w") as file:
+                file["labels"] = ["no", "numbers"]
+                for name, y in named.items():
+                    file[name] = y
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".pt", ".safetensors", ".mat", ".h5"])
 def test_of_several_arrays_one_must_be_named(suffix, tmp_path):
-    path, arrays = tmp_path / f"y{suffix}", {"first": Y, "second": 2 * Y}
-    if suffix == ".npz":
-        np.savez(path, **arrays)
-    else:
-        torch.save(arrays, path) if suffix == ".pt" else save_file(arrays, path)
+    path = tmp_path / f"y{suffix}"
+    write_several(path, {"first": Y, "second": 2 * Y})
     refuses(f"{path} holds 2 arrays (first, second)", f"{path}:first", load_activations, str(path))
     close(load_activations(f"{path}:second"), 2 * Y)
     refuses("third", "it has first, second", load_activations, f"{path}:third")
 
 
+NAMES = ["blocks/4", "blocks:4", "a:b/c:d", "timm:vit@x", "pool", "layer4.2:centre"]
+
+
+@pytest.mark.parametrize("suffix", [".npz", ".pt", ".safetensors", ".h5"])
+def test_whatever_name_is_proposed_can_be_given(suffix, tmp_path):
+    path = tmp_path / f"run:3{suffix}"
+    write_several(path, {name: i * Y for i, name in enumerate(NAMES)})
+    for i, name in enumerate(NAMES):
+        close(load_activations(f"{path}:{name}"), i * Y)
+
+
+def test_arrays_in_nested_dictionaries_lists_and_structures_have_names(tmp_path):
+    path = tmp_path / "y.pt"
+    torch.save({"acts": {"l1": Y, "l2": [2 * Y, 3 * Y]}, "epoch": 3}, path)
+    refuses("holds 3 arrays (acts/l1, acts/l2/0, acts/l2/1)", f"{path}:acts/l1", load_activations, str(path))
+    for name, factor in (("acts/l1", 1), ("acts/l2/1", 3)):
+        close(load_activations(f"{path}:{name}"), factor * Y)
+    torch.save([Y, 2 * Y], path)
+    refuses("holds 2 arrays (0, 1)", "torch.cat", load_activations, str(path))
+    close(load_activations(f"{path}:1"), 2 * Y)
+    torch.save([Y], path)
+    close(load_activations(str(path)), Y)
+    savemat(tmp_path / "y.mat", {"acts": {"l1": Y.numpy(), "deep": {"l2": 2 * Y.numpy()}}})
+    close(load_activations(f"{tmp_path}/y.mat:acts/deep/l2"), 2 * Y)
+
+
+MAPS = normal(5, 7, 4, 4, dtype=torch.float32)
+TOKENS = normal(5, 6, 3, dtype=torch.float32)
+POSITIONS = {
+    "maps.npy:centre": MAPS[:, :, 2, 2],
+    "maps.npy:pool": MAPS.mean((2, 3)),
+    "maps.npy:flat": MAPS.flatten(1),
+    "maps.npy:all": MAPS.permute(0, 2, 3, 1).reshape(-1, 7),
+    "tokens.npy:cls": TOKENS[:, 0],
+    "tokens.npy:pool": TOKENS.mean(1),
+    "tokens.npy:flat": TOKENS.flatten(1),
+    "tokens.npy:all": TOKENS.reshape(-1, 3),
+    "tokens.npy:repeats": TOKENS,
+    "last.npy:pool": MAPS.mean((2, 3)),
+    "last.npy:centre": MAPS[:, :, 2, 2],
+    "last.npy:flat": MAPS.flatten(1),
+    "last.npy:all": MAPS.permute(0, 2, 3, 1).reshape(-1, 7),
+    "several.npz:layer:4:pool": MAPS.mean((2, 3)),
+    "7.3.mat:pool": MAPS.mean((2, 3)),
+    "maps.h5:deep/maps:centre": MAPS[:, :, 2, 2],
+}
+
+
+@pytest.mark.parametrize("part", [1, 2**26], ids=["row by row", "at once"])
+@pytest.mark.parametrize("path", POSITIONS)
+def test_maps_and_tokens_are_read_at_a_position(path, part, tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays, "PART", part)
+    for name, y in {"maps": MAPS, "tokens": TOKENS, "last": MAPS.permute(0, 2, 3, 1)}.items():
+        np.save(tmp_path / f"{name}.npy", y)
+    np.savez(tmp_path / "several.npz", **{"layer:4": MAPS, "other": Y})
+    write_hdf5(tmp_path / "maps.h5", MAPS, "deep/maps")
+    write_matlab_7_3(tmp_path / "7.3.mat", MAPS)
+    close(load_activations(f"{tmp_path}/{path}"), POSITIONS[path], 1e-6)
+
+
+def test_a_position_that_does_not_suit_is_refused(tmp_path):
+    np.save(tmp_path / "maps.npy", MAPS)
+    np.save(tmp_path / "y.npy", Y)
+    refuses("has shape (5, 7, 4, 4)", "choose centre or pool or flat", load_activations, f"{tmp_path}/maps.npy:cls")
+    refuses("has shape (12, 3)", "choose flat", load_activations, f"{tmp_path}/y.npy:centre")
+    refuses("lacks that array", "none with a name", load_activations, f"{tmp_path}/maps.npy:centr")
+
+
+class Counting:
+    """An array that notes how much of it is read at a time."""
+
+    def __init__(self, y):
+        self.y, self.shape, self.dtype, self.ndim, self.largest = y, y.shape, y.dtype, y.ndim, 0
+
+    def __len__(self):
+        return len(self.y)
+
+    def __getitem__(self, rows):
+        self.largest = max(self.largest, self.y[rows].nbytes)
+        return self.y[rows]
+
+
+def test_maps_are_read_in_parts_and_a_plain_file_not_at_all(tmp_path, monkeypatch):
+    monkeypatch.setattr(arrays, "PART", 1000)
+    counting = Counting(MAPS.numpy())
+    close(arrays._read(counting, "pool"), MAPS.mean((2, 3)), 1e-6)
+    assert 0 < counting.largest <= 1000 < MAPS.numpy().nbytes
+    path = tmp_path / "y.npy"  # of 400 GB, of which the disk holds nothing
+    np.lib.format.open_memmap(path, "w+", np.float32, (50_000_000, 2_000)).flush()
+    assert arrays._read(READERS[".npy"](path)[""](), "").shape == (50_000_000, 2_000)
+
+
+TABLES = {
+    "a line of names": ("u,v\n1,2\n3,4\n", [[1, 2], [3, 4]]),
+    "none": ("1,2\n3,4\n", [[1, 2], [3, 4]]),
+    "the index of pandas": (",u,v\n0,1,2\n1,3,4\n", [[1, 2], [3, 4]]),
+    "quotes and a mark of the byte order": ('\ufeff"u","v"\r\n1,2e0\r\n3,4.\r\n', [[1, 2], [3, 4]]),
+}
+
+
+@pytest.mark.parametrize("case", TABLES)
+def test_tables_with_and_without_names(case, tmp_path):
+    text, wanted = TABLES[case]
+    (tmp_path / "y.csv").write_text(text, newline="")
+    close(load_activations(str(tmp_path / "y.csv")), wanted)
+
+
+def test_tables_that_hold_other_things_are_refused(tmp_path):
+    path = tmp_path / "y.csv"
+    path.write_text("image,u\ncat,1\ndog,2\n")
+    refuses("column 'image' holds no numbers", "leave it out", load_activations, str(path))
+    path.write_text("u,v\n1,\n3,4\n")
+    refuses("1 NaN", "remove", load_activations, str(path))
+    path.write_text("")
+    refuses("cannot be read", "copy it anew", load_activations, str(path))
+
+
+def test_parquet_is_read_or_says_what_it_needs(tmp_path, monkeypatch):
+    path, table = tmp_path / "y.parquet", pd.DataFrame(Y.numpy()).add_prefix("u")
+    path.write_bytes(b"PAR1")
+    if "pyarrow" in sys.modules or _has_pyarrow():
+        table.to_parquet(path)
+        close(load_activations(str(path)), Y)
+        monkeypatch.setitem(sys.modules, "pyarrow", None)
+    refuses(f"{path} needs the package pyarrow", "pip install pyarrow", load_activations, str(path))
+    monkeypatch.setattr(pd, "read_parquet", lambda file: table.assign(label="x"))
+    refuses("column 'label' holds no numbers", "leave it out", load_activations, str(path))
+    monkeypatch.setattr(pd, "read_parquet", lambda file: table)
+    close(load_activations(str(path)), Y)
+
+
+def _has_pyarrow():
+    from importlib.util import find_spec
+
+    return find_spec("pyarrow") is not None
+
+
+@pytest.mark.parametrize("mean", [1e7, 1e9])
+def test_large_means_in_double_precision_are_not_rounded_away(mean, tmp_path):
+    np.save(tmp_path / "y.npy", Y.double().numpy() + mean)
+    close(load_activations(str(tmp_path / "y.npy")) - mean, Y, 1e-6)
+    np.save(tmp_path / "b.npy", Y.numpy())
+    assert [y.dtype for y in load_pair(f"{tmp_path}/y.npy", f"{tmp_path}/b.npy")] == [torch.float64] * 2
+
+
 BAD = {
     "one dimension": (np.zeros(12), "shape (12,)", "one row for each stimulus"),
-    "a map": (np.zeros((12, 3, 4, 4)), "shape (12, 3, 4, 4)", "flatten"),
+    "a map": (np.zeros((12, 3, 4, 4)), "shape (12, 3, 4, 4)", "y.npy:centre, of centre, pool, flat, all"),
+    "tokens": (np.zeros((12, 3, 4)), "shape (12, 3, 4)", "y.npy:cls, of cls, pool, flat, all, repeats"),
+    "five dimensions": (np.zeros((12, 3, 4, 4, 2)), "shape (12, 3, 4, 4, 2)", "flatten"),
     "nothing": (np.zeros((0, 3)), "is empty", "at least one"),
     "words": (np.array([["x", "y"]]), "dtype <U1", "real numbers"),
     "complex": (np.ones((4, 2)) * 1j, "dtype complex128", "real numbers"),
@@ -94,14 +288,16 @@ def test_other_files_are_refused(tmp_path):
     torch.save(Y.to_sparse(), tmp_path / "sparse.pt")
     refuses("sparse", "save it dense", load_activations, str(tmp_path / "sparse.pt"))
     refuses("nowhere.npy does not exist", "check the path", load_activations, "nowhere.npy")
-    refuses("y.csv ends in .csv", ".npy", load_activations, "y.csv")
+    refuses(f"{tmp_path} is a folder", "name a file", load_activations, str(tmp_path))
+    (tmp_path / "y.xls").write_text("1")
+    refuses("y.xls ends in .xls", ".npy", load_activations, str(tmp_path / "y.xls"))
     refuses("a = 'x.npy' and b = ''", "two files", load_pair, "x.npy", "")
     (tmp_path / "y.npy").write_bytes(pickle.dumps([1, 2]))
     refuses("cannot be read", "other Python objects", load_activations, str(tmp_path / "y.npy"))
     torch.save({"note": "no array"}, tmp_path / "empty.pt")
     refuses("holds 0 arrays", "torch.save(y", load_activations, str(tmp_path / "empty.pt"))
-    torch.save([Y], tmp_path / "list.pt")
-    refuses("holds a list, not an array", "numpy.save", load_activations, str(tmp_path / "list.pt"))
+    torch.save(3, tmp_path / "number.pt")
+    refuses("holds 0 arrays", "torch.save(y", load_activations, str(tmp_path / "number.pt"))
 
 
 class Harmful:

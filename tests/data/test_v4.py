@@ -10,7 +10,7 @@ from helpers import close, refuses
 from PIL import Image
 
 from lib.brain import shared_images
-from lib.data.v4 import read_repetitions, read_v4, sessions
+from lib.data.v4 import BOOK, images_path, read_repetitions, read_v4, sessions
 from lib.store import ROOT
 
 V4 = Path(os.environ.get("V4_FOLDER", ROOT.parent / "shared" / "data" / "v4"))
@@ -44,6 +44,47 @@ def pictures(path, values):
 def test_sessions_are_those_with_mean_responses(folder):
     assert sessions(folder) == ["1", "2"]
     refuses(f"folder {folder / 'none'} holds no responses_SESSION.npy", "give the folder", sessions, folder / "none")
+
+
+def published(folder):
+    """The same files in the folders of the published repository."""
+    for kind, inside in (
+        ("responses_raw_", "responses_raw"),
+        ("responses_", "responses_repeat_averaged"),
+        ("images_", "images"),
+    ):
+        (folder / inside).mkdir()
+        for path in [*folder.glob(f"{kind}*.npy"), *folder.glob(f"{kind}*.zip")]:
+            session = path.name.removeprefix(kind)
+            path.rename(folder / inside / f"{'images' if kind == 'images_' else 'responses'}_{session}")
+
+
+def test_the_published_folders_give_the_same(folder):
+    flat = read_v4(folder, "1")
+    trials = read_repetitions(folder, "1")
+    published(folder)
+    again = read_v4(folder, "1")
+    close(again.responses, flat.responses)
+    close(again.ceiling, flat.ceiling)
+    torch.testing.assert_close(read_repetitions(folder, "1"), trials, equal_nan=True)
+    assert sessions(folder) == ["1", "2"] and len(again.images) == IMAGES
+    assert images_path(folder, "1") == folder / "images/images_1.zip" and again.repetitions.tolist()
+
+
+def test_the_sessions_of_the_book_are_taken_unless_others_are_wanted(folder):
+    for name in BOOK:
+        np.save(folder / f"responses_{name}.npy", np.ones((2, 3)))
+        pictures(folder / f"images_{name}.zip", range(3))
+    assert sessions(folder) == list(BOOK) and sessions(folder, ["2", "1"]) == ["2", "1"]
+
+
+def test_a_session_that_cannot_be_read_is_told_before_any_is(folder):
+    refuses("session 3 of V4", "lacks it: choose of 1, 2", sessions, folder, ["1", "3"])
+    images_path(folder, "2").unlink()
+    assert sessions(folder) == ["1"]
+    refuses("session 2 of V4", "lacks images_SESSION.zip of it: choose of 1", sessions, folder, ["2"])
+    images_path(folder, "1").unlink()
+    refuses("holds no images_SESSION.zip of 1", "fetch the images", sessions, folder)
 
 
 def test_rows_are_images_and_columns_neurons(folder):

@@ -2,17 +2,20 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import jupytext
 import pytest
 
 from book.press import runner
 from lib import store
 from lib.chapter import results
+from lib.chapter.parameters import chapter_names, notebook_path
 from lib.store import ROOT
 
 HEADER = """# ---
@@ -262,6 +265,67 @@ def test_kernel_that_dies_and_output_that_is_too_long_are_failures(project):
     failed = run(project)
     assert failed.returncode == 1
     assert "the kernel died" in failed.stdout and "cell 2: output of 3,0" in failed.stdout
+
+
+EXERCISES = """print("before")
+
+# %% [markdown]
+# ## What we see
+#
+# Text that stays.
+#
+# ## Exercises
+#
+# :::{exercise} One
+# :::
+#
+# :::{solution-start} One
+# :::
+
+# %%
+raise ValueError("an exercise")
+
+# %% [markdown]
+# ### A solution
+#
+# :::{solution-end}
+# :::
+#
+# ## Change and rerun
+#
+# More that stays.
+
+# %%
+print("after")
+"""
+
+
+def test_a_run_may_leave_out_the_exercises_and_is_another_run(project):
+    write(project, "01_first", EXERCISES)
+    arguments = ["01_first", "--label", "own", "--no-exercises"]
+    assert run(project, *arguments).returncode == 0
+    assert printed(project, "01_first", "own") == "before\nafter"
+    notebook = json.loads((project / "build/own/01_first.ipynb").read_text())
+    text = "\n".join("".join(cell["source"]) for cell in notebook["cells"] if cell["cell_type"] == "markdown")
+    assert text == "## What we see\n\nText that stays.\n## Change and rerun\n\nMore that stays."
+    assert "up to date" in run(project, *arguments).stdout
+    whole = run(project, *arguments[:-1])
+    assert whole.returncode == 1 and "cell 4: ValueError: an exercise" in whole.stdout
+    edit(project / "notebooks/01_first.py", "\n# %%\nraise ValueError('behind it')\n")
+    assert "cell 7: ValueError: behind it" in run(project, *arguments).stdout
+
+
+@pytest.mark.parametrize("chapter", chapter_names())
+def test_no_chapter_needs_its_exercises(chapter, tmp_path):
+    notebook = jupytext.read(notebook_path(chapter))
+    rest = runner.without_exercises(notebook)
+    text = jupytext.writes(rest, "py:percent")
+    assert not re.search(r"\{(exercise|solution-start|solution-end)\}", text)
+    assert "\n# ## Exercises" not in text and ("## Change and rerun" in text or chapter == chapter_names()[-1])
+    assert rest.cells[-1].source == notebook.cells[-1].source and len(rest.cells) < len(notebook.cells)
+    (tmp_path / "rest.py").write_text(text)
+    ruff = [sys.executable, "-m", "ruff", "check", "--isolated", "--select", "F821", str(tmp_path / "rest.py")]
+    assert subprocess.run(ruff, capture_output=True).returncode == 0
 
 
 def test_killed_run_finishes_when_repeated_without_repeating_what_was_done(project):
