@@ -16,12 +16,10 @@ from time import process_time
 import torch
 
 from lib import store
-from lib.known_pairs import KNOWN, pair
+from lib.known_pairs import KNOWN, LATENTS, STEPS, K, pair
 from lib.report import Settings, analyse
-from lib.verdict import Findings, Gain
 
 FILE = store.ROOT / "book" / "results" / "calibration.jsonl"
-LATENTS, K, STEPS = 3, 3, 300  # latents a unit of the larger network, active ones, steps: no scan, which takes longest
 
 
 def main():
@@ -37,7 +35,12 @@ def main():
                 continue
             started = process_time()
             found = findings_of(name, draw)
-            line = {"pair": name, "draw": draw, "truth": kind.truth, "seconds": round(process_time() - started, 1)} | found
+            line = {
+                "pair": name,
+                "draw": draw,
+                "truth": kind.truth,
+                "seconds": round(process_time() - started, 1),
+            } | found
             with FILE.open("a", encoding="utf-8") as file:
                 file.write(json.dumps(line) + "\n")
 

@@ -36,7 +36,7 @@ def k_folds(
         part = (middle * folds).long()
         parts = [order[part == i] for i in range(folds)]
     if min(map(len, parts)) < 2:
-        raise ValueError(f"groups of {stimuli} stimuli leave a fold with fewer than 2: give smaller groups or fewer folds")
+        raise ValueError(f"groups of {stimuli} stimuli leave a fold fewer than 2: give smaller groups or fewer folds")
     return [(torch.cat([*parts[:i], *parts[i + 1 :]]), parts[i]) for i in range(folds)]
 
 

@@ -12,15 +12,22 @@ more features than units are in superposition. The truth of a pair is
 `pair(name, draw)` gives the responses `(stimuli, units)`, or `(stimuli, units, repeats)` where repeats belong to it.
 """
 
+import json
 import math
 from collections.abc import Callable
+from pathlib import Path
 from typing import NamedTuple
 from zlib import crc32
 
+import pandas as pd
 import torch
 
 from lib.checks import unknown
 from lib.features import bernoulli_uniform, k_sparse, seeded
+from lib.verdict import Findings, Gain, reading
+
+LATENTS, K, STEPS = 3, 3, 300  # of the calibration: latents a unit of the larger network, active ones, training steps
+GAINS = [name for name, kind in Findings.__annotations__.items() if kind is Gain]
 
 SIZES = ((24, 1600), (30, 2400), (36, 2000), (20, 3000), (48, 4000))  # units and stimuli, of one draw after the other
 
@@ -367,3 +374,30 @@ KNOWN = {
     "superposed, wide": Known("yes", superposed(4.0), WIDE),
     "superposed, many stimuli": Known("yes", superposed(), MANY),
 }
+
+
+def judged(path: Path) -> pd.DataFrame:
+    """What the rules in force say of the findings that `benchmarks/calibration.py` keeps: a row for each draw.
+
+    Columns: pair, truth, draw, half (`set` for the kinds whose draws the limits were set on, every second one in the
+    order of KNOWN, `told` for the others), answer, verdict, and `gain`: whether S-S is clearly above N-N, the rule of
+    one who looks at nothing else. What the report refuses counts as cannot tell.
+    """
+    rows = []
+    for line in path.read_text(encoding="utf-8").splitlines():
+        kept = json.loads(line)
+        row = {"pair": kept["pair"], "truth": KNOWN[kept["pair"]].truth, "draw": kept["draw"], "verdict": "refused"}
+        row |= {"half": ("set", "told")[[*KNOWN].index(kept["pair"]) % 2], "answer": "cannot tell", "gain": "no"}
+        if "findings" in kept:
+            found = Findings(**{key: Gain(*one) if key in GAINS else one for key, one in kept["findings"].items()})
+            verdict = reading(found).verdict
+            row |= {"answer": verdict.answer, "verdict": verdict.value}
+            row["gain"] = "yes" if found.match_gain.direction == "up" else "no"
+        rows.append(row)
+    return pd.DataFrame(rows)
+
+
+def confusion(rows: pd.DataFrame, answer: str = "answer") -> pd.DataFrame:
+    """Counts of answers by truth."""
+    counted = pd.crosstab(rows.truth, rows[answer])
+    return counted.reindex(["no", "yes", "open"]).reindex(columns=["yes", "no", "cannot tell"]).fillna(0).astype(int)

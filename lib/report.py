@@ -13,7 +13,7 @@ from typing import NamedTuple
 import pandas as pd
 import torch
 from scipy.optimize import linear_sum_assignment
-from torch.nn.functional import normalize, pad
+from torch.nn.functional import normalize
 
 from lib.baselines import MOST, ica, pca, quadratic, quadratic_count, random_relu
 from lib.checks import check_pair
@@ -25,7 +25,7 @@ from lib.joint_sae import padded
 from lib.pairings import GEOMETRY, MATCHING, RIDGE, Held, Pairing, score, values
 from lib.sae import PART, Recipe, TopKSAE, batches, explained_variance, fit, untrained
 from lib.training import Training
-from lib.verdict import LIMITS, Findings, Gain, Reading, gain, reading
+from lib.verdict import LIMITS, Findings, Reading, gain, reading
 
 MOST_SCANNED = 512  # latents up to which trying several k takes seconds
 MOST_ACTIVE = 128  # latents active at a time that the scan tries
@@ -43,7 +43,10 @@ class Split(NamedTuple):
     fit: torch.Tensor  # (2, stimuli, larger number of units), for the SAEs
     scored: torch.Tensor  # (2, other stimuli, the same), for the scores
     folds: list[tuple[torch.Tensor, torch.Tensor]]  # of the scored stimuli, on which all scores are read
-    distinct: tuple[int, int] = (0, 0)  # groups of stimuli in either part: copies, or what the reader grouped, count once
+    distinct: tuple[int, int] = (
+        0,
+        0,
+    )  # stimuli of either part, copies and groups counted once
     constant: tuple[int, int] = (0, 0)  # units of a and b left out, as they never change in some part
     massive: tuple[dict, dict] = ({}, {})  # scaled down: number of the unit, from 0, and its share of the variance
     halves: torch.Tensor | None = None  # (2 halves of the repeats, 2, scored stimuli, units)
@@ -113,10 +116,12 @@ def split_stimuli(
 
     whole = prepared(y)
     centre, scale = centre_and_scale(whole[:, at[0]])
-    numbers = [{int(keep.nonzero()[i]): part for i, part in one.items()} for keep, one in zip(kept, massive, strict=True)]
+    numbers = [{int(keep.nonzero()[i]): one[i] for i in one} for keep, one in zip(kept, massive, strict=True)]
     halves = None
     if max(one.shape[2] for one in trials) > 1:
-        halves = torch.stack([(prepared(half)[:, at[1]] - centre) / scale for half in zip(*map(_halves, trials), strict=True)])
+        halves = torch.stack(
+            [(prepared(half)[:, at[1]] - centre) / scale for half in zip(*map(_halves, trials), strict=True)]
+        )
     return Split(
         units,
         (whole[:, at[0]] - centre) / scale,
@@ -168,12 +173,12 @@ def _changing(y, name, at, parts):
     each = [y[at[0]], *(y[at[1]][test] for _, test in parts)]
     kept = ~torch.stack([constant_units(part) for part in each]).any(0)
     if not kept.any():
-        raise ValueError(f"no unit of {name} changes in every fold of the stimuli: give more stimuli, or more varied ones")
+        raise ValueError(f"no unit of {name} changes in every fold: give more stimuli, or more varied ones")
     return kept
 
 
 def _tamed(y):
-    """What each unit is multiplied by, `(units,)`, and which ones that scales down, with their share of the variance."""
+    """What each unit is multiplied by, `(units,)`; those that this scales down, with their share of the variance."""
     deviation = y.double().std(0, correction=0)
     varying = deviation[deviation > 0]
     most = MASSIVE * (varying.median() if len(varying) else 1.0)
@@ -213,7 +218,7 @@ def costs(split: Split, latents: int) -> list[str]:
         return []
     return [
         f"**This is large.** Correlations of {largest} units or latents on {len(split.folds)} folds take "
-        f"{size / 2**30:.1f} GiB, and each of {2 * len(split.folds)} or more assignments of {largest} x {largest} minutes: "
+        f"{size / 2**30:.1f} GiB, and each of {2 * len(split.folds)} or more assignments of that size minutes: "
         "give principal axes or a random part of the units, or fewer `latents`."
     ]
 
@@ -357,7 +362,7 @@ def reliabilities(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor
     return {name: ceiling(name) for name in first}
 
 
-def measure(split: Split, sae: TopKSAE, control: TopKSAE, settings: Settings = Settings()) -> Measured:
+def measure(split: Split, sae: TopKSAE, control: TopKSAE, settings: Settings) -> Measured:
     """Every score on the scored stimuli."""
     parts, seed = split.folds, settings.first_seed
     order = torch.randperm(split.scored.shape[1], generator=seeded(seed + 1))

@@ -307,7 +307,7 @@ def _doubts(found):
     needed = max(LIMITS["few"], found.latents, *found.units)
     if min(found.distinct) < needed:
         yield (
-            f"**Few stimuli.** {found.distinct[0]} distinct ones train the SAEs and {found.distinct[1]} are scored, for "
+            f"**Few stimuli.** {found.distinct[0]} distinct ones train the SAEs, {found.distinct[1]} are scored, for "
             f"{max(found.units)} units and {found.latents} latents. Fits with more unknowns than stimuli generalise "
             f"badly: give {2 * needed} or more, better four times as many, or set fewer `latents`."
         )

@@ -13,7 +13,7 @@ import lib.training
 from lib.crossval import k_folds
 from lib.features import bernoulli_uniform, seeded
 from lib.geometry import linear_cka
-from lib.known_pairs import KNOWN, pair
+from lib.known_pairs import pair
 from lib.matching import semi_matching_score, soft_matching_score
 from lib.pairings import values
 from lib.regression import ridge_score
@@ -91,7 +91,9 @@ def test_dead_units_are_left_out_as_silent_latents_are():
 
 def test_weak_sharing_is_more_than_nothing():
     z = normal(3000, 96, dtype=torch.float32)
-    a, b = (torch.cat([z[:, :3], z[:, start : start + 45]], 1) @ normal(48, 24, seed=start).float() for start in (3, 50))
+    a, b = (
+        torch.cat([z[:, :3], z[:, start : start + 45]], 1) @ normal(48, 24, seed=start).float() for start in (3, 50)
+    )
     found = analyse(a, b, Settings(48, 3, 60))
     assert max(found.findings.soft_nn, found.findings.ridge_nn) < 0.15
     assert found.reading.verdict.answer == "cannot tell" and "beyond chance" not in found.reading.markdown()
@@ -240,7 +242,8 @@ def test_findings_are_the_numbers_of_their_names():
     for given, better, worse in ((found.ridge_gain, "sn", "nn"), (found.ridge_over_random, "sn", "rn")):
         both = (sum(values(scores, f"ridge_{way}", ab) for way in ("ab", "ba")) / 2 for ab in (better, worse))
         close(given.mean, torch.sub(*both).mean())
-    close(found.seed_share, values(scores, "soft", "ss").mean() / (values(scores, "soft", "aa").mean() * values(scores, "soft", "bb").mean()) ** 0.5)
+    aa, bb = (values(scores, "soft", one).mean() for one in ("aa", "bb"))
+    close(found.seed_share, values(scores, "soft", "ss").mean() / (aa * bb).sqrt())
     close(found.stable_random, torch.stack([values(scores, "soft", f"r{side}") for side in "ab"]).mean())
     assert (found.units, found.stimuli, found.latents) == ((16, 12), (1200, 1200), 48)
 
@@ -336,7 +339,7 @@ def test_latents_silent_throughout_a_fold_are_left_out():
         sae.encoder_bias[2, :, 3] = -100
     codes = active_codes(sae, split.scored, k_folds(200))
     assert [code.shape for code in codes] == [(200, 8), (200, 8), (200, 7), (200, 8)]
-    close(measure(split, sae, random_saes(sae, settings)).silent, 1 / 32)
+    close(measure(split, sae, random_saes(sae, settings), settings).silent, 1 / 32)
     with torch.no_grad():
         sae.encoder_bias[1] = -100
     refuses("no latent of an SAE fires", "more stimuli", active_codes, sae, split.scored, k_folds(200))
