@@ -16,7 +16,7 @@ import json
 import math
 from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 from zlib import crc32
 
 import pandas as pd
@@ -389,7 +389,10 @@ def judged(path: Path) -> pd.DataFrame:
         row = {"pair": kept["pair"], "truth": KNOWN[kept["pair"]].truth, "draw": kept["draw"], "verdict": "refused"}
         row |= {"half": ("set", "told")[[*KNOWN].index(kept["pair"]) % 2], "answer": "cannot tell", "gain": "no"}
         if "findings" in kept:
-            found = Findings(**{key: Gain(*one) if key in GAINS else one for key, one in kept["findings"].items()})
+            numbers: dict[str, Any] = {
+                key: Gain(*one) if key in GAINS else one for key, one in kept["findings"].items()
+            }
+            found = Findings(**numbers)
             verdict = reading(found).verdict
             row |= {"answer": verdict.answer, "verdict": verdict.value}
             row["gain"] = "yes" if found.match_gain.direction == "up" else "no"

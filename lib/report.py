@@ -96,43 +96,49 @@ def split_stimuli(
     Raises ValueError on bad input, for a network whose units never change, and unless the SAEs have ten stimuli or
     more and each of the `folds` of the scores four.
     """
+    trials, y = _checked(y_a, y_b, share, folds)
+    groups = _groups(y, groups)
+    at, parts = _dealt(groups, share, seed, folds)
+    kept = [_changing(one, name, at, parts) for one, name in zip(y, "ab", strict=True)]
+    tamed = [_tame(one[at[0]], keep) for one, keep in zip(y, kept, strict=True)]
+    units, gone = [int(keep.sum()) for keep in kept], [int((~keep).sum()) for keep in kept]
+    plan = list(zip(y, [factor for factor, _ in tamed], kept, strict=True))
+    whole = _prepared(y, plan).to(device)
+    centre, scale = centre_and_scale(whole[:, at[0]])
+    return Split(
+        units=(units[0], units[1]),
+        fit=(whole[:, at[0]] - centre) / scale,
+        scored=(whole[:, at[1]] - centre) / scale,
+        folds=parts,
+        distinct=(len(groups[at[0]].unique()), len(groups[at[1]].unique())),
+        constant=(gone[0], gone[1]),
+        massive=(tamed[0][1], tamed[1][1]),
+        halves=_halves(trials, plan, at[1], centre, scale),
+        repeats=(trials[0].shape[2], trials[1].shape[2]),
+    )
+
+
+def _prepared(responses, plan):
+    """Both networks' responses about the means of `plan`, scaled unit by unit, those kept, padded to one width."""
+    each = zip(responses, plan, strict=True)
+    return padded([((one - y.mean(0)) * factor)[:, keep].float() for one, (y, factor, keep) in each])
+
+
+def _checked(y_a, y_b, share, folds):
+    """Both networks' trials `(stimuli, units, repeats)` and their means over repeats."""
     trials = [y[:, :, None] if y.ndim == 2 else y for y in (y_a, y_b)]
     y = [_mean_response(one, name) for one, name in zip(trials, "ab", strict=True)]
-    check_pair(*(one.float() for one in y), names=("a", "b"))
-    stimuli = len(y[0])
-    _check_counts(stimuli, share, folds)
-    groups = _groups(y, groups)
+    check_pair(y[0].float(), y[1].float(), names=("a", "b"))
+    _check_counts(len(y[0]), share, folds)
+    return trials, y
+
+
+def _dealt(groups, share, seed, folds):
+    """Stimuli of the SAEs and of the scores, and the folds of the latter."""
     order, middle = grouped_order(groups, seeded(seed))
     at = order[middle < share], order[middle >= share]
-    alone = len(groups.unique()) == stimuli
-    parts = k_folds(len(at[1]), folds, seed, None if alone else groups[at[1]])
-    kept = [_changing(one, name, at, parts) for one, name in zip(y, "ab", strict=True)]
-    shrink, massive = zip(*(_tamed(one[at[0]][:, keep]) for one, keep in zip(y, kept, strict=True)), strict=True)
-    units = int(kept[0].sum()), int(kept[1].sum())
-
-    def prepared(responses):
-        both = zip(responses, y, kept, shrink, strict=True)
-        return padded([((one - mean.mean(0))[:, keep] * factor).float() for one, mean, keep, factor in both]).to(device)
-
-    whole = prepared(y)
-    centre, scale = centre_and_scale(whole[:, at[0]])
-    numbers = [{int(keep.nonzero()[i]): one[i] for i in one} for keep, one in zip(kept, massive, strict=True)]
-    halves = None
-    if max(one.shape[2] for one in trials) > 1:
-        halves = torch.stack(
-            [(prepared(half)[:, at[1]] - centre) / scale for half in zip(*map(_halves, trials), strict=True)]
-        )
-    return Split(
-        units,
-        (whole[:, at[0]] - centre) / scale,
-        (whole[:, at[1]] - centre) / scale,
-        parts,
-        tuple(len(groups[part].unique()) for part in at),
-        tuple(len(keep) - count for keep, count in zip(kept, units, strict=True)),
-        tuple(numbers),
-        halves,
-        tuple(one.shape[2] for one in trials),
-    )
+    alone = len(groups.unique()) == len(groups)
+    return at, k_folds(len(at[1]), folds, seed, None if alone else groups[at[1]])
 
 
 def _mean_response(trials, name):
@@ -160,8 +166,7 @@ def _check_counts(stimuli, share, folds):
 def _groups(y, groups):
     """The groups given, or those of copies: stimuli that both networks answer alike."""
     if groups is None:
-        factors = [_tamed(one)[0] for one in y]
-        scaled = [(one - one.mean(0)) * factor for one, factor in zip(y, factors, strict=True)]
+        scaled = [(one - one.mean(0)) * _tame(one, ~constant_units(one))[0] for one in y]
         return copies(torch.cat([one / one.square().sum(1).mean().sqrt() for one in scaled], 1))
     if groups.shape != (len(y[0]),):
         raise ValueError(f"groups have shape {tuple(groups.shape)}: give one number for each of {len(y[0])} stimuli")
@@ -177,21 +182,28 @@ def _changing(y, name, at, parts):
     return kept
 
 
-def _tamed(y):
-    """What each unit is multiplied by, `(units,)`; those that this scales down, with their share of the variance."""
-    deviation = y.double().std(0, correction=0)
-    varying = deviation[deviation > 0]
-    most = MASSIVE * (varying.median() if len(varying) else 1.0)
+def _tame(y, kept):
+    """What each unit is multiplied by, `(units,)`, and the kept ones scaled down, with their share of the variance."""
+    deviation = y.std(0, correction=0) * kept
+    most = MASSIVE * deviation[deviation > 0].median() if (deviation > 0).any() else torch.inf
     factor = torch.where(deviation > most, most / deviation, 1.0)
     share = (deviation / deviation.max()).square()
-    share = share / share.sum()
-    return factor, {i: float(share[i]) for i in (factor < 1).nonzero()[:, 0].tolist()}
+    return factor, {i: float(share[i] / share.sum()) for i in (factor < 1).nonzero()[:, 0].tolist()}
 
 
-def _halves(trials):
-    """Means over the even and the odd repeats, one of an odd number left out; the same twice if there is but one."""
-    even = max(1, trials.shape[2] // 2 * 2)
-    return [trials[:, :, start:even:2].double().mean(2) if even > 1 else trials[:, :, 0].double() for start in (0, 1)]
+def _halves(trials, plan, at, centre, scale):
+    """Scored responses by halves of the repeats, `(2, 2, stimuli, units)`; None if nothing is repeated.
+
+    Means over the even and the odd repeats, one of an odd number left out; the same twice if there is but one.
+    """
+    if max(one.shape[2] for one in trials) == 1:
+        return None
+    found = []
+    for start in (0, 1):
+        each = [one[:, :, start : one.shape[2] // 2 * 2 : 2] if one.shape[2] > 1 else one for one in trials]
+        half = _prepared([one.double().mean(2) for one in each], plan)[:, at].to(centre.device)
+        found.append((half - centre) / scale)
+    return torch.stack(found)
 
 
 def dimensions(split: Split) -> tuple[float, float]:
@@ -370,7 +382,7 @@ def measure(split: Split, sae: TopKSAE, control: TopKSAE, settings: Settings) ->
     found = populations(split.units, split.scored, models, plain)
     active = {name: ~silent_units(code, parts) for name, code in found.items() if name[0] in "sr"}
     _check_active(active.values())
-    ceilings = dict.fromkeys(found, 1.0) | dict(zip(("n_a", "n_b"), settings.ceiling, strict=True))
+    ceilings = dict.fromkeys(found, 1.0) | {"n_a": settings.ceiling[0], "n_b": settings.ceiling[1]}
     if split.halves is not None:
         halves = [populations(split.units, half, models, plain) for half in split.halves]
         halves = [half | {name: half[name][:, on] for name, on in active.items()} for half in halves]
@@ -507,47 +519,55 @@ def findings(
     split: Split, settings: Settings, training: Training[TopKSAE], half: Training[TopKSAE], measured: Measured
 ) -> Findings:
     """The numbers for a reading; ridge scores are means of both directions, and all are shares of the ceilings."""
-    soft, ridge = shares(measured, "soft"), ridge_shares(measured)
     fit, seen = explained(split, training.model)
     matched = latents_match(active_codes(half.model, split.scored, split.folds), split.folds, (0, 1))
-    narrow = shares(measured, "semi_ab" if split.units[0] <= split.units[1] else "semi_ba")
-    match_gain = gain(soft["ss"], soft["nn"])
-    if split.units[0] != split.units[1]:  # one to one, a wider network cannot be matched; each unit of the narrower can
-        match_gain = min(match_gain, gain(narrow["ss"], narrow["nn"]))
-    scores = {name: float(soft[ab].mean()) for name, ab in (("soft_nn", "nn"), ("soft_ss", "ss"))}
-    stable, stable_random = (float(soft[f"{x}a"].mean() + soft[f"{y}b"].mean()) / 2 for x, y in ("ab", "rr"))
+    ss = values(measured.scores, "soft", "ss")[0].mean()
     return Findings(
-        **scores,
         units=split.units,
         dimensions=dimensions(split),
         stimuli=(split.fit.shape[1], split.scored.shape[1]),
         distinct=split.distinct,
         latents=settings.latents,
         k=settings.k,
-        semi_nn=float(narrow["nn"].mean()),
-        ridge_nn=float(ridge["nn"].mean()),
-        ridge_sn=float(ridge["sn"].mean()),
-        match_gain=match_gain,
-        match_over_random=gain(soft["ss"], soft["rs"]),
-        match_over_axes=gain(soft["ss"], _better(soft["pp"], soft["ii"])),
-        ridge_gain=gain(ridge["sn"], ridge["nn"]),
-        ridge_over_random=gain(ridge["sn"], ridge["rn"]),
-        ridge_over_plain=gain(ridge["sn"], _better(*(ridge[ab] for ab in ("dn", "qn") if ab in ridge))),
+        **_compared(split, measured),
         over_chance=_over_chance(measured.scores),
-        stable=stable,
-        stable_random=stable_random,
-        seed_share=scores["soft_ss"] / max(float(soft["aa"].mean() * soft["bb"].mean()) ** 0.5, 1e-6),
         decoders=measured.decoders,
         explained=float(seen.mean()),
         explained_fit=float(fit.mean()),
         explained_rise=float(seen[:2].mean() - explained(split, half.model)[1].mean()),
-        match_rise=float(soft["ss"][0].mean() - matched.mean() / _ceiling(measured, "ss")),
+        match_rise=float(ss - matched.mean()) / _ceiling(measured, "ss"),
         silent=measured.silent,
         chance=max(map(abs, chance(measured.scores).values())),
         constant=split.constant,
         massive=split.massive,
         ceilings=(measured.ceilings["n_a"], measured.ceilings["n_b"]),
     )
+
+
+def _compared(split, measured) -> dict:
+    """The findings that compare populations."""
+    soft, ridge = shares(measured, "soft"), ridge_shares(measured)
+    narrow = shares(measured, "semi_ab" if split.units[0] <= split.units[1] else "semi_ba")
+    match_gain = gain(soft["ss"], soft["nn"])
+    if split.units[0] != split.units[1]:  # one to one, a wider network cannot be matched; each unit of the narrower can
+        match_gain = min(match_gain, gain(narrow["ss"], narrow["nn"]))
+    mean = {ab: float(one.mean()) for ab, one in soft.items()}
+    return {
+        "soft_nn": mean["nn"],
+        "soft_ss": mean["ss"],
+        "semi_nn": float(narrow["nn"].mean()),
+        "ridge_nn": float(ridge["nn"].mean()),
+        "ridge_sn": float(ridge["sn"].mean()),
+        "match_gain": match_gain,
+        "match_over_random": gain(soft["ss"], soft["rs"]),
+        "match_over_axes": gain(soft["ss"], _better(soft["pp"], soft["ii"])),
+        "ridge_gain": gain(ridge["sn"], ridge["nn"]),
+        "ridge_over_random": gain(ridge["sn"], ridge["rn"]),
+        "ridge_over_plain": gain(ridge["sn"], _better(*(ridge[ab] for ab in ("dn", "qn") if ab in ridge))),
+        "stable": (mean["aa"] + mean["bb"]) / 2,
+        "stable_random": (mean["ra"] + mean["rb"]) / 2,
+        "seed_share": mean["ss"] / max(mean["aa"] * mean["bb"], 1e-12) ** 0.5,
+    }
 
 
 def shares(measured: Measured, metric: str) -> dict[str, torch.Tensor]:
@@ -560,7 +580,8 @@ def ridge_shares(measured: Measured) -> dict[str, torch.Tensor]:
     """Ridge scores by pairing, the mean of both directions, as shares of what noise in the targets leaves."""
     names = [ab for ab in ("nn", "sn", "rn", "dn", "qn") if ab in {*measured.scores.pairing}]
     ceilings = dict(zip(RIDGE, (measured.ceilings[name] or 1.0 for name in ("n_b", "n_a")), strict=True))
-    return {ab: sum(values(measured.scores, way, ab) / ceilings[way] for way in RIDGE) / 2 for ab in names}
+    each = {ab: [values(measured.scores, way, ab) / ceilings[way] for way in RIDGE] for ab in names}
+    return {ab: (forth + back) / 2 for ab, (forth, back) in each.items()}
 
 
 def _ceiling(measured, pairing):
