@@ -404,3 +404,11 @@ def confusion(rows: pd.DataFrame, answer: str = "answer") -> pd.DataFrame:
     """Counts of answers by truth."""
     counted = pd.crosstab(rows.truth, rows[answer])
     return counted.reindex(["no", "yes", "open"]).reindex(columns=["yes", "no", "cannot tell"]).fillna(0).astype(int)
+
+
+def rates(rows: pd.DataFrame) -> dict[str, float]:
+    """Shares of wrong and of withheld answers, of the pairs whose answer is no or yes."""
+    no, yes = (rows[rows.truth == truth].answer for truth in ("no", "yes"))
+    wrong = {"false_yes": (no == "yes").mean(), "false_no": (yes == "no").mean()}
+    withheld = {f"untold_{name}": (one == "cannot tell").mean() for name, one in (("no", no), ("yes", yes))}
+    return {name: float(share) for name, share in (wrong | withheld).items()}

@@ -263,7 +263,9 @@ def choose_k(split: Split, settings: Settings, candidates: list[int]) -> dict[in
     ValueError if no k is left.
     """
     agreement, tried = {}, set()
-    while wanted := [k for k in _extended(candidates, agreement) if k not in tried and k <= settings.latents // 2]:
+    while wanted := [
+        k for k in _extended(candidates, agreement) if k not in tried and k <= max(1, settings.latents // 2)
+    ]:
         tried |= {*wanted}
         agreement |= {k: found for k in wanted if (found := _seed_agreement(split, settings._replace(k=k))) is not None}
         if not agreement:
@@ -382,7 +384,7 @@ def measure(split: Split, sae: TopKSAE, control: TopKSAE, settings: Settings) ->
     found = populations(split.units, split.scored, models, plain)
     active = {name: ~silent_units(code, parts) for name, code in found.items() if name[0] in "sr"}
     _check_active(active.values())
-    ceilings = dict.fromkeys(found, 1.0) | {"n_a": settings.ceiling[0], "n_b": settings.ceiling[1]}
+    ceilings: dict[str, float] = dict.fromkeys(found, 1.0) | {"n_a": settings.ceiling[0], "n_b": settings.ceiling[1]}
     if split.halves is not None:
         halves = [populations(split.units, half, models, plain) for half in split.halves]
         halves = [half | {name: half[name][:, on] for name, on in active.items()} for half in halves]

@@ -120,7 +120,7 @@ from lib.chapter.plotting import COLOURS, draw_spreads, k_styles, panels
 from lib.chapter.run import Run
 from lib.data.arrays import load_activations, load_pair
 from lib.data.extraction import stored_responses
-from lib.known_pairs import KNOWN, confusion, judged
+from lib.known_pairs import KNOWN, confusion, judged, rates
 from lib.pairings import GEOMETRY, MATCHING, RIDGE, values
 from lib.verdict import LIMITS, reading
 
@@ -464,13 +464,9 @@ run.tabulate("calibration", **{name: rows[name].tolist() for name in rows})
 tables = {f"limits {half}": confusion(rows[rows.half == half]) for half in ("set", "told")}
 pd.concat(tables | {"all": confusion(rows), "all, by S-S above N-N": confusion(rows, "gain")}, names=["kinds", "truth"])
 
-# %% tags=["remove-output"]
-told_rows = {half: rows[rows.half == half] for half in ("set", "told")} | {"all": rows}
-for half, some in told_rows.items():
-    for truth, wrong in (("no", "yes"), ("yes", "no")):
-        of_truth = some[some.truth == truth]
-        run.record(**{f"false_{wrong}_{half}": float((of_truth.answer == wrong).mean())})
-        run.record(**{f"untold_{truth}_{half}": float((of_truth.answer == "cannot tell").mean())})
+# %%
+halves = {half: rates(rows[rows.half == half]) for half in ("set", "told")}
+run.record(**{f"{name}_{half}": rate for half, found in halves.items() for name, rate in found.items()})
 run.record(naive_yes=float((rows[rows.truth == "no"].gain == "yes").mean()))
 
 # %% [markdown]
