@@ -333,7 +333,7 @@ KNOWN = {
     "places in one dimension": Known("no", bumps(1, 0.05)),
     "waves and bumps of an angle": Known("no", waves),
     "products of dense units": Known("no", products),
-    "match, but for dead units": Known("no", then(shuffled(gaussian), dead)),
+    "match, but for dead units": Known("no", shuffled(lambda m, stimuli, g: dead(gaussian(m, stimuli, g), g))),
     "match, but for a massive unit": Known("no", then(shuffled(gaussian), massive)),
     "match, and mixes beside": Known("no", mixes),
     "same voxels, half noise, repeats": Known("no", then(both(gaussian), noisy(0.5, 4))),

@@ -15,10 +15,10 @@ LIMITS = {
     "chance": 0.05,  # what a score of shuffled stimuli may reach
     "rise_explained": 0.02,  # gain in explained variance by twice the steps, above which training is too short
     "rise_match": 0.03,  # the same of soft-matching between latents
-    "memorised": 0.1,  # explained variance lost on unseen stimuli
-    "stable": 0.1,  # two SAEs of one network must agree better than random codes by this
-    "reproduced": 0.6,  # seeds' agreement from which on a dictionary is there, and not one of many
-    "shared": 0.6,  # share of it that two networks' latents must reach
+    "memorised": 0.15,  # explained variance lost on unseen stimuli
+    "stable": 0.2,  # two SAEs of one network must agree better than random codes by this
+    "reproduced": 0.5,  # seeds' agreement from which on a dictionary is there, and not one of many
+    "shared": 0.3,  # share of it that two networks' latents must reach
     "most_silent": 0.5,  # share of latents
     "least_ceiling": 0.3,  # correlation of a perfect model, below which noise decides
     "copied": 0.01,  # share of stimuli that belong together from which on it is told
@@ -35,10 +35,10 @@ class Verdict(Enum):
     AXES = "No: principal or independent axes match as well as the latents, and better than the units"
     UNITS = "No: the units match better than the latents"
     UNRELATED = "No: neither units nor latents have anything in common beyond chance"
-    NO_GAIN = "No: the latents do no better than the units"
     UNSOUND = "Cannot tell: shuffled stimuli score above chance"
     NONLINEAR = "Cannot tell: the latents do better than the units, as any nonlinear readout of common inputs may"
     WEAK = "Cannot tell: the latents match better than the units, and other SAEs of one network find other latents"
+    UNCLEAR = "Cannot tell: the latents do no better than the units, and linear maps leave much unexplained"
     UNDECIDED = "Cannot tell: these SAEs are no basis for an answer"
 
     @property
@@ -169,7 +169,7 @@ def _verdict(found):
         return Verdict.UNDECIDED
     if found.ridge_gain.direction == found.ridge_over_random.direction == "up":
         return Verdict.NONLINEAR
-    return Verdict.UNITS if found.match_gain.direction == "down" else Verdict.NO_GAIN
+    return Verdict.UNITS if found.match_gain.direction == "down" else Verdict.UNCLEAR
 
 
 def _of_a_gain(found):

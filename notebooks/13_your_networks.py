@@ -414,7 +414,8 @@ own.score_table(measured.scores, SAME, {"soft": "soft-matching", "cka": "linear 
 # - Where latents gain and the dictionary is not reproduced, or the networks share little of it, the report *cannot
 #   tell*. Nor can it where only predictions gain: any readout that is not linear may, as D-N and Q-N show.
 # - Where a linear map carries **nearly everything**, a ridge correlation of {glue:text}`limit_linear` or more, the
-#   answer is no without sound SAEs. Elsewhere a no rests on them as a yes does.
+#   answer is no without sound SAEs. Elsewhere a no rests on them as a yes does, and takes latents that match clearly
+#   worse than units: no gain alone leaves the question open.
 # - SAEs are **no basis** for either if there are fewer distinct stimuli in one part than units, latents or
 #   {glue:text}`limit_few`; if more than {glue:text}`limit_memorised` of the variance is lost on unseen stimuli; if a
 #   share of more than {glue:text}`limit_most_silent` of the {term}`silent latents <silent latent>` was left out; or if
