@@ -469,6 +469,8 @@ pd.concat(tables | {"all": confusion(rows), "all, by S-S above N-N": confusion(r
 halves = {half: rates(rows[rows.half == half]) for half in ("set", "told")}
 run.record(**{f"{name}_{half}": rate for half, found in halves.items() for name, rate in found.items()})
 run.record(naive_yes=float((rows[rows.truth == "no"].gain == "yes").mean()))
+told_apart = int(((rows.half == "told") & (rows.truth == "no")).sum())
+run.record(false_yes_bound=1 - 0.05 ** (1 / told_apart))
 
 # %% [markdown]
 # On the kinds that the limits were not set on, a false yes has a share of {glue:text}`false_yes_told:.3f` of the pairs
@@ -482,9 +484,9 @@ missed = rows[(rows.truth != "open") & (rows.truth != rows.answer)]
 pd.crosstab([missed.truth, missed.pair], missed.answer)
 
 # %% [markdown]
-# The pairs are small and simulated, and each kind was drawn a few times: rates of a few in a hundred are known to no
-# better than that. Nor does any network of yours come from this list. The run itself, which goes on where it was
-# stopped, is
+# The pairs are small and simulated, and so few that none wrong among them would still be likely, in one case of twenty,
+# at a true share of false yes of {glue:text}`false_yes_bound:.3f`. Nor does any network of yours come from this list.
+# More draws make the bound smaller. The run, which goes on where it was stopped, is
 #
 # ```
 # python benchmarks/calibration.py --draws 5
