@@ -1,8 +1,12 @@
-"""Folds over stimuli, units that never fire, and scores with their spread."""
+"""Folds over stimuli, stimuli that repeat, units that never fire, and scores with their spread."""
 
 from typing import NamedTuple
 
 import torch
+
+NEAR = 0.01  # stimuli this near, in shares of the typical distance of two, are copies
+MOST_ALIKE = 0.1  # share of stimuli from which on likeness is no copying: a state that recurs, or few dimensions
+PAIRS = 200  # a stimulus, of near ones, that are looked at
 
 
 class Scores(NamedTuple):
@@ -23,16 +27,72 @@ class Scores(NamedTuple):
         return f"{self.mean:.4f} ± {self.standard_error:.4f}"
 
 
-def k_folds(stimuli: int, folds: int = 5, seed: int = 0) -> list[tuple[torch.Tensor, torch.Tensor]]:
+def k_folds(
+    stimuli: int, folds: int = 5, seed: int = 0, groups: torch.Tensor | None = None
+) -> list[tuple[torch.Tensor, torch.Tensor]]:
     """Random (train, test) index pairs; test sets are disjoint and cover all stimuli.
 
-    Raises ValueError unless 2 <= folds <= stimuli / 2, so that every test fold has two stimuli.
+    With `groups`, a number for each stimulus, stimuli of one number are in one test set. Raises ValueError unless
+    2 <= folds <= stimuli / 2, so that every test fold has two stimuli, and if groups leave a fold fewer.
     """
     if not 2 <= folds <= stimuli / 2:
         raise ValueError(f"{folds} folds of {stimuli} stimuli: choose from 2 to {stimuli // 2} folds")
-    order = torch.randperm(stimuli, generator=torch.Generator().manual_seed(seed))
-    parts = order.tensor_split(folds)
-    return [(torch.cat(parts[:i] + parts[i + 1 :]), parts[i]) for i in range(folds)]
+    generator = torch.Generator().manual_seed(seed)
+    if groups is None:
+        parts = torch.randperm(stimuli, generator=generator).tensor_split(folds)
+    else:
+        order, middle = grouped_order(groups, generator)
+        part = (middle * folds).long()
+        parts = [order[part == i] for i in range(folds)]
+    if min(map(len, parts)) < 2:
+        raise ValueError(f"groups of {stimuli} stimuli leave a fold fewer than 2: give smaller groups or fewer folds")
+    return [(torch.cat([*parts[:i], *parts[i + 1 :]]), parts[i]) for i in range(folds)]
+
+
+def grouped_order(groups: torch.Tensor, generator: torch.Generator) -> tuple[torch.Tensor, torch.Tensor]:
+    """Stimuli in random order, group by group, and where the middle of each one's group lies, from 0 to 1."""
+    _, number, size = groups.cpu().unique(return_inverse=True, return_counts=True)
+    rank = torch.randperm(len(size), generator=generator)
+    ends = size[rank.argsort()].double().cumsum(0)
+    middle = (ends - size[rank.argsort()] / 2) / len(groups)
+    place = rank[number]
+    order = place.argsort(stable=True)
+    return order, middle[place[order]]
+
+
+def copies(y: torch.Tensor) -> torch.Tensor:
+    """A number for each stimulus of `y: (stimuli, units)`, the same for those that are copies, exact or nearly so.
+
+    Copies are less than NEAR apart, in shares of sqrt(2 |variance|), the typical distance of two stimuli, or are linked
+    by others that are. Where this makes one group of more than MOST_ALIKE of the stimuli, only exact copies count, and
+    not even these if they do: a network that is silent for many stimuli does not repeat them.
+    """
+    x = y.double() - y.double().mean(0)
+    x = x / (2 * x.var(0, correction=0).sum()).sqrt()
+    for near in (NEAR, 1e-12):
+        found = _linked(x, near)
+        if found.bincount().max() <= MOST_ALIKE * len(x):
+            return found
+    return torch.arange(len(x))
+
+
+def _linked(x, near):
+    """Numbers of the groups that links of less than `near` make; one for all if there are too many links to look at."""
+    import numpy as np  # here, as scipy's trees are slow to load
+    from scipy.sparse import coo_matrix
+    from scipy.sparse.csgraph import connected_components
+    from scipy.spatial import cKDTree
+
+    axes = min(x.shape[1], 8)  # distances of random projections come close to those of all units
+    projections = torch.randn(x.shape[1], axes, generator=torch.Generator().manual_seed(0), dtype=x.dtype) / axes**0.5
+    tree = cKDTree((x @ projections.to(x.device)).cpu().numpy())
+    if tree.count_neighbors(tree, 2 * near) > PAIRS * len(x):
+        return torch.zeros(len(x), dtype=torch.int64)
+    i, j = torch.from_numpy(tree.query_pairs(2 * near, output_type="ndarray").astype(np.int64)).unbind(1)
+    distance = torch.cat([(x[a] - x[b]).norm(dim=1).cpu() for a, b in zip(i.split(1000), j.split(1000), strict=True)])
+    i, j = i[distance < near].numpy(), j[distance < near].numpy()
+    links = coo_matrix((np.ones(len(i)), (i, j)), shape=(len(x), len(x)))
+    return torch.from_numpy(connected_components(links, directed=False)[1].astype(np.int64))
 
 
 def silent_units(y: torch.Tensor, folds: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:

@@ -12,31 +12,45 @@ from typing import NamedTuple
 
 import pandas as pd
 import torch
+from scipy.optimize import linear_sum_assignment
+from torch.nn.functional import normalize
 
 from lib.baselines import MOST, ica, pca, quadratic, quadratic_count, random_relu
 from lib.checks import check_pair
-from lib.correlation import centre_and_scale, constant_units
-from lib.crossval import k_folds, silent_units
+from lib.correlation import centre_and_scale, constant_units, paired_correlations
+from lib.crossval import copies, grouped_order, k_folds, silent_units
 from lib.features import seeded
 from lib.geometry import participation_ratio
 from lib.joint_sae import padded
 from lib.pairings import GEOMETRY, MATCHING, RIDGE, Held, Pairing, score, values
 from lib.sae import PART, Recipe, TopKSAE, batches, explained_variance, fit, untrained
 from lib.training import Training
-from lib.verdict import Findings, Reading, gain, reading
+from lib.verdict import LIMITS, Findings, Reading, gain, reading
 
 MOST_SCANNED = 512  # latents up to which trying several k takes seconds
+MOST_ACTIVE = 128  # latents active at a time that the scan tries
 USUAL_SHARE = 64  # of larger dictionaries one latent in so many is active
 MOST_AXES = 64  # principal and independent axes that are matched; more take minutes to find
-MOST_LATENTS = 1536  # chosen unasked: beyond it the regressions from latents would take longest of all
+MOST_LATENTS = 1536  # chosen unasked, if no network has more units: regressions from latents would take longest of all
+MASSIVE = 5  # median deviations that a unit may have before it is scaled down
+MOST_BYTES = 2**30  # of correlations between units, beyond which the reader is warned
 
 
 class Split(NamedTuple):
     """Responses of both networks, centred and of total variance 1, the smaller one padded with units that answer 0."""
 
-    units: tuple[int, int]
+    units: tuple[int, int]  # that are compared
     fit: torch.Tensor  # (2, stimuli, larger number of units), for the SAEs
     scored: torch.Tensor  # (2, other stimuli, the same), for the scores
+    folds: list[tuple[torch.Tensor, torch.Tensor]]  # of the scored stimuli, on which all scores are read
+    distinct: tuple[int, int] = (
+        0,
+        0,
+    )  # stimuli of either part, copies and groups counted once
+    constant: tuple[int, int] = (0, 0)  # units of a and b left out, as they never change in some part
+    massive: tuple[dict, dict] = ({}, {})  # scaled down: number of the unit, from 0, and its share of the variance
+    halves: torch.Tensor | None = None  # (2 halves of the repeats, 2, scored stimuli, units)
+    repeats: tuple[int, int] = (1, 1)
 
     def of(self, side: int) -> torch.Tensor:
         """The scored responses of network 0 or 1 without padding, `(stimuli, units)`."""
@@ -51,6 +65,7 @@ class Settings(NamedTuple):
     steps: int = 1000
     seeds: int = 2  # SAEs of each network
     first_seed: int = 0
+    ceiling: tuple[float, float] = (1.0, 1.0)  # correlation of a perfect model with the mean unit of a, of b, if known
 
 
 class Measured(NamedTuple):
@@ -58,44 +73,137 @@ class Measured(NamedTuple):
 
     scores: pd.DataFrame  # as `lib.pairings.score`, a seed is an SAE's; "shuffled nn": stimuli of b in another order
     silent: float  # share of trained latents that are 0 throughout some fold and were left out
-    folds: list[tuple[torch.Tensor, torch.Tensor]]  # of the scored stimuli, on which all scores are read
-    constant: tuple[int, int]  # units of a and of b that never change: they score 0 and are counted
+    ceilings: dict[str, float]  # by population, as `n_a`: what noise leaves of a correlation with a perfect model
+    decoders: float  # mean matched cosine of the decoder rows of two SAEs of one network
 
 
 def split_stimuli(
-    y_a: torch.Tensor, y_b: torch.Tensor, share: float, seed: int, device: str | torch.device = "cpu", folds: int = 5
+    y_a: torch.Tensor,
+    y_b: torch.Tensor,
+    share: float = 0.5,
+    seed: int = 0,
+    device: str | torch.device = "cpu",
+    folds: int = 5,
+    groups: torch.Tensor | None = None,
 ) -> Split:
     """Deal stimuli at random: a `share` trains the SAEs, the rest is scored. Centre and scale come from the former.
+
+    Responses are `(stimuli, units)`, or `(stimuli, units, repeats)` of which the mean is compared. `groups`, a number
+    for each stimulus, keeps those of one number together, in one part and one fold, as crops of one photograph or
+    frames of one film; without, copies are found and kept together. Units that are constant in the SAEs' part or in
+    some fold are left out, and those of more than MASSIVE median deviations are scaled down to that.
 
     Raises ValueError on bad input, for a network whose units never change, and unless the SAEs have ten stimuli or
     more and each of the `folds` of the scores four.
     """
-    check_pair(y_a.float(), y_b.float(), names=("a", "b"))
-    if y_a.ndim != 2 or y_b.ndim != 2:
-        raise ValueError(f"a has shape {tuple(y_a.shape)}, b {tuple(y_b.shape)}: give (stimuli, units) of each")
+    trials, y = _checked(y_a, y_b, share, folds)
+    groups = _groups(y, groups)
+    at, parts = _dealt(groups, share, seed, folds)
+    kept = [_changing(one, name, at, parts) for one, name in zip(y, "ab", strict=True)]
+    tamed = [_tame(one[at[0]], keep) for one, keep in zip(y, kept, strict=True)]
+    units, gone = [int(keep.sum()) for keep in kept], [int((~keep).sum()) for keep in kept]
+    plan = list(zip(y, [factor for factor, _ in tamed], kept, strict=True))
+    whole = _prepared(y, plan).to(device)
+    centre, scale = centre_and_scale(whole[:, at[0]])
+    return Split(
+        units=(units[0], units[1]),
+        fit=(whole[:, at[0]] - centre) / scale,
+        scored=(whole[:, at[1]] - centre) / scale,
+        folds=parts,
+        distinct=(len(groups[at[0]].unique()), len(groups[at[1]].unique())),
+        constant=(gone[0], gone[1]),
+        massive=(tamed[0][1], tamed[1][1]),
+        halves=_halves(trials, plan, at[1], centre, scale),
+        repeats=(trials[0].shape[2], trials[1].shape[2]),
+    )
+
+
+def _prepared(responses, plan):
+    """Both networks' responses about the means of `plan`, scaled unit by unit, those kept, padded to one width."""
+    each = zip(responses, plan, strict=True)
+    return padded([((one - y.mean(0)) * factor)[:, keep].float() for one, (y, factor, keep) in each])
+
+
+def _checked(y_a, y_b, share, folds):
+    """Both networks' trials `(stimuli, units, repeats)` and their means over repeats."""
+    trials = [y[:, :, None] if y.ndim == 2 else y for y in (y_a, y_b)]
+    y = [_mean_response(one, name) for one, name in zip(trials, "ab", strict=True)]
+    check_pair(y[0].float(), y[1].float(), names=("a", "b"))
+    _check_counts(len(y[0]), share, folds)
+    return trials, y
+
+
+def _dealt(groups, share, seed, folds):
+    """Stimuli of the SAEs and of the scores, and the folds of the latter."""
+    order, middle = grouped_order(groups, seeded(seed))
+    at = order[middle < share], order[middle >= share]
+    alone = len(groups.unique()) == len(groups)
+    return at, k_folds(len(at[1]), folds, seed, None if alone else groups[at[1]])
+
+
+def _mean_response(trials, name):
+    if trials.ndim != 3 or 0 in trials.shape:
+        raise ValueError(f"{name} has shape {tuple(trials.shape)}: give (stimuli, units) or (stimuli, units, repeats)")
+    y = trials.double().mean(2)
+    if constant_units(y).all():
+        raise ValueError(f"no unit of {name} ever changes: check that its rows are stimuli and its columns units")
+    return y
+
+
+def _check_counts(stimuli, share, folds):
     if not 0 < share < 1 or folds < 2:
         raise ValueError(
             f"share of stimuli for the SAEs {share}, folds {folds}: give 0 < share < 1 and two or more folds"
         )
-    stimuli, fitted = len(y_a), round(share * len(y_a))
+    fitted = round(share * stimuli)
     if fitted < 10 or stimuli - fitted < max(10, 4 * folds):
         raise ValueError(
             f"{stimuli} stimuli, {fitted} of them for the SAEs: these need ten or more, the others ten and four for "
             f"each of {folds} folds; give more stimuli"
         )
-    for name, y in (("a", y_a), ("b", y_b)):
-        if constant_units(y).all():
-            raise ValueError(f"no unit of {name} ever changes: check that its rows are stimuli and its columns units")
-    order = torch.randperm(stimuli, generator=seeded(seed))
-    y = padded([(y - y.double().mean(0)).float() for y in (y_a, y_b)]).to(device)
-    fit, scored = y[:, order[:fitted]], y[:, order[fitted:]]
-    centre, scale = centre_and_scale(fit)
-    if not scale.all():
-        raise ValueError(
-            "no unit of a network changes on the stimuli of the SAEs: give more stimuli, or more varied ones"
-        )
-    fit, scored = (fit - centre) / scale, (scored - centre) / scale
-    return Split((y_a.shape[1], y_b.shape[1]), fit, scored)
+
+
+def _groups(y, groups):
+    """The groups given, or those of copies: stimuli that both networks answer alike."""
+    if groups is None:
+        scaled = [(one - one.mean(0)) * _tame(one, ~constant_units(one))[0] for one in y]
+        return copies(torch.cat([one / one.square().sum(1).mean().sqrt() for one in scaled], 1))
+    if groups.shape != (len(y[0]),):
+        raise ValueError(f"groups have shape {tuple(groups.shape)}: give one number for each of {len(y[0])} stimuli")
+    return groups
+
+
+def _changing(y, name, at, parts):
+    """Units that change in the SAEs' part and in each fold of the others, as latents must; boolean `(units,)`."""
+    each = [y[at[0]], *(y[at[1]][test] for _, test in parts)]
+    kept = ~torch.stack([constant_units(part) for part in each]).any(0)
+    if not kept.any():
+        raise ValueError(f"no unit of {name} changes in every fold: give more stimuli, or more varied ones")
+    return kept
+
+
+def _tame(y, kept):
+    """What each unit is multiplied by, `(units,)`, and the kept ones scaled down, with their share of the variance."""
+    deviation = y.std(0, correction=0) * kept
+    most = MASSIVE * deviation[deviation > 0].median() if (deviation > 0).any() else torch.inf
+    factor = torch.where(deviation > most, most / deviation, 1.0)
+    share = (deviation / deviation.max()).square()
+    return factor, {i: float(share[i] / share.sum()) for i in (factor < 1).nonzero()[:, 0].tolist()}
+
+
+def _halves(trials, plan, at, centre, scale):
+    """Scored responses by halves of the repeats, `(2, 2, stimuli, units)`; None if nothing is repeated.
+
+    Means over the even and the odd repeats, one of an odd number left out; the same twice if there is but one.
+    """
+    if max(one.shape[2] for one in trials) == 1:
+        return None
+    found = []
+    for start in (0, 1):
+        each = [one[:, :, start : one.shape[2] // 2 * 2 : 2] if one.shape[2] > 1 else one for one in trials]
+        half = _prepared([one.double().mean(2) for one in each], plan)[:, at].to(centre.device)
+        found.append((half - centre) / scale)
+    return torch.stack(found)
 
 
 def dimensions(split: Split) -> tuple[float, float]:
@@ -106,8 +214,25 @@ def dimensions(split: Split) -> tuple[float, float]:
 
 
 def latents_by_rule(split: Split) -> int:
-    """Four latents for each unit of the larger network, at most 1,536, and at most one for four stimuli of training."""
-    return max(4, min(4 * max(split.units), MOST_LATENTS, split.fit.shape[1] // 4))
+    """Four latents for each unit of the larger network, one for four distinct stimuli of training, whichever is fewer.
+
+    More than 1,536 only as far as it takes one latent a unit.
+    """
+    units = max(split.units)
+    return max(4, min(4 * units, max(MOST_LATENTS, units), split.distinct[0] // 4))
+
+
+def costs(split: Split, latents: int) -> list[str]:
+    """Sentences for what will take long or much memory, before it does; empty if nothing will."""
+    largest = max(*split.units, latents)
+    size = 2 * len(split.folds) * largest**2 * 4
+    if size < MOST_BYTES:
+        return []
+    return [
+        f"**This is large.** Correlations of {largest} units or latents on {len(split.folds)} folds take "
+        f"{size / 2**30:.1f} GiB, and each of {2 * len(split.folds)} or more assignments of that size minutes: "
+        "give principal axes or a random part of the units, or fewer `latents`."
+    ]
 
 
 def fit_saes(split: Split, settings: Settings) -> Training[TopKSAE]:
@@ -115,13 +240,13 @@ def fit_saes(split: Split, settings: Settings) -> Training[TopKSAE]:
 
     Training that was stopped goes on where it was and ends with the same numbers.
     """
-    latents, k, steps, copies, first = settings
-    lr = 0.01 * (128 / max(128, latents)) ** 0.5  # larger dictionaries take smaller steps
-    recipe = Recipe.ours(latents=latents, k=k, steps=steps, lr=lr)
-    seeds = [1000 * first + i for i in range(2 * copies)]
+    networks = settings.seeds
+    lr = 0.01 * (128 / max(128, settings.latents)) ** 0.5  # larger dictionaries take smaller steps
+    recipe = Recipe.ours(latents=settings.latents, k=settings.k, steps=settings.steps, lr=lr)
+    seeds = [1000 * settings.first_seed + i for i in range(2 * networks)]
     draw = batches(split.fit, recipe.batch)
-    sae = TopKSAE(list(split.units) * copies, recipe, seeds, split.fit.device)
-    return fit(sae, lambda generator: draw(generator).repeat(copies, 1, 1), "saes-own")
+    sae = TopKSAE(list(split.units) * networks, recipe, seeds, split.fit.device)
+    return fit(sae, lambda generator: draw(generator).repeat(networks, 1, 1), "saes-own")
 
 
 def random_saes(sae: TopKSAE, settings: Settings) -> TopKSAE:
@@ -129,29 +254,57 @@ def random_saes(sae: TopKSAE, settings: Settings) -> TopKSAE:
     return untrained(sae, [1000 * settings.first_seed + 900 + i for i in (0, 1)])
 
 
-def choose_k(split: Split, settings: Settings, candidates: list[int], folds: int = 5) -> dict[int, float]:
+def choose_k(split: Split, settings: Settings, candidates: list[int]) -> dict[int, float]:
     """For each number of active latents, how well SAEs of one network but another seed agree; no pair is compared.
 
-    The mean over both networks of soft-matching, on stimuli of the SAEs' part; trained for a quarter of the steps.
-    Numbers that leave an SAE without an active latent in some fold are out; raises ValueError if all do.
+    The mean over both networks of soft-matching, on stimuli of the SAEs' part, of SAEs trained for all the steps: with
+    fewer the smallest k look best. While the best is the smallest or the largest tried, half or twice as many are tried
+    too. A k is out if a share of more than `most_silent` of the latents is silent in some fold, or all are; raises
+    ValueError if no k is left.
     """
-    agreement, y = {}, split.fit[:, :5000]
-    parts = k_folds(y.shape[1], folds)
-    for k in candidates:
-        sae = fit_saes(split, settings._replace(k=k, seeds=2, steps=max(1, settings.steps // 4))).model
-        try:
-            codes = active_codes(sae, y, parts)
-        except ValueError:
-            continue
-        agreement[k] = float(latents_match(codes, parts, (0, 2), (1, 3)).mean())
+    agreement, tried = {}, set()
+    while wanted := [
+        k for k in _extended(candidates, agreement) if k not in tried and k <= max(1, settings.latents // 2)
+    ]:
+        tried |= {*wanted}
+        agreement |= {k: found for k in wanted if (found := _seed_agreement(split, settings._replace(k=k))) is not None}
+        if not agreement:
+            candidates = [2 * max(tried)]
     if not agreement:
-        raise ValueError(f"with k of {candidates} no latent fires in every fold: give k, fewer latents or more stimuli")
-    return agreement
+        raise ValueError(f"with k of {sorted(tried)} most latents are silent: give k, fewer latents or more stimuli")
+    return dict(sorted(agreement.items()))
+
+
+def _extended(candidates, agreement):
+    """Numbers to try next: the candidates, then what lies beyond the best, if that is the first or the last."""
+    if not agreement:
+        return candidates
+    best = max(agreement, key=lambda k: agreement[k])
+    beyond = [best // 2] * (best == min(agreement)) + [2 * best] * (best == max(agreement))
+    return [k for k in beyond if 1 <= k <= MOST_ACTIVE]
+
+
+def _seed_agreement(split, settings):
+    y, sae = split.fit[:, :5000], fit_saes(split, settings._replace(seeds=2)).model
+    parts = k_folds(y.shape[1], len(split.folds))
+    try:
+        codes = active_codes(sae, y, parts)
+    except ValueError:
+        return None
+    if min(code.shape[1] for code in codes) < (1 - LIMITS["most_silent"]) * settings.latents:
+        return None
+    return float(latents_match(codes, parts, (0, 2), (1, 3)).mean())
 
 
 def k_candidates(latents: int) -> list[int]:
-    """One latent in 64, in 32, in 16 and in 8, as numbers from 1 to 128."""
-    return sorted({min(128, max(1, latents // share)) for share in (64, 32, 16, 8)})
+    """One latent in 64, in 32 and in 16, as numbers from 1 to MOST_ACTIVE; the scan goes on from there."""
+    return sorted({min(MOST_ACTIVE, max(1, latents // share)) for share in (64, 32, 16)})
+
+
+def all_codes(sae: TopKSAE, y: torch.Tensor) -> torch.Tensor:
+    """Each SAE's codes of `y: (2, stimuli, units)`, `(models, stimuli, latents)`."""
+    copies = len(sae.encoder) // 2
+    return torch.cat([sae.latents(part.repeat(copies, 1, 1)) for part in y.split(PART, 1)], 1)
 
 
 def active_codes(sae: TopKSAE, y: torch.Tensor, folds: list) -> list[torch.Tensor]:
@@ -159,12 +312,15 @@ def active_codes(sae: TopKSAE, y: torch.Tensor, folds: list) -> list[torch.Tenso
 
     Raises ValueError if none is left.
     """
-    copies = len(sae.encoder) // 2
-    codes = torch.cat([sae.latents(part.repeat(copies, 1, 1)) for part in y.split(PART, 1)], 1)
-    active = [code[:, ~silent_units(code, folds)] for code in codes]
-    if not all(code.shape[1] for code in active):
+    codes = all_codes(sae, y)
+    active = [~silent_units(code, folds) for code in codes]
+    _check_active(active)
+    return [code[:, on] for code, on in zip(codes, active, strict=True)]
+
+
+def _check_active(active):
+    if not all(on.any() for on in active):
         raise ValueError("no latent of an SAE fires in every fold: give fewer latents, a larger k or more stimuli")
-    return active
 
 
 def latents_match(codes: list[torch.Tensor], folds: list, *models: tuple[int, int]) -> torch.Tensor:
@@ -174,37 +330,86 @@ def latents_match(codes: list[torch.Tensor], folds: list, *models: tuple[int, in
     return values(score(held, pairings), "soft", "ss")
 
 
-def plain_features(split: Split, latents: int, seed: int = 0) -> dict[str, torch.Tensor]:
-    """Features that know nothing of features, of the scored stimuli, by letter and network as `d_a`.
+def plain_features(split: Split, latents: int, seed: int = 0) -> dict:
+    """What makes features that know nothing of features, by letter and network as `d_a`, fitted on the SAEs' part.
 
     As many random ones as latents; products where they are not too many; as many axes as both networks have.
     """
     found, axes = {}, min(*split.units, MOST_AXES)
     for i, side in enumerate("ab"):
-        fit, scored = split.fit[i, :, : split.units[i]], split.of(i)
-        made = {"d": random_relu(fit, latents, seed + i), "p": pca(fit, axes)}
+        y = split.fit[i, :, : split.units[i]]
+        made = {"d": random_relu(y, latents, seed + i), "p": pca(y, axes)}
         with warnings.catch_warnings():  # components that have not converged serve as a control too
             warnings.simplefilter("ignore")
-            made["i"] = ica(fit, axes, seed)
+            made["i"] = ica(y, axes, seed)
         if quadratic_count(max(split.units)) <= MOST:
-            made["q"] = quadratic(fit)
-        found |= {f"{letter}_{side}": features(scored) for letter, features in made.items()}
+            made["q"] = quadratic(y)
+        found |= {f"{letter}_{side}": features for letter, features in made.items()}
     return found
 
 
-def measure(split: Split, sae: TopKSAE, control: TopKSAE, folds: int = 5, seed: int = 0) -> Measured:
+def populations(units: tuple[int, int], y: torch.Tensor, models: dict[str, TopKSAE], plain: dict) -> dict:
+    """Every population of responses `y: (2, stimuli, units)` by name: `n_a`, `s0_a` and so on, `r_a`, plain ones."""
+    found = {f"n_{side}": y[i, :, : units[i]] for i, side in enumerate("ab")}
+    for letter, sae in models.items():
+        for i, code in enumerate(all_codes(sae, y)):
+            number = i // 2 if letter == "s" else ""
+            found[f"{letter}{number}_{'ab'[i % 2]}"] = code
+    return found | {name: features(found[f"n_{name[-1]}"]) for name, features in plain.items()}
+
+
+def reliabilities(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor], repeats: tuple) -> dict[str, float]:
+    """What noise leaves of the correlation with a perfect model, for each population; the mean over its units.
+
+        ceiling = sqrt(f r / (1 + (f - 1) r)),   f = repeats / repeats in a half
+
+    r is the correlation of a unit, or latent, over the stimuli between two halves of the repeats (Spearman and Brown).
+    """
+
+    def ceiling(name):
+        count = repeats["ab".index(name[-1])]
+        if count == 1:
+            return 1.0
+        r, f = paired_correlations(first[name].double(), second[name].double()).clamp(0), count / (count // 2)
+        return float((f * r / (1 + (f - 1) * r)).sqrt().mean())
+
+    return {name: ceiling(name) for name in first}
+
+
+def measure(split: Split, sae: TopKSAE, control: TopKSAE, settings: Settings) -> Measured:
     """Every score on the scored stimuli."""
-    parts = k_folds(split.scored.shape[1], folds, seed)
+    parts, seed = split.folds, settings.first_seed
     order = torch.randperm(split.scored.shape[1], generator=seeded(seed + 1))
-    n = {"n_a": split.of(0), "n_b": split.of(1)}
-    codes, random = (active_codes(model, split.scored, parts) for model in (sae, control))
-    latents = {f"s{i // 2}_{'ab'[i % 2]}": code for i, code in enumerate(codes)}
-    shuffled = {"n_shuffled": n["n_b"][order], "s_shuffled": latents["s0_b"][order]}
-    plain = plain_features(split, sae.recipe.latents, seed)
-    held = Held(n | latents | plain | dict(zip(("r_a", "r_b"), random, strict=True)) | shuffled, parts)
-    kept = sum(code.shape[1] for code in codes) / (len(codes) * sae.encoder.shape[-1])
-    constant_a, constant_b = (int(constant_units(y).sum()) for y in n.values())
-    return Measured(score(held, wanted(len(codes) // 2, "q_a" in plain)), 1 - kept, parts, (constant_a, constant_b))
+    plain, models = plain_features(split, sae.recipe.latents, seed), {"s": sae, "r": control}
+    found = populations(split.units, split.scored, models, plain)
+    active = {name: ~silent_units(code, parts) for name, code in found.items() if name[0] in "sr"}
+    _check_active(active.values())
+    ceilings: dict[str, float] = dict.fromkeys(found, 1.0) | {"n_a": settings.ceiling[0], "n_b": settings.ceiling[1]}
+    if split.halves is not None:
+        halves = [populations(split.units, half, models, plain) for half in split.halves]
+        halves = [half | {name: half[name][:, on] for name, on in active.items()} for half in halves]
+        ceilings = reliabilities(*halves, split.repeats)
+    found |= {name: found[name][:, on] for name, on in active.items()}
+    shuffled = {"n_shuffled": found["n_b"][order], "s_shuffled": found["s0_b"][order]}
+    count, trained = len(sae.encoder) // 2, torch.stack([on for name, on in active.items() if name[0] == "s"])
+    scores = score(Held(found | shuffled, parts), wanted(count, "q_a" in plain))
+    return Measured(scores, float((~trained).double().mean()), ceilings, decoder_agreement(sae, trained))
+
+
+def decoder_agreement(sae: TopKSAE, active: torch.Tensor) -> float:
+    """How alike the dictionaries of two SAEs of one network are: mean cosine of matched decoder rows, of any sign.
+
+        (1 / L) max_perm sum_l |cos(d_l, d'_perm(l))|
+
+    over the L latents of the SAE that has fewer `active` ones, `(models, latents)`; the mean over both networks and all
+    further seeds. Source: the pairwise dictionary mean correlation coefficient of Song et al. 2025.
+    """
+    rows = normalize(sae.decoder.detach().double(), dim=2).cpu()
+    found = []
+    for i in range(2, len(rows)):
+        cosine = (rows[i % 2][active[i % 2].cpu()] @ rows[i][active[i].cpu()].mT).abs()
+        found.append(cosine[linear_sum_assignment(cosine, maximize=True)].mean())
+    return float(torch.stack(found).mean())
 
 
 def wanted(seeds: int, products: bool) -> list[Pairing]:
@@ -245,12 +450,18 @@ class Analysis(NamedTuple):
     reading: Reading
 
 
-def analyse(y_a: torch.Tensor, y_b: torch.Tensor, settings: Settings, device: str | torch.device = "cpu") -> Analysis:
-    """The whole way from responses `(stimuli, units)` to a reading. Raises ValueError on bad input."""
-    split = split_stimuli(y_a, y_b, 0.5, settings.first_seed, device)
+def analyse(
+    y_a: torch.Tensor,
+    y_b: torch.Tensor,
+    settings: Settings,
+    device: str | torch.device = "cpu",
+    groups: torch.Tensor | None = None,
+) -> Analysis:
+    """The whole way from responses as `split_stimuli` takes them to a reading. Raises ValueError on bad input."""
+    split = split_stimuli(y_a, y_b, 0.5, settings.first_seed, device, groups=groups)
     settings, agreement = settle(split, settings)
     training, half = fit_saes(split, settings), fit_half(split, settings)
-    measured = measure(split, training.model, random_saes(training.model, settings), seed=settings.first_seed)
+    measured = measure(split, training.model, random_saes(training.model, settings), settings)
     found = findings(split, settings, training, half, measured)
     return Analysis(split, settings, agreement, training, half, measured, found, reading(found))
 
@@ -309,38 +520,89 @@ def explained(split: Split, sae: TopKSAE) -> tuple[torch.Tensor, torch.Tensor]:
 def findings(
     split: Split, settings: Settings, training: Training[TopKSAE], half: Training[TopKSAE], measured: Measured
 ) -> Findings:
-    """The numbers for a reading; ridge scores are means of both directions."""
-    soft = {ab: values(measured.scores, "soft", ab) for ab in ("nn", "ss", "rs", "aa", "bb", "ra", "rb", "pp", "ii")}
-    plain = [ab for ab in ("dn", "qn") if ab in set(measured.scores.pairing)]
-    both = {ab: [values(measured.scores, metric, ab) for metric in RIDGE] for ab in ("nn", "sn", "rn", *plain)}
-    ridge = {ab: (forth + back) / 2 for ab, (forth, back) in both.items()}
-    axes = max(soft["pp"], soft["ii"], key=lambda one: float(one.mean()))
-    nonlinear = max((ridge[ab] for ab in plain), key=lambda one: float(one.mean()))
+    """The numbers for a reading; ridge scores are means of both directions, and all are shares of the ceilings."""
     fit, seen = explained(split, training.model)
-    folds = measured.folds
-    matched = latents_match(active_codes(half.model, split.scored, folds), folds, (0, 1))
+    matched = latents_match(active_codes(half.model, split.scored, split.folds), split.folds, (0, 1))
+    ss = values(measured.scores, "soft", "ss")[0].mean()
     return Findings(
         units=split.units,
         dimensions=dimensions(split),
         stimuli=(split.fit.shape[1], split.scored.shape[1]),
+        distinct=split.distinct,
         latents=settings.latents,
-        soft_nn=float(soft["nn"].mean()),
-        soft_ss=float(soft["ss"].mean()),
-        ridge_nn=float(ridge["nn"].mean()),
-        ridge_sn=float(ridge["sn"].mean()),
-        match_gain=gain(soft["ss"], soft["nn"]),
-        match_over_random=gain(soft["ss"], soft["rs"]),
-        match_over_axes=gain(soft["ss"], axes),
-        ridge_gain=gain(ridge["sn"], ridge["nn"]),
-        ridge_over_random=gain(ridge["sn"], ridge["rn"]),
-        ridge_over_plain=gain(ridge["sn"], nonlinear),
-        stable=float(soft["aa"].mean() + soft["bb"].mean()) / 2,
-        stable_random=float(soft["ra"].mean() + soft["rb"].mean()) / 2,
+        k=settings.k,
+        **_compared(split, measured),
+        over_chance=_over_chance(measured.scores),
+        decoders=measured.decoders,
         explained=float(seen.mean()),
         explained_fit=float(fit.mean()),
         explained_rise=float(seen[:2].mean() - explained(split, half.model)[1].mean()),
-        match_rise=float(soft["ss"][0].mean() - matched.mean()),
+        match_rise=float(ss - matched.mean()) / _ceiling(measured, "ss"),
         silent=measured.silent,
         chance=max(map(abs, chance(measured.scores).values())),
-        constant=measured.constant,
+        constant=split.constant,
+        massive=split.massive,
+        ceilings=(measured.ceilings["n_a"], measured.ceilings["n_b"]),
     )
+
+
+def _compared(split, measured) -> dict:
+    """The findings that compare populations."""
+    soft, ridge = shares(measured, "soft"), ridge_shares(measured)
+    narrow = shares(measured, "semi_ab" if split.units[0] <= split.units[1] else "semi_ba")
+    match_gain = gain(soft["ss"], soft["nn"])
+    if split.units[0] != split.units[1]:  # one to one, a wider network cannot be matched; each unit of the narrower can
+        match_gain = min(match_gain, gain(narrow["ss"], narrow["nn"]))
+    mean = {ab: float(one.mean()) for ab, one in soft.items()}
+    return {
+        "soft_nn": mean["nn"],
+        "soft_ss": mean["ss"],
+        "semi_nn": float(narrow["nn"].mean()),
+        "ridge_nn": float(ridge["nn"].mean()),
+        "ridge_sn": float(ridge["sn"].mean()),
+        "match_gain": match_gain,
+        "match_over_random": gain(soft["ss"], soft["rs"]),
+        "match_over_axes": gain(soft["ss"], _better(soft["pp"], soft["ii"])),
+        "ridge_gain": gain(ridge["sn"], ridge["nn"]),
+        "ridge_over_random": gain(ridge["sn"], ridge["rn"]),
+        "ridge_over_plain": gain(ridge["sn"], _better(*(ridge[ab] for ab in ("dn", "qn") if ab in ridge))),
+        "stable": (mean["aa"] + mean["bb"]) / 2,
+        "stable_random": (mean["ra"] + mean["rb"]) / 2,
+        "seed_share": mean["ss"] / max(mean["aa"] * mean["bb"], 1e-12) ** 0.5,
+    }
+
+
+def shares(measured: Measured, metric: str) -> dict[str, torch.Tensor]:
+    """Scores of a matching metric by pairing, as shares of what noise leaves; `(seeds, folds)` each."""
+    names = ("nn", "ss", "rs", "aa", "bb", "ra", "rb", "pp", "ii")
+    return {ab: values(measured.scores, metric, ab) / _ceiling(measured, ab) for ab in names}
+
+
+def ridge_shares(measured: Measured) -> dict[str, torch.Tensor]:
+    """Ridge scores by pairing, the mean of both directions, as shares of what noise in the targets leaves."""
+    names = [ab for ab in ("nn", "sn", "rn", "dn", "qn") if ab in {*measured.scores.pairing}]
+    ceilings = dict(zip(RIDGE, (measured.ceilings[name] or 1.0 for name in ("n_b", "n_a")), strict=True))
+    each = {ab: [values(measured.scores, way, ab) / ceilings[way] for way in RIDGE] for ab in names}
+    return {ab: (forth + back) / 2 for ab, (forth, back) in each.items()}
+
+
+def _ceiling(measured, pairing):
+    """Product of the ceilings of the two populations; 1 where there is nothing left to divide by."""
+    sides = {"aa": ("s_a", "s_a"), "bb": ("s_b", "s_b"), "ra": ("r_a", "s_a"), "rb": ("r_b", "s_b")}
+    names = sides.get(pairing, (f"{pairing[0]}_a", f"{pairing[1]}_b"))
+    found = 1.0
+    for name in names:
+        each = [one for key, one in measured.ceilings.items() if (key[0], key[-1]) == (name[0], name[-1])]
+        found *= sum(each) / len(each)
+    return found or 1.0
+
+
+def _better(*scores):
+    return max(scores, key=lambda one: float(one.mean()))
+
+
+def _over_chance(scores):
+    """How far units and latents exceed shuffled stimuli, by the score that does so most clearly."""
+    pairs = [("soft", "nn"), ("ridge_ab", "nn"), ("soft", "ss")]
+    found = [gain(values(scores, metric, ab)[:1], values(scores, metric, f"shuffled {ab}")) for metric, ab in pairs]
+    return max(found, key=lambda one: one.mean / max(one.error, 1e-9))

@@ -6,7 +6,7 @@ from helpers import NO_GPU, close, normal, refuses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.crossval import k_folds, silent_units, summarise
+from lib.crossval import copies, k_folds, silent_units, summarise
 
 
 @given(stimuli=st.integers(4, 60), data=st.data())
@@ -39,6 +39,43 @@ def test_drawing_folds_leaves_the_global_generator_alone():
 @pytest.mark.parametrize(("stimuli", "folds"), [(10, 1), (10, 0), (10, -2), (10, 6), (9, 5), (0, 5), (1, 2)])
 def test_folds_out_of_range_are_refused(stimuli, folds):
     refuses(f"{folds} folds of {stimuli} stimuli", f"choose from 2 to {stimuli // 2} folds", k_folds, stimuli, folds)
+
+
+@given(sizes=st.lists(st.integers(1, 4), min_size=12, max_size=30), folds=st.integers(2, 4), seed=st.integers(0, 5))
+def test_stimuli_of_one_group_are_in_one_fold(sizes, folds, seed):
+    groups = torch.arange(len(sizes)).repeat_interleave(torch.tensor(sizes))[torch.randperm(sum(sizes))]
+    found = k_folds(len(groups), folds, seed, groups)
+    assert sorted(torch.cat([test for _, test in found]).tolist()) == list(range(len(groups)))
+    for train, test in found:
+        assert not {*groups[train].tolist()} & {*groups[test].tolist()}
+        assert len(train) + len(test) == len(groups) and abs(len(test) - len(groups) / folds) <= 4
+
+
+def test_groups_too_large_for_the_folds_are_refused():
+    refuses("groups of 40 stimuli", "smaller groups", k_folds, 40, 5, 0, torch.arange(40) // 20)
+
+
+@pytest.mark.parametrize("units", [1, 3, 50])
+@pytest.mark.parametrize("noise", [0.0, 0.001])
+def test_copies_are_found_wherever_they_stand(units, noise):
+    y = normal(200, max(units, 3), seed=1)
+    y = torch.cat([y, y[:60] + noise * normal(60, max(units, 3), seed=2), y[:60]])[:, : max(units, 3)]
+    order = torch.randperm(320, generator=torch.Generator().manual_seed(3))
+    found, truth = copies(y[order]), torch.cat([torch.arange(200), torch.arange(60), torch.arange(60)])[order]
+    same = found[:, None] == found
+    assert (same[truth[:, None] == truth]).all()
+    others = same & (truth[:, None] != truth)
+    assert others.double().mean() < 1e-4  # by chance, in few dimensions
+
+
+def test_what_recurs_or_has_few_dimensions_is_no_copy():
+    assert len(copies(normal(500, 40)).unique()) == 500
+    assert len(copies(normal(3000, 1) * torch.ones(20, dtype=torch.float64)).unique()) == 3000
+    silent = normal(500, 10)
+    silent[:200] = 0
+    assert len(copies(silent).unique()) == 500
+    many = normal(30, 10).repeat(20, 1)
+    assert len(copies(many).unique()) == 30
 
 
 def test_a_unit_silent_in_one_test_fold_only_is_found():

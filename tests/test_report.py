@@ -5,7 +5,7 @@ import sys
 
 import pytest
 import torch
-from helpers import close, normal, refuses, rotation
+from helpers import around, close, normal, refuses, rotation
 from torch.utils._python_dispatch import TorchDispatchMode
 
 import lib.report
@@ -13,6 +13,7 @@ import lib.training
 from lib.crossval import k_folds
 from lib.features import bernoulli_uniform, seeded
 from lib.geometry import linear_cka
+from lib.known_pairs import pair
 from lib.matching import semi_matching_score, soft_matching_score
 from lib.pairings import values
 from lib.regression import ridge_score
@@ -22,6 +23,7 @@ from lib.report import (
     analyse,
     chance,
     choose_k,
+    costs,
     dimensions,
     explained,
     findings,
@@ -58,13 +60,105 @@ def test_superposed_features_are_hidden_from_units_and_found_by_latents():
     assert found.findings.stable > found.findings.stable_random + 0.2
 
 
-def test_a_shared_nonlinearity_is_not_read_as_superposition():
-    """Nothing is sparse here: units are smooth functions of three Gaussian variables that both networks see."""
-    x = normal(2400, 3, dtype=torch.float32)
-    a, b = torch.tanh(x @ normal(3, 24, seed=1).float()), torch.cos(x @ normal(3, 24, seed=2).float())
-    found = analyse(a, b, SMALL)
-    assert found.findings.ridge_gain.direction == "up" and found.findings.ridge_over_plain.direction == "down"
-    assert found.reading.verdict is Verdict.NONLINEAR
+@pytest.mark.parametrize("name", ["tanh and cos", "places in two dimensions", "products of dense units"])
+def test_a_shared_nonlinearity_is_not_read_as_superposition(name):
+    """Nothing is sparse there: units are smooth functions of a few variables that both networks see."""
+    assert analyse(*pair(name, 0, (20, 1600)), Settings(40, 3, 250)).reading.verdict.answer != "yes"
+
+
+def test_a_massive_unit_is_scaled_down_and_told():
+    y_a, y_b = pair("match, but for a massive unit", 0, (16, 1200))
+    split = split_stimuli(y_a, y_b)
+    assert [*split.massive[0]] == [*split.massive[1]] == [16] and split.massive[0][16] > 0.99
+    variance = split.fit.var(1, correction=0)
+    close(variance.sum(1), [1, 1], 1e-4)
+    assert variance[:, 16].max() < 0.7 and variance[:, :16].min() > 0.01
+    found = analyse(y_a, y_b, Settings(34, 3, 200))
+    assert found.reading.verdict is Verdict.ALIGNED and "number 16" in found.reading.markdown()
+    assert found.findings.silent < 0.3
+    assert split_stimuli(y_a[:, :16], y_b[:, :16]).massive == ({}, {})
+
+
+def test_dead_units_are_left_out_as_silent_latents_are():
+    y_a, y_b = pair("match, but for dead units", 0, (20, 1200))
+    y_a[0, y_a.std(0) == 0] = 1.0  # fire once, and are silent in all folds but one
+    found = analyse(y_a, y_b, Settings(24, 3, 100))
+    assert found.findings.constant == (8, 8) and found.split.units == (12, 12)
+    assert found.reading.verdict is Verdict.ALIGNED and "8 of a and 8 of b" in found.reading.markdown()
+    y_b[: len(y_b) - 1] = 0
+    refuses("no unit of b changes in every fold", "more stimuli", split_stimuli, y_a, y_b)
+
+
+def test_weak_sharing_is_more_than_nothing():
+    z = normal(3000, 96, dtype=torch.float32)
+    a, b = (
+        torch.cat([z[:, :3], z[:, start : start + 45]], 1) @ normal(48, 24, seed=start).float() for start in (3, 50)
+    )
+    found = analyse(a, b, Settings(48, 3, 60))
+    assert max(found.findings.soft_nn, found.findings.ridge_nn) < 0.15
+    assert found.reading.verdict.answer == "cannot tell" and "beyond chance" not in found.reading.markdown()
+    apart = analyse(a, b[torch.randperm(3000, generator=seeded(1))], Settings(48, 3, 60))
+    assert apart.reading.verdict is Verdict.UNRELATED
+
+
+def test_repeats_tell_noise_from_difference():
+    y_a, y_b = pair("same voxels, half noise, repeats", 0, (12, 1200))
+    settings = Settings(24, 3, 60)
+    found = analyse(y_a, y_b, settings)
+    assert found.reading.verdict is Verdict.ALIGNED and 0.97 < found.findings.soft_nn < 1.03
+    close(found.findings.ceilings, [0.8**0.5] * 2, 0.02)  # of the mean of four repeats of reliability .5
+    means = y_a.mean(2), y_b.mean(2)
+    alone = analyse(*means, settings)
+    assert alone.findings.soft_nn < 0.85 and alone.reading.verdict is not Verdict.ALIGNED
+    given = analyse(*means, settings._replace(ceiling=(0.8**0.5, 0.8**0.5)))
+    close(given.findings.soft_nn, alone.findings.soft_nn / 0.8, 1e-6)
+    assert given.reading.verdict is Verdict.ALIGNED and "0.894 in a" in given.reading.markdown()
+    one = split_stimuli(y_a, means[1])  # repeats of one network only
+    assert one.repeats == (4, 1) and torch.equal(one.halves[0, 1], one.halves[1, 1])
+
+
+def test_spike_counts_of_the_same_cells_match():
+    found = analyse(*pair("same cells, spike counts", 0, (12, 1600)), Settings(24, 3, 60))
+    assert found.reading.verdict is Verdict.ALIGNED and max(found.findings.ceilings) < 0.95
+
+
+@pytest.mark.parametrize("name", ["unrelated, three copies", "unrelated, superposed, near copies"])
+def test_copies_are_kept_together_and_teach_nothing(name):
+    y_a, y_b = pair(name, 0, (12, 1500))
+    found = analyse(y_a, y_b, Settings(24, 3, 60))
+    assert found.reading.verdict is Verdict.UNRELATED and found.findings.distinct == (250, 250)
+    assert "1500 in all, and 500 counted once" in found.reading.markdown()
+
+
+def test_groups_that_are_given_are_kept_together():
+    y, groups = torch.arange(120.0)[:, None] + normal(120, 2, dtype=torch.float32), torch.arange(120) // 6
+    split = split_stimuli(y, y, groups=groups)
+    assert sum(split.distinct) == 20 and split.fit.shape[1] % 6 == 0
+    for train, test in split.folds:
+        first, other = (split.of(0)[at] for at in (train, test))
+        assert len(test) % 6 == 0 and torch.cdist(first, other).min() > 0
+
+
+def test_few_stimuli_leave_no_basis():
+    found = analyse(*pair("few stimuli", 0, (40, 300)), Settings(120, 3, 150)).reading
+    assert found.verdict is Verdict.UNDECIDED and any("Few stimuli" in doubt for doubt in found.doubts)
+
+
+def test_units_that_are_all_found_in_a_wider_network_match_already():
+    found = analyse(*pair("match, and mixes beside", 0, (12, 1000)), Settings(36, 3, 60))
+    assert found.findings.soft_nn < 0.7 and found.reading.verdict is Verdict.ALIGNED
+    assert "has its match in the other" in found.reading.markdown()
+
+
+@pytest.mark.parametrize("mean", [1e7, 1e9])
+def test_large_means_and_tiny_tails_keep_their_digits(mean):
+    y, bare = around(mean, 400, 6)
+    split = split_stimuli(y, y)
+    close(split.scored, split_stimuli(bare, bare).scored, 1e-5)
+    tiny = normal(400, 6, dtype=torch.float32)
+    tiny[:, 2] *= 1e-24
+    scores = scored(split_stimuli(tiny, tiny), Settings(8, 2, 4)).scores
+    close(values(scores, "soft", "nn"), torch.ones(1, 5), 1e-5)
 
 
 def test_sparse_features_that_are_only_rotated_are_found_by_independent_axes_as_well():
@@ -96,8 +190,8 @@ def test_networks_of_different_sizes_are_compared_as_they_are():
     y_b[:, 3] = 2.0
     found = analyse(y_a, y_b, SMALL)
     n_a, n_b = found.split.of(0), found.split.of(1)
-    assert (n_a.shape[1], n_b.shape[1]) == (16, 12)
-    assert not found.training.model.decoder[1::2, :, 12:].any()
+    assert (n_a.shape[1], n_b.shape[1]) == found.split.units == (16, 11)
+    assert not found.training.model.decoder[1::2, :, 11:].any()
     scores = found.measured.scores
     folds = k_folds(len(n_a))
     first_a, first_b, a, b = active_codes(found.training.model, found.split.scored, folds)
@@ -126,14 +220,17 @@ def test_networks_of_different_sizes_are_compared_as_they_are():
     ):
         close(values(scores, metric, pairing)[-1], wanted.folds, 1e-8)
     close(values(scores, "cka", "ss")[1, 0], linear_cka(a[folds[0][1]], b[folds[0][1]], debiased=True))
-    assert found.measured.constant == (0, 1)
-    assert any("0 of a and 1 of b" in doubt for doubt in found.reading.doubts)
+    assert "0 of a and 1 of b" in found.reading.markdown()
+    semi = [values(scores, "semi_ba", ab).mean() for ab in ("ss", "nn")]  # from the narrower network to the wider one
+    soft = [values(scores, "soft", ab).mean() for ab in ("ss", "nn")]
+    close(found.findings.match_gain.mean, min(float(one[0] - one[1]) for one in (semi, soft)))
+    close(found.findings.semi_nn, semi[1])
 
 
 def test_findings_are_the_numbers_of_their_names():
     made = analyse(*superposed(units=(16, 12)), SMALL)
     found, scores = made.findings, made.measured.scores
-    half = active_codes(made.half.model, made.split.scored, k_folds(1200))
+    half = active_codes(made.half.model, made.split.scored, made.split.folds)
     close(found.match_rise, float(values(scores, "soft", "ss")[0].mean()) - soft_matching_score(*half).mean)
     fit, seen = explained(made.split, made.training.model)
     close([found.explained_fit, found.explained], [fit.mean(), seen.mean()])
@@ -145,7 +242,8 @@ def test_findings_are_the_numbers_of_their_names():
     for given, better, worse in ((found.ridge_gain, "sn", "nn"), (found.ridge_over_random, "sn", "rn")):
         both = (sum(values(scores, f"ridge_{way}", ab) for way in ("ab", "ba")) / 2 for ab in (better, worse))
         close(given.mean, torch.sub(*both).mean())
-    close(found.match_gain.mean, (values(scores, "soft", "ss") - values(scores, "soft", "nn")).mean())
+    aa, bb = (values(scores, "soft", one).mean() for one in ("aa", "bb"))
+    close(found.seed_share, values(scores, "soft", "ss").mean() / (aa * bb).sqrt())
     close(found.stable_random, torch.stack([values(scores, "soft", f"r{side}") for side in "ab"]).mean())
     assert (found.units, found.stimuli, found.latents) == ((16, 12), (1200, 1200), 48)
 
@@ -185,22 +283,53 @@ def test_dimensions_are_those_of_the_units_alone():
     assert 15 < used[0] <= 16 and 3.8 < used[1] <= 4
 
 
-@pytest.mark.parametrize(("stimuli", "wanted"), [(100, 12), (4000, 24)])
-def test_latents_are_four_a_unit_unless_stimuli_are_few(stimuli, wanted):
-    assert latents_by_rule(small_split(stimuli)) == wanted
+@pytest.mark.parametrize(("stimuli", "units", "wanted"), [(100, 6, 12), (4000, 6, 24), (9000, 2000, 1125)])
+def test_latents_are_four_a_unit_unless_stimuli_are_few(stimuli, units, wanted):
+    assert latents_by_rule(small_split()._replace(units=(units, 4), distinct=(stimuli // 2, 9))) == wanted
+
+
+def test_a_dictionary_holds_one_latent_a_unit_where_stimuli_suffice_and_costs_are_told():
+    split = small_split()._replace(units=(2048, 768), distinct=(20_000, 20_000))
+    assert latents_by_rule(split) == 2048 and latents_by_rule(split._replace(units=(768, 768))) == 1536
+    assert costs(split, 2048) == []
+    assert "2.4 GiB" in costs(split._replace(units=(8000, 768)), 250)[0]
 
 
 def test_k_is_the_one_at_which_one_networks_saes_agree():
-    split = split_stimuli(*superposed(stimuli=4000), 0.5, 0)
-    agreement = choose_k(split, Settings(32, 0, 1200, 2), [2, 12])
-    assert agreement[2] > agreement[12] + 0.1
-    unrelated = split_stimuli(superposed(stimuli=4000)[0], normal(4000, 16, dtype=torch.float32), 0.5, 0)
-    assert choose_k(unrelated, Settings(32, 0, 1200, 2), [2])[2] > 0.25  # of each network, never of the pair
-    assert k_candidates(128) == [2, 4, 8, 16] and k_candidates(8) == [1]
-    settings, scanned = settle(split, Settings(32, 0, 40, 2))
-    assert settings.k == max(scanned, key=scanned.get) and list(scanned) == k_candidates(32)
+    split = split_stimuli(*superposed(stimuli=3000), 0.5, 0)
+    agreement = choose_k(split, Settings(32, 0, 400, 2), [2, 6])
+    assert agreement[2] > agreement[6] + 0.1 and 1 in agreement
+    unrelated = split_stimuli(superposed(stimuli=3000)[0], normal(3000, 16, dtype=torch.float32), 0.5, 0)
+    assert choose_k(unrelated, Settings(32, 0, 400, 2), [2])[2] > 0.25  # of each network, never of the pair
+    assert k_candidates(128) == [2, 4, 8] and k_candidates(8) == [1]
     assert settle(split, Settings(1024, 0, 40, 2)) == (Settings(1024, 16, 40, 2), {})
     assert settle(split, Settings(0, 3, 40, 2)) == (Settings(64, 3, 40, 2), {})
+
+
+def test_the_scan_goes_on_beyond_its_ends_at_full_length(monkeypatch):
+    asked = []
+
+    def agreement(best):
+        return lambda split, settings: asked.append(settings) or -abs(settings.k - best)
+
+    for best, wanted in ((16, [2, 4, 8, 16, 32]), (1, [1, 2, 4, 8]), (4, [2, 4, 8]), (200, [2, 4, 8, 16, 32, 64, 128])):
+        monkeypatch.setattr(lib.report, "_seed_agreement", agreement(best))
+        assert [*choose_k(small_split(), Settings(512, 0, 77), [2, 4, 8])] == wanted
+    assert {one.steps for one in asked} == {77}
+    chosen, scanned = settle(small_split(), Settings(128, 0, 77))
+    assert chosen.k == max(scanned, key=scanned.get)
+
+
+def test_a_dictionary_that_collapsed_cannot_win(monkeypatch):
+    split = split_stimuli(*superposed(stimuli=1000), 0.5, 0)
+    match, few = lib.report.active_codes, {1: 0.4, 2: 0.9}
+    monkeypatch.setattr(lib.report, "latents_match", lambda codes, *others: torch.tensor(1.0 / codes[0].shape[1]))
+    monkeypatch.setattr(
+        lib.report,
+        "active_codes",
+        lambda sae, *others: [code[:, : int(few.get(sae.recipe.k, 1) * 32)] for code in match(sae, *others)],
+    )
+    assert 1 not in choose_k(split, Settings(32, 0, 8), [1, 2])
 
 
 def test_latents_silent_throughout_a_fold_are_left_out():
@@ -210,7 +339,7 @@ def test_latents_silent_throughout_a_fold_are_left_out():
         sae.encoder_bias[2, :, 3] = -100
     codes = active_codes(sae, split.scored, k_folds(200))
     assert [code.shape for code in codes] == [(200, 8), (200, 8), (200, 7), (200, 8)]
-    close(measure(split, sae, random_saes(sae, settings)).silent, 1 / 32)
+    close(measure(split, sae, random_saes(sae, settings), settings).silent, 1 / 32)
     with torch.no_grad():
         sae.encoder_bias[1] = -100
     refuses("no latent of an SAE fires", "more stimuli", active_codes, sae, split.scored, k_folds(200))
@@ -222,9 +351,9 @@ def test_saes_of_other_responses_are_others():
     assert not torch.equal(one.decoder, other.decoder)
 
 
-def scored(split, settings, **options):
+def scored(split, settings):
     sae = fit_saes(split, settings).model
-    return measure(split, sae, random_saes(sae, settings), **options)
+    return measure(split, sae, random_saes(sae, settings), settings)
 
 
 def test_half_training_is_the_first_seeds():
@@ -261,8 +390,8 @@ def test_training_that_was_stopped_ends_with_the_same_numbers(store, monkeypatch
 
 
 def test_tables_show_means_and_errors_of_every_score():
-    split, settings = small_split(), Settings(8, 2, 40, 3)
-    table = scored(split, settings, folds=4).scores
+    split = split_stimuli(*(normal(400, m, seed=m, dtype=torch.float32) for m in (6, 4)), 0.5, 0, folds=4)
+    table = scored(split, Settings(8, 2, 40, 3)).scores
     assert not table.isna().any().any()
     one = table[(table.metric == "soft") & (table.pairing == "ss")]
     assert one.groupby("seed").fold.apply(list).tolist() == [[0, 1, 2, 3]] * 3
@@ -280,11 +409,6 @@ def test_reports_need_no_library_of_images():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
-def test_few_stimuli_are_told():
-    y_a, y_b = superposed(stimuli=80)
-    assert any("Few stimuli" in doubt for doubt in analyse(y_a, y_b, Settings(12, 3, 40)).reading.doubts)
-
-
 def test_bad_input_is_refused():
     y = normal(60, 4, dtype=torch.float32)
     refuses("15 stimuli, 8 of them for the SAEs", "give more stimuli", split_stimuli, y[:15], y[:15], 0.5, 0)
@@ -292,14 +416,15 @@ def test_bad_input_is_refused():
     refuses("no unit of b ever changes", "rows are stimuli", split_stimuli, y, torch.ones(60, 2), 0.5, 0)
     refuses("a has 60 stimuli and b has 50", "same stimuli", split_stimuli, y, y[:50], 0.5, 0)
     refuses("b has 1 NaN", "replace", split_stimuli, y, torch.where(y == y.max(), torch.nan, y), 0.5, 0)
-    refuses("a has shape (1, 60, 4)", "give (stimuli, units)", split_stimuli, y[None], y[None], 0.5, 0)
     for share, folds in ((0.0, 5), (1.5, 5), (float("nan"), 5), (0.5, 1)):
         refuses("share of stimuli", "two or more folds", split_stimuli, y, y, share, 0, folds=folds)
     split = split_stimuli(y, y, 0.5, 0)
     refuses("seeds = 1", "two or more", settle, split, Settings(8, 2, 40, 1))
     refuses("sae_steps = 2", "four steps", settle, split, Settings(8, 2, 2, 2))
     refuses("k = 9", "choose", fit_saes, split, Settings(8, 9, 40, 2))
-    refuses("folds", "choose", measure, split, fit_saes(split, Settings(8, 2, 4, 2)).model, None, 20)
+    refuses("groups have shape (3,)", "each of 60 stimuli", split_stimuli, y, y, groups=torch.arange(3))
+    refuses("b has shape (60,)", "repeats", split_stimuli, y, y[:, 0])
+    refuses("leave a fold", "fewer folds", split_stimuli, y, y, groups=torch.arange(60) // 15)
 
 
 def test_a_number_of_active_latents_that_fails_is_out_and_the_others_are_compared(monkeypatch):
@@ -311,8 +436,9 @@ def test_a_number_of_active_latents_that_fails_is_out_and_the_others_are_compare
         return active_codes(sae, *others)
 
     monkeypatch.setattr(lib.report, "active_codes", active)
-    assert list(choose_k(split, Settings(8, 0, 8, 2), [1, 2])) == [2]
-    refuses("with k of [1]", "give k", choose_k, split, Settings(8, 0, 8, 2), [1])
+    assert 1 not in choose_k(split, Settings(8, 0, 8, 2), [1, 2])
+    monkeypatch.setattr(lib.report, "_seed_agreement", lambda *given: None)
+    refuses("with k of [1, 2, 4]", "give k", choose_k, split, Settings(8, 0, 8, 2), [1])
 
 
 class Largest(TorchDispatchMode):
