@@ -81,11 +81,11 @@ def _linked(x, near):
     import numpy as np  # here, as scipy's trees are slow to load
     from scipy.sparse import coo_matrix
     from scipy.sparse.csgraph import connected_components
-    from scipy.spatial import cKDTree
+    from scipy.spatial import KDTree
 
     axes = min(x.shape[1], 8)  # distances of random projections come close to those of all units
     projections = torch.randn(x.shape[1], axes, generator=torch.Generator().manual_seed(0), dtype=x.dtype) / axes**0.5
-    tree = cKDTree((x @ projections.to(x.device)).cpu().numpy())
+    tree = KDTree((x @ projections.to(x.device)).cpu().numpy())
     if tree.count_neighbors(tree, 2 * near) > PAIRS * len(x):
         return torch.zeros(len(x), dtype=torch.int64)
     i, j = torch.from_numpy(tree.query_pairs(2 * near, output_type="ndarray").astype(np.int64)).unbind(1)

@@ -130,7 +130,7 @@ class TopKSAE(Trainable):
         """The codes TopK(x E + c), or with ReLU, of responses `(P, stimuli, N)`; `(P, stimuli, F)`."""
         return self._kept(self.preactivations(x))
 
-    def _kept(self, z, models=slice(None)):
+    def _kept(self, z, models: int | slice = slice(None)):
         return keep_largest(z.relu_() if self.recipe.rectify else z, self.recipe.k)
 
     @torch.no_grad()

@@ -33,7 +33,7 @@ class ThresholdSAE(TopKSAE):
             raise ValueError("aux_printed and dead_after=0 are for TopK alone: leave them out of the recipe")
         super().__init__(units, recipe, seeds, *args, **options)
 
-    def _kept(self, z, models=slice(None)):
+    def _kept(self, z, models: int | slice = slice(None)):
         return torch.where(z > self.threshold[models], z, 0)
 
     def backward(self, x: torch.Tensor) -> dict[str, torch.Tensor]:

@@ -169,7 +169,7 @@ from lib.crossval import k_folds
 from lib.data.extraction import stacked, stored_batches, stored_responses
 from lib.data.nsd import read_nsd
 from lib.data.nsd_simulation import simulate_nsd
-from lib.data.v4 import read_repetitions, read_v4, sessions
+from lib.data.v4 import images_path, read_repetitions, read_v4, sessions
 from lib.features import k_sparse, seeded
 from lib.matching import soft_matching_score
 from lib.projections import gaussian
@@ -202,6 +202,7 @@ authors_epochs: float = 40.0  # passes over the training images for SAEs by the 
 curve_images: list[int] = [125, 250, 500, 1000]  # numbers of images compared, rising
 curve_sae_images: list[int] = [300, 1000, 3000, 20000]  # numbers of SAE training images compared, rising
 v4: str = ""  # folder of the macaque V4 files, empty to skip that part
+v4_sessions: list[str] = []  # two of its sessions to compare, empty for those of the book
 photos: str = ""  # photographs for the SAEs there, as lib.data.images names them
 v4_blocks: list[int] = [4, 7, 10, 12, 15]  # blocks of EfficientNet-Lite0 that are read
 v4_expansion: int = 4  # latents of the SAEs there for each unit
@@ -750,10 +751,10 @@ def read_blocks(pictures):
 
 # %%
 if v4:
-    names = sessions(Path(v4))[:2]
+    names = sessions(Path(v4), v4_sessions)[:2]
     monkey = [read_v4(Path(v4), session) for session in names]
     common = shared_images(*monkey)
-    pictures = [f"zip:{v4}/images_{session}.zip" for session in names] + [photos, f"crops:5:{photos}"]
+    pictures = [f"zip:{images_path(Path(v4), session)}" for session in names] + [photos, f"crops:5:{photos}"]
     blocks = [read_blocks(each) for each in pictures]
 
 # %% [markdown]
