@@ -41,9 +41,10 @@
 # ```
 #
 # This runs the chapter on them, builds the page and opens it. Parameters follow in `ARGS`, for example
-# `ARGS="-p k 32 -p sae_steps 2000"`. The files may be `.npy`, `.npz`, `.pt` or `.safetensors`. If a file holds several
-# arrays, name one after a colon, `first.npz:layer4`. No file is executed: pickled objects are refused. A file that does
-# not fit ends the run with one line that says what is wrong with it and how to mend it.
+# `ARGS="-p k 32 -p sae_steps 2000"`. The files may be `.npy`, `.npz`, `.pt`, `.safetensors`, `.mat`, `.h5`, `.csv` or
+# `.parquet`. If a file holds several arrays, name one after a colon, `first.npz:layer4`. Of maps and tokens say what to
+# read, as `first.npz:layer4:pool`. No file is executed: pickled objects are refused. A file that does not fit ends the
+# run with one line that says what is wrong with it and how to mend it.
 #
 # Or two networks, one layer of each with the position to read, and a set of images:
 #
@@ -454,7 +455,8 @@ told.show()
 # The report was run on {glue:text}`calibration_draws` draws of these, with {glue:text}`latents_a_unit` latents a unit,
 # {glue:text}`k_known` of them active and short training; the scan over $k$, which takes longest, was left out. What it
 # found is kept with the book, and the table says what the rules in force make of it. The limits of the dictionary were
-# set on every second kind, in the order of the file; the other kinds tell how good they are.
+# set on every second kind, in the order of the file; the other kinds tell how good they are. They are not blind: what
+# came of the pairs with answer yes had been seen for both halves when the limits were chosen.
 
 # %% tags=["hide-input"]
 rows = judged(Path(known))
