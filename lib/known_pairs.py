@@ -54,82 +54,82 @@ def pair(name: str, draw: int = 0, size: tuple[int, int] | None = None) -> tuple
     return a.float(), b.float()
 
 
-def normal(*shape, g):
+def _normal(*shape, g):
     return torch.randn(*shape, generator=g)
 
 
-def rotated(y, g):
+def _rotated(y, g):
     """The same in other axes."""
-    return y @ torch.linalg.qr(normal(y.shape[1], y.shape[1], g=g))[0]
+    return y @ torch.linalg.qr(_normal(y.shape[1], y.shape[1], g=g))[0]
 
 
-def permuted(y, g):
+def _permuted(y, g):
     return y[:, torch.randperm(y.shape[1], generator=g)]
 
 
-def mixed(z_a, z_b, units, g):
+def _mixed(z_a, z_b, units, g):
     """Both networks' features in as many dimensions as they have units, drawn anew for each."""
-    return tuple(z @ normal(z.shape[1], m, g=g) / m**0.5 for z, m in zip((z_a, z_b), units, strict=True))
+    return tuple(z @ _normal(z.shape[1], m, g=g) / m**0.5 for z, m in zip((z_a, z_b), units, strict=True))
 
 
-def sparse(stimuli, features, active, g):
+def _sparse(stimuli, features, active, g):
     """Features of which so many are active on average."""
     return bernoulli_uniform(stimuli, features, active / features, g, torch.float32)
 
 
-def superposed(active=2.5, ratio=2.0, wider=1.0, shared=1.0, draw=None):
+def _superposed(active=2.5, ratio=2.0, wider=1.0, shared=1.0, draw=None):
     """Sparse features, `ratio` for each unit of a; b has `wider` as many units and a share of a's features."""
 
     def make(m, stimuli, g):
         n = round(ratio * m)
-        z = draw(stimuli, n, g) if draw else sparse(stimuli, n, active, g)
+        z = draw(stimuli, n, g) if draw else _sparse(stimuli, n, active, g)
         if shared < 1:
-            others = sparse(stimuli, n, active, g)
+            others = _sparse(stimuli, n, active, g)
             z = z, torch.cat([z[:, : round(shared * n)], others[:, round(shared * n) :]], 1)
         else:
             z = z, z
-        return mixed(*z, (m, round(wider * m)), g)
+        return _mixed(*z, (m, round(wider * m)), g)
 
     return make
 
 
-def k_active(k):
+def _k_active(k):
     return lambda stimuli, n, g: k_sparse(stimuli, n, k, g, torch.float32)
 
 
-def unequal(stimuli, n, g):
+def _unequal(stimuli, n, g):
     """Some features are ten times as frequent as others."""
     p = torch.logspace(0, -1, n)
     p = p * 2.5 / p.sum()
     return torch.rand(stimuli, n, generator=g) * (torch.rand(stimuli, n, generator=g) < p)
 
 
-def heavy(stimuli, n, g):
+def _heavy(stimuli, n, g):
     """Values of exponential distribution, as seldom as the others."""
     values = -torch.rand(stimuli, n, generator=g).clamp(min=1e-6).log()
     return values * (torch.rand(stimuli, n, generator=g) < 2.5 / n)
 
 
-def correlated(stimuli, n, g):
+def _correlated(stimuli, n, g):
     """Features in groups of four: that a group is active makes each of its features likely."""
     group = torch.rand(stimuli, math.ceil(n / 4), generator=g) < 4 * 2.5 / n / 2
     on = group.repeat_interleave(4, 1)[:, :n] & (torch.rand(stimuli, n, generator=g) < 0.5)
     return torch.rand(stimuli, n, generator=g) * on
 
 
-def signed(stimuli, n, g):
+def _signed(stimuli, n, g):
     """Entries of either sign: two features where the others have one."""
     z = torch.randn(stimuli, n // 2, generator=g) * (torch.rand(stimuli, n // 2, generator=g) < 2.5 / n)
     return torch.cat([z.relu(), (-z).relu()], 1)
 
 
-def one_of(stimuli, n, g):
+def _one_of(stimuli, n, g):
     """One feature at a time, as classes are, of varying strength."""
     chosen = torch.randint(n, (stimuli,), generator=g)
     return torch.nn.functional.one_hot(chosen, n) * (0.5 + torch.rand(stimuli, 1, generator=g))
 
 
-def then(make, *changes):
+def _then(make, *changes):
     """A pair, and what is done to both networks one after the other."""
 
     def changed(m, stimuli, g):
@@ -141,23 +141,23 @@ def then(make, *changes):
     return changed
 
 
-def both(make):
+def _both(make):
     """One network's responses, as both."""
     return lambda m, stimuli, g: (y := make(m, stimuli, g), y)
 
 
-def noisy(share, repeats=0):
+def _noisy(share, repeats=0):
     """Noise of this share of each unit's variance, drawn for each network, and for each repeat if there are some."""
 
     def add(y, g):
         shape = (*y.shape, repeats) if repeats else y.shape
         size = y.std(0) * (share / (1 - share)) ** 0.5
-        return (y[..., None] + size[:, None] * normal(*shape, g=g)) if repeats else y + size * normal(*shape, g=g)
+        return (y[..., None] + size[:, None] * _normal(*shape, g=g)) if repeats else y + size * _normal(*shape, g=g)
 
     return add
 
 
-def spikes(repeats):
+def _spikes(repeats):
     """Poisson counts at rates that the responses set, a few a stimulus."""
 
     def count(y, g):
@@ -167,76 +167,76 @@ def spikes(repeats):
     return count
 
 
-def dead(y, g):
+def _dead(y, g):
     """Two units of five answer 0 throughout."""
     y = y.clone()
     y[:, torch.randperm(y.shape[1], generator=g)[: 2 * y.shape[1] // 5]] = 0
     return y
 
 
-def massive(y, g):
+def _massive(y, g):
     """One more unit, 30 times the summed deviation of all others, of its own."""
-    return torch.cat([y, 30 * y.std(0).sum() * normal(len(y), 1, g=g)], 1)
+    return torch.cat([y, 30 * y.std(0).sum() * _normal(len(y), 1, g=g)], 1)
 
 
-def copies(times, near=0.0):
+def _copies(times, near=0.0):
     """Each stimulus so many times, in a row, exactly or nearly so."""
 
     def repeat(y, g):
         y = y[: len(y) // times].repeat_interleave(times, 0)
-        return y + near * y.std(0) * normal(*y.shape, g=g)
+        return y + near * y.std(0) * _normal(*y.shape, g=g)
 
     return repeat
 
 
-def rectified(y, g):
+def _rectified(y, g):
     return (y - 0.3 * y.std(0)).relu()
 
 
-def shifted(y, g):
+def _shifted(y, g):
     """Another mean and scale for each unit."""
-    return y * torch.exp(normal(y.shape[1], g=g)) + 10 * normal(y.shape[1], g=g)
+    return y * torch.exp(_normal(y.shape[1], g=g)) + 10 * _normal(y.shape[1], g=g)
 
 
-def gaussian(m, stimuli, g):
-    return normal(stimuli, m, g=g)
+def _gaussian(m, stimuli, g):
+    return _normal(stimuli, m, g=g)
 
 
-def low_rank(m, stimuli, g):
-    return normal(stimuli, m // 2, g=g) @ normal(m // 2, m, g=g)
+def _low_rank(m, stimuli, g):
+    return _normal(stimuli, m // 2, g=g) @ _normal(m // 2, m, g=g)
 
 
-def sparse_units(m, stimuli, g):
-    return sparse(stimuli, m, 0.1 * m, g)
+def _sparse_units(m, stimuli, g):
+    return _sparse(stimuli, m, 0.1 * m, g)
 
 
-def heavy_tails(m, stimuli, g):
-    return normal(stimuli, m, g=g) * normal(stimuli, m, g=g).abs()
+def _heavy_tails(m, stimuli, g):
+    return _normal(stimuli, m, g=g) * _normal(stimuli, m, g=g).abs()
 
 
-def halves(make):
+def _halves(make):
     """The units of one network, twice as wide, dealt into two."""
 
     def deal(m, stimuli, g):
-        y = permuted(make(2 * m, stimuli, g), g)
+        y = _permuted(make(2 * m, stimuli, g), g)
         return y[:, :m], y[:, m:]
 
     return deal
 
 
-def seen_through(first, second, variables=3):
+def _seen_through(first, second, variables=3):
     """A few Gaussian variables that both networks see, through random weights and other nonlinearities."""
 
     def make(m, stimuli, g):
-        x = normal(stimuli, variables, g=g)
+        x = _normal(stimuli, variables, g=g)
         return tuple(
-            f(x @ normal(variables, m, g=g) * (3 / variables) ** 0.5 + normal(m, g=g)) for f in (first, second)
+            f(x @ _normal(variables, m, g=g) * (3 / variables) ** 0.5 + _normal(m, g=g)) for f in (first, second)
         )
 
     return make
 
 
-def bumps(dimensions, width):
+def _bumps(dimensions, width):
     """Units that answer near a place, as place cells do; the places of b are others."""
 
     def make(m, stimuli, g):
@@ -247,65 +247,65 @@ def bumps(dimensions, width):
     return make
 
 
-def waves(m, stimuli, g):
+def _waves(m, stimuli, g):
     """Sinusoids and narrow bumps of one angle."""
     angle = 2 * math.pi * torch.rand(stimuli, 1, generator=g)
     phase = 2 * math.pi * torch.rand(2, m, generator=g)
     return torch.cos(torch.arange(1, m + 1) % 4 * angle + phase[0]), torch.exp(4 * torch.cos(angle - phase[1]) - 4)
 
 
-def clusters(m, stimuli, g):
+def _clusters(m, stimuli, g):
     """Ten classes, fewer than units, and noise of each network's own: a layer that has collapsed."""
     chosen = torch.randint(10, (stimuli,), generator=g)
-    return tuple(normal(10, m, g=g)[chosen] + 0.5 * normal(stimuli, m, g=g) for _ in "ab")
+    return tuple(_normal(10, m, g=g)[chosen] + 0.5 * _normal(stimuli, m, g=g) for _ in "ab")
 
 
-def products(m, stimuli, g):
+def _products(m, stimuli, g):
     """The units of b are products of two units of a, which are dense."""
-    a = normal(stimuli, m, g=g)
-    return a, permuted(a, g) * permuted(a, g)
+    a = _normal(stimuli, m, g=g)
+    return a, _permuted(a, g) * _permuted(a, g)
 
 
-def deep_random(m, stimuli, g):
+def _deep_random(m, stimuli, g):
     """Two random networks of two layers, on eight dense inputs."""
-    x = normal(stimuli, 8, g=g)
-    return tuple((x @ normal(8, 4 * m, g=g)).relu() @ normal(4 * m, m, g=g) / m**0.5 for _ in "ab")
+    x = _normal(stimuli, 8, g=g)
+    return tuple((x @ _normal(8, 4 * m, g=g)).relu() @ _normal(4 * m, m, g=g) / m**0.5 for _ in "ab")
 
 
-def apart(make):
+def _apart(make):
     """Two draws: nothing is shared."""
     return lambda m, stimuli, g: (make(m, stimuli, g)[0], make(m, stimuli, g)[0])
 
 
-def linear_map(m, stimuli, g):
-    a = gaussian(m, stimuli, g)
-    return a, a @ normal(m, m, g=g) / m**0.5 + 0.3 * normal(stimuli, m, g=g)
+def _linear_map(m, stimuli, g):
+    a = _gaussian(m, stimuli, g)
+    return a, a @ _normal(m, m, g=g) / m**0.5 + 0.3 * _normal(stimuli, m, g=g)
 
 
-def mixes(m, stimuli, g):
+def _mixes(m, stimuli, g):
     """b holds the units of a, and twice as many mixes of them."""
-    a = gaussian(m, stimuli, g)
-    return a, torch.cat([permuted(a, g), a @ normal(m, 2 * m, g=g) / m**0.5], 1)
+    a = _gaussian(m, stimuli, g)
+    return a, torch.cat([_permuted(a, g), a @ _normal(m, 2 * m, g=g) / m**0.5], 1)
 
 
-def few_shared(m, stimuli, g):
+def _few_shared(m, stimuli, g):
     """Three features of all are common, the others of each network's own; as many as units, dense."""
-    common = normal(stimuli, 3, g=g)
-    return tuple(torch.cat([common, normal(stimuli, 2 * m - 3, g=g)], 1) @ normal(2 * m, m, g=g) for _ in "ab")
+    common = _normal(stimuli, 3, g=g)
+    return tuple(torch.cat([common, _normal(stimuli, 2 * m - 3, g=g)], 1) @ _normal(2 * m, m, g=g) for _ in "ab")
 
 
-def turned(make):
+def _turned(make):
     def turn(m, stimuli, g):
         y = make(m, stimuli, g)
-        return y, rotated(y, g)
+        return y, _rotated(y, g)
 
     return turn
 
 
-def shuffled(make):
+def _shuffled(make):
     def shuffle(m, stimuli, g):
         y = make(m, stimuli, g)
-        return y, permuted(y, g)
+        return y, _permuted(y, g)
 
     return shuffle
 
@@ -313,66 +313,66 @@ def shuffled(make):
 FEW, MANY = ((24, 240), (30, 300), (36, 400), (20, 200), (48, 300)), ((24, 20000), (30, 12000))
 WIDE = ((100, 4000), (200, 6000))
 KNOWN = {
-    "dense, permuted": Known("no", shuffled(gaussian)),
-    "dense, rotated": Known("no", turned(gaussian)),
-    "sparse units, permuted": Known("no", shuffled(sparse_units)),
-    "sparse units, rotated": Known("no", turned(sparse_units)),
-    "heavy tails, rotated": Known("no", turned(heavy_tails)),
-    "low rank, halves of one network": Known("no", halves(low_rank)),
-    "linear map and noise": Known("no", linear_map),
-    "ten classes": Known("no", clusters),
-    "unrelated, dense": Known("no", apart(shuffled(gaussian))),
-    "unrelated, superposed": Known("no", apart(superposed())),
-    "unrelated, three copies": Known("no", then(apart(shuffled(gaussian)), copies(3))),
-    "unrelated, superposed, near copies": Known("no", then(apart(superposed()), copies(3, 0.003))),
-    "three shared of many, dense": Known("no", few_shared),
-    "tanh and cos": Known("no", seen_through(torch.tanh, torch.cos)),
-    "relu and tanh, six variables": Known("no", seen_through(torch.relu, torch.tanh, 6)),
-    "random networks": Known("no", deep_random),
-    "places in two dimensions": Known("no", bumps(2, 0.15)),
-    "places in one dimension": Known("no", bumps(1, 0.05)),
-    "waves and bumps of an angle": Known("no", waves),
-    "products of dense units": Known("no", products),
-    "match, but for dead units": Known("no", shuffled(lambda m, stimuli, g: dead(gaussian(m, stimuli, g), g))),
-    "match, but for a massive unit": Known("no", then(shuffled(gaussian), massive)),
-    "match, and mixes beside": Known("no", mixes),
-    "same voxels, half noise, repeats": Known("no", then(both(gaussian), noisy(0.5, 4))),
-    "same cells, spike counts": Known("no", then(shuffled(sparse_units), spikes(4))),
-    "match, and noise": Known("no", then(shuffled(gaussian), noisy(0.05))),
-    "superposed": Known("yes", superposed()),
-    "superposed, one active of a hundred": Known("yes", superposed(1.0)),
-    "superposed, four active": Known("yes", superposed(4.0)),
-    "superposed, four features a unit": Known("yes", superposed(1.5, 4.0)),
-    "superposed, mildly": Known("yes", superposed(2.5, 1.5)),
-    "superposed, unequal widths": Known("yes", superposed(wider=1.6)),
-    "superposed, three of four shared": Known("yes", superposed(shared=0.75)),
-    "superposed, half shared": Known("yes", superposed(shared=0.5)),
-    "superposed, a quarter shared": Known("yes", superposed(shared=0.25)),
-    "superposed, exactly two": Known("yes", superposed(draw=k_active(2))),
-    "superposed, exactly three": Known("yes", superposed(draw=k_active(3))),
-    "superposed, unequal frequencies": Known("yes", superposed(draw=unequal)),
-    "superposed, exponential values": Known("yes", superposed(draw=heavy)),
-    "superposed, correlated": Known("yes", superposed(draw=correlated)),
-    "superposed, signed": Known("yes", superposed(draw=signed)),
-    "superposed, one at a time": Known("yes", superposed(draw=one_of)),
-    "superposed, rectified": Known("yes", then(superposed(), rectified)),
-    "superposed, some noise": Known("yes", then(superposed(), noisy(0.1))),
-    "superposed, repeats": Known("yes", then(superposed(), noisy(0.4, 4))),
-    "superposed, dead units": Known("yes", then(superposed(ratio=1.5), dead)),
-    "superposed, a massive unit": Known("yes", then(superposed(), massive)),
-    "superposed, three copies": Known("yes", then(superposed(), copies(3))),
-    "superposed, other scales": Known("yes", then(superposed(), shifted)),
-    "superposed, halves of one network": Known("yes", halves(lambda *size: superposed(ratio=1.0)(*size)[0])),
-    "few stimuli": Known("open", superposed(), FEW),
-    "ten active": Known("open", superposed(10.0)),
-    "thirty in a hundred active": Known("open", lambda m, *rest: superposed(0.6 * m)(m, *rest)),
-    "eight features a unit": Known("open", superposed(4.0, 8.0)),
-    "half noise": Known("open", then(superposed(), noisy(0.5))),
-    "one in twenty shared": Known("open", superposed(shared=0.05)),
-    "dense, rotated, wide": Known("no", turned(gaussian), WIDE),
-    "tanh and cos, many stimuli": Known("no", seen_through(torch.tanh, torch.cos), MANY),
-    "superposed, wide": Known("yes", superposed(4.0), WIDE),
-    "superposed, many stimuli": Known("yes", superposed(), MANY),
+    "dense, permuted": Known("no", _shuffled(_gaussian)),
+    "dense, rotated": Known("no", _turned(_gaussian)),
+    "sparse units, permuted": Known("no", _shuffled(_sparse_units)),
+    "sparse units, rotated": Known("no", _turned(_sparse_units)),
+    "heavy tails, rotated": Known("no", _turned(_heavy_tails)),
+    "low rank, halves of one network": Known("no", _halves(_low_rank)),
+    "linear map and noise": Known("no", _linear_map),
+    "ten classes": Known("no", _clusters),
+    "unrelated, dense": Known("no", _apart(_shuffled(_gaussian))),
+    "unrelated, superposed": Known("no", _apart(_superposed())),
+    "unrelated, three copies": Known("no", _then(_apart(_shuffled(_gaussian)), _copies(3))),
+    "unrelated, superposed, near copies": Known("no", _then(_apart(_superposed()), _copies(3, 0.003))),
+    "three shared of many, dense": Known("no", _few_shared),
+    "tanh and cos": Known("no", _seen_through(torch.tanh, torch.cos)),
+    "relu and tanh, six variables": Known("no", _seen_through(torch.relu, torch.tanh, 6)),
+    "random networks": Known("no", _deep_random),
+    "places in two dimensions": Known("no", _bumps(2, 0.15)),
+    "places in one dimension": Known("no", _bumps(1, 0.05)),
+    "waves and bumps of an angle": Known("no", _waves),
+    "products of dense units": Known("no", _products),
+    "match, but for dead units": Known("no", _shuffled(lambda m, stimuli, g: _dead(_gaussian(m, stimuli, g), g))),
+    "match, but for a massive unit": Known("no", _then(_shuffled(_gaussian), _massive)),
+    "match, and mixes beside": Known("no", _mixes),
+    "same voxels, half noise, repeats": Known("no", _then(_both(_gaussian), _noisy(0.5, 4))),
+    "same cells, spike counts": Known("no", _then(_shuffled(_sparse_units), _spikes(4))),
+    "match, and noise": Known("no", _then(_shuffled(_gaussian), _noisy(0.05))),
+    "superposed": Known("yes", _superposed()),
+    "superposed, one active of a hundred": Known("yes", _superposed(1.0)),
+    "superposed, four active": Known("yes", _superposed(4.0)),
+    "superposed, four features a unit": Known("yes", _superposed(1.5, 4.0)),
+    "superposed, mildly": Known("yes", _superposed(2.5, 1.5)),
+    "superposed, unequal widths": Known("yes", _superposed(wider=1.6)),
+    "superposed, three of four shared": Known("yes", _superposed(shared=0.75)),
+    "superposed, half shared": Known("yes", _superposed(shared=0.5)),
+    "superposed, a quarter shared": Known("yes", _superposed(shared=0.25)),
+    "superposed, exactly two": Known("yes", _superposed(draw=_k_active(2))),
+    "superposed, exactly three": Known("yes", _superposed(draw=_k_active(3))),
+    "superposed, unequal frequencies": Known("yes", _superposed(draw=_unequal)),
+    "superposed, exponential values": Known("yes", _superposed(draw=_heavy)),
+    "superposed, correlated": Known("yes", _superposed(draw=_correlated)),
+    "superposed, signed": Known("yes", _superposed(draw=_signed)),
+    "superposed, one at a time": Known("yes", _superposed(draw=_one_of)),
+    "superposed, rectified": Known("yes", _then(_superposed(), _rectified)),
+    "superposed, some noise": Known("yes", _then(_superposed(), _noisy(0.1))),
+    "superposed, repeats": Known("yes", _then(_superposed(), _noisy(0.4, 4))),
+    "superposed, dead units": Known("yes", _then(_superposed(ratio=1.5), _dead)),
+    "superposed, a massive unit": Known("yes", _then(_superposed(), _massive)),
+    "superposed, three copies": Known("yes", _then(_superposed(), _copies(3))),
+    "superposed, other scales": Known("yes", _then(_superposed(), _shifted)),
+    "superposed, halves of one network": Known("yes", _halves(lambda *size: _superposed(ratio=1.0)(*size)[0])),
+    "few stimuli": Known("open", _superposed(), FEW),
+    "ten active": Known("open", _superposed(10.0)),
+    "thirty in a hundred active": Known("open", lambda m, *rest: _superposed(0.6 * m)(m, *rest)),
+    "eight features a unit": Known("open", _superposed(4.0, 8.0)),
+    "half noise": Known("open", _then(_superposed(), _noisy(0.5))),
+    "one in twenty shared": Known("open", _superposed(shared=0.05)),
+    "dense, rotated, wide": Known("no", _turned(_gaussian), WIDE),
+    "tanh and cos, many stimuli": Known("no", _seen_through(torch.tanh, torch.cos), MANY),
+    "superposed, wide": Known("yes", _superposed(4.0), WIDE),
+    "superposed, many stimuli": Known("yes", _superposed(), MANY),
 }
 
 

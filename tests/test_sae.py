@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
-from helpers import DEVICES, close, normal, refuses, refuses_bad_sizes, some_sae
+from helpers import DEVICES, close, normal, refuses, refuses_bad_sizes, rotation, some_sae
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp, kstest
@@ -485,7 +485,8 @@ def test_an_encoder_that_starts_at_responses_knows_what_is_like_them():
 def test_the_same_stimuli_make_latents_of_rotated_systems_alike_before_any_training():
     """A rotation keeps the mean of layer-normalised responses at 0 if it fixes the vector of ones."""
     y = layer_norm(responses(60, 4, 1, seed=3), [4])
-    turned = y @ (2 * torch.full((4, 4), 0.25) - torch.eye(4)).double()
+    basis = torch.linalg.qr(torch.cat([torch.ones(4, 1).double(), normal(4, 3, seed=5)], 1))[0]
+    turned = y @ basis @ torch.block_diag(torch.ones(1, 1), rotation(3, 6)).double() @ basis.T
     both = torch.cat([y, turned])
 
     def codes(a, b):

@@ -11,6 +11,8 @@ from enum import Enum
 from functools import cache
 from typing import is_typeddict
 
+from torch import Tensor
+
 from book.press.pages import chapter_label
 from lib import store
 from lib.chapter.parameters import chapter_names, notebook_path
@@ -19,7 +21,7 @@ from lib.chapter.parameters import chapter_names, notebook_path
 SCIENCE = {
     "Metrics": "matching geometry regression correlation moments crossval pairings positions",
     "Features, projections, theory": "features projections theory recovery",
-    "Toy models and sparse autoencoders": "toy_models sae joint_sae supervised codes training",
+    "Toy models and sparse autoencoders": "toy_models sae sae_families joint_sae supervised codes training",
 }
 FOLDERS = {
     "Reports, brains, and what is kept": "lib",
@@ -70,7 +72,7 @@ def _directive(kind, name, thing, more=""):
 
 def _signature(thing):
     """Parameters with their defaults; the types are in the docstring, with the shapes."""
-    if inspect.isclass(thing) and issubclass(thing, Enum | Exception | dict):  # these have none of their own
+    if inspect.isclass(thing) and issubclass(thing, Enum | Exception | dict | Tensor):  # these have none of their own
         return ""
     named = _constants(thing)
     plain = [
