@@ -49,6 +49,8 @@ def soft_matching_plan(similarity: torch.Tensor) -> torch.Tensor:
         plan = torch.zeros(units_a, units_b, dtype=torch.float64)
         plan[torch.arange(units_a), best_permutation(similarity)] = 1 / units_a
         return plan
+    if min(units_a, units_b) == 1:  # the only plan, at which the solver may give up
+        return torch.full((units_a, units_b), 1 / max(units_a, units_b), dtype=torch.float64)
     import ot  # here, because it loads scikit-learn
 
     mass_a = torch.full((units_a,), 1 / units_a, dtype=torch.float64)

@@ -333,3 +333,11 @@ def test_permutation_of_unequal_systems_is_refused(call):
 def test_permutation_score_of_a_matrix_on_the_gpu():
     g = normal(5, 5)
     close(permutation_score(g.cuda()), permutation_score(g))
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+@pytest.mark.parametrize("other", [1, 2, 3, 7])
+def test_one_unit_is_matched_with_all(other, dtype):
+    similarity = normal(1, other, seed=other).to(dtype)
+    for plan in (soft_matching_plan(similarity), soft_matching_plan(similarity.T).T):
+        close(plan, torch.full((1, other), 1 / other, dtype=torch.float64))
