@@ -49,13 +49,12 @@ def soft_matching_plan(similarity: torch.Tensor) -> torch.Tensor:
         plan = torch.zeros(units_a, units_b, dtype=torch.float64)
         plan[torch.arange(units_a), best_permutation(similarity)] = 1 / units_a
         return plan
-    if min(units_a, units_b) == 1:  # the only plan, at which the solver may give up
-        return torch.full((units_a, units_b), 1 / max(units_a, units_b), dtype=torch.float64)
     import ot  # here, because it loads scikit-learn
 
     mass_a = torch.full((units_a,), 1 / units_a, dtype=torch.float64)
     mass_b = torch.full((units_b,), 1 / units_b, dtype=torch.float64)
-    plan = ot.emd(mass_a, mass_b, -similarity / size_of(similarity), numItermax=10_000_000)
+    cost = similarity.max() - similarity  # POT finds no plan, and says so, if all costs are below 0
+    plan = ot.emd(mass_a, mass_b, cost / size_of(cost), numItermax=10_000_000)
     # The solver only warns when it runs out of iterations, and then the plan does not add up.
     error = max(float((plan.sum(1) - mass_a).abs().max()), float((plan.sum(0) - mass_b).abs().max()))
     if error > 1e-8:

@@ -335,9 +335,12 @@ def test_permutation_score_of_a_matrix_on_the_gpu():
     close(permutation_score(g.cuda()), permutation_score(g))
 
 
-@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
-@pytest.mark.parametrize("other", [1, 2, 3, 7])
-def test_one_unit_is_matched_with_all(other, dtype):
-    similarity = normal(1, other, seed=other).to(dtype)
-    for plan in (soft_matching_plan(similarity), soft_matching_plan(similarity.T).T):
-        close(plan, torch.full((1, other), 1 / other, dtype=torch.float64))
+@pytest.mark.parametrize("dtype", DTYPES)
+@pytest.mark.parametrize("shape", [(1, 2), (3, 2), (2, 5), (10, 7), (30, 40)])
+@pytest.mark.parametrize(("low", "high"), [(0.7, 1), (-1, -0.7), (0, 0), (-1, 1)])
+def test_a_plan_is_found_whatever_the_sign_of_the_similarities(low, high, shape, dtype):
+    """Units that all correlate positively, or all negatively; a shift changes no plan."""
+    similarity = low + (high - low) * torch.rand(shape, generator=seeded(1), dtype=torch.float64)
+    plan = soft_matching_plan(similarity.to(dtype))
+    close(plan.sum(1), torch.full(shape[:1], 1 / shape[0], dtype=torch.float64))
+    close((plan * similarity).sum(), (soft_matching_plan(similarity - low) * (similarity - low)).sum() + low, 1e-6)
