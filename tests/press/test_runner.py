@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from functools import partial
 
 import jupytext
 import pytest
@@ -349,7 +350,9 @@ def test_killed_run_finishes_when_repeated_without_repeating_what_was_done(proje
 def test_interrupted_run_ends_at_once_and_says_how_to_go_on(project):
     write(project, "01_first", "import time\ntime.sleep(600)")
     command = [sys.executable, "-m", "book.press", "run", "--jobs", "1"]
-    process = subprocess.Popen(command, cwd=project, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    options = {"cwd": project, "stderr": subprocess.PIPE, "text": True, "start_new_session": True}
+    heard = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)  # a shell's background job would not hear of it
+    process = subprocess.Popen(command, **options, preexec_fn=heard)
     deadline = time.time() + 90
     while not (project / "build/quick/.01_first.source.ipynb").exists() and time.time() < deadline:
         time.sleep(0.2)
