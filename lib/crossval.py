@@ -4,6 +4,8 @@ from typing import NamedTuple
 
 import torch
 
+from lib.printed import as_number
+
 NEAR = 0.01  # stimuli this near, in shares of the typical distance of two, are copies
 MOST_ALIKE = 0.1  # share of stimuli from which on likeness is no copying: a state that recurs, or few dimensions
 PAIRS = 200  # a stimulus, of near ones, that are looked at
@@ -20,8 +22,7 @@ class Scores(NamedTuple):
     def __float__(self) -> float:
         return self.mean
 
-    def __format__(self, spec: str) -> str:
-        return format(self.mean, spec) if spec else repr(self)
+    __format__ = as_number
 
     def __repr__(self) -> str:
         return f"{self.mean:.4f} ± {self.standard_error:.4f}"

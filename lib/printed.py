@@ -3,6 +3,11 @@
 import torch
 
 
+def as_number(self, spec: str) -> str:
+    """The `__format__` of a result with `float(result)`: of its number, or its repr without `spec`."""
+    return format(float(self), spec) if spec else repr(self)
+
+
 class Score(torch.Tensor):
     """A tensor `(...)` that prints in short; what is computed from it is a plain tensor.
 
@@ -12,8 +17,7 @@ class Score(torch.Tensor):
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
-    def __format__(self, spec: str) -> str:
-        return format(self.item(), spec) if spec else repr(self)
+    __format__ = as_number
 
     def __repr__(self) -> str:
         return shown(self)

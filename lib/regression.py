@@ -13,7 +13,7 @@ from lib.checks import POSITION, as_tensor, check_pair
 from lib.correlation import centred, constant_units, paired_correlations, size_of
 from lib.crossval import Scores, k_folds, summarise
 from lib.moments import Covariances
-from lib.printed import shown
+from lib.printed import as_number, shown
 
 ALPHAS = tuple(10.0**i for i in range(-8, 9))  # [A, section 6]
 GAP = 1e4  # units this much larger than all others are treated apart, as one decomposition would lose the others
@@ -29,8 +29,7 @@ class Fit(NamedTuple):
     def __float__(self) -> float:
         return float(self.r2)
 
-    def __format__(self, spec: str) -> str:
-        return format(float(self), spec) if spec else repr(self)
+    __format__ = as_number
 
     def __repr__(self) -> str:
         return f"R2 {shown(self.r2)}"
@@ -45,8 +44,7 @@ class HeldOut(NamedTuple):
     def __float__(self) -> float:
         return float(self.pooled)
 
-    def __format__(self, spec: str) -> str:
-        return format(float(self), spec) if spec else repr(self)
+    __format__ = as_number
 
     def __repr__(self) -> str:
         return f"pooled r {shown(self.pooled)}"
