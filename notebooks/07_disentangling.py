@@ -1314,9 +1314,9 @@ run.figure(
 # :::
 #
 # The difference between the gain at the best setting and at the authors' is the part of the exceptions at 8 neurons, in
-# A8 and A11, that comes from a setting and not from the overlap of features. Where the best gain is above 0, the
-# exception is gone; that can differ between seeds. A dictionary that is too large does less harm than one might think:
-# latents without use fall silent and are dropped, here all but {glue:text}`small_kept:.1f` of {glue:text}`small_full`.
+# A8 and A11, that comes from a setting and not from the overlap of features. A dictionary that is too large does less
+# harm than one might think: latents without use fall silent and are dropped, here all but {glue:text}`small_kept:.1f`
+# of {glue:text}`small_full`.
 
 # %% [markdown]
 # ## Our recipe, and the model as printed
