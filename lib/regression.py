@@ -16,6 +16,7 @@ from lib.moments import Covariances
 from lib.printed import as_number, shown
 
 ALPHAS = tuple(10.0**i for i in range(-8, 9))  # [A, section 6]
+BLOCK = 2048  # units of b whose products with a are held at a time, for all folds
 GAP = 1e4  # units this much larger than all others are treated apart, as one decomposition would lose the others
 
 
@@ -179,14 +180,55 @@ def ridge_correlations(
         )
     if isinstance(folds, int):
         folds = k_folds(len(y_a), folds, seed)
-    y_a, y_b = _rotated(centred(y_a.double())), y_b.double()
-    return torch.stack([_held_out(y_a, y_b, train, test, alphas) for train, test in folds])
+    y_a = _rotated(centred(y_a.double()))
+    a = [_Part.of(y_a[test]) for _, test in folds]
+    products = [one.about.mT @ one.about for one in a]
+    spread = [_between(a, held) for held in range(len(a))]
+    solved = [_decomposed(_others(products, held) + one.mT @ one) for held, one in enumerate(spread)]
+    found = [_held_out(a, y, folds, spread, solved, alphas) for y in y_b.split(BLOCK, 1)]
+    return torch.cat(found, 1)
 
 
-def _held_out(y_a, y_b, train, test, alphas):
-    x, y = centred(y_a[train]), centred(y_b[train])
-    weights, _ = ridge_weights(Covariances(len(x), x.mT @ x, x.mT @ y, y.square().sum(0)), alphas)
-    return paired_correlations(y_a[test] @ weights, y_b[test])
+class _Part(NamedTuple):
+    """The stimuli of one fold."""
+
+    mean: torch.Tensor  # (units,)
+    about: torch.Tensor  # (stimuli, units), about that mean
+
+    @classmethod
+    def of(cls, y) -> "_Part":
+        about = centred(y)
+        return cls(y[0] - about[0], about)
+
+
+def _others(terms, held):
+    """Sum over all folds but one, for which nothing is subtracted: one stimulus may outweigh all others."""
+    return sum(terms[:held] + terms[held + 1 :])
+
+
+def _between(parts, held):
+    """Means of the other folds about the mean of them all, times the root of their stimuli; `(folds - 1, units)`.
+
+    Products within folds, plus products of these, are those about the mean of all their stimuli.
+    """
+    kept = parts[:held] + parts[held + 1 :]
+    count = torch.tensor([len(one.about) for one in kept]).to(kept[0].mean)[:, None]
+    means = torch.stack([one.mean for one in kept])
+    means = means - means[:1]  # exactly 0 for a unit that is constant in all of them
+    return (means - (count * means).sum(0) / count.sum()) * count.sqrt()
+
+
+def _held_out(a, y_b, folds, spread, solved, alphas):
+    """`ridge_correlations` of some units of b, `(folds, units)`."""
+    b = [_Part.of(y_b[test].double()) for _, test in folds]
+    products = [one.about.mT @ other.about for one, other in zip(a, b, strict=True)]
+    squares, found = [one.about.square().sum(0) for one in b], []
+    for held in range(len(folds)):
+        other = _between(b, held)
+        ab, bb = _others(products, held) + spread[held].mT @ other, _others(squares, held) + other.square().sum(0)
+        weights, _ = _penalised(*solved[held], ab, bb, len(y_b) - len(a[held].about), alphas)
+        found.append(paired_correlations(a[held].about @ weights, b[held].about))
+    return torch.stack(found)
 
 
 def _rotated(y):
@@ -209,18 +251,22 @@ def ridge_weights(train: Covariances, alphas: tuple = ALPHAS) -> tuple[torch.Ten
 
         GCV(alpha) = |residual|^2 / (1 - df / M)^2,   df = 1 + sum_j s_j / (s_j + alpha),   M stimuli
     """
-    values, vectors = _decomposed(train.aa)
+    return _penalised(*_decomposed(train.aa), train.ab, train.bb, train.stimuli, alphas)
+
+
+def _penalised(values, vectors, ab, bb, stimuli, alphas):
+    """`ridge_weights` from what `_decomposed` gives, for units of b with these products."""
     varies = values > 0
-    rotated = (vectors.mT @ train.ab) * varies[:, None]
+    rotated = (vectors.mT @ ab) * varies[:, None]
     alpha = torch.as_tensor(alphas, dtype=values.dtype, device=values.device)
     shrink = 1 / (values + alpha[:, None])
     # What all directions together leave, and what alpha adds to it: the difference of two large sums would lose both.
-    spare = train.stimuli - 1 - int(varies.sum())
+    spare = stimuli - 1 - int(varies.sum())
     explained = (rotated / torch.where(varies, values, 1).sqrt()[:, None]).square()
-    least = (train.bb - explained.sum(0)).clamp(min=0) * (spare > 0)
+    least = (bb - explained.sum(0)).clamp(min=0) * (spare > 0)
     kept = alpha[:, None] * shrink * varies
     residual = least + kept.square() @ explained
-    free = (spare + kept.sum(1)) / train.stimuli
+    free = (spare + kept.sum(1)) / stimuli
     # A fit that spends all degrees of freedom on the training stimuli leaves none to judge it by.
     error = torch.where(free > 1e-6, 1 / free.square(), torch.inf)[:, None] * residual.clamp(min=1e-300)
     chosen = error.argmin(0)
