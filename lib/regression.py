@@ -5,6 +5,7 @@ All is computed in double precision, and units that outweigh all others, as some
 """
 
 from collections.abc import Sequence
+from functools import reduce
 from typing import NamedTuple
 
 import torch
@@ -203,7 +204,7 @@ class _Part(NamedTuple):
 
 def _others(terms, held):
     """Sum over all folds but one, for which nothing is subtracted: one stimulus may outweigh all others."""
-    return sum(terms[:held] + terms[held + 1 :])
+    return reduce(torch.add, terms[:held] + terms[held + 1 :])
 
 
 def _between(parts, held):
