@@ -17,7 +17,7 @@ class Score(torch.Tensor):
 
     __torch_function__ = torch._C._disabled_torch_function_impl  # type: ignore[assignment]
 
-    __format__ = as_number
+    __format__ = as_number  # type: ignore[assignment]
 
     def __repr__(self) -> str:
         return shown(self)

@@ -172,7 +172,7 @@ def ridge_correlations(
 
     As `ridge_score`, whose folds are the means over units of b. Products of units of b with each other are never
     formed, so there may be many of them; several populations side by side share the decomposition of a. `folds` are a
-    number, or the index pairs of `k_folds`.
+    number, the index pairs of `k_folds`, or a single pair of any training and held-out stimuli.
     """
     y_a, y_b = check_pair(y_a, y_b, min_stimuli=4)
     if y_a.ndim != 2 or y_b.ndim != 2:
@@ -182,11 +182,12 @@ def ridge_correlations(
     if isinstance(folds, int):
         folds = k_folds(len(y_a), folds, seed)
     y_a = _rotated(centred(y_a.double()))
-    a = [_Part.of(y_a[test]) for _, test in folds]
+    parts = [test for _, test in folds] + [train for train, _ in folds if len(folds) == 1]
+    a = [_Part.of(y_a[part]) for part in parts]
     products = [one.about.mT @ one.about for one in a]
-    spread = [_between(a, held) for held in range(len(a))]
+    spread = [_between(a, held) for held in range(len(folds))]
     solved = [_decomposed(_others(products, held) + one.mT @ one) for held, one in enumerate(spread)]
-    found = [_held_out(a, y, folds, spread, solved, alphas) for y in y_b.split(BLOCK, 1)]
+    found = [_held_out(a, y, parts, spread, solved, alphas) for y in y_b.split(BLOCK, 1)]
     return torch.cat(found, 1)
 
 
@@ -219,15 +220,15 @@ def _between(parts, held):
     return (means - (count * means).sum(0) / count.sum()) * count.sqrt()
 
 
-def _held_out(a, y_b, folds, spread, solved, alphas):
+def _held_out(a, y_b, parts, spread, solved, alphas):
     """`ridge_correlations` of some units of b, `(folds, units)`."""
-    b = [_Part.of(y_b[test].double()) for _, test in folds]
+    b = [_Part.of(y_b[part].double()) for part in parts]
     products = [one.about.mT @ other.about for one, other in zip(a, b, strict=True)]
-    squares, found = [one.about.square().sum(0) for one in b], []
-    for held in range(len(folds)):
+    squares, stimuli, found = [one.about.square().sum(0) for one in b], sum(map(len, parts)), []
+    for held, (values, vectors) in enumerate(solved):
         other = _between(b, held)
         ab, bb = _others(products, held) + spread[held].mT @ other, _others(squares, held) + other.square().sum(0)
-        weights, _ = _penalised(*solved[held], ab, bb, len(y_b) - len(a[held].about), alphas)
+        weights, _ = _penalised(values, vectors, ab, bb, stimuli - len(parts[held]), alphas)
         found.append(paired_correlations(a[held].about @ weights, b[held].about))
     return torch.stack(found)
 
