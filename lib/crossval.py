@@ -69,7 +69,7 @@ def copies(y: torch.Tensor) -> torch.Tensor:
     not even these if they do: a network that is silent for many stimuli does not repeat them.
     """
     x = y.double() - y.double().mean(0)
-    x = x / (2 * x.var(0, correction=0).sum()).sqrt()
+    x /= (2 * x.var(0, correction=0).sum()).sqrt()
     for near in (NEAR, 1e-12):
         found = _linked(x, near)
         if found.bincount().max() <= MOST_ALIKE * len(x):
