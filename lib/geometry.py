@@ -6,9 +6,13 @@ Cost O(M (m_a + m_b)^2) for M stimuli and m_a, m_b units. All is computed in dou
 its largest value first, so that no scale overflows or vanishes. [B] is Liu et al. 2026.
 """
 
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
 import torch
 
-from lib.checks import as_tensor, check_finite, check_pair
+from lib.checks import as_tensor, check_finite, check_pair, check_responses
 from lib.correlation import centred, size_of
 from lib.printed import score
 
@@ -33,14 +37,21 @@ def rsa(y_a: torch.Tensor, y_b: torch.Tensor, similarity: str = "dot", centre: b
     on a stimulus whose responses are equal or all 0. [B, section 3.1]; in linear time as HSIC by Song et al. 2012.
     """
     y_a, y_b = check_pair(y_a, y_b, min_stimuli=3)
+    a, b = (rsa_system(y, similarity, centre, name) for y, name in ((y_a, "y_a"), (y_b, "y_b")))
+    return score(a.against(b))
+
+
+def rsa_system(y: torch.Tensor, similarity: str = "dot", centre: bool | None = None, name: str = "y") -> "System":
+    """One system of `rsa`, prepared for the comparison with many others; arguments and errors as there."""
+    y = check_responses(y, name, min_stimuli=3)
     if similarity not in ("dot", "cosine", "correlation", "sqeuclidean"):
         raise ValueError(f"similarity {similarity!r} is unknown: choose dot, cosine, correlation or sqeuclidean")
     distances = similarity == "sqeuclidean"  # centring keeps their sums free of cancellation
     centre = similarity == "dot" if centre is None else centre
-    y_a, y_b = (_in_range(y, centre or distances) for y in (y_a, y_b))
+    y = _in_range(y, centre or distances)
     if similarity in ("cosine", "correlation"):
-        y_a, y_b = (_unit_rows(y, name, similarity) for y, name in ((y_a, "y_a"), (y_b, "y_b")))
-    return score(_pearson_of_pairs(y_a, y_b, _distance_sums if distances else _dot_sums))
+        y = _unit_rows(y, name, similarity)
+    return _system(y, partial(_covariance_of_pairs, sums=_distance_sums if distances else _dot_sums), limit=1.0)
 
 
 def linear_cka(y_a: torch.Tensor, y_b: torch.Tensor, debiased: bool = False, centre: bool = True) -> torch.Tensor:
@@ -58,8 +69,14 @@ def linear_cka(y_a: torch.Tensor, y_b: torch.Tensor, debiased: bool = False, cen
         1.0
     """
     y_a, y_b = check_pair(y_a, y_b, min_stimuli=4 if debiased else 2)
-    y_a, y_b = _in_range(y_a, centre), _in_range(y_b, centre)
-    return score(_cosine(y_a, y_b, _unbiased_hsic if debiased else _biased_hsic))
+    a, b = (cka_system(y, debiased, centre, name) for y, name in ((y_a, "y_a"), (y_b, "y_b")))
+    return score(a.against(b))
+
+
+def cka_system(y: torch.Tensor, debiased: bool = False, centre: bool = True, name: str = "y") -> "System":
+    """One system of `linear_cka`, prepared for the comparison with many others; arguments and errors as there."""
+    y = check_responses(y, name, min_stimuli=4 if debiased else 2)
+    return _system(_in_range(y, centre), _unbiased_hsic if debiased else _biased_hsic)
 
 
 def participation_ratio(eigenvalues: torch.Tensor) -> torch.Tensor:
@@ -81,14 +98,28 @@ def _in_range(y, centre):
     return centred(y) if centre else y
 
 
-def _cosine(y_a, y_b, product):
-    """product(a, b) / sqrt(product(a, a) product(b, b)), where `product` also returns a bound of its rounding error.
+class System(NamedTuple):
+    """Responses and what every comparison with others needs of them, computed once."""
 
-    0 where product(a, a) or product(b, b) is below the bound: nothing varies.
-    """
-    (cross, _), (own_a, error_a), (own_b, error_b) = product(y_a, y_b), product(y_a, y_a), product(y_b, y_b)
-    varies = (own_a > error_a) & (own_b > error_b)
-    return torch.where(varies, cross / (own_a.clamp(min=TINY).sqrt() * own_b.clamp(min=TINY).sqrt()), 0.0)
+    y: torch.Tensor
+    powers: torch.Tensor  # squared norm of each stimulus' response, K_ii, (..., stimuli)
+    rows: torch.Tensor  # sum of each row of K without the diagonal, (..., stimuli)
+    product: Callable  # of two systems; also returns a bound of its rounding error
+    limit: float  # of the score, by size
+    own: tuple[torch.Tensor, torch.Tensor] = (torch.tensor(0.0), torch.tensor(0.0))  # product with itself
+
+    def against(self, other: "System") -> torch.Tensor:
+        """product(a, b) / sqrt(product(a, a) product(b, b)); 0 where one of the latter is below its bound, `(...)`."""
+        (own_a, error_a), (own_b, error_b), (cross, _) = self.own, other.own, self.product(self, other)
+        varies = (own_a > error_a) & (own_b > error_b)
+        found = torch.where(varies, cross / (own_a.clamp(min=TINY).sqrt() * own_b.clamp(min=TINY).sqrt()), 0.0)
+        return found.clamp(-self.limit, self.limit)
+
+
+def _system(y, product, limit=torch.inf):
+    powers = y.square().sum(-1)
+    system = System(y, powers, (y @ y.sum(-2)[..., None])[..., 0] - powers, product, limit)
+    return system._replace(own=product(system, system))
 
 
 def _cross_power(y_a, y_b):
@@ -99,59 +130,43 @@ def _cross_power(y_a, y_b):
     return (y_a.mT @ y_b).square().sum((-2, -1))
 
 
-def _biased_hsic(y_a, y_b):
-    power = _cross_power(y_a, y_b)
+def _biased_hsic(a, b):
+    power = _cross_power(a.y, b.y)
     return power, ROUNDING * power
 
 
-def _powers(y):
-    """Squared norm of each stimulus' response, K_ii."""
-    return y.square().sum(-1)
-
-
-def _unbiased_hsic(y_a, y_b):
+def _unbiased_hsic(a, b):
     """Song et al. 2012, equation 5, times M (M - 3), for K and L with their diagonals set to 0."""
-    stimuli = y_a.shape[-2]
-    k_diagonal, l_diagonal = _powers(y_a), _powers(y_b)
-    k_rows, l_rows = ((y @ y.sum(-2)[..., None])[..., 0] - _powers(y) for y in (y_a, y_b))
-    power = _cross_power(y_a, y_b)
-    trace = power - (k_diagonal * l_diagonal).sum(-1)
-    product = k_rows.sum(-1) * l_rows.sum(-1) / ((stimuli - 1) * (stimuli - 2))
-    cross = 2 * (k_rows * l_rows).sum(-1) / (stimuli - 2)
+    stimuli, power = a.y.shape[-2], _cross_power(a.y, b.y)
+    trace = power - (a.powers * b.powers).sum(-1)
+    product = a.rows.sum(-1) * b.rows.sum(-1) / ((stimuli - 1) * (stimuli - 2))
+    cross = 2 * (a.rows * b.rows).sum(-1) / (stimuli - 2)
     return trace + product - cross, ROUNDING * power
 
 
-def _dot_sums(y_a, y_b):
+def _covariance_of_pairs(a, b, sums):
+    pairs = a.y.shape[-2] * (a.y.shape[-2] - 1) / 2
+    products, sum_a, sum_b, error = sums(a, b)
+    return products / pairs - sum_a * sum_b / pairs**2, error / pairs
+
+
+def _dot_sums(a, b):
     """Sums over i < j of K_ij L_ij, of K_ij and of L_ij, for dot products; and the rounding error of the first."""
-    power = _cross_power(y_a, y_b)
-    products = (power - (_powers(y_a) * _powers(y_b)).sum(-1)) / 2
-    return products, _pair_sum(y_a), _pair_sum(y_b), ROUNDING * power
+    power = _cross_power(a.y, b.y)
+    products = (power - (a.powers * b.powers).sum(-1)) / 2
+    return products, a.rows.sum(-1) / 2, b.rows.sum(-1) / 2, ROUNDING * power
 
 
-def _pair_sum(y):
-    return (y.sum(-2).square().sum(-1) - _powers(y).sum(-1)) / 2
-
-
-def _distance_sums(y_a, y_b):
+def _distance_sums(a, b):
     """The same sums for squared Euclidean distances of centred responses.
 
     With u_i = K_ii, v_i = L_ii and rows of K and L that sum to 0, summing (u_i + u_j - 2 K_ij)(v_i + v_j - 2 L_ij)
     over all i and j leaves 2 M u'v + 2 (sum u)(sum v) + 4 <K, L>; each pair is counted twice.
     """
-    stimuli, u, v = y_a.shape[-2], _powers(y_a), _powers(y_b)
+    stimuli, u, v = a.y.shape[-2], a.powers, b.powers
     total_u, total_v = u.sum(-1), v.sum(-1)
-    products = stimuli * (u * v).sum(-1) + total_u * total_v + 2 * _cross_power(y_a, y_b)
+    products = stimuli * (u * v).sum(-1) + total_u * total_v + 2 * _cross_power(a.y, b.y)
     return products, stimuli * total_u, stimuli * total_v, 8 * torch.finfo(torch.float64).eps * products
-
-
-def _pearson_of_pairs(y_a, y_b, sums):
-    pairs = y_a.shape[-2] * (y_a.shape[-2] - 1) / 2
-
-    def covariance(x, y):
-        products, sum_x, sum_y, error = sums(x, y)
-        return products / pairs - sum_x * sum_y / pairs**2, error / pairs
-
-    return _cosine(y_a, y_b, covariance).clamp(-1, 1)
 
 
 def _unit_rows(y, name, similarity):

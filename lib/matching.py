@@ -99,12 +99,22 @@ def semi_matching_score(y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, se
 
 def soft_matching_folds(correlations: list[tuple[torch.Tensor, torch.Tensor]], constant: float = 0.0) -> Scores:
     """`soft_matching_score` from correlations `(units_a, units_b)` over (training, held-out) stimuli of each fold."""
-    return summarise([float((soft_matching_plan(c) * held.double().cpu()).sum()) for c, held in correlations], constant)
+    return summarise([held_out_soft(c, held) for c, held in correlations], constant)
 
 
 def semi_matching_folds(correlations: list[tuple[torch.Tensor, torch.Tensor]], constant: float = 0.0) -> Scores:
     """`semi_matching_score` from the correlations over (training, held-out) stimuli of each fold."""
-    return summarise([float(held_out_best(c, held).mean()) for c, held in correlations], constant)
+    return summarise([held_out_semi(c, held) for c, held in correlations], constant)
+
+
+def held_out_soft(train: torch.Tensor, test: torch.Tensor) -> float:
+    """Soft-matching correlation on held-out stimuli by the plan of the training ones; `(units_a, units_b)` both."""
+    return float((soft_matching_plan(train) * test.double().cpu()).sum())
+
+
+def held_out_semi(train: torch.Tensor, test: torch.Tensor) -> float:
+    """Mean of `held_out_best`."""
+    return float(held_out_best(train, test).mean())
 
 
 def held_out_best(train: torch.Tensor, test: torch.Tensor) -> torch.Tensor:

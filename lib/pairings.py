@@ -5,15 +5,16 @@ neurons of network a. `ss` pairs latents of a with latents of b.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import partial
+from functools import cache, partial
 from typing import NamedTuple
 
 import pandas as pd
 import torch
 
-from lib.correlation import unit_correlations
-from lib.geometry import linear_cka, rsa
-from lib.matching import held_out_best, semi_matching_folds, soft_matching_folds
+from lib.checks import check_responses
+from lib.correlation import standardised, unit_correlations
+from lib.geometry import cka_system, rsa_system
+from lib.matching import held_out_best, held_out_semi, held_out_soft
 from lib.moments import FoldMoments, stream_moments
 from lib.regression import prediction_correlations, ridge_correlations, ridge_weights
 from lib.sae import PART, TopKSAE
@@ -21,8 +22,8 @@ from lib.sae import PART, TopKSAE
 PAIRINGS = ("nn", "ss", "rs", "sn", "rn")
 MATCHING = {"soft": "soft-matching", "semi_ab": "semi-matching, a to b", "semi_ba": "semi-matching, b to a"}
 RIDGE = {"ridge_ab": "ridge, a to b", "ridge_ba": "ridge, b to a"}
-GEOMETRY = {"cka": "linear CKA, debiased", "rsa": "RSA"}  # metrics without a fit, in words and as functions
-UNFITTED: dict[str, Callable] = {"cka": partial(linear_cka, debiased=True), "rsa": rsa}
+GEOMETRY = {"cka": "linear CKA, debiased", "rsa": "RSA"}  # metrics without a fit, in words and as systems
+UNFITTED: dict[str, Callable] = {"cka": partial(cka_system, debiased=True), "rsa": rsa_system}
 
 
 class Held(NamedTuple):
@@ -59,10 +60,12 @@ def score(populations: FoldMoments | Held, pairings: Sequence[Pairing]) -> pd.Da
         for source, wanted in targets.items()
         for target, r in zip(wanted, _ridge(populations, source, list(wanted)), strict=True)
     }
+    each = _by_fold(populations, pairings)
     rows = []
-    for one in pairings:
-        found = _unfitted(populations, one) | _matching(populations, one)
-        found |= {"ridge_ab": ridge.get((one.a, one.b)), "ridge_ba": ridge.get((one.b, one.a))}
+    for i, one in enumerate(pairings):
+        found = {metric: [fold[i][metric] for fold in each] for metric in each[0][i]}
+        ways = {"ridge_ab": (one.a, one.b), "ridge_ba": (one.b, one.a)}
+        found |= {metric: ridge[way] for metric, way in ways.items() if metric in one.metrics}
         for metric in one.metrics:
             name, _, direction = metric.partition("_")
             rows += [(name, one.name, direction, one.seed, fold, value) for fold, value in enumerate(found[metric])]
@@ -91,22 +94,45 @@ def _ridge(populations, source, targets):
     return found.split([one.shape[1] for one in y], 1)
 
 
-def _matching(populations, pairing):
-    if not MATCHING.keys() & {*pairing.metrics}:
-        return {}
-    ab = correlations(populations, pairing.a, pairing.b)
-    ba = [(train.T, test.T) for train, test in ab]
-    found = {"soft": soft_matching_folds(ab), "semi_ab": semi_matching_folds(ab), "semi_ba": semi_matching_folds(ba)}
-    return {metric: scores.folds for metric, scores in found.items()}
+def _by_fold(populations, pairings):
+    """Every score but ridge of each pairing, `{metric: value}`, for each fold."""
+    if isinstance(populations, Held):
+        return [_on_fold(populations.responses, pairings, *fold) for fold in populations.folds]
+    splits = [populations.splits(one.a, one.b) if {*MATCHING} & {*one.metrics} else [] for one in pairings]
+    return [
+        [_matched(one, split[i][0].correlations(), split[i][1].correlations()) if split else {}
+         for one, split in zip(pairings, splits, strict=True)]
+        for i in range(len(populations.count))
+    ]  # fmt: skip
 
 
-def _unfitted(populations, pairing):
-    """Metrics that have no fit, on the stimuli of each fold."""
-    if not UNFITTED.keys() & {*pairing.metrics}:
-        return {}
-    x, y = (populations.responses[name] for name in (pairing.a, pairing.b))
-    parts = [(x[test], y[test]) for _, test in populations.folds]
-    return {name: [float(metric(*part)) for part in parts] for name, metric in UNFITTED.items()}
+def _on_fold(responses, pairings, train, test):
+    """As `_by_fold` on one fold. What is done to a population alone is done once, however many it is paired with."""
+    standard = cache(
+        lambda name: [standardised(check_responses(responses[name][part], name)) for part in (train, test)]
+    )
+    system = cache(lambda metric, name: UNFITTED[metric](responses[name][test], name=name))
+    found = []
+    for one in pairings:
+        values = {
+            metric: system(metric, one.a).against(system(metric, one.b)) for metric in UNFITTED if metric in one.metrics
+        }
+        if {*MATCHING} & {*one.metrics}:
+            sides = zip(standard(one.a), standard(one.b), strict=True)
+            values |= _matched(one, *(_product(a, b) for a, b in sides))
+        found.append({metric: float(value) for metric, value in values.items()})
+    return found
+
+
+def _product(a, b):
+    dtype = torch.promote_types(a.dtype, b.dtype)
+    return a.to(dtype).mT @ b.to(dtype)
+
+
+def _matched(pairing, train, test):
+    """The matching metrics that a pairing asks for, from correlations over training and held-out stimuli."""
+    scores = {"soft": held_out_soft, "semi_ab": held_out_semi, "semi_ba": lambda c, held: held_out_semi(c.mT, held.mT)}
+    return {metric: score(train, test) for metric, score in scores.items() if metric in pairing.metrics}
 
 
 def score_pairs(pairs: Iterable[FoldMoments], pairings: Sequence[str] = PAIRINGS) -> pd.DataFrame:
