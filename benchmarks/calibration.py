@@ -16,7 +16,7 @@ from time import process_time
 import torch
 
 from lib import store
-from lib.known_pairs import KNOWN, LATENTS, STEPS, K, pair
+from lib.known_pairs import KNOWN, LATENTS, MOST_LATENTS, STEPS, STEPS_WIDE, WIDE_FROM, K, pair
 from lib.report import Settings, analyse
 
 FILE = store.ROOT / "book" / "results" / "calibration.jsonl"
@@ -49,7 +49,9 @@ def findings_of(name: str, draw: int) -> dict:
     """What the report finds on one draw of a known pair, or the error by which it refuses."""
     y_a, y_b = pair(name, draw)
     try:
-        settings = Settings(LATENTS * max(y_a.shape[1], y_b.shape[1]), K, STEPS, first_seed=draw)
+        latents = min(LATENTS * max(y_a.shape[1], y_b.shape[1]), MOST_LATENTS)
+        steps = STEPS if latents < WIDE_FROM else STEPS_WIDE
+        settings = Settings(latents, K, steps, first_seed=draw)
         return {"findings": analyse(y_a, y_b, settings).findings._asdict()}
     except ValueError as error:
         return {"error": str(error)}
