@@ -9,26 +9,19 @@ more features than units are in superposition. The truth of a pair is
     open  superposed and shared, but too few stimuli, too many features at a time, too much noise or too little
           sharing to tell: nobody can be blamed for not finding them, only for a "no"
 
-`pair(name, draw)` gives the responses `(stimuli, units)`, or `(stimuli, units, repeats)` where repeats belong to it.
+`pair(name, draw)` gives the responses `(stimuli, units)`, or `(stimuli, units, repeats)` where repeats belong to it;
+`half(name)` tells the kinds that the limits of `lib.verdict` were set on from the others.
 """
 
-import json
 import math
 from collections.abc import Callable
-from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 from zlib import crc32
 
-import pandas as pd
 import torch
 
 from lib.checks import unknown
 from lib.features import bernoulli_uniform, k_sparse, seeded
-from lib.verdict import Findings, Gain, reading
-
-LATENTS, MOST_LATENTS = 3, 1536  # of the calibration: latents a unit of the larger network, but no more than these
-K, STEPS, STEPS_WIDE, WIDE_FROM = 3, 300, 600, 512  # active latents, training steps, those of this many latents or more
-GAINS = [name for name, kind in Findings.__annotations__.items() if kind is Gain]
 
 SIZES = ((24, 1600), (30, 2400), (36, 2000), (20, 3000), (48, 4000))  # units and stimuli, of one draw after the other
 
@@ -417,7 +410,13 @@ def _squashed_and_rectified(m, stimuli, g):
 FEW = ((24, 240), (30, 300), (36, 400), (20, 200), (48, 300))
 MANY = ((24, 20000), (30, 12000), (36, 16000), (20, 8000), (48, 10000))
 WIDE = ((100, 4000), (200, 6000), (120, 8000), (300, 6000), (150, 5000))
-MIDDLE = ((24, 1600), (60, 3000), (30, 5000), (100, 4000), (40, 2400))  # of the blind kinds
+MIDDLE = (
+    (24, 1600),
+    (60, 3000),
+    (30, 5000),
+    (100, 4000),
+    (40, 2400),
+) * 3  # of blind kinds: only draws make bounds small
 THOUSAND = ((1000, 8000),)
 KNOWN = {
     "dense, permuted": Known("no", _shuffled(_gaussian)),
@@ -484,7 +483,7 @@ KNOWN = {
 
 BLIND = {  # written down after the limits of `lib.verdict` were set, before the report was run on any
     "sinusoids, four variables": Known("no", _seen_through(torch.sin, torch.sin, 4), MIDDLE),
-    "sinusoids, few stimuli": Known("no", _seen_through(torch.sin, torch.sin, 4), FEW),
+    "sinusoids, few stimuli": Known("no", _seen_through(torch.sin, torch.sin, 4), FEW * 3),
     "size and cube, ten variables": Known("no", _seen_through(torch.abs, lambda x: x**3, 10), MIDDLE),
     "relu of two variables": Known("no", _seen_through(torch.relu, torch.relu, 2), MIDDLE),
     "nearest of other centres": Known("no", _nearest, MIDDLE),
@@ -513,42 +512,8 @@ KNOWN |= BLIND
 
 
 def half(name: str) -> str:
-    """`set` for the kinds on whose draws the limits were set, `told` for every second one, `blind` for BLIND."""
-    return "blind" if name in BLIND else ("set", "told")[[*KNOWN].index(name) % 2]
+    """`set` for kinds that the limits were set on, every second one, `told` for the others, `blind` for those of BLIND.
 
-
-def judged(path: Path) -> pd.DataFrame:
-    """What the rules in force say of the findings that `benchmarks/calibration.py` keeps: a row for each draw.
-
-    Columns: pair, truth, draw, `half`, answer, verdict, and `gain`: whether S-S is clearly above N-N, the rule of
-    one who looks at nothing else. What the report refuses counts as cannot tell.
+    Those told were not blind: what came of the pairs with answer yes had been seen when the limits were set.
     """
-    rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
-        kept = json.loads(line)
-        row = {"pair": kept["pair"], "truth": KNOWN[kept["pair"]].truth, "draw": kept["draw"], "verdict": "refused"}
-        row |= {"half": half(kept["pair"]), "answer": "cannot tell", "gain": "no"}
-        if "findings" in kept:
-            numbers: dict[str, Any] = {
-                key: Gain(*one) if key in GAINS else one for key, one in kept["findings"].items()
-            }
-            found = Findings(**numbers)
-            verdict = reading(found).verdict
-            row |= {"answer": verdict.answer, "verdict": verdict.value}
-            row["gain"] = "yes" if found.match_gain.direction == "up" else "no"
-        rows.append(row)
-    return pd.DataFrame(rows)
-
-
-def confusion(rows: pd.DataFrame, answer: str = "answer") -> pd.DataFrame:
-    """Counts of answers by truth."""
-    counted = pd.crosstab(rows.truth, rows[answer])
-    return counted.reindex(["no", "yes", "open"]).reindex(columns=["yes", "no", "cannot tell"]).fillna(0).astype(int)
-
-
-def rates(rows: pd.DataFrame) -> dict[str, float]:
-    """Shares of wrong and of withheld answers, of the pairs whose answer is no or yes."""
-    no, yes = (rows[rows.truth == truth].answer for truth in ("no", "yes"))
-    wrong = {"false_yes": (no == "yes").mean(), "false_no": (yes == "no").mean()}
-    withheld = {f"untold_{name}": (one == "cannot tell").mean() for name, one in (("no", no), ("yes", yes))}
-    return {name: float(share) for name, share in (wrong | withheld).items()}
+    return "blind" if name in BLIND else ("set", "told")[[*KNOWN].index(name) % 2]
