@@ -550,25 +550,29 @@ pd.concat({what: pd.crosstab([size, known_truth.truth], known_truth.answer) for 
 # %% [markdown]
 # ### Before these rules
 #
-# An earlier version of this report judged by other rules. Its verdict asked neither whether another seed finds the same
-# latents nor whether scores exceed those of shuffled stimuli by more than their error. It saw the same responses with
-# the same SAE settings; where responses have repeats it got their mean, since it took nothing else. Its headlines began
-# with *yes*, *no*, *cannot tell* or *in part*, and we count them by these words. *In part: the latents match better* is
-# a claim that SAEs reveal something, though a careful one. It has a column of its own and is counted neither as yes nor
-# as no. That *the scores cannot be trusted*, or an error, counts as *cannot tell*. Below stand both versions on these
-# draws, and whoever looks at nothing but whether S-S exceeds N-N.
+# An earlier version of this report judged by other rules. It knew the plain features and the linear axes, and asked
+# neither whether another seed finds the same latents nor whether scores exceed those of shuffled stimuli by more than
+# their error. It saw the same responses with the same SAE settings; where responses have repeats it got their mean,
+# since it took nothing else. Its headlines began with *yes*, *no*, *cannot tell* or *in part*, and we count them by
+# these words. *In part: the latents match better* is a claim that SAEs reveal something, though a careful one. It has
+# a column of its own and is counted neither as yes nor as no. That *the scores cannot be trusted*, or an error,
+# counts as *cannot tell*. Below stand both versions on these draws, and whoever looks at nothing but whether S-S
+# exceeds N-N.
 
 # %% tags=["hide-input"]
 before = judged_before(Path(known).with_name("calibration_before.csv"))
-same = rows.merge(before[["pair", "draw"]])
-before = before.merge(same[["pair", "draw"]])
+same = rows.merge(before[["pair", "draw", "answer"]], on=["pair", "draw"], suffixes=("", "_before"))
+before = same.assign(answer=same.answer_before)
 versions = {"before": confusion(before), "now": confusion(same), "S-S above N-N": confusion(same, "gain")}
 pd.concat(versions, names=["rules", "truth"]).fillna(0).astype(int)
 
 # %%
+wanted = same.truth != "open"
 for name, answers in (("before", before.answer), ("now", same.answer), ("naive", same.gain)):
     run.record(**{f"yes_of_no_{name}": float((answers[same.truth == "no"] == "yes").mean())})
     run.record(**{f"no_of_yes_{name}": float((answers[same.truth == "yes"] == "no").mean())})
+    run.record(**{f"untold_{name}": float((answers[wanted] == "cannot tell").mean())})
+    run.record(**{f"right_{name}": float((answers == same.truth)[wanted].mean())})
 claims = before.answer.isin(["yes", "in part"])
 run.record(claims_of_no_before=float(claims[before.truth == "no"].mean()), compared=len(same))
 
@@ -577,7 +581,12 @@ run.record(claims_of_no_before=float(claims[before.truth == "no"].mean()), compa
 # pairs whose answer is no, or {glue:text}`claims_of_no_before:.3f` with *in part* among the claims, and comes now in
 # {glue:text}`yes_of_no_now:.3f`; by S-S against N-N alone it would be {glue:text}`yes_of_no_naive:.3f`. A false no came
 # before in {glue:text}`no_of_yes_before:.3f` of the pairs whose answer is yes, and comes now in
-# {glue:text}`no_of_yes_now:.3f`. Part of that is bought with *cannot tell*, as the table shows.
+# {glue:text}`no_of_yes_now:.3f`.
+#
+# Neither rate is for free. Of the pairs whose answer is no or yes, a share of {glue:text}`untold_before:.3f` was left
+# untold before and of {glue:text}`untold_now:.3f` is now; right answers went from {glue:text}`right_before:.3f` to
+# {glue:text}`right_now:.3f`. The comparison favours the new rules, since these are the draws on which their limits were
+# set, except for the blind kinds.
 #
 # The pairs are simulated, most of them small, and no network of yours comes from this list. More draws make the bounds
 # over draws smaller, not those over kinds; for these it takes more kinds. The run, which goes on where it was stopped,
