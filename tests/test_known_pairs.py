@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 import torch
 from helpers import refuses
+from scipy.stats import binom
 
-from lib.known_pairs import KNOWN, confusion, judged, pair, rates
+from lib.chapter.calibration import ANSWERS, bound, confusion, judged, judged_before, rates
+from lib.known_pairs import BLIND, KNOWN, half, pair
 
 
 @pytest.mark.parametrize("name", KNOWN)
@@ -35,15 +37,54 @@ def test_superposed_pairs_share_features_that_no_linear_map_shows():
     assert max(unexplained("dense, rotated"), unexplained("sparse units, permuted")) < 1e-6
 
 
+def test_kinds_belong_to_one_half_and_blind_ones_leave_the_others_as_they_were():
+    halves = {name: half(name) for name in KNOWN}
+    earlier = [name for name in KNOWN if name not in BLIND]
+    assert [halves[name] for name in earlier[:4]] == ["set", "told", "set", "told"]
+    assert {name for name, one in halves.items() if one == "blind"} == set(BLIND)
+    blind = Counter(kind.truth for kind in BLIND.values())
+    assert min(blind["no"], blind["yes"]) >= 6
+    units = [size[0] for kind in KNOWN.values() for size in kind.sizes]
+    stimuli = [size[1] for kind in KNOWN.values() for size in kind.sizes]
+    assert (min(units), max(units), min(stimuli), max(stimuli)) == (20, 1000, 200, 20000)
+
+
 def test_answers_are_counted_by_truth_and_half(tmp_path):
     file = tmp_path / "kept.jsonl"
-    first, second, *_ = KNOWN
-    kept = [{"pair": first, "draw": 0, "error": "too few"}, {"pair": second, "draw": 0, "error": "too few"}]
+    first, second, *_, last = KNOWN
+    kept = [{"pair": name, "draw": 0, "error": "too few"} for name in (first, second, last)]
     file.write_text("\n".join(map(json.dumps, kept)))
     rows = judged(file)
-    assert rows.half.tolist() == ["set", "told"] and set(rows.answer) == {"cannot tell"}
-    truth, answer = ["no"] * 4 + ["yes"] * 2, ["yes", "no", "no", "cannot tell", "no", "yes"]
-    table = confusion(pd.DataFrame({"truth": truth, "answer": answer}))
+    assert rows.half.tolist() == ["set", "told", "blind"] and set(rows.answer) == {"cannot tell"}
+    assert rows.units.tolist() == [KNOWN[name].sizes[0][0] for name in rows.pair]
+    table = confusion(small_table())
     assert table.loc["no"].tolist() == [1, 2, 1] and table.loc["yes"].tolist() == [1, 1, 0]
-    found = rates(pd.DataFrame({"truth": truth, "answer": answer}))
-    assert found == {"false_yes": 0.25, "false_no": 0.5, "untold_no": 0.25, "untold_yes": 0.0}
+
+
+def small_table():
+    truth, answer = ["no"] * 4 + ["yes"] * 2, ["yes", "no", "no", "cannot tell", "no", "yes"]
+    return pd.DataFrame({"truth": truth, "answer": answer, "pair": list("aabbcd")})
+
+
+def test_rates_are_told_with_bounds_by_draw_and_by_kind():
+    found = rates(small_table())
+    assert found.rate.tolist() == [0.25, 0.5] and found["cannot tell"].tolist() == [0.25, 0.0]
+    assert found["kinds wrong"].tolist() == [1, 1] and found.kinds.tolist() == [2, 2]
+    assert found.goal.tolist() == ["missed", "missed"]
+    many = pd.DataFrame({"truth": ["no", "yes"] * 150, "answer": ["no", "yes"] * 150, "pair": "a"})
+    assert rates(many).goal.tolist() == ["shown", "shown"] and rates(many[:20]).goal.tolist() == ["met", "met"]
+
+
+@pytest.mark.parametrize(("wrong", "of"), [(0, 14), (3, 40), (5, 5)])
+def test_the_bound_is_the_share_at_which_so_few_come_in_one_case_of_twenty(wrong, of):
+    most = bound(pd.Series([True] * wrong + [False] * (of - wrong)))
+    assert most == 1 if wrong == of else binom.cdf(wrong, of, most) == pytest.approx(0.05)
+
+
+def test_headlines_of_the_earlier_report_answer_by_their_first_words(tmp_path):
+    headlines = ["Yes: a", "In part: b", "No, and c", "Cannot tell: d", "The scores cannot be trusted", "Refused: e"]
+    file = tmp_path / "before.csv"
+    pd.DataFrame({"pair": [*KNOWN][:6], "draw": 0, "headline": headlines}).to_csv(file, index=False)
+    rows = judged_before(file)
+    assert rows.answer.tolist() == [*ANSWERS, "cannot tell", "cannot tell"]
+    assert confusion(rows).columns.tolist() == ANSWERS
