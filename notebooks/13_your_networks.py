@@ -123,6 +123,7 @@ from lib.data.arrays import load_activations, load_pair
 from lib.data.extraction import stored_responses
 from lib.known_pairs import KNOWN, confusion, judged, rates
 from lib.pairings import GEOMETRY, MATCHING, RIDGE, values
+from lib.split import MASSIVE, dimensions, split_stimuli
 from lib.verdict import LIMITS, reading
 
 # %% [markdown]
@@ -188,7 +189,7 @@ if again_a:
 if again_b:
     y_b = torch.stack([y_b, load_activations(again_b)], 2)
 together = load_activations(groups)[:, 0].long() if groups else None
-split = own.split_stimuli(y_a, y_b, sae_share, seed, run.device, folds, together)
+split = split_stimuli(y_a, y_b, sae_share, seed, run.device, folds, together)
 
 # %% [markdown]
 # Units that never change in the SAEs' part or in some fold are left out, as silent latents are: counted on one side
@@ -202,9 +203,9 @@ split = own.split_stimuli(y_a, y_b, sae_share, seed, run.device, folds, together
 # independently, and small if a few directions carry the variance.
 
 # %%
-used = own.dimensions(split)
+used = dimensions(split)
 run.record(stimuli=len(y_a), fitted=split.fit.shape[1], scored=split.scored.shape[1])
-run.record(massive_limit=own.MASSIVE, distinct=sum(split.distinct))
+run.record(massive_limit=MASSIVE, distinct=sum(split.distinct))
 run.record(units_a=split.units[0], units_b=split.units[1], dimensions_a=used[0], dimensions_b=used[1])
 pd.DataFrame({"units": split.units, "dimensions used": [f"{one:.1f}" for one in used]}, ["a", "b"])
 

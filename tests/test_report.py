@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 import torch
 from helpers import around, close, normal, refuses, rotation
@@ -24,7 +25,6 @@ from lib.report import (
     chance,
     choose_k,
     costs,
-    dimensions,
     explained,
     findings,
     fit_half,
@@ -35,8 +35,8 @@ from lib.report import (
     random_saes,
     score_table,
     settle,
-    split_stimuli,
 )
+from lib.split import dimensions, split_stimuli
 from lib.verdict import Verdict
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -411,6 +411,16 @@ def test_reports_need_no_library_of_images():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
+@pytest.mark.parametrize("kind", [torch.Tensor.numpy, torch.Tensor.tolist, lambda y: pd.DataFrame(y.numpy())])
+def test_arrays_of_any_kind_give_what_tensors_give(kind):
+    y_a, y_b = superposed(stimuli=400)
+    groups, settings = torch.arange(400) // 2, Settings(16, 2, 8)
+    of_tensors = analyse(y_a, y_b, settings, groups=groups)
+    of_arrays = analyse(kind(y_a), kind(y_b), settings, groups=groups.tolist())
+    close(of_arrays.split.scored, of_tensors.split.scored, 1e-6)
+    assert of_arrays.reading.verdict is of_tensors.reading.verdict
+
+
 def test_bad_input_is_refused():
     y = normal(60, 4, dtype=torch.float32)
     refuses("15 stimuli, 8 of them for the SAEs", "give more stimuli", split_stimuli, y[:15], y[:15], 0.5, 0)
@@ -425,6 +435,7 @@ def test_bad_input_is_refused():
     refuses("sae_steps = 2", "four steps", settle, split, Settings(8, 2, 2, 2))
     refuses("k = 9", "choose", fit_saes, split, Settings(8, 9, 40, 2))
     refuses("groups have shape (3,)", "each of 60 stimuli", split_stimuli, y, y, groups=torch.arange(3))
+    refuses("a (str", "numpy.asarray", split_stimuli, "first.npy", y)
     refuses("b has shape (60,)", "repeats", split_stimuli, y, y[:, 0])
     refuses("leave a fold", "fewer folds", split_stimuli, y, y, groups=torch.arange(60) // 15)
 
