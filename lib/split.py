@@ -26,6 +26,7 @@ class Split(NamedTuple):
     massive: tuple[dict, dict] = ({}, {})  # scaled down: number of the unit, from 0, and its share of the variance
     halves: torch.Tensor | None = None  # (2 halves of the repeats, 2, scored stimuli, units)
     repeats: tuple[int, int] = (1, 1)
+    at: tuple[torch.Tensor, torch.Tensor] = (torch.empty(0), torch.empty(0))  # where `fit` and `scored` stood
 
     def of(self, side: int) -> torch.Tensor:
         """The scored responses of network 0 or 1 without padding, `(stimuli, units)`."""
@@ -43,11 +44,10 @@ def split_stimuli(
 ) -> Split:
     """Deal stimuli at random: a `share` trains the SAEs, the rest is scored. Centre and scale come from the former.
 
-    Responses are any arrays, see `lib.checks.as_tensor`, `(stimuli, units)`, or `(stimuli, units, repeats)` of which the
+    Responses are any arrays (`lib.checks.as_tensor`), `(stimuli, units)`, or `(stimuli, units, repeats)` of which the
     mean is compared. `groups`, a number for each stimulus, keeps those of one number together, in one part and one
-    fold, as crops of one photograph or frames of one film; without, copies are found and kept together. Units that are
-    constant in the SAEs' part or in some fold are left out, and those of more than MASSIVE median deviations are scaled
-    down to that.
+    fold, as frames of one film; without, copies are found and kept together. Units constant in the SAEs' part or in
+    some fold are left out, and those of more than MASSIVE median deviations are scaled down to that.
 
     Raises ValueError on bad input, for a network whose units never change, and unless the SAEs have ten stimuli or
     more and each of the `folds` of the scores four.
@@ -71,6 +71,7 @@ def split_stimuli(
         massive=(tamed[0][1], tamed[1][1]),
         halves=_halves(trials, plan, at[1], centre, scale),
         repeats=(trials[0].shape[2], trials[1].shape[2]),
+        at=at,
     )
 
 
