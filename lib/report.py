@@ -16,14 +16,13 @@ from scipy.optimize import linear_sum_assignment
 from torch.nn.functional import normalize
 
 from lib.baselines import MOST, ica, pca, quadratic, quadratic_count, random_relu
-from lib.checks import check_pair
-from lib.correlation import centre_and_scale, constant_units, paired_correlations
-from lib.crossval import copies, grouped_order, k_folds, silent_units
+from lib.checks import as_tensor, check_responses
+from lib.correlation import paired_correlations
+from lib.crossval import k_folds, silent_units
 from lib.features import seeded
-from lib.geometry import participation_ratio
-from lib.joint_sae import padded
 from lib.pairings import GEOMETRY, MATCHING, RIDGE, Held, Pairing, score, values
 from lib.sae import PART, Recipe, TopKSAE, batches, explained_variance, fit, untrained
+from lib.split import Split, dimensions, split_stimuli
 from lib.training import Training
 from lib.verdict import LIMITS, Findings, Reading, gain, reading
 
@@ -32,29 +31,7 @@ MOST_ACTIVE = 128  # latents active at a time that the scan tries
 USUAL_SHARE = 64  # of larger dictionaries one latent in so many is active
 MOST_AXES = 64  # principal and independent axes that are matched; more take minutes to find
 MOST_LATENTS = 1536  # chosen unasked, if no network has more units: regressions from latents would take longest of all
-MASSIVE = 5  # median deviations that a unit may have before it is scaled down
 MOST_BYTES = 2**30  # of correlations between units, beyond which the reader is warned
-
-
-class Split(NamedTuple):
-    """Responses of both networks, centred and of total variance 1, the smaller one padded with units that answer 0."""
-
-    units: tuple[int, int]  # that are compared
-    fit: torch.Tensor  # (2, stimuli, larger number of units), for the SAEs
-    scored: torch.Tensor  # (2, other stimuli, the same), for the scores
-    folds: list[tuple[torch.Tensor, torch.Tensor]]  # of the scored stimuli, on which all scores are read
-    distinct: tuple[int, int] = (
-        0,
-        0,
-    )  # stimuli of either part, copies and groups counted once
-    constant: tuple[int, int] = (0, 0)  # units of a and b left out, as they never change in some part
-    massive: tuple[dict, dict] = ({}, {})  # scaled down: number of the unit, from 0, and its share of the variance
-    halves: torch.Tensor | None = None  # (2 halves of the repeats, 2, scored stimuli, units)
-    repeats: tuple[int, int] = (1, 1)
-
-    def of(self, side: int) -> torch.Tensor:
-        """The scored responses of network 0 or 1 without padding, `(stimuli, units)`."""
-        return self.scored[side, :, : self.units[side]]
 
 
 class Settings(NamedTuple):
@@ -68,6 +45,13 @@ class Settings(NamedTuple):
     ceiling: tuple[float, float] = (1.0, 1.0)  # correlation of a perfect model with the mean unit of a, of b, if known
 
 
+class Brought(NamedTuple):
+    """Codes by SAEs that were trained elsewhere, `(stimuli, latents)`: of a, of b, and again of further seeds."""
+
+    codes: list[torch.Tensor]
+    decoders: list[torch.Tensor] = []  # (latents, units) each, if known
+
+
 class Measured(NamedTuple):
     """Scores on stimuli that the SAEs have not seen."""
 
@@ -75,142 +59,6 @@ class Measured(NamedTuple):
     silent: float  # share of trained latents that are 0 throughout some fold and were left out
     ceilings: dict[str, float]  # by population, as `n_a`: what noise leaves of a correlation with a perfect model
     decoders: float  # mean matched cosine of the decoder rows of two SAEs of one network
-
-
-def split_stimuli(
-    y_a: torch.Tensor,
-    y_b: torch.Tensor,
-    share: float = 0.5,
-    seed: int = 0,
-    device: str | torch.device = "cpu",
-    folds: int = 5,
-    groups: torch.Tensor | None = None,
-) -> Split:
-    """Deal stimuli at random: a `share` trains the SAEs, the rest is scored. Centre and scale come from the former.
-
-    Responses are `(stimuli, units)`, or `(stimuli, units, repeats)` of which the mean is compared. `groups`, a number
-    for each stimulus, keeps those of one number together, in one part and one fold, as crops of one photograph or
-    frames of one film; without, copies are found and kept together. Units that are constant in the SAEs' part or in
-    some fold are left out, and those of more than MASSIVE median deviations are scaled down to that.
-
-    Raises ValueError on bad input, for a network whose units never change, and unless the SAEs have ten stimuli or
-    more and each of the `folds` of the scores four.
-    """
-    trials, y = _checked(y_a, y_b, share, folds)
-    groups = _groups(y, groups)
-    at, parts = _dealt(groups, share, seed, folds)
-    kept = [_changing(one, name, at, parts) for one, name in zip(y, "ab", strict=True)]
-    tamed = [_tame(one[at[0]], keep) for one, keep in zip(y, kept, strict=True)]
-    units, gone = [int(keep.sum()) for keep in kept], [int((~keep).sum()) for keep in kept]
-    plan = list(zip(y, [factor for factor, _ in tamed], kept, strict=True))
-    whole = _prepared(y, plan).to(device)
-    centre, scale = centre_and_scale(whole[:, at[0]])
-    return Split(
-        units=(units[0], units[1]),
-        fit=(whole[:, at[0]] - centre) / scale,
-        scored=(whole[:, at[1]] - centre) / scale,
-        folds=parts,
-        distinct=(len(groups[at[0]].unique()), len(groups[at[1]].unique())),
-        constant=(gone[0], gone[1]),
-        massive=(tamed[0][1], tamed[1][1]),
-        halves=_halves(trials, plan, at[1], centre, scale),
-        repeats=(trials[0].shape[2], trials[1].shape[2]),
-    )
-
-
-def _prepared(responses, plan):
-    """Both networks' responses about the means of `plan`, scaled unit by unit, those kept, padded to one width."""
-    each = zip(responses, plan, strict=True)
-    return padded([((one - y.mean(0)) * factor)[:, keep].float() for one, (y, factor, keep) in each])
-
-
-def _checked(y_a, y_b, share, folds):
-    """Both networks' trials `(stimuli, units, repeats)` and their means over repeats."""
-    trials = [y[:, :, None] if y.ndim == 2 else y for y in (y_a, y_b)]
-    y = [_mean_response(one, name) for one, name in zip(trials, "ab", strict=True)]
-    check_pair(y[0].float(), y[1].float(), names=("a", "b"))
-    _check_counts(len(y[0]), share, folds)
-    return trials, y
-
-
-def _dealt(groups, share, seed, folds):
-    """Stimuli of the SAEs and of the scores, and the folds of the latter."""
-    order, middle = grouped_order(groups, seeded(seed))
-    at = order[middle < share], order[middle >= share]
-    alone = len(groups.unique()) == len(groups)
-    return at, k_folds(len(at[1]), folds, seed, None if alone else groups[at[1]])
-
-
-def _mean_response(trials, name):
-    if trials.ndim != 3 or 0 in trials.shape:
-        raise ValueError(f"{name} has shape {tuple(trials.shape)}: give (stimuli, units) or (stimuli, units, repeats)")
-    y = trials.double().mean(2)
-    if constant_units(y).all():
-        raise ValueError(f"no unit of {name} ever changes: check that its rows are stimuli and its columns units")
-    return y
-
-
-def _check_counts(stimuli, share, folds):
-    if not 0 < share < 1 or folds < 2:
-        raise ValueError(
-            f"share of stimuli for the SAEs {share}, folds {folds}: give 0 < share < 1 and two or more folds"
-        )
-    fitted = round(share * stimuli)
-    if fitted < 10 or stimuli - fitted < max(10, 4 * folds):
-        raise ValueError(
-            f"{stimuli} stimuli, {fitted} of them for the SAEs: these need ten or more, the others ten and four for "
-            f"each of {folds} folds; give more stimuli"
-        )
-
-
-def _groups(y, groups):
-    """The groups given, or those of copies: stimuli that both networks answer alike."""
-    if groups is None:
-        scaled = [(one - one.mean(0)) * _tame(one, ~constant_units(one))[0] for one in y]
-        return copies(torch.cat([one / one.square().sum(1).mean().sqrt() for one in scaled], 1))
-    if groups.shape != (len(y[0]),):
-        raise ValueError(f"groups have shape {tuple(groups.shape)}: give one number for each of {len(y[0])} stimuli")
-    return groups
-
-
-def _changing(y, name, at, parts):
-    """Units that change in the SAEs' part and in each fold of the others, as latents must; boolean `(units,)`."""
-    each = [y[at[0]], *(y[at[1]][test] for _, test in parts)]
-    kept = ~torch.stack([constant_units(part) for part in each]).any(0)
-    if not kept.any():
-        raise ValueError(f"no unit of {name} changes in every fold: give more stimuli, or more varied ones")
-    return kept
-
-
-def _tame(y, kept):
-    """What each unit is multiplied by, `(units,)`, and the kept ones scaled down, with their share of the variance."""
-    deviation = y.std(0, correction=0) * kept
-    most = MASSIVE * deviation[deviation > 0].median() if (deviation > 0).any() else torch.inf
-    factor = torch.where(deviation > most, most / deviation, 1.0)
-    share = (deviation / deviation.max()).square()
-    return factor, {i: float(share[i] / share.sum()) for i in (factor < 1).nonzero()[:, 0].tolist()}
-
-
-def _halves(trials, plan, at, centre, scale):
-    """Scored responses by halves of the repeats, `(2, 2, stimuli, units)`; None if nothing is repeated.
-
-    Means over the even and the odd repeats, one of an odd number left out; the same twice if there is but one.
-    """
-    if max(one.shape[2] for one in trials) == 1:
-        return None
-    found = []
-    for start in (0, 1):
-        each = [one[:, :, start : one.shape[2] // 2 * 2 : 2] if one.shape[2] > 1 else one for one in trials]
-        half = _prepared([one.double().mean(2) for one in each], plan)[:, at].to(centre.device)
-        found.append((half - centre) / scale)
-    return torch.stack(found)
-
-
-def dimensions(split: Split) -> tuple[float, float]:
-    """Participation ratio of each network over the scored stimuli."""
-    products = [split.of(i).double().mT @ split.of(i).double() / split.scored.shape[1] for i in (0, 1)]
-    a, b = (float(participation_ratio(torch.linalg.eigvalsh(product))) for product in products)
-    return a, b
 
 
 def latents_by_rule(split: Split) -> int:
@@ -348,14 +196,16 @@ def plain_features(split: Split, latents: int, seed: int = 0) -> dict:
     return found
 
 
-def populations(units: tuple[int, int], y: torch.Tensor, models: dict[str, TopKSAE], plain: dict) -> dict:
-    """Every population of responses `y: (2, stimuli, units)` by name: `n_a`, `s0_a` and so on, `r_a`, plain ones."""
-    found = {f"n_{side}": y[i, :, : units[i]] for i, side in enumerate("ab")}
-    for letter, sae in models.items():
-        for i, code in enumerate(all_codes(sae, y)):
-            number = i // 2 if letter == "s" else ""
-            found[f"{letter}{number}_{'ab'[i % 2]}"] = code
+def populations(units: tuple[int, int], y: torch.Tensor, codes: dict[str, torch.Tensor], plain: dict) -> dict:
+    """Every population of responses `y: (2, stimuli, units)` by name: `n_a`, the codes, plain ones."""
+    found = {f"n_{side}": y[i, :, : units[i]] for i, side in enumerate("ab")} | codes
     return found | {name: features(found[f"n_{name[-1]}"]) for name, features in plain.items()}
+
+
+def codes_by_name(sae: TopKSAE, control: TopKSAE, y: torch.Tensor) -> dict[str, torch.Tensor]:
+    """Codes of responses `y: (2, stimuli, units)` as populations `s0_a`, `s0_b`, `s1_a` and so on, `r_a`, `r_b`."""
+    trained = {f"s{i // 2}_{'ab'[i % 2]}": code for i, code in enumerate(all_codes(sae, y))}
+    return trained | dict(zip(("r_a", "r_b"), all_codes(control, y), strict=True))
 
 
 def reliabilities(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor], repeats: tuple) -> dict[str, float]:
@@ -378,38 +228,67 @@ def reliabilities(first: dict[str, torch.Tensor], second: dict[str, torch.Tensor
 
 def measure(split: Split, sae: TopKSAE, control: TopKSAE, settings: Settings) -> Measured:
     """Every score on the scored stimuli."""
+    halves = [] if split.halves is None else [codes_by_name(sae, control, half) for half in split.halves]
+    return _measured(split, codes_by_name(sae, control, split.scored), [*sae.decoder.detach()], settings, halves)
+
+
+def measure_brought(split: Split, brought: Brought, settings: Settings) -> Measured:
+    """Every score of codes that were brought along; the random ones are as many, and active as often as these are.
+
+    Raises ValueError unless there are codes of each stimulus, finite, and no repeats: whose codes are not known.
+    """
+    if split.halves is not None:
+        raise ValueError("repeats have no codes of their own among those given: leave out again_a and again_b")
+    codes, stimuli = {}, sum(map(len, split.at))
+    for i, given in enumerate(brought.codes):
+        side, code = "ab"[i % 2], check_responses(given, f"codes of {'ab'[i % 2]}").to(split.fit)
+        if code.ndim != 2 or len(code) != stimuli:
+            raise ValueError(f"codes of {side} have shape {tuple(code.shape)}: give ({stimuli}, latents), one row each")
+        codes[f"s{i // 2}_{side}"] = code[split.at[1]]
+        if i < 2:
+            active = (code[split.at[0]] != 0).sum(1).double().mean()
+            recipe = Recipe(latents=code.shape[1], k=min(code.shape[1], max(1, round(float(active)))))
+            control = TopKSAE(split.units[i], recipe, [1000 * settings.first_seed + 900 + i], split.fit.device)
+            codes[f"r_{side}"] = control.latents(split.scored[i : i + 1, :, : split.units[i]])[0]
+    return _measured(split, codes, brought.decoders, settings, [])
+
+
+def _measured(split, codes, decoders, settings, halves) -> Measured:
     parts, seed = split.folds, settings.first_seed
     order = torch.randperm(split.scored.shape[1], generator=seeded(seed + 1))
-    plain, models = plain_features(split, sae.recipe.latents, seed), {"s": sae, "r": control}
-    found = populations(split.units, split.scored, models, plain)
-    active = {name: ~silent_units(code, parts) for name, code in found.items() if name[0] in "sr"}
+    plain = plain_features(split, max(code.shape[1] for code in codes.values()), seed)
+    active = {name: ~silent_units(code, parts) for name, code in codes.items()}
     _check_active(active.values())
+
+    def all_of(y, codes):
+        return populations(split.units, y, {name: code[:, active[name]] for name, code in codes.items()}, plain)
+
+    found = all_of(split.scored, codes)
     ceilings: dict[str, float] = dict.fromkeys(found, 1.0) | {"n_a": settings.ceiling[0], "n_b": settings.ceiling[1]}
     if split.halves is not None:
-        halves = [populations(split.units, half, models, plain) for half in split.halves]
-        halves = [half | {name: half[name][:, on] for name, on in active.items()} for half in halves]
-        ceilings = reliabilities(*halves, split.repeats)
-    found |= {name: found[name][:, on] for name, on in active.items()}
+        first, second = (all_of(y, of) for y, of in zip(split.halves, halves, strict=True))
+        ceilings = reliabilities(first, second, split.repeats)
     shuffled = {"n_shuffled": found["n_b"][order], "s_shuffled": found["s0_b"][order]}
-    count, trained = len(sae.encoder) // 2, torch.stack([on for name, on in active.items() if name[0] == "s"])
-    scores = score(Held(found | shuffled, parts), wanted(count, "q_a" in plain))
-    return Measured(scores, float((~trained).double().mean()), ceilings, decoder_agreement(sae, trained))
+    trained = [on for name, on in active.items() if name[0] == "s"]
+    scores = score(Held(found | shuffled, parts), wanted(len(trained) // 2, "q_a" in plain))
+    silent = float((~torch.cat(trained)).double().mean())
+    return Measured(scores, silent, ceilings, decoder_agreement(decoders, trained))
 
 
-def decoder_agreement(sae: TopKSAE, active: torch.Tensor) -> float:
+def decoder_agreement(decoders: list[torch.Tensor], active: list[torch.Tensor]) -> float:
     """How alike the dictionaries of two SAEs of one network are: mean cosine of matched decoder rows, of any sign.
 
         (1 / L) max_perm sum_l |cos(d_l, d'_perm(l))|
 
-    over the L latents of the SAE that has fewer `active` ones, `(models, latents)`; the mean over both networks and all
-    further seeds. Source: the pairwise dictionary mean correlation coefficient of Song et al. 2025.
+    over the L latents of the SAE that has fewer `active` ones. Decoders are `(latents, units)` each, of a and b in
+    turn; the mean is over both networks and all further seeds, NaN if there are none. Source: the pairwise
+    dictionary mean correlation coefficient of Song et al. 2025.
     """
-    rows = normalize(sae.decoder.detach().double(), dim=2).cpu()
-    found = []
+    rows, found = [normalize(one.double(), dim=1).cpu() for one in decoders], []
     for i in range(2, len(rows)):
         cosine = (rows[i % 2][active[i % 2].cpu()] @ rows[i][active[i].cpu()].mT).abs()
         found.append(cosine[linear_sum_assignment(cosine, maximize=True)].mean())
-    return float(torch.stack(found).mean())
+    return float(torch.stack(found).mean()) if found else torch.nan
 
 
 def wanted(seeds: int, products: bool) -> list[Pairing]:
@@ -443,8 +322,8 @@ class Analysis(NamedTuple):
     split: Split
     settings: Settings
     agreement: dict[int, float]  # of the numbers of active latents tried, empty if one was given
-    training: Training[TopKSAE]
-    half: Training[TopKSAE]  # the first seed, half the steps
+    training: Training[TopKSAE] | None  # None if codes were brought along
+    half: Training[TopKSAE] | None  # the first seed, half the steps
     measured: Measured
     findings: Findings
     reading: Reading
@@ -456,9 +335,17 @@ def analyse(
     settings: Settings,
     device: str | torch.device = "cpu",
     groups: torch.Tensor | None = None,
+    brought: Brought | None = None,
 ) -> Analysis:
-    """The whole way from responses as `split_stimuli` takes them to a reading. Raises ValueError on bad input."""
+    """The whole way from responses as `split_stimuli` takes them to a reading; with codes `brought` nothing is trained.
+
+    Raises ValueError on bad input.
+    """
     split = split_stimuli(y_a, y_b, 0.5, settings.first_seed, device, groups=groups)
+    if brought:
+        settings, measured = settle_brought(brought, settings), measure_brought(split, brought, settings)
+        found = findings(split, settings, None, None, measured)
+        return Analysis(split, settings, {}, None, None, measured, found, reading(found))
     settings, agreement = settle(split, settings)
     training, half = fit_saes(split, settings), fit_half(split, settings)
     measured = measure(split, training.model, random_saes(training.model, settings), settings)
@@ -482,6 +369,13 @@ def settle(split: Split, settings: Settings) -> tuple[Settings, dict[int, float]
         return settings._replace(k=settings.latents // USUAL_SHARE), {}
     agreement = choose_k(split, settings, k_candidates(settings.latents))
     return settings._replace(k=max(agreement, key=lambda k: agreement[k])), agreement
+
+
+def settle_brought(brought: Brought, settings: Settings) -> Settings:
+    """Settings with the size of the larger dictionary brought along, and the mean number of its active latents."""
+    largest = max(map(as_tensor, brought.codes), key=lambda code: code.shape[-1])
+    k = max(1, round(float((largest != 0).sum(-1).double().mean())))
+    return settings._replace(latents=largest.shape[-1], k=k, seeds=len(brought.codes) // 2)
 
 
 def fit_half(split: Split, settings: Settings) -> Training[TopKSAE]:
@@ -518,12 +412,16 @@ def explained(split: Split, sae: TopKSAE) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def findings(
-    split: Split, settings: Settings, training: Training[TopKSAE], half: Training[TopKSAE], measured: Measured
+    split: Split,
+    settings: Settings,
+    training: Training[TopKSAE] | None,
+    half: Training[TopKSAE] | None,
+    measured: Measured,
 ) -> Findings:
-    """The numbers for a reading; ridge scores are means of both directions, and all are shares of the ceilings."""
-    fit, seen = explained(split, training.model)
-    matched = latents_match(active_codes(half.model, split.scored, split.folds), split.folds, (0, 1))
-    ss = values(measured.scores, "soft", "ss")[0].mean()
+    """The numbers for a reading; ridge scores are means of both directions, and all are shares of the ceilings.
+
+    What no training in this run tells, or no second seed, is NaN.
+    """
     return Findings(
         units=split.units,
         dimensions=dimensions(split),
@@ -532,18 +430,30 @@ def findings(
         latents=settings.latents,
         k=settings.k,
         **_compared(split, measured),
+        **_trained(split, training, half, measured),
         over_chance=_over_chance(measured.scores),
         decoders=measured.decoders,
-        explained=float(seen.mean()),
-        explained_fit=float(fit.mean()),
-        explained_rise=float(seen[:2].mean() - explained(split, half.model)[1].mean()),
-        match_rise=float(ss - matched.mean()) / _ceiling(measured, "ss"),
         silent=measured.silent,
         chance=max(map(abs, chance(measured.scores).values())),
         constant=split.constant,
         massive=split.massive,
         ceilings=(measured.ceilings["n_a"], measured.ceilings["n_b"]),
     )
+
+
+def _trained(split, training, half, measured) -> dict:
+    """The findings that take the SAEs themselves and their training."""
+    if training is None:
+        return dict.fromkeys(("explained", "explained_fit", "explained_rise", "match_rise"), torch.nan)
+    fit, seen = explained(split, training.model)
+    matched = latents_match(active_codes(half.model, split.scored, split.folds), split.folds, (0, 1))
+    ss = values(measured.scores, "soft", "ss")[0].mean()
+    return {
+        "explained": float(seen.mean()),
+        "explained_fit": float(fit.mean()),
+        "explained_rise": float(seen[:2].mean() - explained(split, half.model)[1].mean()),
+        "match_rise": float(ss - matched.mean()) / _ceiling(measured, "ss"),
+    }
 
 
 def _compared(split, measured) -> dict:
@@ -553,7 +463,7 @@ def _compared(split, measured) -> dict:
     match_gain = gain(soft["ss"], soft["nn"])
     if split.units[0] != split.units[1]:  # one to one, a wider network cannot be matched; each unit of the narrower can
         match_gain = min(match_gain, gain(narrow["ss"], narrow["nn"]))
-    mean = {ab: float(one.mean()) for ab, one in soft.items()}
+    mean = {"aa": torch.nan, "bb": torch.nan} | {ab: float(one.mean()) for ab, one in soft.items()}
     return {
         "soft_nn": mean["nn"],
         "soft_ss": mean["ss"],
@@ -574,7 +484,7 @@ def _compared(split, measured) -> dict:
 
 def shares(measured: Measured, metric: str) -> dict[str, torch.Tensor]:
     """Scores of a matching metric by pairing, as shares of what noise leaves; `(seeds, folds)` each."""
-    names = ("nn", "ss", "rs", "aa", "bb", "ra", "rb", "pp", "ii")
+    names = {"nn", "ss", "rs", "aa", "bb", "ra", "rb", "pp", "ii"} & {*measured.scores.pairing}
     return {ab: values(measured.scores, metric, ab) / _ceiling(measured, ab) for ab in names}
 
 

@@ -1,6 +1,7 @@
 """What the scores of two networks say in plain words, by fixed rules: from numbers to a verdict and its sentences."""
 
 from enum import Enum
+from math import isnan
 from typing import NamedTuple
 
 import torch
@@ -38,6 +39,7 @@ class Verdict(Enum):
     UNSOUND = "Cannot tell: shuffled stimuli score above chance"
     NONLINEAR = "Cannot tell: the latents do better than the units, as any nonlinear readout of common inputs may"
     WEAK = "Cannot tell: the latents match better than the units, and other SAEs of one network find other latents"
+    ALONE = "Cannot tell: the latents match better than the units, and no second SAE says if they are arbitrary"
     UNCLEAR = "Cannot tell: the latents do no better than the units, and linear maps leave much unexplained"
     UNDECIDED = "Cannot tell: these SAEs are no basis for an answer"
 
@@ -102,10 +104,10 @@ class Findings(NamedTuple):
     ridge_over_random: Gain  # S-N minus R-N
     ridge_over_plain: Gain  # S-N minus the better of dense random and quadratic features
     over_chance: Gain  # of units or latents, whichever is clearest, minus the same of shuffled stimuli
-    stable: float  # soft-matching of two SAEs of one network
+    stable: float  # soft-matching of two SAEs of one network, NaN if there is but one
     stable_random: float  # of random codes of a network with the latents of its SAE
-    seed_share: float  # S-S as a share of the same
-    decoders: float  # matched cosine of the decoder rows of two SAEs of one network
+    seed_share: float  # S-S as a share of the same, NaN if there is but one
+    decoders: float  # matched cosine of the decoder rows of two SAEs of one network, NaN if there is but one
     explained: float  # variance, on scored stimuli
     explained_fit: float  # on those of the training
     explained_rise: float  # on scored stimuli, from half the steps to all of them
@@ -177,7 +179,7 @@ def _of_a_gain(found):
     if any(_unsound(found)):
         return Verdict.UNDECIDED
     if not _reproduced(found):
-        return Verdict.WEAK
+        return Verdict.ALONE if isnan(found.stable) else Verdict.WEAK
     return Verdict.HIDDEN if found.seed_share >= LIMITS["shared"] else Verdict.NONLINEAR
 
 
@@ -262,12 +264,15 @@ def _latents(found):
 
 
 def _controls(found):
+    shuffled = f"**Controls.** With the stimuli of b shuffled no score exceeds {found.chance:.3f} in size."
+    if isnan(found.stable):
+        return f"{shuffled} How well two SAEs of one network would match, the best to be expected, is not known."
+    rows = "" if isnan(found.decoders) else f", and their decoder rows at a cosine of {found.decoders:.3f}"
     stable = "more" if found.stable - found.stable_random > LIMITS["stable"] else "hardly more"
     return (
-        f"**Controls.** With the stimuli of b shuffled no score exceeds {found.chance:.3f} in size. Two SAEs of one "
-        f"network, other seeds, match at {found.stable:.3f}, {stable} than random codes do, {found.stable_random:.3f}, "
-        f"and their decoder rows at a cosine of {found.decoders:.3f}. Two networks can hardly be expected to do better "
-        f"than one with itself: the latents reach a share of {found.seed_share:.3f} of that."
+        f"{shuffled} Two SAEs of one network, other seeds, match at {found.stable:.3f}, {stable} than random codes do, "
+        f"{found.stable_random:.3f}{rows}. Two networks can hardly be expected to do better than one with itself: the "
+        f"latents reach a share of {found.seed_share:.3f} of that."
     )
 
 
@@ -333,7 +338,18 @@ def _doubts_of_saes(found):
             f"**The SAEs memorise.** They explain {found.explained_fit:.3f} of the variance in training and "
             f"{found.explained:.3f} of unseen stimuli. Give more stimuli, or set fewer `latents`."
         )
-    if not _reproduced(found):
+    if isnan(found.explained_rise):
+        yield (
+            "**The codes were brought along.** Whether their SAEs were trained for long enough, and on which stimuli, "
+            "no number here tells: give stimuli that the SAEs have not seen, and compare SAEs of half the steps."
+        )
+    if isnan(found.stable):
+        yield (
+            "**One SAE of each network.** Whether another seed finds the same latents is not known, and no yes can "
+            "rest on that: give a second checkpoint of each network, of another seed, as `again_sae_a` and "
+            "`again_sae_b`."
+        )
+    elif not _reproduced(found):
         yield (
             "**The dictionary is arbitrary.** Another seed finds other latents in the same network. Either its "
             "features are not sparse, or the SAEs do not suit them: try other values of `k` and `latents`, and more "

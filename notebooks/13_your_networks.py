@@ -54,7 +54,15 @@
 # ```
 #
 # The positions are `centre` of a map, `cls` for the {term}`class token`, `pool` for the mean over places and `flat` for
-# everything. Checkpoints of your own are named `file:/path/weights.pth@torchvision:resnet50`. A run that was stopped
+# everything.
+#
+# SAEs that you have need not be trained again. Give a checkpoint of each network as `sae_a` and `sae_b`, beside the
+# responses that they read, and if you have them second ones of another seed as `again_sae_a` and `again_sae_b`. Or give
+# the codes themselves, rows in the same order, as `codes_a` and `codes_b`. The sections about training are then left
+# out. Checkpoints of SAELens, dictionary_learning, overcomplete, sparsify and ViT-Prisma are read. Without a second
+# seed no *yes* is given: nothing would tell a dictionary that is there from an arbitrary one.
+#
+# Checkpoints of networks of your own are named `file:/path/weights.pth@torchvision:resnet50`. A run that was stopped
 # goes on where it was.
 
 # %% [markdown]
@@ -122,8 +130,10 @@ from lib.chapter.plotting import COLOURS, draw_spreads, k_styles, panels
 from lib.chapter.run import Run
 from lib.data.arrays import load_activations, load_pair
 from lib.data.extraction import stored_responses
+from lib.data.saes import brought_along
 from lib.known_pairs import KNOWN
 from lib.pairings import GEOMETRY, MATCHING, RIDGE, values
+from lib.split import MASSIVE, dimensions, split_stimuli
 from lib.verdict import LIMITS, reading
 
 # %% [markdown]
@@ -143,6 +153,12 @@ layer_a: str = "body.5:flat"  # layer of the first network and the position to r
 layer_b: str = "body.5:flat"  # the same of the second network
 again_a: str = ""  # file with responses of the first network to the same stimuli once more, empty if there are none
 again_b: str = ""  # the same of the second network
+sae_a: str = ""  # checkpoint of an SAE of the first network, empty to train SAEs here
+sae_b: str = ""  # the same of the second network
+again_sae_a: str = ""  # checkpoint of a second SAE of the first network, of another seed, empty if there is none
+again_sae_b: str = ""  # the same of the second network
+codes_a: str = ""  # in place of checkpoints, file with codes of the first network, stimuli x latents
+codes_b: str = ""  # the same of the second network
 groups: str = ""  # file of one column with a number for each stimulus, those of one number are kept together
 ceiling_a: float = 1.0  # correlation of a perfect model with the mean unit of the first network, 1 if not known
 ceiling_b: float = 1.0  # the same of the second network
@@ -184,12 +200,13 @@ if files:
     y_a, y_b = load_pair(a, b)
 else:
     y_a, y_b = responses_of(network_a, layer_a), responses_of(network_b, layer_b)
+brought = own.Brought(*brought_along([y_a, y_b], [sae_a, sae_b, again_sae_a, again_sae_b], [codes_a, codes_b]))
 if again_a:
     y_a = torch.stack([y_a, load_activations(again_a)], 2)
 if again_b:
     y_b = torch.stack([y_b, load_activations(again_b)], 2)
 together = load_activations(groups)[:, 0].long() if groups else None
-split = own.split_stimuli(y_a, y_b, sae_share, seed, run.device, folds, together)
+split = split_stimuli(y_a, y_b, sae_share, seed, run.device, folds, together)
 
 # %% [markdown]
 # Units that never change in the SAEs' part or in some fold are left out, as silent latents are: counted on one side
@@ -203,9 +220,9 @@ split = own.split_stimuli(y_a, y_b, sae_share, seed, run.device, folds, together
 # independently, and small if a few directions carry the variance.
 
 # %%
-used = own.dimensions(split)
+used = dimensions(split)
 run.record(stimuli=len(y_a), fitted=split.fit.shape[1], scored=split.scored.shape[1])
-run.record(massive_limit=own.MASSIVE, distinct=sum(split.distinct))
+run.record(massive_limit=MASSIVE, distinct=sum(split.distinct))
 run.record(units_a=split.units[0], units_b=split.units[1], dimensions_a=used[0], dimensions_b=used[1])
 pd.DataFrame({"units": split.units, "dimensions used": [f"{one:.1f}" for one in used]}, ["a", "b"])
 
@@ -241,15 +258,21 @@ run.words("own-costs", "\n".join(own.costs(split, latents or own.latents_by_rule
 # {glue:md}`own-costs`
 
 # %%
-settings, agreement = own.settle(split, own.Settings(latents, k, sae_steps, sae_seeds, seed, (ceiling_a, ceiling_b)))
-run.record(latents_used=settings.latents, k_used=settings.k, sae_seeds=sae_seeds, most_scanned=own.MOST_SCANNED)
+settings, agreement = own.Settings(latents, k, sae_steps, sae_seeds, seed, (ceiling_a, ceiling_b)), {}
+if brought.codes:
+    settings = own.settle_brought(brought, settings)
+else:
+    settings, agreement = own.settle(split, settings)
+run.record(latents_used=settings.latents, k_used=settings.k, sae_seeds=settings.seeds, most_scanned=own.MOST_SCANNED)
 run.record(most_latents=own.MOST_LATENTS)
 pd.DataFrame({"agreement": [f"{value:.3f}" for value in agreement.values()]}, [f"k = {one}" for one in agreement])
 
 # %% [markdown]
 # The SAEs of this run have {glue:text}`latents_used` latents, {glue:text}`k_used` of them active. (Where no scan was
-# needed the table is empty.)
-#
+# needed the table is empty. Of SAEs brought along these are the size of the larger one and the mean number of its
+# active latents.)
+
+# %% [markdown] tags=["unless-sae_a", "unless-codes_a"]
 # ## Training, and whether it was long enough
 #
 # For each network we train {glue:text}`sae_seeds` SAEs with different seeds, all in one batched program. They are the
@@ -258,13 +281,13 @@ pd.DataFrame({"agreement": [f"{value:.3f}" for value in agreement.values()]}, [f
 # trained once more for half the steps, down to 0 as well. If the longer training is no better than the shorter, a still
 # longer one is unlikely to be.
 
-# %%
+# %% tags=["unless-sae_a", "unless-codes_a"]
 training, half = own.fit_saes(split, settings), own.fit_half(split, settings)
 fitted, unseen = own.explained(split, training.model)
 run.record(explained_fitted=fitted, explained_unseen=unseen, explained_half=own.explained(split, half.model)[1])
 run.record(dead=training.history["dead_latents"][-1])
 
-# %% tags=["hide-input", "remove-output"]
+# %% tags=["hide-input", "remove-output", "unless-sae_a", "unless-codes_a"]
 axes = panels(2)
 for ax, name in zip(axes, ("explained_variance", "loss"), strict=True):
     for fits, line, label in ((training, "-", "all steps"), (half, "--", "half the steps")):
@@ -281,7 +304,7 @@ run.figure(
     title=f"{data_kind}: SAE training",
 )
 
-# %% [markdown]
+# %% [markdown] tags=["unless-sae_a", "unless-codes_a"]
 # :::{glue:figure} fig-own-training
 # :name: fig-own-training
 #
@@ -302,7 +325,11 @@ run.figure(
 # {cite:t}`longon2025`, and their share is reported.
 
 # %%
-measured = own.measure(split, training.model, own.random_saes(training.model, settings), settings)
+if brought.codes:
+    training = half = None
+    measured = own.measure_brought(split, brought, settings)
+else:
+    measured = own.measure(split, training.model, own.random_saes(training.model, settings), settings)
 found = own.findings(split, settings, training, half, measured)
 run.record(silent=found.silent, constant_a=found.constant[0], constant_b=found.constant[1])
 
@@ -316,7 +343,9 @@ UNPREDICTED = MATCHING | GEOMETRY
 NAMES = UNPREDICTED | RIDGE
 
 # %% tags=["hide-input"]
-scored = {(metric, ab) for metric in UNPREDICTED for ab in (*MATCHED, *AXES, "aa", "bb", "ra", "rb")}
+SAME = {"aa": "two SAEs of a", "bb": "two SAEs of b", "ra": "random and trained, a", "rb": "random and trained, b"}
+SAME = {ab: words for ab, words in SAME.items() if ab in set(measured.scores.pairing)}
+scored = {(metric, ab) for metric in UNPREDICTED for ab in MATCHED | AXES | SAME}
 scored |= {(metric, ab) for metric in RIDGE for ab in PREDICTED | PLAIN}
 run.record(**{f"{metric}_{ab}": values(measured.scores, metric, ab).mean(0) for metric, ab in sorted(scored)})
 own.score_table(measured.scores, MATCHED | AXES, UNPREDICTED)
@@ -382,15 +411,17 @@ pd.DataFrame(rows).dropna(how="all").map(lambda value: "" if pd.isna(value) else
 # %% [markdown]
 # *The best that could be.* Two SAEs of **one** network that differ in their seed do not match perfectly either, and two
 # networks can hardly be expected to do better. If they match no better than random codes of that network do with the
-# trained ones, what the SAEs find is arbitrary, and S-S says nothing about the networks. Hence S-S is also told as a
-# share of what two SAEs of one network reach, here {glue:text}`seed_share:.3f`. Beside it stands how alike the
-# dictionaries themselves are, whatever the stimuli: the mean cosine of matched decoder rows,
+# trained ones, what the SAEs find is arbitrary, and S-S says nothing about the networks.
+
+# %% [markdown] tags=["unless-sae_a", "unless-codes_a"]
+# Hence S-S is also told as a share of what two SAEs of one network reach, here {glue:text}`seed_share:.3f`. Beside it
+# stands how alike the dictionaries themselves are, whatever the stimuli: the mean cosine of matched decoder rows,
 # {glue:text}`decoders:.3f` ({cite:t}`song2025` call it the pairwise dictionary mean correlation coefficient).
 
 # %% tags=["hide-input"]
-run.record(stable=found.stable, stable_random=found.stable_random, chance=found.chance)
-run.record(seed_share=found.seed_share, decoders=found.decoders)
-SAME = {"aa": "two SAEs of a", "bb": "two SAEs of b", "ra": "random and trained, a", "rb": "random and trained, b"}
+run.record(stable_random=found.stable_random, chance=found.chance)
+of_seeds = {name: getattr(found, name) for name in ("stable", "seed_share", "decoders")}
+run.record(**{name: value for name, value in of_seeds.items() if value == value})  # NaN is what no second seed tells
 own.score_table(measured.scores, SAME, {"soft": "soft-matching", "cka": "linear CKA, debiased"})
 
 # %% [markdown]

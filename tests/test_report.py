@@ -3,6 +3,7 @@
 import subprocess
 import sys
 
+import pandas as pd
 import pytest
 import torch
 from helpers import around, close, normal, refuses, rotation
@@ -10,6 +11,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 import lib.report
 import lib.training
+from lib.baselines import random_relu
 from lib.crossval import k_folds
 from lib.features import bernoulli_uniform, seeded
 from lib.geometry import linear_cka
@@ -18,13 +20,14 @@ from lib.matching import semi_matching_score, soft_matching_score
 from lib.pairings import values
 from lib.regression import ridge_score
 from lib.report import (
+    Brought,
     Settings,
     active_codes,
+    all_codes,
     analyse,
     chance,
     choose_k,
     costs,
-    dimensions,
     explained,
     findings,
     fit_half,
@@ -35,8 +38,9 @@ from lib.report import (
     random_saes,
     score_table,
     settle,
-    split_stimuli,
 )
+from lib.sae import TopKSAE, keep_largest
+from lib.split import dimensions, split_stimuli
 from lib.verdict import Verdict
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -411,6 +415,70 @@ def test_reports_need_no_library_of_images():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
 
 
+@pytest.mark.parametrize("kind", [torch.Tensor.numpy, torch.Tensor.tolist, lambda y: pd.DataFrame(y.numpy())])
+def test_arrays_of_any_kind_give_what_tensors_give(kind):
+    y_a, y_b = superposed(stimuli=400)
+    groups, settings = torch.arange(400) // 2, Settings(16, 2, 8)
+    of_tensors = analyse(y_a, y_b, settings, groups=groups)
+    of_arrays = analyse(kind(y_a), kind(y_b), settings, groups=groups.tolist())
+    close(of_arrays.split.scored, of_tensors.split.scored, 1e-6)
+    assert of_arrays.reading.verdict is of_tensors.reading.verdict
+
+
+def brought_by(training, split, y):
+    """Codes of all stimuli by SAEs that were trained on `split`, as another program would hand them over."""
+    whole = y[0].new_zeros(2, len(y[0]), split.fit.shape[2])
+    whole[:, split.at[0]], whole[:, split.at[1]] = split.fit, split.scored
+    return Brought([*all_codes(training.model, whole)], [*training.model.decoder.detach()])
+
+
+def test_codes_brought_along_score_as_in_the_run_that_trained_them():
+    y, settings = superposed((40, 40), 3000, 80, 0.04), Settings(80, 3, 600)
+    own = analyse(*y, settings)
+    brought = brought_by(own.training, own.split, y)
+    found = analyse(*y, Settings(), brought=brought)
+    for metric, ab in (("soft", "ss"), ("soft", "aa"), ("ridge_ab", "sn"), ("cka", "ss"), ("soft", "rs")):
+        close(values(found.measured.scores, metric, ab), values(own.measured.scores, metric, ab), 1e-5)
+    close(found.findings.decoders, own.findings.decoders, 1e-6)
+    assert (found.settings.latents, found.settings.k) == (80, 3) and found.training is None
+    assert found.reading.verdict is own.reading.verdict is Verdict.HIDDEN
+    assert "brought along" in found.reading.doubts[-1] and "provisional" in found.reading.headline()
+    assert "cosine" not in analyse(*y, Settings(), brought=Brought(brought.codes)).reading.markdown()
+
+    alone = analyse(*y, Settings(), brought=Brought(brought.codes[:2]))
+    assert alone.reading.verdict is Verdict.ALONE and "again_sae_a" in alone.reading.markdown()
+    assert alone.findings.stable != alone.findings.stable and "nan" not in alone.reading.markdown()
+    assert not {"aa", "bb"} & {*alone.measured.scores.pairing}
+
+
+def test_without_a_second_seed_no_answer_rests_on_the_codes():
+    y = [normal(1200, 16, seed=seed, dtype=torch.float32) for seed in (1, 2)]
+    y[1] = y[1] + 0.5 * y[0]
+    codes = [random_relu(one, 48, 7)(one) for one in y]
+    assert analyse(*y, Settings(), brought=Brought(codes)).reading.verdict is Verdict.UNDECIDED
+
+
+def test_dictionaries_of_unequal_size_each_have_a_control_of_their_own(monkeypatch):
+    y, made = superposed(stimuli=600), []
+    monkeypatch.setattr(lib.report, "TopKSAE", lambda *given: made.append(given[1]) or TopKSAE(*given))
+    analyse(*y, Settings(), brought=Brought([keep_largest(normal(600, 24), 5), keep_largest(normal(600, 40), 2)]))
+    assert [(recipe.latents, recipe.k) for recipe in made] == [(24, 5), (40, 2)]
+
+
+def test_codes_that_do_not_fit_are_refused():
+    y = superposed(stimuli=400)
+    codes = [one.relu() for one in y]
+
+    def refused(a, *words, **options):
+        refuses(*words, analyse, *y, Settings(), brought=Brought([a, codes[1]]), **options)
+
+    refused(codes[0][:99], "codes of a have shape (99, 16)", "(400, latents)")
+    refused(codes[0].index_fill(0, torch.tensor(7), torch.nan), "codes of a has 16 NaN", "replace")
+    refused(codes[0][None], "codes of a", "latents")
+    repeated = [torch.stack([one, one], 2) for one in y]
+    refuses("repeats have no codes", "again_a", analyse, *repeated, Settings(), brought=Brought(codes))
+
+
 def test_bad_input_is_refused():
     y = normal(60, 4, dtype=torch.float32)
     refuses("15 stimuli, 8 of them for the SAEs", "give more stimuli", split_stimuli, y[:15], y[:15], 0.5, 0)
@@ -425,6 +493,7 @@ def test_bad_input_is_refused():
     refuses("sae_steps = 2", "four steps", settle, split, Settings(8, 2, 2, 2))
     refuses("k = 9", "choose", fit_saes, split, Settings(8, 9, 40, 2))
     refuses("groups have shape (3,)", "each of 60 stimuli", split_stimuli, y, y, groups=torch.arange(3))
+    refuses("a (str", "numpy.asarray", split_stimuli, "first.npy", y)
     refuses("b has shape (60,)", "repeats", split_stimuli, y, y[:, 0])
     refuses("leave a fold", "fewer folds", split_stimuli, y, y, groups=torch.arange(60) // 15)
 

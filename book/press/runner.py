@@ -169,6 +169,7 @@ def _execute(name, settings, temporary):
     source = temporary.with_name(f".{name}.source.ipynb")
     written = jupytext.read(notebook_path(name))
     notebook = written if settings.get(EXERCISES, True) else without_exercises(written)
+    notebook = without_needless(notebook, settings)
     jupytext.write(notebook, source)
     settings = {key: value for key, value in settings.items() if key != EXERCISES}
     options = dict(parameters=settings, kernel_name="python3", cwd=str(store.ROOT), progress_bar=False)
@@ -207,6 +208,14 @@ def without_exercises(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
                 kept += [] if inside else [line]
             cell = nbformat.v4.new_markdown_cell("\n".join(kept).strip(), metadata=cell.metadata)
         copy.cells += [cell] if cell.source and not (solution and cell.cell_type == "code") else []
+    return copy
+
+
+def without_needless(notebook: nbformat.NotebookNode, settings: dict) -> nbformat.NotebookNode:
+    """A copy without cells tagged `unless-NAME` for a parameter that is set, as what it gives is not computed then."""
+    copy = nbformat.from_dict(notebook)
+    given = {f"unless-{name}" for name, value in settings.items() if value}
+    copy.cells = [cell for cell in copy.cells if not given & {*cell.metadata.get("tags", [])}]
     return copy
 
 

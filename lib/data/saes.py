@@ -152,6 +152,31 @@ def load_codes(path: str) -> Tensor:
     return codes
 
 
+def brought_along(y: list[Tensor], saes: list[str], codes: list[str]) -> tuple[list[Tensor], list[Tensor]]:
+    """Codes of the stimuli and, of checkpoints, decoders: of a, of b, and again if there are second checkpoints.
+
+    `y` are the responses of a and b, as the SAEs saw them; `saes` the paths of a and b and of second ones, `codes` of a
+    and b, empty where there are none. Without any path both lists are empty. Raises ValueError unless both networks
+    bring as much, checkpoints or codes.
+    """
+    given = [path for path in saes + codes if path]
+    if given not in ([], saes[:2], saes, codes):
+        raise ValueError(
+            f"{', '.join(given)} given: bring sae_a and sae_b, and with them both of again_sae_a "
+            "and again_sae_b or neither, or else codes_a and codes_b"
+        )
+    if not any(saes):
+        return [load_codes(path) for path in given], []
+    loaded = [load_sae(path) for path in given]
+    found = []
+    for i, (path, sae) in enumerate(zip(given, loaded, strict=True)):
+        try:
+            found.append(sae.encode(y[i % 2]))
+        except ValueError as error:
+            raise ValueError(f"{path} does not suit the responses of {'ab'[i % 2]}: {error}") from None
+    return found, [sae.decoder for sae in loaded]
+
+
 def _file_and_told(path):
     """The file of weights, and {"k" or "threshold": number} if the path ends in it."""
     found = None if Path(path).expanduser().exists() else re.fullmatch(r"(.+):(k|threshold)=([-+.\de]+)", path)

@@ -14,7 +14,7 @@ from safetensors.torch import load_file, save_file
 from scipy import sparse
 
 from lib.data import saes
-from lib.data.saes import Settings, load_codes, load_sae
+from lib.data.saes import Settings, brought_along, load_codes, load_sae
 from lib.matching import soft_matching_score
 
 HERE = Path(__file__).parent / "saes"
@@ -321,4 +321,26 @@ def test_damaged_sparse_codes_are_refused(tmp_path):
 
 def test_activations_that_sae_lens_cached_are_named(tmp_path):
     (tmp_path / "dataset_info.json").write_text("{}")
-    refuses(f"{tmp_path} holds activations cached by SAELens", "numpy.save", load_codes, str(tmp_path))
+    refuses(f"{tmp_path} holds activations cached by SAELens", "np.save", load_codes, str(tmp_path))
+
+
+def test_checkpoints_and_codes_are_brought_by_both_networks_or_neither(tmp_path):
+    """Two or four checkpoints, or two files of codes; responses are encoded as given."""
+    y = [torch.randn(20, 12, generator=torch.Generator().manual_seed(i)) for i in (0, 1)]
+    paths = [str(tmp_path / f"{i}.npy") for i in (0, 1)]
+    for path, one in zip(paths, y, strict=True):
+        np.save(path, one.relu().numpy())
+    codes, decoders = brought_along(y, [""] * 4, paths)
+    assert torch.equal(codes[1], y[1].relu()) and decoders == []
+    assert brought_along(y, [""] * 4, [""] * 2) == ([], [])
+    a, b = (str(HERE / name) for name in ("sparsify_topk", "dictionary_learning_topk"))
+    width = len(load_sae(a).encoder)
+    y = [torch.randn(20, width), torch.randn(20, width)]
+    codes, decoders = brought_along(y, [a, b, b, a], [""] * 2)
+    assert torch.equal(codes[2], load_sae(b).encode(y[0])) and torch.equal(decoders[3], load_sae(a).decoder)
+    none, one = ["", ""], [paths[0], ""]
+    for bad, files in ((a, "", "", ""), none), ((a, b, a, ""), none), (("", "", a, b), none), ((a, b, "", ""), paths):
+        refuses("sae_a and sae_b", "codes_a and codes_b", brought_along, y, [*bad], files)
+    refuses("sae_a and sae_b", "codes_a and codes_b", brought_along, y, [""] * 4, one)
+    y[1] = y[1][:, 1:]
+    refuses("does not suit the responses of b", f"(stimuli, {width})", brought_along, y, [a, b, "", ""], none)

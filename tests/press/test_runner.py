@@ -11,6 +11,7 @@ import time
 from functools import partial
 
 import jupytext
+import nbformat
 import pytest
 
 from book.press import runner
@@ -413,3 +414,14 @@ def test_kernel_that_did_not_start_is_tried_again(tmp_path, monkeypatch):
     assert len(calls) == 3
     monkeypatch.setattr(papermill, "execute_notebook", lambda *a, **o: (_ for _ in ()).throw(RuntimeError("port")))
     assert runner._execute("14_claims", {}, tmp_path / ".x.part.ipynb") == "the kernel did not start: port"
+
+
+def test_what_a_given_parameter_makes_needless_is_left_out():
+    cells = [
+        nbformat.v4.new_code_cell("1"),
+        nbformat.v4.new_code_cell("2", metadata={"tags": ["unless-a", "unless-b"]}),
+    ]
+    notebook = nbformat.v4.new_notebook(cells=cells)
+    for settings, left in (({"a": "", "b": ""}, 2), ({"a": "x.npy", "b": ""}, 1), ({"b": "x"}, 1), ({"c": "x"}, 2)):
+        assert len(runner.without_needless(notebook, settings).cells) == left
+    assert len(notebook.cells) == 2
