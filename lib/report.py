@@ -44,6 +44,7 @@ class Settings(NamedTuple):
     seeds: int = 2  # SAEs of each network
     first_seed: int = 0
     ceiling: tuple[float, float] = (1.0, 1.0)  # correlation of a perfect model with the mean unit of a, of b, if known
+    most_scanned: int = MOST_SCANNED  # latents up to which a k of 0 is chosen by the scan
     family: str = "topk"  # of the SAEs, a name in `lib.sae_families.FAMILIES`
 
 
@@ -369,8 +370,8 @@ def settle(split: Split, settings: Settings) -> tuple[Settings, dict[int, float]
     settings = settings._replace(latents=settings.latents or latents_by_rule(split))
     if settings.k:
         return settings, {}
-    if settings.latents > MOST_SCANNED:
-        return settings._replace(k=settings.latents // USUAL_SHARE), {}
+    if settings.latents > settings.most_scanned:
+        return settings._replace(k=max(1, settings.latents // USUAL_SHARE)), {}
     agreement = choose_k(split, settings, k_candidates(settings.latents))
     return settings._replace(k=max(agreement, key=lambda k: agreement[k])), agreement
 

@@ -480,6 +480,14 @@ def test_codes_that_do_not_fit_are_refused():
     refuses("repeats have no codes", "again_a", analyse, *repeated, Settings(), brought=Brought(codes))
 
 
+def test_without_the_scan_one_latent_in_sixty_four_is_active():
+    for latents, k in ((640, 10), (48, 1)):
+        assert settle(small_split(), Settings(latents, 0, 8, most_scanned=0)) == (
+            Settings(latents, k, 8, most_scanned=0),
+            {},
+        )
+
+
 @pytest.mark.parametrize("family", FAMILIES)
 def test_the_report_trains_the_family_that_is_asked_for(family):
     found = analyse(*superposed(stimuli=400), Settings(24, 2, 8, family=family))
