@@ -1,4 +1,4 @@
-# `make help` lists what there is. Variables: PROFILE, NAME, ARGS, JOBS, A, B, DATA, PYTHON.
+# `make help` lists what there is. Variables: PROFILE, NAME, ARGS, JOBS, A, B, QUICK, DATA, PYTHON.
 PYTHON ?= python3
 PROFILE ?= quick
 JOBS ?= 2
@@ -38,12 +38,18 @@ own: export OWN_B = $(value B)
 own: export OWN_FROM = $(or $(value PWD),$(CURDIR))
 from_here = "$$(case "$$$(1)" in ''|[/~]*) ;; *) printf %s/ "$$OWN_FROM" ;; esac; printf %s "$$$(1)")"
 
-own: $(INSTALLED)  ## compare two networks of your own, stimuli x units in each file (A=first.npy B=second.npy)
+FIRST_LOOK := -p most_stimuli 4000 -p sae_steps 500 -p most_scanned 0 -p folds 3
+define report  # label, parameters
+@rm -rf build/$(1)/page
+$(RUN) book.press run 13_your_networks --profile $(PROFILE) --label $(1) --jobs 1 --no-exercises $(2) $(value ARGS) \
+	$(if $(value A)$(value B),-p a $(call from_here,OWN_A) -p b $(call from_here,OWN_B))
+$(RUN) book.press page 13_your_networks --label $(1) --open
+endef
+
+own: $(INSTALLED)  ## compare two networks of your own (A=first.npy B=second.npy, QUICK=1 for a first look before it)
 	@$(if $(value A)$(value ARGS),:,echo 'say which: make own A=first.npy B=second.npy'; exit 2)
-	@rm -rf build/own/page
-	$(RUN) book.press run 13_your_networks --profile $(PROFILE) --label own --jobs 1 --no-exercises $(value ARGS) \
-		$(if $(value A)$(value B),-p a $(call from_here,OWN_A) -p b $(call from_here,OWN_B))
-	$(RUN) book.press page 13_your_networks --label own --open
+	$(if $(QUICK),$(call report,own-first,$(FIRST_LOOK)))
+	$(call report,own)
 
 classroom: $(INSTALLED)  ## write notebooks for teachers and, without solutions, for students (NAME=..., or all)
 	$(RUN) book.press classroom $(NAME)
@@ -67,7 +73,7 @@ check-data: $(INSTALLED)  ## say which data sets of the larger runs are there, m
 	@$(RUN) book.press check-data --root $(DATA)
 
 clean:  ## delete the runs of PROFILE and the built pages, keep the installation
-	rm -rf build/$(PROFILE) build/custom build/own _build book/chapters
+	rm -rf build/$(PROFILE) build/custom build/own build/own-first _build book/chapters
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

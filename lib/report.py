@@ -16,12 +16,13 @@ from scipy.optimize import linear_sum_assignment
 from torch.nn.functional import normalize
 
 from lib.baselines import MOST, ica, pca, quadratic, quadratic_count, random_relu
-from lib.checks import as_tensor, check_responses
+from lib.checks import as_tensor, check_responses, unknown
 from lib.correlation import paired_correlations
 from lib.crossval import k_folds, silent_units
 from lib.features import seeded
 from lib.pairings import GEOMETRY, MATCHING, RIDGE, Held, Pairing, score, values
 from lib.sae import PART, Recipe, TopKSAE, batches, explained_variance, fit, untrained
+from lib.sae_families import FAMILIES
 from lib.split import Split, dimensions, split_stimuli
 from lib.training import Training
 from lib.verdict import LIMITS, Findings, Reading, gain, reading
@@ -43,6 +44,8 @@ class Settings(NamedTuple):
     seeds: int = 2  # SAEs of each network
     first_seed: int = 0
     ceiling: tuple[float, float] = (1.0, 1.0)  # correlation of a perfect model with the mean unit of a, of b, if known
+    most_scanned: int = MOST_SCANNED  # latents up to which a k of 0 is chosen by the scan
+    family: str = "topk"  # of the SAEs, a name in `lib.sae_families.FAMILIES`
 
 
 class Brought(NamedTuple):
@@ -93,7 +96,7 @@ def fit_saes(split: Split, settings: Settings) -> Training[TopKSAE]:
     recipe = Recipe.ours(latents=settings.latents, k=settings.k, steps=settings.steps, lr=lr)
     seeds = [1000 * settings.first_seed + i for i in range(2 * networks)]
     draw = batches(split.fit, recipe.batch)
-    sae = TopKSAE(list(split.units) * networks, recipe, seeds, split.fit.device)
+    sae = FAMILIES[settings.family](list(split.units) * networks, recipe, seeds, split.fit.device)
     return fit(sae, lambda generator: draw(generator).repeat(networks, 1, 1), "saes-own")
 
 
@@ -362,11 +365,13 @@ def settle(split: Split, settings: Settings) -> tuple[Settings, dict[int, float]
             f"latents = {settings.latents}, k = {settings.k}, sae_steps = {settings.steps}: "
             "give 0 or more latents and k, and four steps or more"
         )
+    if settings.family not in FAMILIES:
+        raise unknown("family of SAEs", settings.family, FAMILIES)
     settings = settings._replace(latents=settings.latents or latents_by_rule(split))
     if settings.k:
         return settings, {}
-    if settings.latents > MOST_SCANNED:
-        return settings._replace(k=settings.latents // USUAL_SHARE), {}
+    if settings.latents > settings.most_scanned:
+        return settings._replace(k=max(1, settings.latents // USUAL_SHARE)), {}
     agreement = choose_k(split, settings, k_candidates(settings.latents))
     return settings._replace(k=max(agreement, key=lambda k: agreement[k])), agreement
 

@@ -40,7 +40,8 @@
 # make own A=first.npy B=second.npy
 # ```
 #
-# This runs the chapter on them, builds the page and opens it. Parameters follow in `ARGS`, for example
+# This runs the chapter on them, builds the page and opens it. With `QUICK=1` a quick look comes first, on a page of its
+# own: fewer stimuli, shorter training, no scan over $k$. Parameters follow in `ARGS`, for example
 # `ARGS="-p k 32 -p sae_steps 2000"`. The files may be `.npy`, `.npz`, `.pt`, `.safetensors`, `.mat`, `.h5`, `.csv` or
 # `.parquet`. If a file holds several arrays, name one after a colon, `first.npz:layer4`. Of maps and tokens say what to
 # read, as `first.npz:layer4:pool`. No file is executed: pickled objects are refused. A file that does not fit ends the
@@ -131,6 +132,7 @@ from lib.chapter.run import Run
 from lib.data.arrays import load_activations, load_pair
 from lib.data.extraction import stored_responses
 from lib.data.saes import brought_along
+from lib.features import seeded
 from lib.known_pairs import KNOWN
 from lib.pairings import GEOMETRY, MATCHING, RIDGE, values
 from lib.split import MASSIVE, dimensions, split_stimuli
@@ -163,11 +165,14 @@ groups: str = ""  # file of one column with a number for each stimulus, those of
 ceiling_a: float = 1.0  # correlation of a perfect model with the mean unit of the first network, 1 if not known
 ceiling_b: float = 1.0  # the same of the second network
 images: str = "grid:20000"  # images that both networks see, as lib.data.images names them
+most_stimuli: int = 0  # stimuli that are used, drawn at random if there are more, 0 for all
 sae_share: float = 0.5  # share of the stimuli that trains the SAEs, the rest is scored
 latents: int = 0  # latents of each SAE, 0 for the rule
 k: int = 0  # latents that may be active, 0 for the scan
+family: str = "topk"  # kind of SAE, topk, batchtopk, matryoshka or jumprelu
 sae_steps: int = 2000  # training steps of the SAEs, batches of 512
 sae_seeds: int = 2  # SAEs of each network, 2 or more
+most_scanned: int = 512  # latents up to which a k of 0 is chosen by the scan, 0 for no scan
 folds: int = 5  # folds of the scored stimuli
 known: str = "book/results/calibration.jsonl"  # what the report found on pairs whose answer is known
 
@@ -206,6 +211,13 @@ if again_a:
 if again_b:
     y_b = torch.stack([y_b, load_activations(again_b)], 2)
 together = load_activations(groups)[:, 0].long() if groups else None
+
+# %%
+some = torch.randperm(len(y_a), generator=seeded(seed))[: most_stimuli or None]
+quick_look = len(some) < len(y_a)
+if quick_look:
+    y_a, y_b, together = (None if one is None else one[some] for one in (y_a, y_b, together))
+    brought = brought._replace(codes=[code[some] for code in brought.codes])
 split = split_stimuli(y_a, y_b, sae_share, seed, run.device, folds, together)
 
 # %% [markdown]
@@ -248,7 +260,7 @@ pd.DataFrame({"units": split.units, "dimensions used": [f"{one:.1f}" for one in 
 # arbitrary. If the best is the smallest or the largest tried, the scan goes on to half or to twice as many. A
 # dictionary most of whose latents are silent is out. No score between the networks enters. Every candidate is trained
 # for all the steps: after a quarter of them the smallest $k$ looks best. Dictionaries of more than
-# {glue:text}`most_scanned` latents would take too long to try: there one latent in 64 may be active, unless you say
+# {glue:text}`scanned_to` latents would take too long to try: there one latent in 64 may be active, unless you say
 # otherwise.
 
 # %%
@@ -258,12 +270,15 @@ run.words("own-costs", "\n".join(own.costs(split, latents or own.latents_by_rule
 # {glue:md}`own-costs`
 
 # %%
-settings, agreement = own.Settings(latents, k, sae_steps, sae_seeds, seed, (ceiling_a, ceiling_b)), {}
+settings, agreement = (
+    own.Settings(latents, k, sae_steps, sae_seeds, seed, (ceiling_a, ceiling_b), most_scanned, family),
+    {},
+)
 if brought.codes:
     settings = own.settle_brought(brought, settings)
 else:
     settings, agreement = own.settle(split, settings)
-run.record(latents_used=settings.latents, k_used=settings.k, sae_seeds=settings.seeds, most_scanned=own.MOST_SCANNED)
+run.record(latents_used=settings.latents, k_used=settings.k, sae_seeds=settings.seeds, scanned_to=most_scanned)
 run.record(most_latents=own.MOST_LATENTS)
 pd.DataFrame({"agreement": [f"{value:.3f}" for value in agreement.values()]}, [f"k = {one}" for one in agreement])
 
@@ -275,11 +290,11 @@ pd.DataFrame({"agreement": [f"{value:.3f}" for value in agreement.values()]}, [f
 # %% [markdown] tags=["unless-sae_a", "unless-codes_a"]
 # ## Training, and whether it was long enough
 #
-# For each network we train {glue:text}`sae_seeds` SAEs with different seeds, all in one batched program. They are the
-# {term}`TopK` SAEs of {ref}`ch-disentangling`, with a learning rate that falls to 0 along a cosine. Because of that
-# fall every curve flattens at its end, whether or not the training sufficed. So the first SAE of each network is
-# trained once more for half the steps, down to 0 as well. If the longer training is no better than the shorter, a still
-# longer one is unlikely to be.
+# For each network we train {glue:text}`sae_seeds` SAEs with different seeds, all in one batched program. Unless
+# another `family` is given they are the {term}`TopK` SAEs of {ref}`ch-disentangling`, with a learning rate that falls
+# to 0 along a cosine. Because of that fall every curve flattens at its end, whether or not the training sufficed. So
+# the first SAE of each network is trained once more for half the steps, down to 0 as well. If the longer training is
+# no better than the shorter, a still longer one is unlikely to be.
 
 # %% tags=["unless-sae_a", "unless-codes_a"]
 training, half = own.fit_saes(split, settings), own.fit_half(split, settings)
@@ -467,7 +482,8 @@ own.score_table(measured.scores, SAME, {"soft": "soft-matching", "cka": "linear 
 
 # %%
 told = reading(found)
-run.words("own-reading", told.markdown())
+first_look = f"*A quick look, at {len(y_a)} of the stimuli: wait for the full report before you rely on it.*\n\n"
+run.words("own-reading", first_look * quick_look + told.markdown())
 run.record(match_gain=found.match_gain.mean, match_gain_error=found.match_gain.error)
 run.record(ridge_gain=found.ridge_gain.mean, ridge_gain_error=found.ridge_gain.error, doubts=len(told.doubts))
 told.show()
@@ -682,7 +698,7 @@ run.download(".csv", measured.scores.to_csv(index=False))
 # SAE to find. Sparse features *are* special axes. The units of b mix them, and an SAE can take them apart.
 
 # %%
-from lib.features import bernoulli_uniform, seeded
+from lib.features import bernoulli_uniform
 
 generator = seeded(seed + 1)
 turn = torch.linalg.qr(torch.randn(16, 16, generator=generator))[0]
@@ -778,6 +794,49 @@ pd.DataFrame(rows).T.rename_axis("stimuli")
 # Compare the two columns of explained variance first: an SAE with few stimuli learns those stimuli by heart, and its
 # code of unseen ones is worse. The error of the gain is larger as well, and there are more doubts. With too few stimuli
 # the report cannot tell, and says how many it would take.
+#
+# :::{solution-end}
+# :::
+#
+# :::{exercise} Another kind of SAE
+# :label: ex-own-families
+#
+# (Extend, medium, 20 minutes.) `family` chooses among TopK, BatchTopK, which lets some stimuli use more latents than
+# others, Matryoshka, whose first latents must do on their own, and JumpReLU, whose latents learn thresholds. Compare
+# them on a pair whose features you know, by three numbers: do two seeds agree, do the networks' latents match, and do
+# the latents match the true features? Which two would you have without the truth, and do they tell the third?
+# :::
+#
+# :::{solution-start} ex-own-families
+# :label: sol-own-families
+# :class: dropdown
+# :::
+#
+# Our guess before the run: BatchTopK comes out best, as the number of features differs from stimulus to stimulus;
+# Matryoshka comes last by the truth, since its first latents must each stand for several features.
+
+# %%
+from lib.sae_families import FAMILIES
+
+
+def compared(family):
+    """Seed stability, S-S and soft-matching with the true features, for one family."""
+    one = own.analyse(*(features @ mixing for mixing in mixings), small._replace(k=2, family=family))
+    codes = own.active_codes(one.training.model, one.split.scored, one.split.folds)[:2]
+    truth = own.latents_match([*codes, features[one.split.at[1]]], one.split.folds, (0, 2), (1, 2))
+    return {"stable": one.findings.stable, "ss": one.findings.soft_ss, "truth": float(truth.mean())}
+
+
+families = pd.DataFrame({family: compared(family) for family in FAMILIES}).T
+run.record(**{f"{family}_{name}": value for family, row in families.iterrows() for name, value in row.items()})
+families.map("{:.3f}".format)
+
+# %% [markdown]
+# Half of the guess held. Matryoshka is last by the truth, {glue:text}`matryoshka_truth:.3f`, but BatchTopK,
+# {glue:text}`batchtopk_truth:.3f`, does not beat TopK, {glue:text}`topk_truth:.3f`; JumpReLU reaches
+# {glue:text}`jumprelu_truth:.3f`. Agreement of seeds and S-S order the families as the truth does here, and neither
+# needs it. Four kinds on one small pair with short training and one $k$ are no ranking: JumpReLU's thresholds, for one,
+# settle slowly. Nor is agreement proof of truth, as seeds may agree on the same mistake.
 #
 # :::{solution-end}
 # :::

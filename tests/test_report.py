@@ -40,6 +40,7 @@ from lib.report import (
     settle,
 )
 from lib.sae import TopKSAE, keep_largest
+from lib.sae_families import FAMILIES
 from lib.split import dimensions, split_stimuli
 from lib.verdict import Verdict
 
@@ -479,6 +480,20 @@ def test_codes_that_do_not_fit_are_refused():
     refuses("repeats have no codes", "again_a", analyse, *repeated, Settings(), brought=Brought(codes))
 
 
+def test_without_the_scan_one_latent_in_sixty_four_is_active():
+    for latents, k in ((640, 10), (48, 1)):
+        assert settle(small_split(), Settings(latents, 0, 8, most_scanned=0)) == (
+            Settings(latents, k, 8, most_scanned=0),
+            {},
+        )
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_the_report_trains_the_family_that_is_asked_for(family):
+    found = analyse(*superposed(stimuli=400), Settings(24, 2, 8, family=family))
+    assert type(found.training.model) is type(found.half.model) is FAMILIES[family]
+
+
 def test_bad_input_is_refused():
     y = normal(60, 4, dtype=torch.float32)
     refuses("15 stimuli, 8 of them for the SAEs", "give more stimuli", split_stimuli, y[:15], y[:15], 0.5, 0)
@@ -491,6 +506,7 @@ def test_bad_input_is_refused():
     split = split_stimuli(y, y, 0.5, 0)
     refuses("seeds = 1", "two or more", settle, split, Settings(8, 2, 40, 1))
     refuses("sae_steps = 2", "four steps", settle, split, Settings(8, 2, 2, 2))
+    refuses("family of SAEs 'topkk'", "topk", settle, split, Settings(8, 2, 40, family="topkk"))
     refuses("k = 9", "choose", fit_saes, split, Settings(8, 9, 40, 2))
     refuses("groups have shape (3,)", "each of 60 stimuli", split_stimuli, y, y, groups=torch.arange(3))
     refuses("a (str", "numpy.asarray", split_stimuli, "first.npy", y)

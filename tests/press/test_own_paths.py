@@ -11,7 +11,7 @@ import pytest
 from test_runner import HEADER, printed, run, tiny
 
 from lib.chapter import results
-from lib.chapter.parameters import from_words
+from lib.chapter.parameters import checked, from_words
 from lib.data.arrays import load_activations
 from lib.store import ROOT, write_whole
 
@@ -25,13 +25,13 @@ def maker(tmp_path):
     shutil.copy(ROOT / "Makefile", tmp_path)
     (tmp_path / "show.py").write_text("import json, sys\nprint(json.dumps(sys.argv[1:]))\n")
 
-    def make(target, *given, at=tmp_path):
+    def make(target, *given, at=tmp_path, line=0):
         at.mkdir(exist_ok=True)
         command = ["make", "-C", str(tmp_path), "--no-print-directory", "--silent", "-o", ".venv/.installed", target]
         command += [f"RUN={sys.executable} {tmp_path / 'show.py'}", *given]
         done = subprocess.run(command, cwd=at, env=os.environ | {"PWD": str(at)}, capture_output=True, text=True)
         assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout.splitlines()[0])
+        return json.loads(done.stdout.splitlines()[line])
 
     return make
 
@@ -41,6 +41,18 @@ def test_make_own_hands_on_paths_as_they_are(folder, maker, tmp_path):
     given = maker("own", f"A={folder}/a.npz:layer:4", f"B=/data/{folder}/b.npy", at=tmp_path / folder)
     assert given[-6:] == ["-p", "a", f"{tmp_path}/{folder}/{folder}/a.npz:layer:4", "-p", "b", f"/data/{folder}/b.npy"]
     assert maker("own", f"A=~/{folder}")[-6:] == ["-p", "a", f"~/{folder}", "-p", "b", ""]
+
+
+def test_a_quick_look_comes_first_and_the_full_report_after_it(maker):
+    first, page, full, last = (
+        maker("own", "A=/a.npy", "B=/b.npy", "QUICK=1", "ARGS=-p folds 4", line=i) for i in range(4)
+    )
+    assert [one[one.index("--label") + 1] for one in (first, page, full, last)] == ["own-first"] * 2 + ["own"] * 2
+    assert page[1:3] == last[1:3] == ["page", "13_your_networks"] and {"--open"} <= {*page} & {*last}
+    rest = ["-p", "folds", "4", "-p", "a", "/a.npy", "-p", "b", "/b.npy"]  # after the look's own, so that it counts
+    assert first[-9:] == full[-9:] == rest and "most_stimuli" in first and "most_stimuli" not in full
+    looked = dict(zip(first[first.index("-p") + 1 :: 3], first[first.index("-p") + 2 :: 3], strict=True))
+    assert checked("13_your_networks", from_words("13_your_networks", looked))
 
 
 def test_what_stands_in_args_is_read_by_the_shell_alone(maker):
