@@ -31,8 +31,9 @@ MOST_SCANNED = 512  # latents up to which trying several k takes seconds
 MOST_ACTIVE = 128  # latents active at a time that the scan tries
 USUAL_SHARE = 64  # of larger dictionaries one latent in so many is active
 MOST_AXES = 64  # principal and independent axes that are matched; more take minutes to find
-MOST_LATENTS = 1536  # chosen unasked, if no network has more units: regressions from latents would take longest of all
-MOST_BYTES = 2**30  # of correlations between units, beyond which the reader is warned
+MOST_LATENTS = 1536  # chosen unasked, or two a unit: regressions from more latents would take longest of all
+PAIR_BYTES = 50  # that matching takes for each unit of a and unit of b, on one fold after the other
+MOST_BYTES = 2**30  # of matching, beyond which the reader is warned
 
 
 class Settings(NamedTuple):
@@ -67,22 +68,22 @@ class Measured(NamedTuple):
 def latents_by_rule(split: Split) -> int:
     """Four latents for each unit of the larger network, one for four distinct stimuli of training, whichever is fewer.
 
-    More than 1,536 only as far as it takes one latent a unit.
+    More than 1,536 only as far as it takes two latents a unit: superposition is more features than units.
     """
     units = max(split.units)
-    return max(4, min(4 * units, max(MOST_LATENTS, units), split.distinct[0] // 4))
+    return max(4, min(4 * units, max(MOST_LATENTS, 2 * units), split.distinct[0] // 4))
 
 
 def costs(split: Split, latents: int) -> list[str]:
     """Sentences for what will take long or much memory, before it does; empty if nothing will."""
     largest = max(*split.units, latents)
-    size = 2 * len(split.folds) * largest**2 * 4
+    size = PAIR_BYTES * largest**2
     if size < MOST_BYTES:
         return []
     return [
-        f"**This is large.** Correlations of {largest} units or latents on {len(split.folds)} folds take "
-        f"{size / 2**30:.1f} GiB, and each of {2 * len(split.folds)} or more assignments of that size minutes: "
-        "give principal axes or a random part of the units, or fewer `latents`."
+        f"**This is large.** Matching {largest} units or latents takes {size / 2**30:.1f} GiB, and each of "
+        f"{2 * len(split.folds)} or more assignments of that size minutes: give principal axes or a random part of the "
+        "units, or fewer `latents`."
     ]
 
 

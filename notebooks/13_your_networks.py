@@ -249,7 +249,7 @@ pd.DataFrame({"units": split.units, "dimensions used": [f"{one:.1f}" for one in 
 # ## The size and sparsity of the SAEs
 #
 # Unless `latents` is given, there are four latents for each unit of the larger network, but no more than
-# {glue:text}`most_latents`, or one a unit if that is more, and no more than one for every four distinct stimuli of
+# {glue:text}`most_latents`, or two a unit if that is more, and no more than one for every four distinct stimuli of
 # training. Features that occur in too few stimuli cannot be learned. A dictionary that comes out smaller than the
 # network is named among the doubts, since superposition means more features than units.
 #

@@ -295,11 +295,11 @@ def test_latents_are_four_a_unit_unless_stimuli_are_few(stimuli, units, wanted):
     assert latents_by_rule(small_split()._replace(units=(units, 4), distinct=(stimuli // 2, 9))) == wanted
 
 
-def test_a_dictionary_holds_one_latent_a_unit_where_stimuli_suffice_and_costs_are_told():
+def test_a_dictionary_holds_two_latents_a_unit_where_stimuli_suffice_and_costs_are_told():
     split = small_split()._replace(units=(2048, 768), distinct=(20_000, 20_000))
-    assert latents_by_rule(split) == 2048 and latents_by_rule(split._replace(units=(768, 768))) == 1536
+    assert latents_by_rule(split) == 4096 and latents_by_rule(split._replace(units=(768, 768))) == 1536
     assert costs(split, 2048) == []
-    assert "2.4 GiB" in costs(split._replace(units=(8000, 768)), 250)[0]
+    assert "3.0 GiB" in costs(split._replace(units=(8000, 768)), 250)[0]
 
 
 def test_k_is_the_one_at_which_one_networks_saes_agree():
