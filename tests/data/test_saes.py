@@ -321,7 +321,7 @@ def test_damaged_sparse_codes_are_refused(tmp_path):
 
 def test_activations_that_sae_lens_cached_are_named(tmp_path):
     (tmp_path / "dataset_info.json").write_text("{}")
-    refuses(f"{tmp_path} holds activations cached by SAELens", "np.save", load_codes, str(tmp_path))
+    refuses(f"{tmp_path} holds activations cached by SAELens", "numpy.save", load_codes, str(tmp_path))
 
 
 def test_checkpoints_and_codes_are_brought_by_both_networks_or_neither(tmp_path):
