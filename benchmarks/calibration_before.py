@@ -1,7 +1,7 @@
 """What an earlier report says of the pairs of known answer, for comparison with today's rules.
 
-    git clone . /tmp/before && git -C /tmp/before checkout 492266b86187
-    python benchmarks/calibration_before.py /tmp/before [--draws 1]
+    git clone . ../before && git -C ../before checkout 492266b86187
+    python benchmarks/calibration_before.py ../before [--draws 1]
 
 Writes book/results/calibration_before.csv: pair, draw and headline. The earlier report gets the same responses and the
 same settings as today's, but where responses have repeats it gets their mean, as it takes nothing else.
