@@ -335,6 +335,25 @@ def _slow(m, stimuli, g):
     return y
 
 
+def _with_slow(share, make):
+    """The first units of both networks are such series, each its own; one or more of them."""
+
+    def slow(m, stimuli, g):
+        pair = make(m, stimuli, g)
+        for y in pair:
+            units = max(1, round(share * y.shape[1]))
+            y[:, :units] = y.std() * _slow(units, stimuli, g)
+        return pair
+
+    return slow
+
+
+def _slow_features(stimuli, n, g):
+    """Features that stay active for a while: how far such series exceed what they seldom exceed."""
+    y = _slow(n, stimuli, g)
+    return (y - y.quantile(1 - 2.5 / n, 0)).relu()
+
+
 def _blocks(m, stimuli, g):
     """Dense units in blocks of six that a factor correlates."""
     return _normal(stimuli, m, g=g) + 1.5 * _normal(stimuli, math.ceil(m / 6), g=g).repeat_interleave(6, 1)[:, :m]
@@ -479,6 +498,8 @@ KNOWN = {
     "tanh and cos, many stimuli": Known("no", _seen_through(torch.tanh, torch.cos), MANY),
     "superposed, wide": Known("yes", _superposed(4.0), WIDE),
     "superposed, many stimuli": Known("yes", _superposed(), MANY),
+    # Blind at first, and a false yes in every draw: a rule was made of it.
+    "unrelated, slow series": Known("no", _apart(_shuffled(_slow)), MIDDLE),
 }
 
 BLIND = {  # written down after the limits of `lib.verdict` were set, before the report was run on any
@@ -487,7 +508,6 @@ BLIND = {  # written down after the limits of `lib.verdict` were set, before the
     "size and cube, ten variables": Known("no", _seen_through(torch.abs, lambda x: x**3, 10), MIDDLE),
     "relu of two variables": Known("no", _seen_through(torch.relu, torch.relu, 2), MIDDLE),
     "nearest of other centres": Known("no", _nearest, MIDDLE),
-    "unrelated, slow series": Known("no", _apart(_shuffled(_slow)), MIDDLE),
     "correlated blocks, rotated": Known("no", _turned(_blocks), MIDDLE),
     "log-normal units, rotated": Known("no", _turned(lambda *size: _gaussian(*size).exp()), MIDDLE),
     "signs and their parities": Known("no", _parities, MIDDLE),
@@ -507,6 +527,10 @@ BLIND = {  # written down after the limits of `lib.verdict` were set, before the
     "superposed, three attributes": Known("yes", _superposed(draw=_attributes), MIDDLE),
     "superposed, twice as wide": Known("yes", _superposed(wider=2.0), MIDDLE),
     "superposed, a thousand units": Known("yes", _superposed(3.0, 1.5), THOUSAND),
+    "unrelated, half of it slow": Known("no", _apart(_with_slow(0.5, _shuffled(_gaussian))), MIDDLE),
+    "unrelated, a slow unit in twenty": Known("no", _apart(_with_slow(0.05, _shuffled(_gaussian))), MIDDLE),
+    "superposed, a slow unit in twenty": Known("yes", _with_slow(0.05, _superposed()), MIDDLE),
+    "superposed, slow features": Known("open", _superposed(draw=_slow_features), MIDDLE),
 }
 KNOWN |= BLIND
 

@@ -444,6 +444,7 @@ def findings(
         constant=split.constant,
         massive=split.massive,
         ceilings=(measured.ceilings["n_a"], measured.ceilings["n_b"]),
+        independent=split.independent,
     )
 
 

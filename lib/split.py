@@ -27,6 +27,9 @@ class Split(NamedTuple):
     halves: torch.Tensor | None = None  # (2 halves of the repeats, 2, scored stimuli, units)
     repeats: tuple[int, int] = (1, 1)
     at: tuple[torch.Tensor, torch.Tensor] = (torch.empty(0), torch.empty(0))  # where `fit` and `scored` stood
+    independent: float = (
+        torch.inf
+    )  # stimuli, groups counted once, that would make chance as large: `independent_stimuli`
 
     def of(self, side: int) -> torch.Tensor:
         """The scored responses of network 0 or 1 without padding, `(stimuli, units)`."""
@@ -72,6 +75,7 @@ def split_stimuli(
         halves=_halves(trials, plan, at[1], centre, scale),
         repeats=(trials[0].shape[2], trials[1].shape[2]),
         at=at,
+        independent=independent_stimuli(*(one[_firsts(groups)] for one in y)),
     )
 
 
@@ -163,6 +167,37 @@ def _halves(trials, plan, at, centre, scale):
         half = _prepared([one.double().mean(2) for one in each], plan)[:, at].to(centre.device)
         found.append((half - centre) / scale)
     return torch.stack(found)
+
+
+def independent_stimuli(y_a: torch.Tensor, y_b: torch.Tensor) -> float:
+    """How many independent stimuli would relate two unrelated networks as much by chance as these M, in their order.
+
+        M / (1 + 2 sum_l r_a(l) r_b(l)),   r(l) = sum_t y_t . y_(t+l) / sum_t |y_t|^2
+
+    of centred responses `(stimuli, units)`: 1 / M times the denominator is what E |S_ab|_F^2 / (tr S_a tr S_b) is for
+    two stationary series that know nothing of each other. The sum ends at the first lag l at which either
+    autocorrelation is below 2 / sqrt(M), which chance reaches. About M if each stimulus stands alone, few for
+    frames of a film. Source: Bartlett 1935, of one unit each.
+    """
+    stimuli, product = len(y_a), torch.ones(1, dtype=torch.float64)
+    for y in (y_a, y_b):
+        power = sum(
+            torch.fft.rfft(part, 2 * stimuli, dim=0).abs().square().sum(1)
+            for part in (y.double() - y.double().mean(0)).cpu().split(64, 1)
+        )
+        along = torch.fft.irfft(power)[:stimuli]
+        r = along / along[0]
+        low = (r < 2 / stimuli**0.5).nonzero()[:, 0]
+        r[int(low[0]) if len(low) else stimuli :] = 0
+        product = product * r
+    return stimuli / float(1 + 2 * product[1:].sum())
+
+
+def _firsts(groups):
+    """Where the first stimulus of each group stands, in the order of the stimuli."""
+    _, number = groups.unique(return_inverse=True)
+    first = torch.full((int(number.max()) + 1,), len(groups))
+    return first.scatter_reduce(0, number.cpu(), torch.arange(len(groups)), "amin").sort().values
 
 
 def dimensions(split: Split) -> tuple[float, float]:

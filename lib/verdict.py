@@ -24,6 +24,7 @@ LIMITS = {
     "least_ceiling": 0.3,  # correlation of a perfect model, below which noise decides
     "copied": 0.01,  # share of stimuli that belong together from which on it is told
     "few": 100,  # distinct stimuli
+    "independent": 0.5,  # share of the stimuli that must be worth an independent one, or neighbours are alike
 }
 
 
@@ -37,6 +38,7 @@ class Verdict(Enum):
     UNITS = "No: the units match better than the latents"
     UNRELATED = "No: neither units nor latents have anything in common beyond chance"
     UNSOUND = "Cannot tell: shuffled stimuli score above chance"
+    SLOW = "Cannot tell: neighbouring stimuli resemble each other, which makes unrelated networks seem alike"
     NONLINEAR = "Cannot tell: the latents do better than the units, as any nonlinear readout of common inputs may"
     WEAK = "Cannot tell: the latents match better than the units, and other SAEs of one network find other latents"
     ALONE = "Cannot tell: the latents match better than the units, and no second SAE says if they are arbitrary"
@@ -117,6 +119,7 @@ class Findings(NamedTuple):
     constant: tuple[int, int]  # units that were left out since they never change
     massive: tuple[dict, dict]  # units scaled down, with their share of the variance
     ceilings: tuple[float, float]  # correlation of a perfect model with the mean unit
+    independent: float = torch.inf  # stimuli that would make chance as large, if each stood alone
 
 
 class Reading(NamedTuple):
@@ -154,6 +157,8 @@ def reading(found: Findings) -> Reading:
 def _verdict(found):
     if found.chance > _chance_limit(found):
         return Verdict.UNSOUND
+    if _slow(found):
+        return Verdict.SLOW
     if not _above_chance(found):
         return Verdict.UNRELATED
     if max(found.soft_nn, found.semi_nn) >= LIMITS["aligned"]:
@@ -187,6 +192,11 @@ def _above_chance(found):
     """Whether units or latents of the networks have more in common than with the stimuli shuffled."""
     over = found.over_chance
     return over.mean > max(LIMITS["small"], LIMITS["chance_errors"] * over.error)
+
+
+def _slow(found):
+    """Whether stimuli that stand together resemble each other and are yet dealt apart, as if they did not."""
+    return found.independent < LIMITS["independent"] * sum(found.distinct)
 
 
 def _reproduced(found):
@@ -308,6 +318,13 @@ def _doubts(found):
         yield (
             f"**Shuffled stimuli score {found.chance:.3f}**, where chance is 0. Give more stimuli, and look for rows "
             "that belong together: `groups` keeps them in one fold."
+        )
+    if _slow(found):
+        yield (
+            f"**Neighbouring stimuli are alike.** {sum(found.distinct)} of them relate networks by chance as much as "
+            f"{found.independent:.0f} independent ones would, and shuffled stimuli do not show it. Give `groups`: runs "
+            "of neighbours longer than the resemblance lasts, a film, a session or a text, are then kept in one part. "
+            "If the rows are merely sorted, by class say, shuffle those of both networks alike."
         )
     needed = max(LIMITS["few"], found.latents, *found.units)
     if min(found.distinct) < needed:

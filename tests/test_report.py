@@ -41,7 +41,7 @@ from lib.report import (
 )
 from lib.sae import TopKSAE, keep_largest
 from lib.sae_families import FAMILIES
-from lib.split import dimensions, split_stimuli
+from lib.split import dimensions, independent_stimuli, split_stimuli
 from lib.verdict import Verdict
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -143,6 +143,35 @@ def test_groups_that_are_given_are_kept_together():
     for train, test in split.folds:
         first, other = (split.of(0)[at] for at in (train, test))
         assert len(test) % 6 == 0 and torch.cdist(first, other).min() > 0
+
+
+def along_time(stimuli, units, memory, seed):
+    """Series whose autocorrelation falls by a factor of `memory` with each stimulus."""
+    y = normal(stimuli, units, seed=seed)
+    for t in range(1, stimuli):
+        y[t] = memory * y[t - 1] + (1 - memory**2) ** 0.5 * y[t]
+    return y
+
+
+def test_independent_stimuli_are_those_that_chance_would_need():
+    pairs = [(along_time(2000, 3, 0.8, i), along_time(2000, 5, 0.9, i + 100)) for i in range(60)]
+    centred = [(a - a.mean(0), b - b.mean(0)) for a, b in pairs]
+    shared = [(a.mT @ b).square().sum() / (a.square().sum() * b.square().sum()) for a, b in centred]
+    told = torch.tensor([independent_stimuli(a, b) for a, b in pairs]).mean()
+    close(told * torch.stack(shared).mean(), 1, 0.15)
+    close(told / (2000 * (1 - 0.72) / (1 + 0.72)), 1, 0.15)  # a geometric series of .8 * .9
+    alone = independent_stimuli(normal(2000, 3), normal(2000, 5, seed=1))
+    assert alone == independent_stimuli(pairs[0][0], normal(2000, 5, seed=1)) == 2000
+
+
+def test_neighbours_that_are_alike_count_once_if_they_are_one_group():
+    films = [normal(60, 4, seed=i).repeat_interleave(10, 0) + 0.3 * normal(600, 4, seed=9 + i) for i in (0, 1)]
+    assert split_stimuli(*films).independent < 150
+    groups = torch.arange(60).repeat_interleave(10)
+    assert split_stimuli(*films, groups=groups).independent == 60
+    shuffled = torch.randperm(600)
+    assert split_stimuli(*(y[shuffled] for y in films), groups=groups[shuffled]).independent == 60
+    assert split_stimuli(*(y[shuffled] for y in films)).independent > 500
 
 
 def test_few_stimuli_leave_no_basis():

@@ -47,6 +47,14 @@ def test_latents_that_other_seeds_do_not_find_or_networks_do_not_share_are_no_ye
     assert verdict(seed_share=0.2) is Verdict.NONLINEAR
 
 
+def test_stimuli_that_resemble_their_neighbours_leave_every_answer_open():
+    for changed in ({}, LOSS, {"soft_nn": 0.95}, {"over_chance": FLAT}, {"ridge_nn": 0.95}):
+        assert verdict(**changed, independent=5500.0) is not Verdict.SLOW
+        assert verdict(**changed, independent=4500.0) is Verdict.SLOW
+    told = reading(SOUND._replace(independent=180.0))
+    assert told.verdict.answer == "cannot tell" and "180 independent" in told.doubts[0] and "groups" in told.doubts[0]
+
+
 @pytest.mark.parametrize(
     "changed",
     [
