@@ -19,7 +19,7 @@ def layer_map(
     folds: int | list = 5,
     seed: int = 0,
 ) -> pd.DataFrame:
-    """A row for each score: layer_a, layer_b, metric, direction (ab, ba or none), fold, value.
+    """A row for each score: pairing (nn), layer_a, layer_b, metric, direction (ab, ba or none), fold, value.
 
     `a` and `b` hold `(stimuli, units)` by layer, any arrays, of the same stimuli; widths may differ. Scores are those
     of `lib.pairings.score`: fitted on all folds but one, read on that one. `folds` are a number, or the index pairs of
@@ -30,19 +30,23 @@ def layer_map(
     responses = _checked({f"a {name}": y for name, y in a.items()} | {f"b {name}": y for name, y in b.items()}, a, b)
     if isinstance(folds, int):
         folds = k_folds(len(next(iter(responses.values()))), folds, seed)
-    pairs = [(one, other) for one in a for other in b]
-    wanted = [Pairing(str(i), f"a {one}", f"b {other}", metrics) for i, (one, other) in enumerate(pairs)]
-    found = score(Held(responses, folds), wanted)
-    names = pd.DataFrame([pairs[int(i)] for i in found.pairing], columns=["layer_a", "layer_b"])
+    asked = {("nn", one, other): Pairing("", f"a {one}", f"b {other}", metrics) for one in a for other in b}
+    return score_layers(Held(responses, folds), list(asked.items()))
+
+
+def score_layers(populations: Held, asked: list[tuple[tuple[str, str, str], Pairing]]) -> pd.DataFrame:
+    """Rows as those of `layer_map`, each of a pairing under the names given: pairing, layer_a, layer_b."""
+    found = score(populations, [one._replace(name=str(i)) for i, (_, one) in enumerate(asked)])
+    names = pd.DataFrame([asked[int(i)][0] for i in found.pairing], columns=["pairing", "layer_a", "layer_b"])
     return names.join(found[["metric", "direction", "fold", "value"]])
 
 
-def as_matrix(scores: pd.DataFrame, metric: str) -> pd.DataFrame:
+def as_matrix(scores: pd.DataFrame, metric: str, pairing: str = "nn") -> pd.DataFrame:
     """Means over folds of one metric, for example `ridge_ab`; layers of a down, of b across, in the order given."""
     name, _, direction = metric.partition("_")
-    found = scores[(scores.metric == name) & (scores.direction == direction)]
+    found = scores[(scores.pairing == pairing) & (scores.metric == name) & (scores.direction == direction)]
     if found.empty:
-        raise ValueError(f"no {metric} in these scores: ask for it when they are made")
+        raise ValueError(f"no {metric} of {pairing} in these scores: ask for it when they are made")
     table = found.groupby(["layer_a", "layer_b"]).value.mean().unstack()
     return table.reindex(found.layer_a.unique(), columns=found.layer_b.unique())
 

@@ -126,14 +126,20 @@ def _check_counts(stimuli, share, folds):
 
 
 def _groups(y, groups):
-    """The groups given, or those of copies: stimuli that both networks answer alike."""
+    """The groups given, or those of copies."""
     if groups is None:
-        scaled = [(one - one.mean(0)) * _tame(one, ~constant_units(one))[0] for one in y]
-        return copies(torch.cat([one / one.square().sum(1).mean().sqrt() for one in scaled], 1))
+        return answered_alike(*y)
     groups = as_tensor(groups, "groups")
     if groups.shape != (len(y[0]),):
         raise ValueError(f"groups have shape {tuple(groups.shape)}: give one number for each of {len(y[0])} stimuli")
     return groups
+
+
+def answered_alike(*responses: torch.Tensor) -> torch.Tensor:
+    """A number for each stimulus, the same for those that all networks answer alike; each `(stimuli, units)`."""
+    y = [as_tensor(one, "responses").double() for one in responses]
+    scaled = [(one - one.mean(0)) * _tame(one, ~constant_units(one))[0] for one in y]
+    return copies(torch.cat([one / one.square().sum(1).mean().sqrt() for one in scaled], 1))
 
 
 def _changing(y, name, at, parts):

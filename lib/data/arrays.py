@@ -1,5 +1,6 @@
 """Files of activations as other programs write them, stimuli x units, or maps and tokens with a position to read."""
 
+import re
 from pathlib import Path
 
 import numpy as np
@@ -44,12 +45,63 @@ def load_pair(a: str, b: str) -> tuple[torch.Tensor, torch.Tensor]:
     if not (a and b):
         raise ValueError(f"a = {a!r} and b = {b!r}: give two files of activations, or neither")
     y_a, y_b = load_activations(a), load_activations(b)
-    if len(y_a) != len(y_b):
-        raise ValueError(
-            f"{a} has {len(y_a)} stimuli and {b} has {len(y_b)}: rows must be the same stimuli in the same order"
-        )
+    _check_same({a: y_a, b: y_b})
     dtype = torch.promote_types(y_a.dtype, y_b.dtype)
     return y_a.to(dtype), y_b.to(dtype)
+
+
+def load_layers(path: str) -> dict[str, torch.Tensor]:
+    """The layers of a network, `(stimuli, units)` by name: files of a folder, arrays of a file, or the array of a file.
+
+    In natural order, `block2` before `block10`. Of a folder every file counts that `load_activations` reads, and gives
+    the layer its name; `folder:pool` reads all at that position. Raises ValueError, in one line, for a folder without
+    such files, for layers that differ in stimuli, and as `load_activations` does.
+    """
+    folder, position = _folder_and_position(path)
+    if folder.is_dir():
+        files = sorted(file for file in folder.iterdir() if file.suffix.lower() in READERS and file.is_file())
+        wanted = {file.stem: f"{file}{position}" for file in files}
+        if not files:
+            raise ValueError(f"{path} holds no file of activations: put in one a layer, of {', '.join(READERS)}")
+        if len(wanted) < len(files):
+            raise ValueError(f"{path} has files that differ in their endings alone: keep one of each name")
+    else:
+        wanted = _arrays_of(path)
+    layers = {name: load_activations(wanted[name]) for name in sorted(wanted, key=_natural)}
+    _check_same({f"{path}, {name}": y for name, y in layers.items()})
+    return layers
+
+
+def _folder_and_position(path):
+    """A folder and, of `folder:pool`, the position with its colon."""
+    start, colon, position = path.rpartition(":")
+    if colon and position in {*POSITIONS, *EVERY} and Path(start).expanduser().is_dir():
+        return Path(start).expanduser(), f":{position}"
+    return Path(path).expanduser(), ""
+
+
+def _arrays_of(path):
+    """What to read of a file, by the layer's name: each of its arrays, unless one is named or there is but one."""
+    file, rest = _file_and_rest(path)
+    several = file.is_file() and not rest and file.suffix.lower() in READERS
+    names = [*_attempt(path, READERS[file.suffix.lower()], file)] if several else []
+    return {name: f"{path}:{name}" for name in names} if len(names) > 1 else {rest or file.stem: path}
+
+
+def _natural(name):
+    """Numbers in a name count by their size."""
+    return [(part.isdigit(), int(part) if part.isdigit() else part) for part in re.split("([0-9]+)", name)]
+
+
+def _check_same(named):
+    """That all have as many stimuli."""
+    (first, one), *others = named.items()
+    for name, y in others:
+        if len(y) != len(one):
+            raise ValueError(
+                f"{first} has {len(one)} stimuli and {name} has {len(y)}: rows must be the same stimuli in the same "
+                "order"
+            )
 
 
 def _file_and_rest(path):

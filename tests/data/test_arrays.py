@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from scipy.io import savemat
 
 from lib.data import arrays
-from lib.data.arrays import load_activations, load_pair
+from lib.data.arrays import load_activations, load_layers, load_pair
 from lib.data.formats import READERS
 
 Y = normal(12, 3, dtype=torch.float32)
@@ -316,3 +316,52 @@ def test_pairs_must_share_their_stimuli(tmp_path):
     a, b, c = (str(tmp_path / f"{name}.npy") for name in "abc")
     refuses(f"{a} has 12 stimuli and {b} has 11", "same order", load_pair, a, b)
     assert [y.shape for y in load_pair(a, c)] == [(12, 3), (12, 2)]
+
+
+def test_the_layers_of_a_folder_come_in_natural_order(tmp_path):
+    for name, units in (("block10", 2), ("block2", 3), ("block1", 1), ("stem", 4)):
+        np.save(tmp_path / f"{name}.npy", normal(12, units))
+    (tmp_path / "images.txt").write_text("no layer")
+    (tmp_path / "more.npy").mkdir()
+    found = load_layers(str(tmp_path))
+    assert {name: y.shape[1] for name, y in found.items()} == {"block1": 1, "block2": 3, "block10": 2, "stem": 4}
+    assert list(found) == ["block1", "block2", "block10", "stem"]
+    assert list(load_layers(f"{tmp_path}/block2.npy")) == ["block2"]
+
+
+def test_maps_of_a_folder_are_read_at_one_position(tmp_path):
+    np.save(tmp_path / "l1.npy", normal(12, 3, 2, 2))
+    close(load_layers(f"{tmp_path}:pool")["l1"], np.load(tmp_path / "l1.npy").mean((2, 3)), 1e-6)
+    refuses("has shape (12, 3, 2, 2)", "say what to take", load_layers, str(tmp_path))
+
+
+@pytest.mark.parametrize("ending", ["npz", "pt", "h5", "mat"])
+def test_the_arrays_of_a_file_are_layers_unless_one_is_named(tmp_path, ending):
+    path = tmp_path / f"all.{ending}"
+    arrays = {"block10": Y.numpy(), "block2": 2 * Y.numpy()}
+    if ending == "npz":
+        np.savez(path, **arrays)
+    elif ending == "pt":
+        torch.save({name: torch.tensor(y) for name, y in arrays.items()}, path)
+    elif ending == "mat":
+        savemat(path, arrays)
+    else:
+        with h5py.File(path, "w") as file:
+            file.update(arrays)
+    found = load_layers(str(path))
+    assert list(found) == ["block2", "block10"]
+    close(found["block2"], 2 * Y)
+    assert list(load_layers(f"{path}:block10")) == ["block10"]
+
+
+def test_folders_that_hold_no_network_are_told_in_one_line(tmp_path):
+    refuses(str(tmp_path), "put in one a layer", load_layers, str(tmp_path))
+    np.save(tmp_path / "l1.npy", normal(12, 3))
+    np.save(tmp_path / "l2.npy", normal(11, 3))
+    refuses("l1 has 12 stimuli", "same order", load_layers, str(tmp_path))
+    (tmp_path / "l2.npy").write_bytes(b"no array")
+    refuses("l2.npy cannot be read", "copy it anew", load_layers, str(tmp_path))
+    (tmp_path / "l2.npy").unlink()
+    (tmp_path / "l1.csv").write_text("1,2")
+    refuses(str(tmp_path), "keep one of each name", load_layers, str(tmp_path))
+    refuses("missing.npy does not exist", "check the path", load_layers, str(tmp_path / "missing.npy"))
