@@ -72,7 +72,7 @@ def test_stimuli_that_the_first_layers_answer_alike_stay_together_in_all():
     """Each stimulus comes three times, which only l1 shows: l2 is of the same inputs, and noisy."""
     y = normal(200, 30, seed=1).float().repeat(3, 1)
     other = normal(200, 30, seed=2).float().repeat(3, 1)
-    noisy = y @ normal(30, 8, seed=3).float() + 0.5 * normal(600, 8, seed=4)
+    noisy = y @ normal(30, 40, seed=3).float() + normal(600, 40, seed=4)
     found = latent_map({"l1": y, "l2": noisy}, {"l1": y.flip(1), "other": other}, BRIEF, folds=4)
     ridge = as_matrix(found, "ridge_ab")
     assert ridge.loc["l2", "l1"] > 0.8 and ridge.other.abs().max() < 0.12
