@@ -6,6 +6,7 @@ import pytest
 import torch
 from helpers import refuses
 from scipy.stats import binom
+from test_verdict import SOUND
 
 from lib.chapter.calibration import ANSWERS, bound, confusion, judged, judged_before, rates
 from lib.known_pairs import BLIND, KNOWN, half, pair
@@ -60,6 +61,16 @@ def test_answers_are_counted_by_truth_and_half(tmp_path):
     assert rows.units.tolist() == [KNOWN[name].sizes[0][0] for name in rows.pair]
     table = confusion(small_table())
     assert table.loc["no"].tolist() == [1, 2, 1] and table.loc["yes"].tolist() == [1, 1, 0]
+
+
+def test_the_answer_without_the_rule_on_neighbours_is_kept_beside(tmp_path):
+    file = tmp_path / "kept.jsonl"
+    stimuli = sum(SOUND.distinct)
+    kept = [SOUND, SOUND._replace(independent=stimuli / 20), SOUND._replace(independent=stimuli * 0.9)]
+    lines = [{"pair": [*KNOWN][0], "draw": i, "findings": one._asdict()} for i, one in enumerate(kept)]
+    file.write_text("\n".join(map(json.dumps, lines)))
+    rows = judged(file)
+    assert rows.answer.tolist() == ["yes", "cannot tell", "yes"] and rows.unordered.tolist() == ["yes"] * 3
 
 
 def small_table():

@@ -1,6 +1,7 @@
 """How often the report is right on pairs of known answer: its answers by truth, and what so many draws can exclude."""
 
 import json
+import math
 from pathlib import Path
 from typing import Any
 
@@ -19,14 +20,15 @@ GOALS = {"false yes": 0.02, "false no": 0.1}  # rates that we set out to keep be
 def judged(path: Path) -> pd.DataFrame:
     """What the rules in force say of the findings that `benchmarks/calibration.py` keeps: a row for each draw.
 
-    Columns: those of `described`, k and latents, answer, verdict, and `gain`: whether S-S is clearly above N-N, the
-    rule of one who looks at nothing else. What the report refuses counts as cannot tell.
+    Columns: those of `described`, k and latents, answer, verdict; `gain`, whether S-S is clearly above N-N, the rule of
+    one who looks at nothing else; and `unordered`, the answer of one who does not see that neighbouring stimuli are
+    alike. What the report refuses counts as cannot tell.
     """
     rows = []
     for line in path.read_text(encoding="utf-8").splitlines():
         kept = json.loads(line)
         row = described(kept["pair"], kept["draw"]) | {"answer": "cannot tell", "verdict": "refused", "gain": "no"}
-        row |= {"k": 0, "latents": 0}
+        row |= {"k": 0, "latents": 0, "unordered": "cannot tell"}
         if "findings" in kept:
             numbers: dict[str, Any] = {
                 key: Gain(*one) if key in GAINS else one for key, one in kept["findings"].items()
@@ -34,6 +36,7 @@ def judged(path: Path) -> pd.DataFrame:
             found = Findings(**numbers)
             verdict = reading(found).verdict
             row |= {"k": found.k, "latents": found.latents, "answer": verdict.answer, "verdict": verdict.value}
+            row["unordered"] = reading(found._replace(independent=math.inf)).verdict.answer
             row["gain"] = "yes" if found.match_gain.direction == "up" else "no"
         rows.append(row)
     return pd.DataFrame(rows)

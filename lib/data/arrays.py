@@ -42,12 +42,24 @@ def load_activations(path: str) -> torch.Tensor:
 
 def load_pair(a: str, b: str) -> tuple[torch.Tensor, torch.Tensor]:
     """Responses of two networks to the same stimuli, of one dtype; raises ValueError if they are not as many."""
-    if not (a and b):
-        raise ValueError(f"a = {a!r} and b = {b!r}: give two files of activations, or neither")
+    _check_both(a, b)
     y_a, y_b = load_activations(a), load_activations(b)
     _check_same({a: y_a, b: y_b})
     dtype = torch.promote_types(y_a.dtype, y_b.dtype)
     return y_a.to(dtype), y_b.to(dtype)
+
+
+def load_networks(a: str, b: str) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+    """The layers of two networks, as `load_layers`, that answer the same stimuli; raises ValueError if not as many."""
+    _check_both(a, b)
+    layers_a, layers_b = load_layers(a), load_layers(b)
+    _check_same({path: next(iter(one.values())) for path, one in ((a, layers_a), (b, layers_b))})
+    return layers_a, layers_b
+
+
+def _check_both(a, b):
+    if not (a and b):
+        raise ValueError(f"a = {a!r} and b = {b!r}: give two files of activations, or neither")
 
 
 def load_layers(path: str) -> dict[str, torch.Tensor]:

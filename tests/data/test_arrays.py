@@ -11,7 +11,7 @@ from safetensors.torch import save_file
 from scipy.io import savemat
 
 from lib.data import arrays
-from lib.data.arrays import load_activations, load_layers, load_pair
+from lib.data.arrays import load_activations, load_layers, load_networks, load_pair
 from lib.data.formats import READERS
 
 Y = normal(12, 3, dtype=torch.float32)
@@ -365,3 +365,14 @@ def test_folders_that_hold_no_network_are_told_in_one_line(tmp_path):
     (tmp_path / "l1.csv").write_text("1,2")
     refuses(str(tmp_path), "keep one of each name", load_layers, str(tmp_path))
     refuses("missing.npy does not exist", "check the path", load_layers, str(tmp_path / "missing.npy"))
+
+
+def test_networks_must_share_their_stimuli(tmp_path):
+    for name, stimuli in (("a", 12), ("b", 11)):
+        (tmp_path / name).mkdir()
+        for layer in ("l1", "l2"):
+            np.save(tmp_path / name / f"{layer}.npy", normal(stimuli, 3))
+    a, b = str(tmp_path / "a"), str(tmp_path / "b")
+    assert [[*one] for one in load_networks(a, a)] == [["l1", "l2"]] * 2
+    refuses(f"{a} has 12 stimuli and {b} has 11", "same order", load_networks, a, b)
+    refuses("b = ''", "or neither", load_networks, a, "")
