@@ -38,7 +38,7 @@ own: export OWN_B = $(value B)
 own: export OWN_FROM = $(or $(value PWD),$(CURDIR))
 from_here = "$$(case "$$$(1)" in ''|[/~]*) ;; *) printf %s/ "$$OWN_FROM" ;; esac; printf %s "$$$(1)")"
 
-FIRST_LOOK := -p most_stimuli 4000 -p sae_steps 500 -p most_scanned 0 -p folds 3
+FIRST_LOOK := -p most_stimuli 4000 -p sae_steps 500 -p most_scanned 0 -p folds 3 -p sae_layers False
 define report  # label, parameters
 @rm -rf build/$(1)/page
 $(RUN) book.press run 13_your_networks --profile $(PROFILE) --label $(1) --jobs 1 --no-exercises $(2) $(value ARGS) \
