@@ -8,7 +8,7 @@ from lib.chapter.parameters import declared
 from lib.chapter.results import checked_run, output_path, read_results
 from lib.chapter.run import shown
 
-OPEN_ROWS = 20  # of the numbers; the rest is folded
+OPEN_ROWS = 15  # of the numbers; the rest is folded, so that the chapter is not far below
 ALONE = "not in the book's run"
 
 
@@ -20,15 +20,13 @@ def box(name: str, label: str) -> str:
     changed = other_parameters(name, label)
     if not changed:
         return ""
-    parameters = _table(
-        ("parameter", "here", "in the book"), [(key, *map(_value, pair)) for key, pair in changed.items()]
-    )
-    source, book = book_results(name)
-    told = f"Numbers of this run beside {source}." if book else f"To see its numbers beside the book's: {source}."
-    here = read_results(output_path(name, label).with_suffix(".json"), name, label)
-    count = f"{len(changed)} parameter{'s differ' if len(changed) > 1 else ' differs'} from the book's"
-    parts = [f":::::{{admonition}} Another run: {count}", parameters, told, *_numbers(here, book), ":::::"]
-    return "\n\n".join(parts)
+    rows = [(key, "", *map(_value, pair)) for key, pair in changed.items()]
+    parameters = _table(("parameter", "here", "in the book"), rows, "parameters")
+    results = output_path(name, label).with_suffix(".json")
+    numbers = _numbers(read_results(results, name, label), *book_results(name)) if results.exists() else []
+    count = f"{len(changed)} parameter{'s differ' if len(changed) > 1 else ' differs'}"
+    opening = f":::::{{admonition}} Not the book's run: {count}\n:class: other-run"
+    return "\n\n".join([opening, parameters, *numbers, ":::::"])
 
 
 def other_parameters(name: str, label: str) -> dict[str, tuple]:
@@ -38,35 +36,35 @@ def other_parameters(name: str, label: str) -> dict[str, tuple]:
     return {key: pair for key, pair in pairs.items() if pair[0] != pair[1]}
 
 
-def book_results(name: str) -> tuple[str, dict]:
-    """The book's results of a chapter and what they are: those of `build/quick`, else recorded ones.
+def book_results(name: str) -> tuple[dict, str]:
+    """The book's results of a chapter, and in words where they are from: `build/quick`, else recorded ones.
 
-    If there are neither, or those of the machine are out of date and none recorded, how to get them, and nothing.
+    If there are neither, or the machine's are out of date and none are recorded: nothing, and how to get them.
     """
     try:
         checked_run(name, "quick")
-        return "the book's", read_results(output_path(name, "quick").with_suffix(".json"), name, "quick")
+        return read_results(output_path(name, "quick").with_suffix(".json"), name, "quick"), "the book's"
     except ValueError:
         for path in sorted(store.ROOT.glob(f"book/results/*/{name}.json")):
             content = read_results(path, name, path.parent.name)
-            made = f"on {content['provenance']['device']} with the larger settings of profile {path.parent.name}"
-            return f"those recorded with the book {made}", content
-    return f"<code>python -m book.press run {name}</code>, then build this page again", {}
+            return content, f"those recorded with the book's profile {path.parent.name}, whose settings are larger"
+    return {}, f"`python -m book.press run {name}`"
 
 
-def numbers_beside(here: dict, book: dict) -> list[tuple[str, object, object]]:
-    """Name, value here and in the book of each number that this run recorded, None if the book has no such number.
+def numbers_beside(here: dict, book: dict) -> list[tuple]:
+    """Name, remark, value here and in the book of each number of this run; None if the book has no such number.
 
     Of a table each column gives one, the mean over the rows that both have, see `_shared`.
     """
-    rows = [(name, value, book["values"].get(name)) for name, value in here["values"].items()]
+    rows = [(name, "", value, book["values"].get(name)) for name, value in here["values"].items()]
     for table, own in here.get("tables", {}).items():
         keys, pairs = _shared(own, book.get("tables", {}).get(table, []))
         for column in [column for column in own[0] if column not in keys]:
             both = [(x[column], y[column]) for x, y in pairs if column in y]
             if both and not any(isinstance(x, str) for pair in both for x in pair):
                 means = map(fmean, zip(*both, strict=True))
-                rows.append((f"mean {table}.{column}, {len(both)} rows of {len(own)}", *means))
+                share = f"{len(both)} of {len(own)}" if len(both) < len(own) else len(own)
+                rows.append((f"{table}.{column}", f" mean of {share} rows", *means))
     return rows
 
 
@@ -90,21 +88,21 @@ def _key(row, keys):
     return tuple(row.get(key) for key in keys)
 
 
-def _numbers(here, book):
-    """The table of numbers: first those that came out otherwise, so many of them openly, all else folded."""
+def _numbers(here, book, source):
+    """The table of numbers: openly so many of those that came out otherwise, all else folded."""
     if not book:
-        return []
-    rows = [(name, shown(own), ALONE if other is None else shown(other), _difference(own, other))
-            for name, own, other in numbers_beside(here, book)]  # fmt: skip
-    alone = [row for row in rows if row[2] == ALONE]
-    same = [row for row in rows if row[1] == row[2]]
+        return [f"The book's numbers would stand beside this run's once {source} has run here."]
+    rows = [(name, remark, shown(own), ALONE if other is None else shown(other), _difference(own, other))
+            for name, remark, own, other in numbers_beside(here, book)]  # fmt: skip
+    alone = [row for row in rows if row[3] == ALONE]
+    same = [row for row in rows if row[2] == row[3]]
     other = [row for row in rows if row not in alone and row not in same]
-    folded = other[OPEN_ROWS:] + same + alone
-    heads = ("number", "here", "in the book", "difference")
-    told = f"{len(other)} of {len(rows)} numbers came out otherwise, {len(same)} read the same"
-    told += f", {len(alone)} are {ALONE}." if alone else "."
+    told = ((other, "came out otherwise"), (same, "read the same"), (alone, f"are {ALONE}"))
+    counts = ", ".join(f"{len(some)} {words}" for some, words in told if some)
+    folded, heads = other[OPEN_ROWS:] + same + alone, ("number", "here", "book", "difference")
     fold = f"<details><summary>The other {len(folded)}</summary>{_table(heads, folded)}</details>"
-    return [told, *[_table(heads, other[:OPEN_ROWS])] * bool(other), *[fold] * bool(folded)]
+    opened = [_table(heads, other[:OPEN_ROWS])] if other else []
+    return [f"Of {len(rows)} numbers, beside {source}, {counts}.", *opened, *[fold] * bool(folded)]
 
 
 def _difference(own, other):
@@ -114,14 +112,14 @@ def _difference(own, other):
     return f"{own - other:+}" if isinstance(own, int) and isinstance(other, int) else f"{own - other:+.3f}"
 
 
-def _table(heads, rows):
-    """One line of HTML, the first cell of each row its head."""
+def _table(heads, rows, kind="numbers"):
+    """One line of HTML; rows begin with a name and a remark on it."""
     top = "".join(f'<th scope="col">{head}</th>' for head in heads)
     body = ""
-    for first, *rest in rows:
+    for name, remark, *rest in rows:
         cells = "".join(f"<td>{escape(cell)}</td>" for cell in rest)
-        body += f'<tr><th scope="row"><code>{escape(first)}</code></th>{cells}</tr>'
-    return f'<table class="table"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
+        body += f'<tr><th scope="row"><code>{escape(name)}</code>{remark}</th>{cells}</tr>'
+    return f'<table class="table {kind}"><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>'
 
 
 def _value(value):

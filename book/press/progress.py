@@ -1,7 +1,8 @@
 """What the terminal tells while chapters run: an estimate first, then the section and how long it has been going on.
 
 On a terminal one line is rewritten for all chapters that run. In a log each section that took a second or more has a
-line when it ends, with the chapter's name before it, so that chapters at the same time can be told apart.
+line when it ends, with the chapter's name before it, so that chapters at the same time can be told apart. Where a
+chapter trains or does other work with a progress bar, the bar's own reckoning of what is left is told too.
 """
 
 import re
@@ -20,6 +21,11 @@ from lib.chapter.results import read_results, run_entry
 HEADING = re.compile(r"^(?:#+ |:{3,}\{exercise\} )(.+)$", flags=re.M)
 FENCED = re.compile(r"^```.*?^```$", flags=re.M | re.S)
 LEAST = 1  # second that a section takes to have a line in a log
+FIRST_BAR = 60  # seconds until a bar has a line in a log, then twice as many until the next
+# In the kernel, progress bars are written to stderr in this form, from where they reach `Watched.write`.
+BARS = {"TQDM_MININTERVAL": "1", "TQDM_BAR_FORMAT": "{desc}: {n_fmt} of {total_fmt}, {remaining} left"}
+SHOW_BARS = "import sys; sys.stderr.isatty = lambda: True"
+BAR = re.compile(r"\r(?:([^\r\n]*), (\S+) left)? *")
 
 
 class Progress:
@@ -42,12 +48,12 @@ class Progress:
 
     @contextmanager
     def chapter(self, name: str, settings: dict):
-        """Tell the estimate for a chapter and follow it; gives what is to be called before each of its cells."""
+        """Tell the estimate for a chapter and follow it; gives the `Watched` that hears of its cells and bars."""
         seconds, words = estimate(name, settings)
         self.tell(name, words)
         watched = self.running[name] = Watched(seconds, lambda line: self.bar.disable and self.tell(name, line))
         try:
-            yield watched.cell
+            yield watched
         finally:
             watched.end()
             del self.running[name]
@@ -71,7 +77,8 @@ class Watched:
     def __init__(self, expected: float | None, finished):
         self.expected, self.finished = expected, finished
         self.section, self.heading, self.short = "starting", "", []
-        self.began = self.since = time.monotonic()
+        self.bar, self.patience = "", FIRST_BAR
+        self.began = self.since = self.told = time.monotonic()
 
     def cell(self, cell, cell_index: int) -> None:
         """A cell is about to run: text names the section of the code that follows it."""
@@ -79,6 +86,17 @@ class Watched:
             self.heading = ([self.heading, *headings(cell.source)])[-1]
         elif self.heading != self.section:
             self._leave(self.heading)
+
+    def write(self, text: str) -> None:
+        """What the chapter writes on stderr, of which the last progress bar is kept."""
+        for done, left in BAR.findall(text):
+            self.bar = f"{done}, {left} left" if left not in ("", "?") else ""
+        if self.bar and time.monotonic() - self.told > self.patience:
+            self.finished(f"{'':8}  {self.section}: {self.bar}")
+            self.told, self.patience = time.monotonic(), 2 * self.patience
+
+    def flush(self) -> None:
+        """Nothing waits here; papermill asks for it of what it writes to."""
 
     def end(self) -> None:
         self._leave("")
@@ -97,7 +115,10 @@ class Watched:
         """The chapter as so many characters of a line; what does not fit is cut out of the section's name."""
         now = time.monotonic()
         expected = f" of about {clock(self.expected)}" if self.expected else ""
-        before, after = f"{name[:2]}: {clock(now - self.began)}{expected}, ", f" {clock(now - self.since)}"
+        before = f"{name[:2]}: {clock(now - self.began)}{expected}, "
+        after = f" {clock(now - self.since)}"
+        if self.bar and len(before) + len(after) + len(self.bar) + 12 < room:
+            after += f" ({self.bar})"
         space = max(0, room - len(before) - len(after))
         section = self.section if len(self.section) <= space else f"{self.section[: max(0, space - 2)]}.."
         return f"{before}{section}{after}"
@@ -153,3 +174,11 @@ def clock(seconds: float) -> str:
     """A duration as minutes and seconds, from an hour on with hours."""
     minutes, rest = divmod(round(seconds), 60)
     return f"{minutes}:{rest:02}" if minutes < 60 else f"{minutes // 60}:{minutes % 60:02}:{rest:02}"
+
+
+def without_bars(outputs: list) -> list:
+    """Outputs of a cell without progress bars on stderr, and without what is empty then."""
+    for output in outputs:
+        if output.get("name") == "stderr":
+            output.text = BAR.sub("", output.text)
+    return [output for output in outputs if output.get("name") != "stderr" or output.text]

@@ -16,7 +16,7 @@ from contextlib import contextmanager
 import jupytext
 import nbformat
 
-from book.press.progress import Progress
+from book.press.progress import BARS, SHOW_BARS, Progress, without_bars
 from lib import store
 from lib.chapter import results
 from lib.chapter.parameters import (
@@ -60,7 +60,7 @@ def run(
     threads = max(1, (os.cpu_count() or 1) // jobs)
     os.environ |= {
         "OMP_NUM_THREADS": str(threads),
-        "TQDM_DISABLE": "1",
+        **BARS,
         "PYTHONUTF8": "1",
         "PYTHONPATH": str(store.ROOT),
         results.BY_RUNNER: "1",
@@ -112,8 +112,8 @@ def run_chapter(name: str, settings: dict, label: str, progress: Progress) -> st
     pending.unlink(missing_ok=True)
     depends, touched = chapter_dependencies(name, settings, label), _touched(name)
     started = time.perf_counter()
-    with progress.chapter(name, settings) as on_cell:
-        failure = _execute(name, settings, temporary, on_cell)
+    with progress.chapter(name, settings) as watched:
+        failure = _execute(name, settings, temporary, on_cell_start=watched.cell, stderr_file=watched)
     if not temporary.exists():
         raise ChapterError(failure)
     notebook = _tidy(nbformat.read(temporary, as_version=4))
@@ -162,8 +162,8 @@ def _told(notebook):
     return [f"{'':28} {line}" for line in text.splitlines() if "trained anew" in line or "is not used" in line]
 
 
-def _execute(name, settings, temporary, on_cell=None):
-    """Run into `temporary`, calling `on_cell` before each cell; returns None, or the chapter's failure in one line."""
+def _execute(name, settings, temporary, **hooks):
+    """Run into `temporary` with hooks of papermill's; returns None, or the chapter's failure in one line."""
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
@@ -174,8 +174,9 @@ def _execute(name, settings, temporary, on_cell=None):
     jupytext.write(notebook, source)
     settings = {key: value for key, value in settings.items() if key != EXERCISES}
     options = dict(parameters=settings, kernel_name="python3", cwd=str(store.ROOT), progress_bar=False)
-    options["on_cell_start"] = on_cell  # of nbclient, which papermill hands what it does not know
-    options["extra_arguments"] = ["--log-level=CRITICAL"]  # of the kernel: its start-up warnings are not the chapter's
+    options |= hooks
+    # Of the kernel, whose start-up warnings are not the chapter's.
+    options["extra_arguments"] = ["--log-level=CRITICAL", f"--IPKernelApp.exec_lines={SHOW_BARS}"]
     try:
         for attempt in range(KERNEL_STARTS):
             temporary.unlink(missing_ok=True)
@@ -236,10 +237,12 @@ def _begun(temporary):
 
 
 def _tidy(notebook):
-    """Cell ids from their source and no timestamps or paths: two runs differ only where results do."""
+    """Cell ids from their source and no timestamps, paths or bars: two runs differ only where results do."""
     seen = {}
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = without_bars(cell.outputs)
         for dated in ("papermill", "execution"):
             cell.metadata.pop(dated, None)
         seen[cell.source] = seen.get(cell.source, 0) + 1
