@@ -144,7 +144,8 @@ def estimate(name: str, settings: dict) -> tuple[float | None, str]:
     here = {path.parent.name: entry for path in runs if (entry := _entry(path))}
     for entry in here.values():
         if same(entry["settings"]):
-            return entry["seconds"], f"about {spoken(entry['seconds'])}, as the last run here took"
+            trains = "; kept models make it shorter, new ones longer" * ("lib/training.py" in entry["depends"])
+            return entry["seconds"], f"about {spoken(entry['seconds'])}, as the last run here took{trains}"
     for path in sorted(store.ROOT.glob(f"book/results/*/{name}.json")):
         content = read_results(path, name, path.parent.name)
         if same(content["parameters"]):
@@ -158,7 +159,7 @@ def _entry(path):
     """What the runner wrote of a run, None of a notebook by another version of it."""
     try:
         entry = run_entry(path)
-        return entry if {"settings", "seconds"} <= entry.keys() else None
+        return entry if {"settings", "seconds", "depends"} <= entry.keys() else None
     except (ValueError, KeyError, OSError):
         return None
 

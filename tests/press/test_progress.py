@@ -136,6 +136,9 @@ def test_the_estimate_is_the_last_run_with_these_parameters_else_a_recorded_one(
     write_whole(project / "notebooks/01_first.py", '# %% tags=["parameters"]\ndraws: int = 2  # number of draws\n')
     assert estimate("01_first", {"draws": 7, "exercises": False})[0] is None
     assert estimate("01_first", {"draws": 7})[0] == 80.0
+    path = project / "build/later/01_first.ipynb"
+    path.write_text(path.read_text().replace('"depends": {', '"depends": {"lib/training.py": "",'))
+    assert estimate("01_first", {"draws": 7})[1].endswith("took; kept models make it shorter, new ones longer")
     kept = {"chapter": "01_first", "profile": "paper", "values": {}, "parameters": {"draws": 90}, "seconds": 9000}
     kept["provenance"] = {"device": "a device"}
     write_whole(project / "book/results/paper/01_first.json", json.dumps(kept))
