@@ -148,7 +148,7 @@ def estimate(name: str, settings: dict) -> tuple[float | None, str]:
             return entry["seconds"], f"about {spoken(entry['seconds'])}, as the last run here took{trains}"
     for path in sorted(store.ROOT.glob(f"book/results/*/{name}.json")):
         content = read_results(path, name, path.parent.name)
-        if same(content["parameters"]):
+        if "parameters" in content and same(content["parameters"]):
             took, device = content["seconds"], content["provenance"]["device"]
             return took, f"about {spoken(took)}, if this is as fast as what it was recorded on ({device})"
     book = f"; with the book's it took {spoken(here['quick']['seconds'])} here" if "quick" in here else ""

@@ -73,6 +73,7 @@ def run(
             return 0 if all(good) else 1
         except KeyboardInterrupt:
             # Leaving the pool would wait for the running chapters; their kernels end with this process.
+            progress.bar.close()
             print("interrupted: finished chapters are kept, the same command goes on", file=sys.stderr)
             os._exit(130)
 
