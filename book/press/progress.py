@@ -134,11 +134,11 @@ def estimate(name: str, settings: dict) -> tuple[float | None, str]:
 
     It is what the last run with these parameters took, on this machine, else where it was recorded for the book.
     """
-    defaults = {parameter.name: parameter.default for parameter in declared(name).values()}
+    defaults = {"exercises": True} | {parameter.name: parameter.default for parameter in declared(name).values()}
 
     def same(parameters):
         wanted = {key: value for key, value in (defaults | settings).items() if key not in ("profile", "device")}
-        return all(parameters.get(key, defaults.get(key)) == value for key, value in wanted.items())
+        return all(parameters.get(key, defaults[key]) == value for key, value in wanted.items())
 
     runs = sorted(store.ROOT.glob(f"build/*/{name}.ipynb"), key=lambda path: path.stat().st_mtime, reverse=True)
     here = {path.parent.name: entry for path in runs if (entry := _entry(path))}

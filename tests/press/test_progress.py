@@ -133,8 +133,9 @@ def test_the_estimate_is_the_last_run_with_these_parameters_else_a_recorded_one(
     write_whole(project / "notebooks/01_first.py", '# %% tags=["parameters"]\ndraws: int = 2  # number of draws\n')
     assert estimate("01_first", {"draws": 7}) == (400.0, "about 7 min, as the last run here took")
     settle(project, "01_first", "later", 80.0, draws=7)
+    os.utime(settle(project, "01_first", "own", 9.0, draws=7, exercises=False), (4e9, 4e9))
     write_whole(project / "notebooks/01_first.py", '# %% tags=["parameters"]\ndraws: int = 2  # number of draws\n')
-    assert estimate("01_first", {"draws": 7, "exercises": False})[0] is None
+    assert estimate("01_first", {"draws": 7, "exercises": False})[0] == 9.0
     assert estimate("01_first", {"draws": 7})[0] == 80.0
     path = project / "build/later/01_first.ipynb"
     path.write_text(path.read_text().replace('"depends": {', '"depends": {"lib/training.py": "",'))
