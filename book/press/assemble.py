@@ -11,7 +11,7 @@ from pathlib import Path
 import nbformat
 import yaml
 
-from book.press import pages
+from book.press import beside, pages
 from book.press.reference import reference
 from book.press.runner import run_seconds
 from lib import store
@@ -51,7 +51,7 @@ def page(name: str, label: str | None, show: bool = False) -> int:
     write_whole(source / "_config.yml", yaml.safe_dump(config))
     write_whole(source / "_toc.yml", yaml.safe_dump({"format": "jb-book", "root": name}))
     shutil.copyfile(notebook_path(name), source / f"{name}.py")
-    write_whole(source / f"{name}.ipynb", _alone(_published(name, label, f"{name}.py")))
+    write_whole(source / f"{name}.ipynb", _alone(_published(name, label, f"{name}.py"), beside.box(name, label)))
     # Links to what other chapters define lead nowhere in a page of its own, so warnings do not stop this build.
     status = _jupyter_book(source, source, "-q")
     if status == 0:
@@ -87,9 +87,14 @@ def _published(name, label, text_notebook):
     return nbformat.writes(notebook) + "\n"
 
 
-def _alone(text):
-    """A published chapter as a page without a book: other chapters by their titles, and its own references."""
+def _alone(text, box=""):
+    """A published chapter as a page without a book: other chapters by their titles, and its own references.
+
+    `box` stands below its title.
+    """
     notebook = nbformat.reads(text, as_version=4)
+    if box:
+        notebook.cells[0].source = pages.with_box(notebook.cells[0].source, box)
     titles = {pages.chapter_label(name): pages.chapter_title(name) for name in chapter_names()}
     pattern = r"\{ref\}`(?:([^`<]+) <)?(" + "|".join(titles) + ")>?`"
     for cell in notebook.cells:

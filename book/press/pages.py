@@ -53,6 +53,12 @@ def with_card(opening: str, card: str) -> str:
     return "\n\n".join([title, paragraph, card, *others])
 
 
+def with_box(opening: str, box: str) -> str:
+    """A chapter's first cell with a box between its title and what follows."""
+    title, others = re.split(r"\n\n", opening, maxsplit=1)
+    return "\n\n".join([title, box, others])
+
+
 def landing_verdicts(profile: str) -> str:
     """The verdicts for the landing page: how many, the runs behind them, and each."""
     results = results_of(profile)

@@ -15,8 +15,8 @@ from contextlib import contextmanager
 
 import jupytext
 import nbformat
-from tqdm import tqdm
 
+from book.press.progress import BARS, SHOW_BARS, Progress, without_bars
 from lib import store
 from lib.chapter import results
 from lib.chapter.parameters import (
@@ -46,10 +46,10 @@ def run(
 ) -> int:
     """Run chapters that are out of date, all if none is named, `jobs` at a time; the exit status is 1 if one failed.
 
-    Prints one line a chapter. `given` are parameters as words on top of the profile's, `label` the folder of build/
-    that takes the outputs: if not given, the profile's name, or `custom` with parameters of one's own. Without
-    `exercises` their section is left out, see `without_exercises`. Raises ValueError on a bad name, profile or
-    parameter before anything runs.
+    Prints one line a chapter, and on stderr what is being done, see `Progress`. `given` are parameters as words on top
+    of the profile's, `label` the folder of build/ that takes the outputs: if not given, the profile's name, or `custom`
+    with parameters of one's own. Without `exercises` their section is left out, see `without_exercises`. Raises
+    ValueError on a bad name, profile or parameter before anything runs.
     """
     words, left_out = dict(given), {} if exercises else {EXERCISES: False}
     if "profile" in words:
@@ -60,30 +60,31 @@ def run(
     threads = max(1, (os.cpu_count() or 1) // jobs)
     os.environ |= {
         "OMP_NUM_THREADS": str(threads),
-        "TQDM_DISABLE": "1",
+        **BARS,
         "PYTHONUTF8": "1",
         "PYTHONPATH": str(store.ROOT),
         results.BY_RUNNER: "1",
     }
     judges = {name for name in names if reads_ledger(name)}  # read the results of all others, so they run last
     waves = [name for name in names if name not in judges], [name for name in names if name in judges]
-    with _alone(label), tqdm(total=len(names), unit="chapter", disable=None) as bar, ThreadPoolExecutor(jobs) as pool:
+    with _alone(label), Progress(len(names)) as progress, ThreadPoolExecutor(jobs) as pool:
         try:
-            good = [good for wave in waves for good in _run_wave(wave, settings, label, pool, bar)]
+            good = [good for wave in waves for good in _run_wave(wave, settings, label, pool, progress)]
             return 0 if all(good) else 1
         except KeyboardInterrupt:
             # Leaving the pool would wait for the running chapters; their kernels end with this process.
+            progress.bar.close()
             print("interrupted: finished chapters are kept, the same command goes on", file=sys.stderr)
             os._exit(130)
 
 
-def _run_wave(names, settings, label, pool, bar):
-    runs = {pool.submit(run_chapter, name, settings[name], label): name for name in names}
+def _run_wave(names, settings, label, pool, progress):
+    runs = {pool.submit(run_chapter, name, settings[name], label, progress): name for name in names}
     for done in as_completed(runs):
-        yield _reported(runs[done], done, bar)
+        yield _reported(runs[done], done, progress)
 
 
-def _reported(name, done, bar):
+def _reported(name, done, progress):
     try:
         line, good = done.result(), True
     except ChapterError as error:
@@ -92,12 +93,12 @@ def _reported(name, done, bar):
         line, good = f"FAILED  {disk_error(error)}", False
     except Exception as error:  # the runner's own: the other chapters still get their line
         line, good = f"FAILED  {error!r}", False
-    tqdm.write(f"{name:28} {line}")
-    bar.update()
+    progress.tell(name, line, sys.stdout)
+    progress.done += 1
     return good
 
 
-def run_chapter(name: str, settings: dict, label: str) -> str:
+def run_chapter(name: str, settings: dict, label: str, progress: Progress) -> str:
     """Run one chapter unless its output is up to date; returns what happened. Raises ChapterError if it fails.
 
     What it depends on is taken before and after, and its files must not have been touched in between: numbers of code
@@ -112,7 +113,8 @@ def run_chapter(name: str, settings: dict, label: str) -> str:
     pending.unlink(missing_ok=True)
     depends, touched = chapter_dependencies(name, settings, label), _touched(name)
     started = time.perf_counter()
-    failure = _execute(name, settings, temporary)
+    with progress.chapter(name, settings) as watched:
+        failure = _execute(name, settings, temporary, on_cell_start=watched.cell, stderr_file=watched)
     if not temporary.exists():
         raise ChapterError(failure)
     notebook = _tidy(nbformat.read(temporary, as_version=4))
@@ -161,8 +163,8 @@ def _told(notebook):
     return [f"{'':28} {line}" for line in text.splitlines() if "trained anew" in line or "is not used" in line]
 
 
-def _execute(name, settings, temporary):
-    """Run into `temporary`; returns None, or the chapter's failure in one line."""
+def _execute(name, settings, temporary, **hooks):
+    """Run into `temporary` with hooks of papermill's; returns None, or the chapter's failure in one line."""
     import papermill
     from papermill.exceptions import PapermillExecutionError
 
@@ -173,7 +175,9 @@ def _execute(name, settings, temporary):
     jupytext.write(notebook, source)
     settings = {key: value for key, value in settings.items() if key != EXERCISES}
     options = dict(parameters=settings, kernel_name="python3", cwd=str(store.ROOT), progress_bar=False)
-    options["extra_arguments"] = ["--log-level=CRITICAL"]  # of the kernel: its start-up warnings are not the chapter's
+    options |= hooks
+    # Of the kernel, whose start-up warnings are not the chapter's.
+    options["extra_arguments"] = ["--log-level=CRITICAL", f"--IPKernelApp.exec_lines={SHOW_BARS}"]
     try:
         for attempt in range(KERNEL_STARTS):
             temporary.unlink(missing_ok=True)
@@ -234,10 +238,12 @@ def _begun(temporary):
 
 
 def _tidy(notebook):
-    """Cell ids from their source and no timestamps or paths: two runs differ only where results do."""
+    """Cell ids from their source and no timestamps, paths or bars: two runs differ only where results do."""
     seen = {}
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
+        if cell.cell_type == "code":
+            cell.outputs = without_bars(cell.outputs)
         for dated in ("papermill", "execution"):
             cell.metadata.pop(dated, None)
         seen[cell.source] = seen.get(cell.source, 0) + 1

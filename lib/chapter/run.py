@@ -225,12 +225,13 @@ def _plain(x):
 
 def _answer(question, results, **where):
     try:
-        return _shown(asked(question, results, **where))
+        return shown(asked(question, results, **where))
     except Lacking:
-        return _shown(None)
+        return shown(None)
 
 
-def _shown(value):
+def shown(value: float | dict | None) -> str:
+    """A number or a spread as a table shows it, with a spread's standard error."""
     if isinstance(value, dict):
         if value["standard_error"] is None:
             return f"{value['mean']:.3f}, one value"
