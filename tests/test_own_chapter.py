@@ -51,6 +51,7 @@ def test_folders_give_a_map_and_a_report_on_the_last_layers(own, files):
     assert told["own-reading"].data.startswith("**") and told["units_a"] == 7
     assert told["own-layers"].data.count("<td") == (7 + 5 + 5 + 2 + 2) * 4
     assert [*scope["best_layers"](scope["by_layer"]).index] == ["block2", "block10"]
+    assert not [name for name in told if name.startswith("mobilenets")]  # nothing but what the reader asked for
 
 
 def test_layers_are_mapped_without_saes_if_none_are_wanted_for_them(own, files):
