@@ -8,9 +8,9 @@ covariance is given. [A] is Longon et al. 2025, [B] Liu et al. 2026; "ours" is w
 from math import erfc, exp, lgamma, log, pi, sqrt
 
 import torch
-from scipy.optimize import fminbound
+from scipy.optimize import brentq, fminbound
 
-from lib.checks import check_alike, check_projection, check_sparsity
+from lib.checks import as_tensor, check_alike, check_projection, check_sparsity
 
 
 def matrix_root(covariance: torch.Tensor) -> torch.Tensor:
@@ -125,6 +125,28 @@ def expected_r2(n_a: int, m_a: int, n_b: int | None = None, n_s: int | None = No
     n_b = n_a if n_b is None else n_b
     n_s = min(n_a, n_b) if n_s is None else n_s
     return n_s * min(m_a, n_a) / (n_a * n_b)
+
+
+def expected_r2_of_spectrum(variances: torch.Tensor, m: int) -> float:
+    """Expected explained variance of y_b regressed on y_a, for features of unequal variances and Gaussian projections.
+
+        E R2 ~ 1 - kappa m / sum_i s_i,   sum_i s_i / (s_i + kappa) = m
+
+    with s_i the `variances: (n,)` of the features, or eigenvalues of their covariance; m / n if all are equal, 1 from
+    m = n on. The rows of A S^(1/2) span a random space that favours large variances, and the mean projection off it is
+    about kappa (S + kappa)^-1 [Derezinski et al. 2020, theorem 1]. Raises ValueError unless variances are finite, not
+    negative and not all 0, and m is 1 or more.
+    """
+    s = as_tensor(variances, "variances").double().flatten()
+    if m < 1 or not torch.isfinite(s).all() or (s < 0).any() or not (s > 0).any():
+        raise ValueError(f"m = {m}, variances from {s.min():.3g} to {s.max():.3g}: give m >= 1, finite variances >= 0")
+    s = s[s > 0] / s.sum()
+    if m >= len(s):
+        return 1.0
+    root = brentq(
+        lambda at: float((s / (s + exp(at))).sum()) - m, log(float(s.min()) * 1e-9), log(2 * len(s)), xtol=1e-12
+    )
+    return 1 - exp(root) * m
 
 
 def expected_r(n: int, m: int) -> float:

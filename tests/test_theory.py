@@ -346,3 +346,38 @@ def test_shifted_grouping_score_is_that_of_the_best_permutation(q, shift):
     g = a @ np.roll(a, shift, axis=1).T / q
     best = max(np.mean([g[i, j] for i, j in enumerate(p)]) for p in permutations(range(groups)))
     assert theory.shifted_grouping_score(q, shift) == pytest.approx(best)
+
+
+def simulated_r2(variances, m, draws=24):
+    """Least squares in the features' own space: what a projection of some leaves of the variance of all."""
+    generator, found = seeded(0), []
+    for _ in range(draws):
+        a = torch.randn(m, len(variances), generator=generator, dtype=torch.float64) * variances.sqrt()
+        basis = torch.linalg.qr(a.mT)[0]
+        found.append((basis.square() * variances[:, None]).sum() / variances.sum())
+    return torch.stack(found).mean()
+
+
+@pytest.mark.parametrize("power", [0.0, 0.5, 1.0, 2.0])
+@pytest.mark.parametrize("m", [4, 32, 100])
+def test_regression_of_features_of_unequal_variance_explains_what_the_spectrum_says(power, m):
+    variances = torch.arange(1, 129, dtype=torch.float64) ** -power
+    close(theory.expected_r2_of_spectrum(variances, m), simulated_r2(variances, m), 0.02)
+    if not power:
+        close(theory.expected_r2_of_spectrum(3 * variances, m), m / 128, 1e-9)
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 2.0])
+def test_cka_of_features_of_unequal_variance_is_that_of_as_many_effective_features(power):
+    variances = torch.arange(1, 257, dtype=torch.float64) ** -power
+    effective = float(variances.sum() ** 2 / variances.square().sum())
+    pairs = normal(2, 60, 16, 256, seed=1) * variances.sqrt()
+    squares = [(a @ b.mT).square().sum((1, 2)).mean() for a, b in (pairs, (pairs[0], pairs[0]), (pairs[1], pairs[1]))]
+    close(theory.expected_cka(effective, 16, 16), squares[0] / (squares[1] * squares[2]).sqrt(), 0.03)
+
+
+def test_a_spectrum_has_variances():
+    close(theory.expected_r2_of_spectrum([1.0, 1.0, 0.0], 2), 1.0)
+    close(theory.expected_r2_of_spectrum([1e-300, 1e-300], 1), 0.5, 1e-9)
+    for bad, m in (([1.0, -1.0], 1), ([0.0, 0.0], 1), ([1.0, torch.nan], 1), ([1.0], 0)):
+        refuses("variances from", "finite variances", theory.expected_r2_of_spectrum, bad, m)
