@@ -130,7 +130,7 @@ def test_what_a_stimulus_adds_to_one_pair_is_what_leaving_it_out_takes():
     kept = [torch.arange(100) != i for i in range(100)]
     left = torch.stack([torch.as_tensor(shared_variance(y_a[k], y_b[k])) for k in kept])
     added = _pair([y_a - y_a.mean(0), y_b - y_b.mean(0)], 0, 1).stimuli
-    close(torch.corrcoef(torch.stack([added, -left]))[0, 1], 1.0, 0.005)
+    close(torch.corrcoef(torch.stack([added, -left]))[0, 1], 1.0, 0.02)
 
 
 def test_the_part_of_units_is_made_of_the_change_by_each_unit():
