@@ -13,12 +13,11 @@ from math import sqrt
 from typing import NamedTuple
 
 import torch
+from scipy.special import stdtrit
 
 from lib.checks import check_pair, check_responses
 from lib.correlation import centred, size_of
 from lib.printed import as_number, score
-
-QUANTILE = 1.96  # of the normal law, for an interval of 95 in 100
 
 
 def shared_variance(y_a: torch.Tensor, y_b: torch.Tensor) -> torch.Tensor:
@@ -105,8 +104,9 @@ def overlap(seeds_a: Sequence[torch.Tensor], seeds_b: Sequence[torch.Tensor]) ->
     with each T the mean of `shared_variance` over the pairs of networks of its kind: Spearman's 1904 correction for
     attenuation with a second seed in place of a second measurement. The skew of the root, 3/8 of the squared relative
     errors of T_aa and T_bb, is taken off. The interval treats units within each network, and stimuli, as drawn
-    independently (see `_variance`). `seeds_a`, `seeds_b`: lists of `(stimuli, units)`, units may differ. Raises
-    ValueError as `shared_variance`, on fewer than 2 seeds and where seeds share no more than chance.
+    independently (see `_variance`), and takes Student's quantile with one degree of freedom less than the smaller
+    system has units. `seeds_a`, `seeds_b`: lists of `(stimuli, units)`, units may differ. Raises ValueError as
+    `shared_variance`, on fewer than 2 seeds and where seeds share no more than chance.
     """
     networks, first = _networks(seeds_a, seeds_b), len(seeds_a)
     own, other = range(first), range(first, len(networks))
@@ -124,7 +124,8 @@ def overlap(seeds_a: Sequence[torch.Tensor], seeds_b: Sequence[torch.Tensor]) ->
     errors = (sum(pair.lone for pair in kind) / len(kind) ** 2 for kind in kinds[1:])
     estimate = ratio * (1 - 3 / 8 * sum(error / t**2 for error, t in zip(errors, (t_aa, t_bb), strict=True)))
     variance = _variance(weighted, networks)
-    error = QUANTILE * sqrt(max(variance[:2]) + variance[2])
+    freedom = min(sum(y.shape[1] for y in system) for system in (networks[:first], networks[first:])) - 1
+    error = float(stdtrit(freedom, 0.975)) * sqrt(max(variance[:2]) + variance[2])
     return Overlap(estimate, estimate - error, estimate + error, t_ab, t_aa, t_bb, variance)
 
 
