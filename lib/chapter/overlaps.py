@@ -19,8 +19,9 @@ def grid_cells(path: Path) -> pd.DataFrame:
 
 
 def pooled(rule: str, cells: pd.DataFrame) -> float:
-    """Share of the draws of some cells in which the interval by a rule held the overlap."""
-    return sum(held[rule] for held in cells.held) / int(cells.draws.sum())
+    """Share of the draws in which the interval by a rule held the overlap, over those cells where it was tried."""
+    tried = cells[[rule in held for held in cells.held]]
+    return sum(held[rule] for held in tried.held) / int(tried.draws.sum())
 
 
 def draw_grid(left: Axes, right: Axes, cells: pd.DataFrame) -> None:
