@@ -478,7 +478,7 @@ for (name, label), style in zip(names.items(), k_styles(names), strict=True):
 # %% tags=["hide-input", "remove-output"]
 log_ticks(ax, sizes)
 ax.set(yscale="log", xlabel="neurons", ylabel="features counted")
-ax.legend(loc="upper right")
+ax.legend(loc="center right", bbox_to_anchor=(1, 0.6))
 run.figure(
     [ax],
     "fig-ceiling-toys",
@@ -612,10 +612,8 @@ z = k_sparse(solved, n, 4, generator)
 read = [support_recovered(nonnegative_basis_pursuit(z @ x.T, x), z.cpu()).double().mean() for x in (first, second)]
 mixed = torch.logspace(0, 20, n // 2, dtype=torch.float64, device=run.device)[:, None] * first
 run.record(halves_read=min(read), halves_cka=theory.gram_cosine(first, second))
-run.record(
-    mixed_floor=(at := theory.recovery_units(n, 4) / n) / (1 + at),
-    mixed_cka=theory.gram_cosine(mixed, gaussian(n // 2, n, generator, many)),
-)
+at = theory.recovery_units(n, 4) / n
+run.record(mixed_cka=theory.gram_cosine(mixed, gaussian(n // 2, n, generator, many)), mixed_floor=at / (1 + at))
 
 # %% [markdown]
 # The halves recover a share of at least {glue:text}`halves_read:.3f` of the stimuli and score

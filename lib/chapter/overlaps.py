@@ -29,10 +29,10 @@ def draw_grid(left: Axes, right: Axes, cells: pd.DataFrame) -> None:
     groups = list(cells.groupby("stimuli"))
     for place, ((stimuli, part), style) in enumerate(zip(groups, k_styles(groups), strict=True)):
         units = part.fewest * 1.06 ** (place - (len(groups) - 1) / 2)  # beside each other
-        left.plot(units, part.coverage, ls="", label=f"{stimuli:,} stimuli", **style)
-        right.plot(units, part.bias, ls="", **style)
+        left.plot(units, part.coverage, ls="", **style)
+        right.plot(units, part.bias, ls="", label=f"{stimuli:,} stimuli", **style)
     left.axhspan(*PROMISED, color=COLOURS["grey"], alpha=0.2, lw=0)
     for ax, label in ((left, "share of draws held"), (right, "mean estimate - overlap")):
         log_ticks(ax, sorted(cells.fewest.unique()))
         ax.set(xlabel="units of the smaller system", ylabel=label)
-    left.legend(loc="lower right")
+    right.legend(loc="upper right")
