@@ -190,14 +190,14 @@ for name, metric in {"cka": theory.gram_cosine, "t": t_of}.items():
 #
 # This is the correction for attenuation of {cite:t}`spearman1904`, who divided the correlation of two unreliable
 # measurements by the root of each one's correlation with its repetition. Here a second seed takes the place of the
-# repetition. Neuroscience does the same when it holds a model's score of one animal against another animal's
+# repetition. Neuroscience asks, in the same spirit, that a model differ from a brain no more than another brain does
 # {cite:p}`feather2025`; what the theory adds is what the quotient counts.
 #
 # ```{prf:proposition} Regression
 # :label: prop-ceiling-regression
 #
-# Let $B$ and $A'$ be as $B$ above, and let $A$, independent of both, have independent rows, at most $n_a$, and a law
-# unchanged when features of a are exchanged. Then
+# Let $B$ and $A'$ be as $B$ above, and let $A$, independent of both, have linearly independent rows, at most $n_a$,
+# and a law unchanged when features of a are exchanged. Then
 #
 # $$
 # \frac{\mathrm E R^2(a \to b)}{\mathrm E R^2(a \to a')} = \frac{n_s}{n_b} ,
@@ -212,12 +212,11 @@ for name, metric in {"cka": theory.gram_cosine, "t": t_of}.items():
 # is $n_s m_a / (n_a n_b)$; for a′ it is $m_a / n_a$. A single unit is a $B$ with one row.
 # ````
 #
-# (Independent rows here means linearly independent.) **A matching score is not undone.** For few units, correlations
-# between units of two networks are nearly normal with variance $n_s / (n_a n_b)$, and the best matching earns a
-# multiple of their deviation that depends on $m_a$ and $m_b$ alone. So {term}`soft-matching`, corrected by seeds,
-# should give $\sqrt\rho$ if all networks are of one size, and something smaller or larger else. This is an argument,
-# not a proof. The mean correlation $r$ of regression should give about $\sqrt{n_s / n_b}$, being the root of what is
-# corrected.
+# **A matching score is not undone.** For few units, correlations between units of two networks are nearly normal with
+# variance $n_s / (n_a n_b)$, and the best matching earns a multiple of their deviation that depends on $m_a$ and
+# $m_b$ alone. So {term}`soft-matching`, corrected by seeds, should give $\sqrt\rho$ if all networks are of one size,
+# and something smaller or larger else. This is an argument, not a proof. The mean correlation $r$ of regression
+# should give about $\sqrt{n_s / n_b}$, being the root of what is corrected.
 #
 # ### On stimuli
 #
