@@ -162,6 +162,16 @@ def expected_r(n: int, m: int) -> float:
     return exp(lgamma((m + 1) / 2) + lgamma(n / 2) - lgamma(m / 2) - lgamma((n + 1) / 2))
 
 
+def expected_dimensions(n: int, m: int, kurtosis: float = 3.0) -> float:
+    """Participation ratio of the units of a random projection, as a ratio of expectations.
+
+        d ~ E (tr G)^2 / E |G|^2 = (n m + kappa - 1) / (n + m + kappa - 2)
+
+    1 for a single unit, n for many units. Ours; `lib.ceiling.cka_ceiling` makes the expected CKA of it.
+    """
+    return (n * m + kurtosis - 1) / (n + m + kurtosis - 2)
+
+
 def crossing_units(n_f: int, overlap: float, m_0: int, kurtosis: float = 3.0) -> float:
     """Units m_b at which a pair that shares less reaches the CKA of a fully shared pair with m_0 units.
 

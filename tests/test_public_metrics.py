@@ -7,7 +7,7 @@ import pytest
 import torch
 from helpers import close, normal
 
-from lib import correlation, geometry, matching, regression
+from lib import ceiling, correlation, geometry, matching, regression
 
 Y_A, Y_B = normal(24, 4), normal(24, 3, seed=1) + normal(24, 4) @ normal(4, 3, seed=2)
 SQUARE = normal(4, 4, seed=3)
@@ -19,6 +19,7 @@ PAIRS = {
     "rsa of distances": partial(geometry.rsa, similarity="sqeuclidean"),
     "cka": geometry.linear_cka,
     "debiased cka": partial(geometry.linear_cka, debiased=True),
+    "shared variance": ceiling.shared_variance,
     "soft-matching": matching.soft_matching_score,
     "semi-matching": matching.semi_matching_score,
     "ols": regression.ols_score,
@@ -29,6 +30,7 @@ PAIRS = {
 NUMBERS = {
     "permutation": lambda a, b: matching.permutation_score(a[:4]),
     "participation ratio": lambda a, b: geometry.participation_ratio(a[0]),
+    "effective features": lambda a, b: ceiling.effective_features(a),
 }
 ARRAYS = {
     "unit correlations": correlation.unit_correlations,

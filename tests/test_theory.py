@@ -203,6 +203,15 @@ def test_expected_cka_is_close_to_the_mean_of_the_ratios_too():
     within_standard_errors(ratios, theory.expected_cka(100, 30, 60), slack=1e-3)
 
 
+@pytest.mark.parametrize(("draw", "kurtosis"), [(gaussian, 3), (signs, 1)])
+@pytest.mark.parametrize(("n", "m"), [(20, 1), (20, 5), (12, 40)])
+def test_expected_dimensions_are_the_ratio_of_expectations_over_draws(draw, kurtosis, n, m):
+    a = draw(m, n, seeded(0), 10_000)
+    traces, norms = a.square().sum((-2, -1)).square(), (a @ a.mT).square().sum((-2, -1))
+    found = theory.expected_dimensions(n, m, kurtosis)
+    within_standard_errors(traces - found * norms, 0.0, slack=1e-9)
+
+
 def test_features_are_shared_as_far_as_possible_unless_n_s_is_given():
     assert theory.expected_cka(20, 5, 9) == theory.expected_cka(20, 5, 9, n_b=20, n_s=20)
     assert theory.expected_cka(20, 5, 9, n_b=8) == theory.expected_cka(20, 5, 9, n_b=8, n_s=8)
