@@ -14,11 +14,7 @@ from lib.store import CODE
 NOTEBOOK_TOOLS = {"jupytext", "papermill", "nbformat", "myst_nb", "yaml", "matplotlib", "seaborn"}
 LINES, PARAMETERS = 40, 7  # of one function
 # Where the code stands; the plan is 2,300, 5,000 and 1,000. An addition raises a number by what it needs.
-<<<<<<< HEAD
-BUDGETS = {"lib": ("lib/*.py", 5317), "lib in all": ("lib/**/*.py", 8983), "book/press": ("book/press/*.py", 1457)}
-=======
-BUDGETS = {"lib": ("lib/*.py", 5361), "lib in all": ("lib/**/*.py", 8985), "book/press": ("book/press/*.py", 1128)}
->>>>>>> 3a49ad504b0af7f2034f8057d06853b78ab9e327
+BUDGETS = {"lib": ("lib/*.py", 5554), "lib in all": ("lib/**/*.py", 9320), "book/press": ("book/press/*.py", 1457)}
 
 LIB, PRESS = sorted(CODE.glob("lib/**/*.py")), sorted(CODE.glob("book/press/*.py"))
 FLAT = [path for path in LIB if path.parent.name == "lib"]
