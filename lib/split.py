@@ -52,8 +52,7 @@ def split_stimuli(
     fold, as frames of one film; without, copies are found and kept together. Units constant in the SAEs' part or in
     some fold are left out, and those of more than MASSIVE median deviations are scaled down to that.
 
-    Raises ValueError on bad input, for a network whose units never change, and unless the SAEs have ten stimuli or
-    more and each of the `folds` of the scores four.
+    Raises ValueError on bad input, units that never change, and fewer than ten stimuli for the SAEs or four in a fold.
     """
     trials, y = _checked(y_a, y_b, share, folds)
     groups = _groups(y, groups)
