@@ -556,7 +556,7 @@ best_layers(by_layer) if several and sae_layers else pd.DataFrame()
 # MobileNetV2 was trained to name the thousand classes of ImageNet by Google, and by the makers of torchvision with code
 # and a recipe of their own. Both folders hold the same six blocks, each the last of its kind, as means over places, for
 # pictures of Tiny ImageNet ({ref}`page-data` says how they were made). These pictures are small: enlarged, they
-# are blurred, and the networks often name different classes. What follows was {glue:text}`mobilenets_source`.
+# are blurred, and the networks often name different classes. What follows was {glue:md}`mobilenets-source`.
 #
 # :::{card} The answer first
 # The two networks hold much the same information at the same depth, along other axes. **These SAEs do not undo
@@ -570,10 +570,12 @@ mobilenets = pd.DataFrame(kept["tables"]["layers"])
 title = "Responses of two real networks: blocks of Google's MobileNetV2 (down), of torchvision's (across)"
 run.words("mobilenets-maps", layer_maps(mobilenets, METRIC_NAMES, title))
 
-# %% tags=["unless-a"]
-run.quote(
-    "mobilenets", "soft_nn", "soft_ii", "soft_pp", "explained_fitted", "explained_unseen", "fitted", "ridge_ab_nn"
-)
+# %% tags=["hide-input", "unless-a"]
+told = ("soft_nn", "soft_ii", "soft_pp", "ridge_ab_nn", "explained_fitted", "explained_unseen", "fitted")
+of_them = {name: kept["values"][name] for name in told}
+run.record(**{f"{name}_mobilenets": one["mean"] if isinstance(one, dict) else one for name, one in of_them.items()})
+made = kept["provenance"]
+run.words("mobilenets-source", f"recorded on {made['date']} at revision {made['revision']} ({made['device']})")
 best_layers(mobilenets)
 
 # %% tags=["hide-input", "unless-a"]
@@ -597,22 +599,22 @@ run.record(best_seeds=mobilenets[of_seeds].value.max())
 # the last, and in {glue:text}`namesakes_cka` of {glue:text}`blocks` rows it is highest for the block of the same
 # number. Soft-matching falls from {glue:text}`first_units:.3f` to {glue:text}`last_units:.3f` and finds
 # {glue:text}`namesakes_units` namesakes. A linear map from one last block to the other reaches
-# {glue:text}`ridge_ab_nn_quoted`: the content is there, the axes differ. That is what superposition would look like,
-# and also what any rotation would: outputs of these blocks are linear, so nothing ties features to single units.
+# {glue:text}`ridge_ab_nn_mobilenets:.3f`: the content is there, the axes differ. That is what superposition would look
+# like, and also what any rotation would: outputs of these blocks are linear, so nothing ties features to single units.
 #
 # *The latents* find {glue:text}`namesakes_latents` namesakes, so there is something in them. But they match at
 # {glue:text}`first_latents:.3f` in the first block and {glue:text}`last_latents:.3f` in the last; against units the
 # best gain is {glue:text}`best_gain:+.3f`, a loss, and above random codes they are by
 # {glue:text}`most_above_random:.3f` at most. The reason stands in the last columns of the table: two SAEs of one and
-# the same block match at {glue:text}`best_seeds:.3f` or less. With {glue:text}`fitted_quoted` pictures for training the
-# SAEs memorise: they explain {glue:text}`explained_fitted_quoted` of the variance there and
-# {glue:text}`explained_unseen_quoted` of unseen ones. So the report on the last block says *cannot tell*, and it
-# should.
+# the same block match at {glue:text}`best_seeds:.3f` or less. With {glue:text}`fitted_mobilenets` pictures for training
+# the SAEs memorise: they explain {glue:text}`explained_fitted_mobilenets:.3f` of the variance there and
+# {glue:text}`explained_unseen_mobilenets:.3f` of unseen ones. So the report on the last block says *cannot tell*, and
+# it should.
 #
-# *Other axes.* In the last block independent axes match at {glue:text}`soft_ii_quoted`, principal ones at
-# {glue:text}`soft_pp_quoted`, the units at {glue:text}`soft_nn_quoted`. Fewer axes are matched than units, the leading
-# ones, so these numbers are not of one capacity. Still, sparse common axes are to be found here, and these SAEs miss
-# them.
+# *Other axes.* In the last block independent axes match at {glue:text}`soft_ii_mobilenets:.3f`, principal ones at
+# {glue:text}`soft_pp_mobilenets:.3f`, the units at {glue:text}`soft_nn_mobilenets:.3f`. Fewer axes are matched than
+# units, the leading ones, so these numbers are not of one capacity. Still, sparse common axes are to be found here, and
+# these SAEs miss them.
 #
 # We had expected, from the units on other pictures: CKA highest for namesakes in all rows, which held in
 # {glue:text}`namesakes_cka`; gains of latents from the third block on, which failed in every block; namesakes by
