@@ -215,7 +215,7 @@ for metric in ("cka", "r2"):
 # that *occur together* are a reason to expect it. Any network gains if it gives them directions that do not disturb
 # each other, or, if they are one thing to the task, the same direction.
 #
-# To see it we train toy models as in {ref}`ch-toy`, on features of equal importance that come in groups of four. A
+# To see it we train toy models as in {ref}`ch-toy-models`, on features of equal importance that come in groups of four. A
 # group is switched on as a whole, and then each of its features is active with probability $t$. Each feature is active
 # equally often whatever $t$ is; at the smallest $t$ features are nearly independent. What is compared are two models
 # from other starts. Chance is the same with the features of one model permuted, which keeps all its angles. Our guess
