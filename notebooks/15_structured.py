@@ -164,7 +164,7 @@ for ax, metric, name in zip(axes, ("cka", "r2"), ("linear CKA", "$R^2$ of regres
         ax.plot(found.n, found.law, color=style["color"], label=rf"$\alpha$ = {power:g}")
     log_ticks(ax, sizes)
     ax.set(xlabel="features", ylabel=name, ylim=(0, 1))
-axes[0].legend()
+axes[1].legend(loc=(0.26, 0.36), ncol=2)
 run.figure(
     axes,
     "fig-structured-laws",
@@ -173,13 +173,13 @@ run.figure(
     title="Simulated: more features, and what their variances allow",
 )
 
-# %%
+# %% tags=["hide-input"]
 run.tell(cka_flat=f"mean(laws.score where metric = cka and power = 0 and n = {sizes[-1]})")
 run.tell(cka_steep=f"mean(laws.score where metric = cka and power = {powers[-1]} and n = {sizes[-1]})")
 run.tell(cka_steep_before=f"mean(laws.score where metric = cka and power = {powers[-1]} and n = {sizes[-2]})")
 run.tell(steep_effective=f"mean(laws.effective where metric = cka and power = {powers[-1]} and n = {sizes[-1]})")
 
-# %%
+# %% tags=["hide-input"]
 for metric in ("cka", "r2"):
     off = laws[(laws.metric == metric)].groupby("power").off.apply(lambda each: float(each.abs().max()))
     run.record(
@@ -215,11 +215,12 @@ for metric in ("cka", "r2"):
 # that *occur together* are a reason to expect it. Any network gains if it gives them directions that do not disturb
 # each other, or, if they are one thing to the task, the same direction.
 #
-# To see it we train toy models as in {ref}`ch-toy-models`, on features of equal importance that come in groups of four. A
-# group is switched on as a whole, and then each of its features is active with probability $t$. Each feature is active
-# equally often whatever $t$ is; at the smallest $t$ features are nearly independent. What is compared are two models
-# from other starts. Chance is the same with the features of one model permuted, which keeps all its angles. Our guess
-# before the run: the implied $c^2$ is 0 for independent features, grows with $t$, and exceeds a tenth at the largest.
+# To see it we train toy models as in {ref}`ch-toy-models`, on features of equal importance that come in groups of four.
+# A group is switched on as a whole, and then each of its features is active with probability $t$. Each feature is
+# active equally often whatever $t$ is; at the smallest $t$ features are nearly independent. What is compared are two
+# models from other starts. Chance is the same with the features of one model permuted, which keeps all its angles. Our
+# guess before the run: the implied $c^2$ is 0 for independent features, grows with $t$, and exceeds a tenth at the
+# largest.
 
 # %%
 N, M, GROUP, ACTIVE = 32, 10, 4, 0.05
@@ -281,10 +282,10 @@ pd.DataFrame(rows, ["cosine", "by chance", "implied $c^2$", "product of mates"])
 # `theory.gram_cosine(D_a, D_b, C)`. The prediction is what geometry alone would leave of 1; what the measured score
 # lacks beyond that would be what is not shared.
 #
-# A trial on the networks of {ref}`ch-pairs` gave geometry the larger part of the gap. Whether the split is right can be
-# seen where the truth is known: sparse features in superposition, of which the networks share a part $\rho$. The true
-# prediction uses the true projections and features. And there is a control that has to fail: dictionaries of random
-# SAEs, which know no feature, and trained ones matched at random.
+# A first trial on the networks of {ref}`ch-pairs`, not kept, gave geometry the larger part of the gap. Whether the
+# split is right can be seen where the truth is known: sparse features in superposition, of which the networks share a
+# part $\rho$. The true prediction uses the true projections and features. And there is a control that has to fail:
+# dictionaries of random SAEs, which know no feature, and trained ones matched at random.
 
 
 # %%
