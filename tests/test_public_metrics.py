@@ -7,7 +7,7 @@ import pytest
 import torch
 from helpers import close, normal
 
-from lib import correlation, geometry, matching, regression
+from lib import canonical, correlation, geometry, matching, regression
 
 Y_A, Y_B = normal(24, 4), normal(24, 3, seed=1) + normal(24, 4) @ normal(4, 3, seed=2)
 SQUARE = normal(4, 4, seed=3)
@@ -25,6 +25,11 @@ PAIRS = {
     "ridge": regression.ridge_score,
     "held-out ols": lambda a, b: regression.ols_held_out(a[:12], b[:12], a[12:], b[12:]),
     "prediction": lambda a, b: regression.prediction_score(b, b),
+    "cca": canonical.cca,
+    "svcca": canonical.svcca,
+    "pwcca": canonical.pwcca,
+    "procrustes": canonical.procrustes,
+    "shape distance": canonical.shape_distance,
 }
 NUMBERS = {
     "permutation": lambda a, b: matching.permutation_score(a[:4]),
@@ -40,6 +45,7 @@ ARRAYS = {
     "halves": regression.held_out_correlations,
     "both ways": lambda a, b: regression.ols_both_ways((a[:12], b[:12]), (a[12:], b[12:])),
     "ridge correlations": regression.ridge_correlations,
+    "canonical correlations": canonical.canonical_correlations,
 }
 METRICS = {**PAIRS, **NUMBERS, **{f"array of {name}": metric for name, metric in ARRAYS.items()}}
 
