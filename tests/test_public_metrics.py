@@ -7,7 +7,7 @@ import pytest
 import torch
 from helpers import close, normal
 
-from lib import canonical, correlation, geometry, matching, regression
+from lib import canonical, correlation, geometry, matching, neighbours, pairwise, regression
 
 Y_A, Y_B = normal(24, 4), normal(24, 3, seed=1) + normal(24, 4) @ normal(4, 3, seed=2)
 SQUARE = normal(4, 4, seed=3)
@@ -30,6 +30,11 @@ PAIRS = {
     "pwcca": canonical.pwcca,
     "procrustes": canonical.procrustes,
     "shape distance": canonical.shape_distance,
+    "rbf cka": pairwise.rbf_cka,
+    "rsa of plain distances": pairwise.euclidean_rsa,
+    "rsa of ranks": pairwise.rank_rsa,
+    "mutual k-nn": neighbours.mutual_knn,
+    "rsa by kendall": partial(pairwise.rank_rsa, comparison="kendall"),
 }
 NUMBERS = {
     "permutation": lambda a, b: matching.permutation_score(a[:4]),
