@@ -50,7 +50,7 @@ def rsa_system(y: torch.Tensor, similarity: str = "dot", centre: bool | None = N
     centre = similarity == "dot" if centre is None else centre
     y = _in_range(y, centre or distances)
     if similarity in ("cosine", "correlation"):
-        y = _unit_rows(y, name, similarity)
+        y = unit_rows(y, name, similarity)
     return _system(y, partial(_covariance_of_pairs, sums=_distance_sums if distances else _dot_sums), limit=1.0)
 
 
@@ -169,7 +169,7 @@ def _distance_sums(a, b):
     return products, stimuli * total_u, stimuli * total_v, 8 * torch.finfo(torch.float64).eps * products
 
 
-def _unit_rows(y, name, similarity):
+def unit_rows(y, name, similarity):
     rows = y - y.mean(-1, keepdim=True) if similarity == "correlation" else y
     norms = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
     flat = norms[..., 0] <= 8 * torch.finfo(y.dtype).eps * torch.linalg.vector_norm(y, dim=-1)

@@ -81,7 +81,7 @@ def ols_score(y_a: torch.Tensor, y_b: torch.Tensor) -> Fit:
         1.0
     """
     y_a, y_b = check_pair(y_a, y_b)
-    basis, _ = _column_space(y_a)
+    basis, _ = column_space(y_a)
     size = size_of(y_b)
     target = centred(y_b.double() / size)
     total = target.square().sum(-2)
@@ -310,11 +310,11 @@ def prediction_correlations(weights: torch.Tensor, test: Covariances) -> torch.T
 
 
 def _weights(y_a, y_b):
-    basis, inverse = _column_space(y_a)
+    basis, inverse = column_space(y_a)
     return inverse @ (basis.mT @ centred(y_b.double()))
 
 
-def _column_space(y):
+def column_space(y):
     """Orthonormal basis of the centred columns of `y`, and the pseudo-inverse behind it: X^+ = inverse @ basis'.
 
     Units keep their scale, except that where one is more than GAP times the next smaller, that gap is closed to GAP.

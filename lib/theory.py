@@ -5,10 +5,11 @@ the projection's entries (3 if Gaussian, 1 if +-1), M the number of stimuli. Lat
 covariance is given. [A] is Longon et al. 2025, [B] Liu et al. 2026; "ours" is what we found in neither nor elsewhere.
 """
 
-from math import erfc, exp, lgamma, log, pi, sqrt
+from math import asin, cos, erfc, exp, lgamma, log, pi, sin, sqrt
 
 import torch
 from scipy.optimize import brentq, fminbound
+from scipy.special import hyp2f1, ndtri, owens_t
 
 from lib.checks import as_tensor, check_alike, check_projection, check_sparsity
 
@@ -257,3 +258,98 @@ def shifted_grouping_score(q: int, shift: int) -> float:
     """
     s = shift % q
     return max(s, q - s) / q
+
+
+# Metrics beyond both papers, for independent Gaussian projections unless said otherwise
+
+
+def expected_squared_cca(n_a: int, m_a: int, m_b: int, n_b: int | None = None, n_s: int | None = None) -> float:
+    """Expected mean squared canonical correlation, for m_a <= n_a and m_b <= n_b.
+
+        E CCA^2 = max(m_a, m_b) n_s / (n_a n_b)
+
+    The sum of squares is tr(P_A P_B), P the projections on the row spaces, and E P_A = (m_a / n_a) I on a's features:
+    so for all entries with symmetric signs and exchangeable columns. Overlap as in `expected_cka`. Ours.
+    """
+    n_b = n_a if n_b is None else n_b
+    n_s = min(n_a, n_b) if n_s is None else n_s
+    return max(m_a, m_b) * n_s / (n_a * n_b)
+
+
+def expected_cca(n: int, m: int) -> float:
+    """Mean canonical correlation of two systems of m units, m <= n; a limit for large n.
+
+        E CCA -> (sin 2f - 2f cos 2f) / (pi sin^2 f),   sin^2 f = m / n;   8 / (3 pi) sqrt(m / n) if m << n
+
+    The squares are the eigenvalues of a product of two free projections, of density sqrt((l - x) / x) /
+    (2 pi c (1 - x)) on [0, l], c = m / n, l = 4 c (1 - c), and 1 for the share (2c - 1) / c that must be common. Its
+    mean root is this. The density is Wachter's (1980); the mean is ours.
+    """
+    f = asin(sqrt(m / n))
+    return (sin(2 * f) - 2 * f * cos(2 * f)) / (pi * m / n)
+
+
+def expected_procrustes(n: int, m: int) -> float:
+    """`lib.canonical.procrustes` of two systems of m units, m <= n; a limit for large m.
+
+        E cos theta -> 8 / (3 pi) sqrt(m / n) F(-1/2, 1/2; 5/2; m / n)
+
+    with F the hypergeometric function: 3/4 at m = n, as no rotation makes two square projections equal. The squared
+    singular values of A B' have S-transform 1 / ((1 + z)(1 + z m / n)), so moments (1 / k) sum_j C(k, j) C(2k, k - 1 -
+    j) (m / n)^j; k = 1/2 gives the nuclear norm. |A| |B| is m n. Ours.
+    """
+    return 8 / (3 * pi) * sqrt(m / n) * float(hyp2f1(-0.5, 0.5, 2.5, m / n))
+
+
+def expected_distance_rsa(m_a: int, m_b: int, n_eff: float, spread: float) -> float:
+    """Expected RSA of squared Euclidean distances, for latents of any distribution, as a ratio of expectations.
+
+        E RSA ~ sqrt(f(m_a) f(m_b)),   f(m) = m / (m + 2 + 4 (n_eff - 1) / (spread + 2))
+
+    n_eff = (tr S)^2 / tr S^2 counts features, and spread = Var |z - E z|^2 / tr S^2 says how unequal their norms are: 2
+    for Gaussian latents, where this is the CKA m / (n_eff + m + 1); kappa_z - 1 for white independent ones of kurtosis
+    kappa_z; 0 where k features of equal size are active. Below 2, distances lie below dot products.
+
+    d = z_i - z_j has covariance 2 S and W = Var |d|^2 = 2 Var |z - E z|^2 + 4 tr S^2. As G is m I on average, with
+    entries that vary by m (2 m on the diagonal), distances of two systems covary by m_a m_b W, and those of one have
+    the variance m^2 W + 2 m (W + 4 (tr S)^2 - 4 tr S^2). Ours.
+    """
+    shift = 2 + 4 * (n_eff - 1) / (spread + 2)
+    return sqrt(m_a / (m_a + shift) * m_b / (m_b + shift))
+
+
+def rank_correlations(correlation: float) -> tuple[float, float]:
+    """Spearman's and Kendall's correlation of normal variables of this Pearson correlation c.
+
+        (6 / pi) arcsin(c / 2),   (2 / pi) arcsin(c)
+
+    So what `lib.pairwise.rank_rsa` gives where RSA, or CKA, is c and dot products of two stimuli are near normal. They
+    are normal given one of the stimuli, for Gaussian latents; not quite over all. Pearson 1907, Greiner 1909.
+    """
+    return 6 / pi * asin(correlation / 2), 2 / pi * asin(correlation)
+
+
+def null_cka(dimensions_a: float, dimensions_b: float, stimuli: int) -> float:
+    """Biased linear CKA of systems that have nothing in common, from their participation ratios.
+
+        E CKA = sqrt(d_a d_b) / (M - 1)
+
+    Exact over all orders of b's stimuli, with d the participation ratios in the sample: shuffling makes b's centred
+    kernel L on average (I - 11'/M) tr L / (M - 1), and tr K / |K|_F = sqrt(d_a). By the same means mean CCA^2 is the
+    larger rank over M - 1. Ours.
+    """
+    return sqrt(dimensions_a * dimensions_b) / (stimuli - 1)
+
+
+def expected_mutual_knn(correlation: float, k: int, stimuli: int) -> float:
+    """Mutual k-nearest neighbours of Gaussian latents, where `correlation` is the CKA; an approximation.
+
+        P(X > t, Y > t) / q = 1 - 2 T(t, sqrt((1 - c) / (1 + c))) / q,   P(X > t) = q = k / (M - 1)
+
+    X, Y standard normal with correlation c, T Owen's function: dot products with one stimulus are normal over the
+    others, with a correlation near c if participation ratios are large, and the k largest lie above t. Taken for
+    cosines and distances too. Sparse latents have more in common, as neighbours share active features. Ours.
+    """
+    q = k / (stimuli - 1)
+    t = -ndtri(q)
+    return float(1 - 2 * owens_t(t, sqrt((1 - correlation) / (1 + correlation))) / q)

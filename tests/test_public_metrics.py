@@ -7,7 +7,7 @@ import pytest
 import torch
 from helpers import close, normal
 
-from lib import ceiling, correlation, geometry, matching, regression
+from lib import canonical, ceiling, correlation, geometry, matching, neighbours, pairwise, regression
 
 Y_A, Y_B = normal(24, 4), normal(24, 3, seed=1) + normal(24, 4) @ normal(4, 3, seed=2)
 SQUARE = normal(4, 4, seed=3)
@@ -26,6 +26,16 @@ PAIRS = {
     "ridge": regression.ridge_score,
     "held-out ols": lambda a, b: regression.ols_held_out(a[:12], b[:12], a[12:], b[12:]),
     "prediction": lambda a, b: regression.prediction_score(b, b),
+    "cca": canonical.cca,
+    "svcca": canonical.svcca,
+    "pwcca": canonical.pwcca,
+    "procrustes": canonical.procrustes,
+    "shape distance": canonical.shape_distance,
+    "rbf cka": pairwise.rbf_cka,
+    "rsa of plain distances": pairwise.euclidean_rsa,
+    "rsa of ranks": pairwise.rank_rsa,
+    "mutual k-nn": neighbours.mutual_knn,
+    "rsa by kendall": partial(pairwise.rank_rsa, comparison="kendall"),
 }
 NUMBERS = {
     "permutation": lambda a, b: matching.permutation_score(a[:4]),
@@ -42,6 +52,7 @@ ARRAYS = {
     "halves": regression.held_out_correlations,
     "both ways": lambda a, b: regression.ols_both_ways((a[:12], b[:12]), (a[12:], b[12:])),
     "ridge correlations": regression.ridge_correlations,
+    "canonical correlations": canonical.canonical_correlations,
 }
 METRICS = {**PAIRS, **NUMBERS, **{f"array of {name}": metric for name, metric in ARRAYS.items()}}
 

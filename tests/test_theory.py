@@ -1,4 +1,4 @@
-from itertools import permutations, product
+from itertools import combinations, permutations, product
 from math import exp, inf, log, sqrt
 
 import numpy as np
@@ -390,3 +390,137 @@ def test_a_spectrum_has_variances():
     close(theory.expected_r2_of_spectrum([1e-300, 1e-300], 1), 0.5, 1e-9)
     for bad, m in (([1.0, -1.0], 1), ([0.0, 0.0], 1), ([1.0, torch.nan], 1), ([1.0], 0)):
         refuses("variances from", "finite variances", theory.expected_r2_of_spectrum, bad, m)
+
+
+# Metrics beyond both papers
+
+
+def gaussians(draws, units, n, seed=0):
+    return np.random.default_rng(seed).standard_normal((2, draws, units, n))
+
+
+@pytest.mark.parametrize(("n", "m"), [(64, 8), (64, 24), (64, 40), (64, 64)])
+def test_canonical_correlations_and_procrustes_of_random_projections(n, m):
+    a, b = gaussians(40, m, n)
+    basis_a, basis_b = (np.linalg.qr(x.swapaxes(1, 2))[0] for x in (a, b))
+    rho = np.linalg.svd(basis_a.swapaxes(1, 2) @ basis_b, compute_uv=False)
+    within_standard_errors((rho**2).mean(1), theory.expected_squared_cca(n, m, m), slack=1e-12)
+    within_standard_errors(rho.mean(1), theory.expected_cca(n, m), slack=1 / n)
+    lengths = np.linalg.norm(a, axis=(1, 2)) * np.linalg.norm(b, axis=(1, 2))
+    cosine = np.linalg.svd(a @ b.swapaxes(1, 2), compute_uv=False).sum(1) / lengths
+    within_standard_errors(cosine, theory.expected_procrustes(n, m), slack=0.5 / n)
+
+
+def test_squared_cca_of_systems_that_share_some_features_and_differ_in_units():
+    (a, _), (_, b) = gaussians(400, 4, 12), gaussians(400, 9, 20, seed=1)  # a has features 0 to 11, b 7 to 26
+    a, b = np.pad(a, ((0, 0), (0, 0), (0, 15))), np.pad(b, ((0, 0), (0, 0), (7, 0)))
+    basis_a, basis_b = (np.linalg.qr(x.swapaxes(1, 2))[0] for x in (a, b))
+    squares = ((basis_a.swapaxes(1, 2) @ basis_b) ** 2).sum((1, 2)) / 4
+    within_standard_errors(squares, theory.expected_squared_cca(12, 4, 9, n_b=20, n_s=5))
+
+
+def test_cca_and_procrustes_where_units_are_few_and_where_all_is_common():
+    for few in (theory.expected_cca, theory.expected_procrustes):
+        assert few(10**6, 10) == pytest.approx(8 / (3 * np.pi) * 1e-5**0.5, rel=1e-4)
+    close(theory.expected_cca(50, 50), 1.0)
+    close(theory.expected_procrustes(50, 50), 3 / 4)
+
+
+def all_supports(n, k):
+    return np.array([[i in some for i in range(n)] for some in combinations(range(n), k)], dtype=float)
+
+
+LATENTS = {
+    "k equal values": all_supports(6, 2),
+    "independent values": np.array(list(product([0.0, 0.0, 1.0], repeat=5))),  # zeros twice as likely
+    "unequal features": all_supports(6, 3) * np.array([1, 1, 1, 2, 3, 4.0]),
+    "two groups": np.vstack([np.eye(6), 3 * all_supports(6, 3)]),
+}
+
+
+@pytest.mark.parametrize("latents", LATENTS)
+def test_rsa_of_squared_distances_over_all_pairs_of_all_latents(latents):
+    """Nothing is sampled but the projections: distances d'Gd over all pairs covary by the fourth moments of d."""
+    z = LATENTS[latents] - LATENTS[latents].mean(0)
+    n, m_a, m_b, rng = z.shape[1], 3, 5, np.random.default_rng(0)
+    d = (z[:, None] - z).reshape(-1, n)
+    fourth = np.cov((d[:, :, None] * d[:, None]).reshape(-1, n * n).T, bias=True)
+    a, b = rng.standard_normal((10_000, m_a, n)), rng.standard_normal((10_000, m_b, n))
+    a, b = ((x.swapaxes(1, 2) @ x).reshape(-1, n * n) for x in (a, b))
+    ab, aa, bb = (np.einsum("di,ij,dj->d", x, fourth, y, optimize=True) for x, y in ((a, b), (a, a), (b, b)))
+    s = z.T @ z / len(z)
+    n_eff, spread = s.trace() ** 2 / (s**2).sum(), (z**2).sum(1).var() / (s**2).sum()
+    wanted = theory.expected_distance_rsa(m_a, m_b, n_eff, spread)
+    # 0 on average, to first order, if the ratio of the expectations is the wanted one
+    within_standard_errors(ab / sqrt(aa.mean() * bb.mean()) - wanted * (aa / aa.mean() + bb / bb.mean()) / 2, 0.0)
+
+
+def test_rsa_of_squared_distances_in_its_special_cases():
+    def law(n, m, kurtosis):  # written out for white independent latents
+        return (kurtosis + 1) * m / (4 * (n + m + 1) + (kurtosis - 3) * (m + 2))
+
+    for kurtosis in (1.8, 3, 9):
+        close(theory.expected_distance_rsa(8, 8, 32, kurtosis - 1), law(32, 8, kurtosis))
+    close(theory.expected_distance_rsa(8, 16, 32, 2), theory.expected_cka(32, 8, 16))
+    close(theory.expected_distance_rsa(8, 8, 31, 0), 8 / (8 + 2 * 32 - 2))  # k equal values, n = 32
+
+
+@pytest.mark.parametrize(("n", "m"), [(32, 8), (32, 24), (96, 48)])
+def test_rank_correlations_of_dot_products(n, m):
+    a, b = gaussians(10, m, n)
+    z, found = np.random.default_rng(5).standard_normal((2, 10, 6000, n)), []
+    for x, y, (i, j) in zip(a, b, z.swapaxes(0, 1), strict=True):
+        dots = [((i @ p.T) * (j @ p.T)).sum(1) for p in (x, y)]
+        cosine = ((x @ y.T) ** 2).sum() / np.linalg.norm(x @ x.T) / np.linalg.norm(y @ y.T)
+        spearman, kendall = theory.rank_correlations(cosine)
+        rho, tau = scipy.stats.spearmanr(*dots)[0], scipy.stats.kendalltau(*dots)[0]
+        found.append([rho - spearman, tau - kendall, rho - cosine])
+    for law in (0, 1):
+        within_standard_errors([one[law] for one in found], 0.0, slack=0.01)
+    assert np.mean([one[2] for one in found]) < 0
+
+
+def test_shuffled_stimuli_have_the_cka_and_cca_of_nothing_in_common_on_average():
+    rng = np.random.default_rng(0)
+    y_a, y_b = rng.standard_normal((6, 2)) ** 3, rng.standard_normal((6, 3)) + rng.standard_normal((6, 1))
+    y_a, y_b = y_a - y_a.mean(0), y_b - y_b.mean(0)
+    orders = np.array(list(permutations(range(6))))
+    k, q = y_a @ y_a.T, y_b @ y_b.T
+    cka = [(k * q[np.ix_(p, p)]).sum() / np.linalg.norm(k) / np.linalg.norm(q) for p in orders]
+    d_a, d_b = (np.linalg.eigvalsh(np.cov(y.T)) for y in (y_a, y_b))
+    close(np.mean(cka), theory.null_cka(d_a.sum() ** 2 / (d_a**2).sum(), d_b.sum() ** 2 / (d_b**2).sum(), 6))
+    basis_a, basis_b = np.linalg.qr(y_a)[0], np.linalg.qr(y_b)[0]
+    close(np.mean([((basis_a.T @ basis_b[p]) ** 2).sum() / 2 for p in orders]), 3 / 5)
+
+
+def test_mutual_neighbours_by_owens_function_are_the_normal_probability():
+    for c, k, stimuli in product([0.0, 0.2, 0.7, 0.99], [10, 100], [1001]):
+        q = k / 1000
+        x = np.linspace(scipy.stats.norm.isf(q), 9, 20_001)
+        given = scipy.stats.norm.sf((x[0] - c * x) / sqrt(1 - c**2))
+        above = scipy.integrate.simpson(scipy.stats.norm.pdf(x) * given, x=x)
+        close(theory.expected_mutual_knn(c, k, stimuli), above / q, 1e-7)
+    close(theory.expected_mutual_knn(1.0, 10, 1001), 1.0)
+    close(theory.expected_mutual_knn(0.0, 10, 1001), 10 / 1000)
+
+
+def neighbours(y, k):
+    near = y @ y.T - (y**2).sum(1) / 2
+    np.fill_diagonal(near, -inf)
+    return np.argsort(-near, axis=1)[:, :k]
+
+
+@pytest.mark.parametrize(("m", "k"), [(16, 30), (32, 30), (32, 6)])
+def test_gaussian_latents_have_the_mutual_neighbours_of_the_law_and_sparse_ones_more(m, k):
+    a, b = gaussians(1, m, 96)[:, 0]
+    z = np.random.default_rng(2).standard_normal((1000, 96))
+    cosine = ((a @ b.T) ** 2).sum() / np.linalg.norm(a @ a.T) / np.linalg.norm(b @ b.T)
+    wanted = theory.expected_mutual_knn(cosine, k, 1000)
+
+    def shared(z):
+        near_a, near_b = (neighbours(z @ x.T, k) for x in (a, b))
+        return np.mean([len(set(p) & set(q)) / k for p, q in zip(near_a, near_b, strict=True)])
+
+    assert abs(shared(z) / wanted - 1) < 0.2 and wanted < cosine
+    sparse = z * (np.abs(z).argsort(1).argsort(1) >= 94)
+    assert shared(sparse) > 1.4 * wanted

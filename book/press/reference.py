@@ -19,7 +19,8 @@ from lib.chapter.parameters import chapter_names, notebook_path
 
 # The science in the order of what most readers look for; then a folder a group.
 SCIENCE = {
-    "Metrics": "matching geometry regression ceiling layers correlation moments crossval pairings positions",
+    "Metrics": "matching geometry regression canonical neighbours pairwise ceiling layers",
+    "What metrics are made of": "correlation moments crossval pairings positions",
     "Features, projections, theory": "features projections theory recovery",
     "Toy models and sparse autoencoders": "toy_models sae sae_families joint_sae supervised codes training",
 }
