@@ -8,7 +8,7 @@ covariance is given. [A] is Longon et al. 2025, [B] Liu et al. 2026; "ours" is w
 from math import asin, cos, erfc, exp, lgamma, log, pi, sin, sqrt
 
 import torch
-from scipy.optimize import brentq, fminbound
+from scipy.optimize import fminbound, root_scalar
 from scipy.special import hyp2f1, ndtri, owens_t
 
 from lib.checks import as_tensor, check_alike, check_projection, check_sparsity
@@ -144,9 +144,8 @@ def expected_r2_of_spectrum(variances: torch.Tensor, m: int) -> float:
     s = s[s > 0] / s.sum()
     if m >= len(s):
         return 1.0
-    root = brentq(
-        lambda at: float((s / (s + exp(at))).sum()) - m, log(float(s.min()) * 1e-9), log(2 * len(s)), xtol=1e-12
-    )
+    ends = log(float(s.min()) * 1e-9), log(2 * len(s))
+    root = root_scalar(lambda at: float((s / (s + exp(at))).sum()) - m, bracket=ends, xtol=1e-12).root
     return 1 - exp(root) * m
 
 

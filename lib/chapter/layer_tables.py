@@ -45,8 +45,8 @@ def _shaded(means, metric, pairing, caption):
         table.index,
         table.columns,
     )
-    style = table.rename_axis(index=None, columns=None).style.format("{:.2f}")
-    style = style.background_gradient("Blues", axis=None, vmin=0, vmax=1)
+    style = table.rename_axis(index=None, columns=None).style
+    style.background_gradient("Blues", axis=None, vmin=0, vmax=1).format("{:.2f}")
     style = style.set_tooltips(told, as_title_attribute=True).set_caption(caption)
     return style.set_uuid(f"layers-{metric}-{pairing}-{len(means)}").to_html()
 
