@@ -24,7 +24,7 @@ def layer_matrix(means: pd.DataFrame, metric: str, pairing: str, column: str = "
 def layer_maps(means: pd.DataFrame, metrics: dict[str, str], title: str) -> str:
     """HTML with a row of shaded tables for each metric, the first open: units, latents and random codes.
 
-    `metrics` maps a name to words. A cell is white at 0, dark at 1 and has its number; pointing at it tells the error.
+    `metrics` maps a name to words. A cell is white at 0, blue at 1 and has its number; pointing at it tells the error.
     """
     sections = []
     for metric, words in metrics.items():
@@ -46,7 +46,8 @@ def _shaded(means, metric, pairing, caption):
         table.columns,
     )
     style = table.rename_axis(index=None, columns=None).style
-    style.background_gradient("Blues", axis=None, vmin=0, vmax=1).format("{:.2f}")
+    # Only the lighter part of the colours, so that dark text is legible on all of them.
+    style.background_gradient("Blues", axis=None, vmin=0, vmax=1.6, text_color_threshold=0).format("{:.2f}")
     style = style.set_tooltips(told, as_title_attribute=True).set_caption(caption)
     return style.set_uuid(f"layers-{metric}-{pairing}-{len(means)}").to_html()
 
