@@ -62,7 +62,8 @@ def linear_cka(y_a: torch.Tensor, y_b: torch.Tensor, debiased: bool = False, cen
     `debiased` uses the unbiased HSIC of Song et al. 2012, which removes what finite M adds; it can be negative.
     `centre=False` shows what goes wrong without centring and is not CKA. Shapes as in `rsa`; 0 where one system is
     constant or, debiased, varies by one stimulus only. Raises ValueError on bad input and, debiased, on fewer than 4
-    stimuli. [B, section 3.2]
+    stimuli. [B, section 3.2]; the same as the whitened cosine of squared distances (`cosine_cov` of rsatoolbox) by
+    Diedrichsen et al. 2020.
 
         >>> y = torch.tensor([[0.0, 1], [1, 0], [2, 5]])
         >>> round(float(linear_cka(y, 3 * y.flip(1) + 1)), 4)  # other order, scale and mean

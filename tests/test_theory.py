@@ -465,6 +465,18 @@ def test_rsa_of_squared_distances_in_its_special_cases():
     close(theory.expected_distance_rsa(8, 8, 31, 0), 8 / (8 + 2 * 32 - 2))  # k equal values, n = 32
 
 
+def spearman_and_kendall(x, y):
+    kendall = scipy.stats.kendalltau(x, y)[0]
+    return np.array([np.corrcoef(scipy.stats.rankdata(x), scipy.stats.rankdata(y))[0, 1], kendall], dtype=float)
+
+
+@pytest.mark.parametrize("c", [-0.5, 0.3, 0.9, 0.99])
+def test_rank_correlations_of_normal_variables(c):
+    x, noise = np.random.default_rng(0).standard_normal((2, 20_000))
+    close(theory.rank_correlations(c), spearman_and_kendall(x, c * x + sqrt(1 - c**2) * noise), 0.01)
+    close(theory.rank_correlations(1.0), [1.0, 1.0])
+
+
 @pytest.mark.parametrize(("n", "m"), [(32, 8), (32, 24), (96, 48)])
 def test_rank_correlations_of_dot_products(n, m):
     a, b = gaussians(10, m, n)
@@ -473,7 +485,7 @@ def test_rank_correlations_of_dot_products(n, m):
         dots = [((i @ p.T) * (j @ p.T)).sum(1) for p in (x, y)]
         cosine = ((x @ y.T) ** 2).sum() / np.linalg.norm(x @ x.T) / np.linalg.norm(y @ y.T)
         spearman, kendall = theory.rank_correlations(cosine)
-        rho, tau = scipy.stats.spearmanr(*dots)[0], scipy.stats.kendalltau(*dots)[0]
+        rho, tau = spearman_and_kendall(*dots)
         found.append([rho - spearman, tau - kendall, rho - cosine])
     for law in (0, 1):
         within_standard_errors([one[law] for one in found], 0.0, slack=0.01)
