@@ -62,7 +62,7 @@ def rank_rsa(
         kendall    tau-a = (concordant - discordant) / all,  over pairs of pairs; those that tie are neither
 
     `similarity`, `centre`, shapes and errors as in `lib.geometry.rsa`; sqeuclidean also stands for the plain distance,
-    whose ranks are the same. Values closer than rounding tie. All M (M - 1) / 2 pairs are held, about 80 bytes each:
+    whose ranks are the same. Values closer than rounding tie. All M (M - 1) / 2 pairs are held, about 90 bytes each:
     raises ValueError beyond 5,000 stimuli. Kriegeskorte et al. 2008; tau-a by Nili et al. 2014.
     """
     if comparison not in ("spearman", "kendall"):

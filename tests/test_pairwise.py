@@ -224,6 +224,13 @@ def test_rounding_breaks_no_ties():
     close(found, spearman((signs @ signs.T)[pairs], (signs[::-1] @ signs[::-1].T)[pairs]))
 
 
+def test_no_distance_between_equal_stimuli_rounds_below_0():
+    y_a, y_b = (torch.cat([y, y]) for y in pair(40))
+    for _, squared in pairwise.distance_blocks(y_a):
+        assert (squared >= 0).all() and not torch.signbit(squared).any()
+    close(euclidean_rsa(y_a, y_b), np.corrcoef(pdist(y_a.numpy()), pdist(y_b.numpy()))[0, 1], 1e-7)
+
+
 @pytest.mark.parametrize("metric", [rbf_cka, debiased_rbf_cka])
 def test_too_many_equal_stimuli_are_refused(metric):
     y = normal(10, 3)
