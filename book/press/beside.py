@@ -3,9 +3,8 @@
 from html import escape
 from statistics import fmean
 
-from lib import store
 from lib.chapter.parameters import declared
-from lib.chapter.results import checked_run, output_path, read_results
+from lib.chapter.results import checked_run, output_path, read_results, recorded_results
 from lib.chapter.run import shown
 
 OPEN_ROWS = 15  # of the numbers; the rest is folded, so that the chapter is not far below
@@ -45,9 +44,9 @@ def book_results(name: str) -> tuple[dict, str]:
         checked_run(name, "quick")
         return read_results(output_path(name, "quick").with_suffix(".json"), name, "quick"), "the book's"
     except ValueError:
-        for path in sorted(store.ROOT.glob(f"book/results/*/{name}.json")):
-            content = read_results(path, name, path.parent.name)
-            return content, f"those recorded with the book's profile {path.parent.name}, whose settings are larger"
+        # Other profiles than `paper` are about other networks or data.
+        if name in (recorded := recorded_results("paper")):
+            return recorded[name], "those recorded with the book's profile paper, whose settings are larger"
     return {}, f"`python -m book.press run {name}`"
 
 

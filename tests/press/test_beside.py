@@ -91,6 +91,10 @@ def test_numbers_and_spreads_stand_beside_the_books_and_what_it_has_not_is_said(
 
 def test_recorded_numbers_serve_where_the_machine_has_none_or_old_ones(chapter, project):
     kept = {"chapter": "01_first", "profile": "paper", "values": {"rms": 4.0}, "provenance": {}}
+    other = kept | {"profile": "another", "values": {"rms": 9.0}}  # of other data, which nothing is compared with
+    write_whole(project / "book/results/another/01_first.json", json.dumps(other))
+    chapter("custom", HERE, {"draws": 9})
+    assert beside.book_results("01_first")[0] == {}
     write_whole(project / "book/results/paper/01_first.json", json.dumps(kept))
     chapter("custom", HERE, {"draws": 9})
     assert beside.book_results("01_first")[0]["values"] == {"rms": 4.0}
