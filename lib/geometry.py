@@ -170,7 +170,11 @@ def _distance_sums(a, b):
     return products, stimuli * total_u, stimuli * total_v, 8 * torch.finfo(torch.float64).eps * products
 
 
-def unit_rows(y, name, similarity):
+def unit_rows(y: torch.Tensor, name: str, similarity: str) -> torch.Tensor:
+    """Responses of each stimulus `(..., stimuli, units)`, of length 1; for `correlation` less their mean over units.
+
+    Raises ValueError where a stimulus has no response, or none but its mean, up to rounding.
+    """
     rows = y - y.mean(-1, keepdim=True) if similarity == "correlation" else y
     norms = torch.linalg.vector_norm(rows, dim=-1, keepdim=True)
     flat = norms[..., 0] <= 8 * torch.finfo(y.dtype).eps * torch.linalg.vector_norm(y, dim=-1)
