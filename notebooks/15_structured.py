@@ -218,9 +218,9 @@ for metric in ("cka", "r2"):
 # To see it we train toy models as in {ref}`ch-toy-models`, on features of equal importance that come in groups of four.
 # A group is switched on as a whole, and then each of its features is active with probability $t$. Each feature is
 # active equally often whatever $t$ is; at the smallest $t$ features are nearly independent. What is compared are two
-# models from other starts. Chance is the same with the features of one model permuted, which keeps all its angles. Our
-# guess before the run: the implied $c^2$ is 0 for independent features, grows with $t$, and exceeds a tenth at the
-# largest.
+# models from other starts. Chance is the same with the features of one model permuted, which keeps all its angles. A
+# trial with half as many models had shown an implied $c^2$ of a few hundredths wherever features come together, so this
+# is no prediction: the run repeats it with more models.
 
 # %%
 N, M, GROUP, ACTIVE = 32, 10, 4, 0.05
@@ -269,9 +269,8 @@ pd.DataFrame(rows, ["cosine", "by chance", "implied $c^2$", "product of mates"])
 # features, and {glue:text}`implied_25:.3f`, {glue:text}`implied_50:.3f` and {glue:text}`implied_90:.3f`
 # ({glue:text}`implied_90_error:.3f`) as they come together. Mates have products of {glue:text}`mates_5:.3f` at first
 # and {glue:text}`mates_25:.3f`, {glue:text}`mates_50:.3f` and {glue:text}`mates_90:.3f` then: models do learn that
-# features belong together and turn them towards each other. But the
-# groups lie anywhere, so two models are hardly more alike for it. Our guess held for independent features alone. What
-# comes of groups is a few hundredths, above its error where groups are loose, and it does not grow with $t$:
+# features belong together and turn them towards each other. But the groups lie anywhere, so two models are hardly more
+# alike for it. It is a few hundredths, above its error where groups are loose, and does not grow with $t$:
 # co-occurrence of this kind leaves a score nearly where independent mixing puts it.
 #
 # ## How much of a gap is geometry?
@@ -285,7 +284,8 @@ pd.DataFrame(rows, ["cosine", "by chance", "implied $c^2$", "product of mates"])
 # A first trial on the networks of {ref}`ch-pairs`, not kept, gave geometry the larger part of the gap. Whether the
 # split is right can be seen where the truth is known: sparse features in superposition, of which the networks share a
 # part $\rho$. The true prediction uses the true projections and features. And there is a control that has to fail:
-# dictionaries of random SAEs, which know no feature, and trained ones matched at random.
+# dictionaries of random SAEs, which know no feature, and trained ones matched at random. A trial on fewer pairs had
+# shown what comes of it, so this too repeats and does not predict.
 
 
 # %%
