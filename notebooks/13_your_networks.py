@@ -559,9 +559,10 @@ best_layers(by_layer) if several and sae_layers else pd.DataFrame()
 # are blurred, and the networks often name different classes. What follows was {glue:md}`mobilenets-source`.
 #
 # :::{card} The answer first
-# The two networks hold much of the same information at the same depth, along other axes. **These SAEs do not undo
-# it**: in no block do latents match as well as the units do. There are too few pictures for dictionaries of this size.
-# Independent axes, found without an SAE, match better than either.
+# The two networks hold much of the same information at the same depth, along other axes. **These SAEs do not undo it**:
+# in no block do latents match as well as the units do, and in none do two SAEs of one block find the same latents. In
+# the last block the leading independent axes, found without an SAE, match better than as many principal ones, than the
+# latents and than the units.
 # :::
 
 # %% tags=["hide-input", "unless-a"]
@@ -605,21 +606,21 @@ run.record(best_seeds=mobilenets[of_seeds].value.max())
 # *The latents* find {glue:text}`namesakes_latents` namesakes, so there is something in them. But they match at
 # {glue:text}`first_latents:.3f` in the first block and {glue:text}`last_latents:.3f` in the last; against units the
 # best gain is {glue:text}`best_gain:+.3f`, a loss, and above random codes they are by
-# {glue:text}`most_above_random:.3f` at most. The reason stands in the last columns of the table: two SAEs of one and
-# the same block match at {glue:text}`best_seeds:.3f` or less. With {glue:text}`fitted_mobilenets` pictures for training
-# the SAEs memorise: they explain {glue:text}`explained_fitted_mobilenets:.3f` of the variance there and
-# {glue:text}`explained_unseen_mobilenets:.3f` of unseen ones. So the report on the last block says *cannot tell*, and
-# it should.
+# {glue:text}`most_above_random:.3f` at most. One reason stands in the last columns of the table: two SAEs of one and
+# the same block match at {glue:text}`best_seeds:.3f` or less. And in the last block, with
+# {glue:text}`fitted_mobilenets` pictures for training, the SAEs memorise: they explain
+# {glue:text}`explained_fitted_mobilenets:.3f` of the variance there and {glue:text}`explained_unseen_mobilenets:.3f` of
+# unseen ones. So the report on the last block says *cannot tell*, and it should.
 #
 # *Other axes.* In the last block independent axes match at {glue:text}`soft_ii_mobilenets:.3f`, principal ones at
-# {glue:text}`soft_pp_mobilenets:.3f`, the units at {glue:text}`soft_nn_mobilenets:.3f`. Fewer axes are matched than
-# units, the leading ones, so these numbers are not of one capacity. Still, sparse common axes are to be found here, and
-# these SAEs miss them.
+# {glue:text}`soft_pp_mobilenets:.3f`, the units at {glue:text}`soft_nn_mobilenets:.3f`. Independent and principal axes
+# are as many, the leading ones of each, so that gain is of one capacity; units and latents are more, and theirs is not.
+# Some sparse common axes are to be found here, and these SAEs miss them.
 #
 # We had expected, from the units on other pictures: CKA highest for namesakes in all rows, which held in
-# {glue:text}`namesakes_cka`; gains of latents from the third block on, which failed in every block; namesakes by
-# latents in five rows or more, which held, above random codes by a tenth, which failed; seeds that agree badly in the
-# first blocks, which held in all; and for the last block no firm yes, which held.
+# {glue:text}`namesakes_cka`; losses of latents in the first two blocks, which held, and gains from the third on, which
+# failed in each; namesakes by latents in five rows or more, which held, above random codes by a tenth, which failed;
+# seeds that agree badly in the first blocks, which held in all; and for the last block no firm yes, which held.
 
 # %% [markdown]
 # (sec-own-calibration)=
