@@ -52,9 +52,18 @@ def findings_of(name: str, draw: int) -> dict:
     """What the report finds on one draw of a known pair, or the error by which it refuses."""
     y_a, y_b = pair(name, draw)
     try:
-        return {"findings": analyse(y_a, y_b, settings(y_a, y_b, draw)).findings._asdict()}
+        return {"findings": rounded(analyse(y_a, y_b, settings(y_a, y_b, draw)).findings._asdict())}
     except ValueError as error:
         return {"error": str(error)}
+
+
+def rounded(kept):
+    """The same with six digits of each number, which is more than any rule looks at."""
+    if isinstance(kept, dict):
+        return {key: rounded(one) for key, one in kept.items()}
+    if isinstance(kept, list | tuple):
+        return [rounded(one) for one in kept]
+    return float(f"{kept:.6g}") if isinstance(kept, float) else kept
 
 
 def settings(y_a: torch.Tensor, y_b: torch.Tensor, draw: int) -> Settings:
