@@ -152,3 +152,12 @@ def executed(project, name, profile, outputs=(), values=None):
     about["notebook"] = results.notebook_digest(json.loads(nbformat.writes(notebook)))
     notebook.metadata["run"] = about | {"results": results.settle(name, profile, depends)}
     write_whole(project / "build" / profile / f"{name}.ipynb", nbformat.writes(notebook))
+
+
+def check_batch(metric, stimuli, dtype, device, tolerance):
+    """A metric of several pairs at once gives what it gives of each, on this device; one system is spread over all."""
+    y_a, y_b = normal(3, stimuli, 4), normal(3, stimuli, 5, seed=1)
+    batched = metric(y_a.to(device, dtype), y_b.to(device, dtype))
+    assert batched.device.type == device
+    close(batched, [float(metric(a, b)) for a, b in zip(y_a, y_b, strict=True)], tolerance)
+    close(metric(y_a, y_b[0]), [float(metric(a, y_b[0])) for a in y_a])

@@ -12,6 +12,7 @@ from helpers import (
     any_scale,
     around,
     bad_pairs,
+    check_batch,
     close,
     normal,
     refuses,
@@ -262,12 +263,7 @@ def test_a_large_mean_changes_nothing(mean):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("metric", METRICS)
 def test_a_batch_gives_what_each_entry_gives(metric, dtype, device):
-    y_a, y_b = normal(3, 300, 4), normal(3, 300, 5, seed=1)
-    one_by_one = [float(metric(a, b)) for a, b in zip(y_a, y_b, strict=True)]
-    batched = metric(y_a.to(device, dtype), y_b.to(device, dtype))
-    assert batched.device.type == device
-    close(batched, one_by_one, 2 * TOLERANCE[dtype])
-    close(metric(y_a, y_b[0]), [float(metric(a, y_b[0])) for a in y_a])
+    check_batch(metric, 300, dtype, device, 2 * TOLERANCE[dtype])
 
 
 # Bad input

@@ -7,7 +7,20 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from helpers import DEVICES, DTYPES, TOLERANCE, any_scale, around, bad_pairs, close, normal, refuses, rotation, scaled
+from helpers import (
+    DEVICES,
+    DTYPES,
+    TOLERANCE,
+    any_scale,
+    around,
+    bad_pairs,
+    check_batch,
+    close,
+    normal,
+    refuses,
+    rotation,
+    scaled,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
@@ -315,12 +328,7 @@ def test_participation_ratio_of_nothing_is_0_and_of_nan_is_refused():
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("metric", METRICS)
 def test_a_batch_gives_what_each_entry_gives(metric, dtype, device):
-    y_a, y_b = normal(3, 300, 4), normal(3, 300, 5, seed=1)
-    one_by_one = [float(metric(a, b)) for a, b in zip(y_a, y_b, strict=True)]
-    batched = metric(y_a.to(device, dtype), y_b.to(device, dtype))
-    assert batched.device.type == device
-    close(batched, one_by_one, TOLERANCE[dtype])
-    close(metric(y_a, y_b[0]), [float(metric(a, y_b[0])) for a in y_a])
+    check_batch(metric, 300, dtype, device, TOLERANCE[dtype])
 
 
 # Memory

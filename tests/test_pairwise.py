@@ -7,7 +7,20 @@ import numpy as np
 import pytest
 import scipy.stats
 import torch
-from helpers import DEVICES, DTYPES, TOLERANCE, any_scale, around, bad_pairs, close, normal, refuses, rotation, scaled
+from helpers import (
+    DEVICES,
+    DTYPES,
+    TOLERANCE,
+    any_scale,
+    around,
+    bad_pairs,
+    check_batch,
+    close,
+    normal,
+    refuses,
+    rotation,
+    scaled,
+)
 from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
@@ -295,13 +308,9 @@ def test_a_large_mean_changes_nothing(mean):
 @pytest.mark.parametrize("dtype", DTYPES)
 @pytest.mark.parametrize("metric", METRICS)
 def test_a_batch_gives_what_each_entry_gives(metric, dtype, device):
-    y_a, y_b = normal(3, 30, 4), normal(3, 30, 5, seed=1)
-    one_by_one = [float(metric(a, b)) for a, b in zip(y_a, y_b, strict=True)]
-    batched = metric(y_a.to(device, dtype), y_b.to(device, dtype))
-    assert batched.device.type == device
-    close(batched, one_by_one, 20 * TOLERANCE[dtype])
-    close(metric(y_a, y_b[0]), [float(metric(a, y_b[0])) for a in y_a])
-    assert metric(y_a[None], y_b[:, None]).shape == (3, 3)
+    check_batch(metric, 30, dtype, device, 20 * TOLERANCE[dtype])
+    y = normal(3, 30, 4)
+    assert metric(y[None], y[:, None]).shape == (3, 3)
 
 
 MANY_STIMULI = """
