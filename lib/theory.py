@@ -268,8 +268,7 @@ def expected_squared_cca(n_a: int, m_a: int, m_b: int, n_b: int | None = None, n
         E CCA^2 = max(m_a, m_b) n_s / (n_a n_b)
 
     The sum of squares is tr(P_A P_B), P the projections on the row spaces, and E P_A = (m_a / n_a) I on a's features:
-    so for all entries with symmetric signs and exchangeable columns. With all features shared it is elementary; the
-    overlap, as in `expected_cka`, is ours.
+    so for all entries with symmetric signs and exchangeable columns. Elementary, but for the overlap, which is ours.
     """
     n_b = n_a if n_b is None else n_b
     n_s = min(n_a, n_b) if n_s is None else n_s
@@ -334,10 +333,9 @@ def null_cka(dimensions_a: float, dimensions_b: float, stimuli: int) -> float:
 
         E CKA = sqrt(d_a d_b) / (M - 1)
 
-    Exact over all orders of b's stimuli, with d the participation ratios in the sample: shuffling makes b's centred
-    kernel L on average (I - 11'/M) tr L / (M - 1), and tr K / |K|_F = sqrt(d_a). Known of the RV coefficient, which is
-    linear CKA: Kazi-Aoual et al. 1995, see Josse and Holmes 2016. By the same means mean CCA^2 is the larger rank over
-    M - 1.
+    Exact over all orders of b's stimuli, with d of the sample: shuffling makes b's centred kernel (I - 11'/M) tr L /
+    (M - 1) on average, and tr K / |K|_F = sqrt(d_a). Known of the RV coefficient, which is linear CKA: Kazi-Aoual et
+    al. 1995, see Josse and Holmes 2016. By the same means mean CCA^2 is the larger rank over M - 1.
     """
     return sqrt(dimensions_a * dimensions_b) / (stimuli - 1)
 
