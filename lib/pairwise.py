@@ -17,7 +17,6 @@ from lib.printed import score
 
 BLOCK = 2**21  # distances held at a time
 MOST_STIMULI = 5000  # whose pairs are ranked: 12.5 million, about 1 GB
-DIGIT = 21  # bits; three of them make a positive double
 
 
 def rbf_cka(y_a: torch.Tensor, y_b: torch.Tensor, bandwidth: float = 1.0, debiased: bool = False) -> torch.Tensor:
@@ -26,10 +25,10 @@ def rbf_cka(y_a: torch.Tensor, y_b: torch.Tensor, bandwidth: float = 1.0, debias
         CKA = HSIC(K, L) / sqrt(HSIC(K, K) HSIC(L, L)),   K_ij = exp(-|y_i - y_j|^2 / (2 sigma^2))
 
     sigma is `bandwidth` times the median distance between two stimuli of that system (the lower one of the two in the
-    middle); large ones give linear CKA, small ones hear the nearest neighbours alone. `debiased` as in
-    `lib.geometry.linear_cka`, whose shapes it takes; 0 where one system is constant. Raises ValueError on bad input,
-    on fewer than 3 stimuli (4 debiased) and where over half of the pairs of stimuli have equal responses. Kornblith et
-    al. 2019, section 4.
+    middle; of over 5,000 stimuli, among as many evenly spaced); large ones give linear CKA, small ones hear the nearest
+    neighbours alone. `debiased` as in `lib.geometry.linear_cka`, whose shapes it takes; 0 where one system is constant.
+    Raises ValueError on bad input, on fewer than 3 stimuli (4 debiased) and where over half of the pairs of stimuli
+    have equal responses. Kornblith et al. 2019, section 4.
     """
     if not 0 < bandwidth < float("inf"):
         raise ValueError(f"bandwidth {bandwidth} of the median distance: choose a positive number")
@@ -100,31 +99,9 @@ def distance_blocks(y: torch.Tensor) -> Iterator[tuple[torch.Tensor, torch.Tenso
 
 
 def median_squared_distance(y: torch.Tensor) -> torch.Tensor:
-    """Lower median over all pairs of stimuli of `(stimuli, units)`, exact, without holding more than a block of them.
-
-    The bits of positive doubles are in their order: counts find the highest digit, then the next among those that
-    share it, until few enough are left to sort.
-    """
-    pairs, left, shift, found = len(y) * (len(y) - 1) // 2, len(y) ** 2, 63, 0
-    rank = len(y) + 2 * ((pairs - 1) // 2)  # after the zeros of each stimulus to itself; each pair comes twice
-    while left > BLOCK and shift:
-        counts = torch.zeros(2**DIGIT, dtype=torch.int64, device=y.device)
-        for bits in _bits(y, shift, found):
-            counts += torch.bincount(bits >> (shift - DIGIT) & (2**DIGIT - 1), minlength=2**DIGIT)
-        below = counts.cumsum(0)
-        digit = int((below <= rank).sum())
-        left, shift, found = int(counts[digit]), shift - DIGIT, found << DIGIT | digit
-        rank -= int(below[digit]) - left
-    if shift:
-        found = int(torch.cat(list(_bits(y, shift, found))).kthvalue(rank + 1).values)
-    return torch.tensor(found, device=y.device).view(torch.float64)
-
-
-def _bits(y, shift, found):
-    """Those of squared distances as whole numbers, if they begin as `found` does; block by block."""
-    for _, squared in distance_blocks(y):
-        bits = squared.view(torch.int64).flatten()
-        yield bits[bits >> shift == found]
+    """Lower median over pairs of stimuli of `(stimuli, units)`; of many, over evenly spaced ones."""
+    squared = _later(distance_blocks(y[:: -(-len(y) // MOST_STIMULI)]))
+    return squared.kthvalue((len(squared) + 1) // 2).values
 
 
 def _gaussian(y, bandwidth, name):
@@ -170,14 +147,15 @@ def _covariance(product, a, b):
     return product - a.sum() * b.sum() / (len(a) * (len(a) - 1))
 
 
+def _later(blocks):
+    """Of blocks of rows, what is to the right of the diagonal."""
+    return torch.cat([block[torch.arange(block.shape[1], device=at.device) > at[:, None]] for at, block in blocks])
+
+
 def _pairs(y, distances):
     """All i < j of one similarity matrix as an array, rounded to what is exact of them."""
-    stimuli = torch.arange(len(y), device=y.device)
-    if distances:
-        found = torch.cat([block[stimuli > rows[:, None]] for rows, block in distance_blocks(y)])
-    else:
-        blocks = stimuli.split(max(1, BLOCK // len(y)))
-        found = torch.cat([(y[rows] @ y.mT)[stimuli > rows[:, None]] for rows in blocks])
+    rows = torch.arange(len(y), device=y.device).split(max(1, BLOCK // len(y)))
+    found = _later(distance_blocks(y) if distances else ((at, y[at] @ y.mT) for at in rows))
     step = ROUNDING * size_of(y.square().sum(-1), -1)
     return (found / step).round().cpu().numpy()
 

@@ -38,10 +38,9 @@ RANKS = [rank_rsa, kendall_rsa]
 METRICS = [*KERNELS, *RANKS]
 
 
-@pytest.fixture(params=[(90, 9), (2**21, 21)], ids=["small blocks", "one block"])
+@pytest.fixture(params=[90, 2**21], ids=["small blocks", "one block"])
 def blocks(request, monkeypatch):
-    monkeypatch.setattr(pairwise, "BLOCK", request.param[0])
-    monkeypatch.setattr(pairwise, "DIGIT", request.param[1])
+    monkeypatch.setattr(pairwise, "BLOCK", request.param)
 
 
 def pair(stimuli=30, seed=0):
@@ -142,6 +141,14 @@ def test_the_median_distance_is_that_of_all_pairs(stimuli, blocks):
     close(median_squared_distance(y).sqrt(), lower_median(pdist(y.numpy())))
     whole = torch.randint(0, 3, (stimuli, 4), generator=torch.Generator().manual_seed(0)).double()  # many distances tie
     close(median_squared_distance(whole), lower_median(pdist(whole.numpy(), "sqeuclidean")), 0)
+
+
+@pytest.mark.parametrize("stimuli", [31, 32, 61])
+def test_the_median_of_many_stimuli_is_that_of_evenly_spaced_ones(stimuli, monkeypatch):
+    monkeypatch.setattr(pairwise, "MOST_STIMULI", 30)
+    y = normal(stimuli, 3)
+    step = 2 if stimuli <= 60 else 3
+    close(median_squared_distance(y).sqrt(), lower_median(pdist(y[::step].numpy())))
 
 
 @pytest.mark.parametrize("bandwidth", [0.3, 1, 4])
