@@ -60,7 +60,8 @@ def changes_of(y_a: torch.Tensor, y_b: torch.Tensor, generator: torch.Generator)
 
 def kept(changes: pd.DataFrame) -> pd.Series:
     """In words for each metric which of these leave it unchanged."""
-    return (changes < UNCHANGED).apply(lambda row: ", ".join(row.index[row]) or "none of these", axis=1)
+    same = changes < UNCHANGED
+    return pd.Series([", ".join(same.columns[row]) or "none of these" for row in same.to_numpy()], same.index)
 
 
 def heard_table(table: pd.DataFrame, title: str) -> str:
