@@ -282,7 +282,8 @@ def expected_cca(n: int, m: int) -> float:
 
     The squares are the eigenvalues of a product of two free projections, of density sqrt((l - x) / x) /
     (2 pi c (1 - x)) on [0, l], c = m / n, l = 4 c (1 - c), and 1 for the share (2c - 1) / c that must be common. Its
-    mean root is this. The density is Wachter's (1980); the mean is ours.
+    mean root is this; at m = n / 2 angles are uniform (Aubrun 2021), which gives 2 / pi. The density is Wachter's
+    (1980). Kang et al. 2025 treat CCA of few sampled neurons by random matrix theory; this mean we found nowhere.
     """
     f = asin(sqrt(m / n))
     return (sin(2 * f) - 2 * f * cos(2 * f)) / (pi * m / n)

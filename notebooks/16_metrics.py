@@ -39,8 +39,11 @@
 # {cite:t}`longon2025` show deflation for {term}`soft-matching`, {cite:t}`liu2026` derive it for {term}`RSA`,
 # {term}`CKA` and regression, and name nearest neighbours as an important direction. The field uses many more: CCA and
 # its kin {cite:p}`raghu2017,morcos2018`, kernels {cite:p}`kornblith2019`, shape distances {cite:p}`williams2021`,
-# neighbours {cite:p}`huh2024`. Here all of them meet the same pairs, with a law where there is one. What follows is
-# ours unless a source is named.
+# neighbours {cite:p}`huh2024`. Here all of them meet the same pairs, with a law where there is one.
+#
+# A related question is what a few recorded neurons tell of a whole population: {cite:t}`kang2025` treat CCA and CKA
+# of sampled neurons by random matrix theory, {cite:t}`chun2025` correct CKA for them. Where mixing is random the two
+# questions meet. What follows is ours unless a source is named.
 #
 # ## The idea
 #
@@ -221,7 +224,8 @@ run.words("always_right", ", ".join(wrong.index[inverts == 0]) or "none")
 # ````{prf:proof}
 # *CCA.* $P_A$ and $P_B$ are free projections of trace $c$. The squares of their canonical correlations have the density
 # $\sqrt{(l - x)/x} / (2 \pi c (1 - x))$ on $[0, l]$, $l = 4c(1 - c)$, and for $c > 1/2$ a share $(2c - 1)/c$ of ones
-# {cite:p}`wachter1980`. With $x = l \sin^2 t$ the mean root becomes elementary.
+# {cite:p}`wachter1980`. With $x = l \sin^2 t$ the mean root becomes elementary. At $c = 1/2$ angles are uniform
+# {cite:p}`aubrun2021`, and it is $2 / \pi$.
 #
 # *Procrustes.* Scaled to mean 1, the eigenvalues of $A B^\top B A^\top$ have the S-transform
 # $1 / ((1 + z)(1 + cz))$, a product since $A^\top A$ and $B^\top B$ are free. By Lagrange's inversion their moments
