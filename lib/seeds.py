@@ -16,6 +16,7 @@ from lib.ceiling import Overlap, cka_ceiling, effective_features, overlap, share
 from lib.pairings import GEOMETRY, MATCHING, RIDGE, Held, Pairing, score, values
 from lib.split import Split, further
 from lib.theory import expected_r
+from lib.verdict import LIMITS
 
 METRICS = MATCHING | GEOMETRY | RIDGE
 APART = 2  # by which factor the counts of one seed and of two may differ before it is told
@@ -30,7 +31,8 @@ class Beside(NamedTuple):
     features: tuple[float, float]  # of a and b, counted by seeds, else by units of one network
     by_one: tuple[float, float]  # by units of the first seed alone
     common: tuple[float, float]  # share of the features of a that b has too, and of b that a has, by seeds of b, of a
-    size: tuple[int, int]  # units of the smaller network, stimuli counted once
+    units: int  # of the smaller network
+    stimuli: tuple[int, float]  # all, and as many independent ones as they are worth
     overlap: Overlap | None  # if there are seeds of both, and they share more than chance
 
     def shown(self, names: dict[str, str] = METRICS) -> pd.DataFrame:
@@ -87,7 +89,8 @@ def beside(split: Split, scores: pd.DataFrame, further_a: Sequence = (), further
         (features[0], features[1]),
         (by_one[0], by_one[1]),
         (t_ab / t[1] if t[1] > 0 else torch.nan, t_ab / t[0] if t[0] > 0 else torch.nan),
-        (min(split.units), sum(split.distinct)),
+        min(split.units),
+        (sum(map(len, split.at)), min(sum(split.distinct), split.independent)),
         overlap(*systems) if all(each > 0 for each in t) else None,
     )
 
@@ -149,7 +152,10 @@ def _doubts(found):
                 f"**The units of {side} are not independent**: one seed counts {one:.1f} features, two count {n:.1f}. "
                 "Trained units repel each other, or respond alike; the interval does not know it."
             )
-    if max(found.seeds) > 1 and (found.size[0] < FEW["units"] or found.size[1] < FEW["stimuli"]):
-        yield f"**Little to go by**: {found.size[0]} units in the smaller network, {found.size[1]} distinct stimuli."
+    stimuli, worth = found.stimuli
+    if max(found.seeds) > 1 and (found.units < FEW["units"] or worth < FEW["stimuli"]):
+        yield f"**Little to go by**: {found.units} units in the smaller network, {worth:.0f} independent stimuli."
+    if found.overlap and worth < LIMITS["independent"] * stimuli:
+        yield f"**Stimuli are not independent**. The interval takes each of the {stimuli} for one, and is too narrow."
     if found.overlap and found.overlap.low > 1:
         yield "**More than all in common**: a and b are related to each other more than seeds of one of them are."

@@ -44,6 +44,13 @@ def test_identical_features_score_what_the_law_says_and_so_do_seeds():
     assert mean.identical[[*MATCHING]].isna().all() and not mean.drop(columns="identical").isna().any(axis=None)
 
 
+def test_of_unequal_numbers_of_features_the_geometric_mean_counts():
+    """Then the law is what seeds of a and of b score, in the geometric mean."""
+    (a, _), (b, _) = systems(15, 15, (12, 12), stimuli=4000), systems(60, 60, (18, 18), stimuli=4000)
+    table = found(a, b).table
+    assert table.identical["cka"] == pytest.approx(sqrt(table.seeds_a["cka"] * table.seeds_b["cka"]), rel=0.05)
+
+
 def test_scores_of_seeds_are_means_over_pairs_and_both_directions():
     (a, b), names = systems(20, 10, (6, 8), seeds=3, stimuli=400), ["0", "1", "2"]
     split = split_stimuli(a[0], b[0])
@@ -83,7 +90,9 @@ def test_what_speaks_against_an_overlap_is_said():
     told = found(repelling[:2], repelling[2:]).markdown()
     assert "The units of a are not independent" in told and "units of b are not" in told and "Little" not in told
     assert "6 units in the smaller network" in found(*systems(20, 10, (6, 16), stimuli=3000)).markdown()
-    assert " 466 distinct stimuli" in found(*systems(20, 10, (16, 16), stimuli=500)).markdown()  # no feature, a copy
+    assert " 466 independent stimuli" in found(*systems(20, 10, (16, 16), stimuli=500)).markdown()  # no feature, a copy
+    thrice = [[y.repeat(3, 1) for y in seeds] for seeds in systems(20, 10, (16, 16), stimuli=900)]
+    assert "takes each of the 2700 for one" in found(*thrice).markdown()
     starts = [normal(40, 16, seed=9 + i).float() for i in (0, 1)]  # of which each pair of a and b has one in common
     a, b = ([z @ (starts[i] + 0.3 * normal(40, 16, seed=20 * side + i).float()) for i in (0, 1)] for side in (0, 1))
     assert "More than all in common" in found(a, b).markdown()

@@ -440,5 +440,7 @@ def test_a_seed_named_twice_or_copied_is_refused(saved, tmp_path):
     same = f"{first} and {copy} hold the same responses"
     refuses(same, "another training run", load_networks, f"{first},{copy}", other)
     refuses(f"{tmp_path}/none.npy does not exist", "check", load_networks, f"{first},{tmp_path}/none.npy", other)
+    repeated = [saved(f"c{i}.npy", 12, 3, 2, seed=i) + ":repeats" for i in (0, 1)]
+    refuses(f"{repeated[1]} has 3x2 units", "stimuli x units", load_networks, ",".join(repeated), other)
     for given in (f"{first},", f",{first}"):
         refuses(f"{given} has nothing before or after a comma", "a path for each seed", load_networks, other, given)

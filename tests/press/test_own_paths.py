@@ -46,7 +46,7 @@ def test_make_own_hands_on_paths_as_they_are(folder, maker, tmp_path):
 def test_seeds_start_in_the_callers_folder_each(maker, tmp_path):
     at = tmp_path / "FROM: here, 'there'"
     at.mkdir()
-    for name in ("a1.npy", "a 2.npy", "run:3.npz", "one,two.npy", "one"):
+    for name in ("a1.npy", "a 2.npy", "run:3.npz", "one,two.npy", "one", "two.npy"):
         (at / name).write_text("")
 
     def own(given):
