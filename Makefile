@@ -45,7 +45,7 @@ from_here = "$$(set -f; cd "$$OWN_FROM"; [ -e "$$$(1)" ] && IFS= || IFS=,; comma
 FIRST_LOOK := -p most_stimuli 4000 -p sae_steps 500 -p most_scanned 0 -p folds 3 -p sae_layers False
 define report  # label, parameters
 @rm -rf build/$(1)/page
-$(RUN) book.press run 13_your_networks --profile $(PROFILE) --label $(1) --jobs 1 --no-exercises $(2) $(value ARGS) \
+@$(RUN) book.press run 13_your_networks --profile $(PROFILE) --label $(1) --jobs 1 --no-exercises $(2) $(value ARGS) \
 	$(if $(value A)$(value B),-p a $(call from_here,OWN_A) -p b $(call from_here,OWN_B))
 $(RUN) book.press page 13_your_networks --label $(1) --open
 endef

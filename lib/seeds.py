@@ -71,20 +71,9 @@ def beside(split: Split, scores: pd.DataFrame, further_a: Sequence = (), further
     t_ab, *t = map(_mean_shared, (product(*systems), *(combinations(seeds, 2) for seeds in systems)))
     by_one = [float(effective_features(seeds[0])) if seeds[0].shape[1] > 1 else torch.inf for seeds in systems]
     features = [1 / each if each > 0 else one for each, one in zip(t, by_one, strict=True)]
-    ceilings = [_ceilings([y[len(split.at[0]) :] for y in seeds], split.folds) for seeds in systems]
-    table = pd.DataFrame(
-        {
-            "raw": {metric: float(values(scores, metric, "nn").mean()) for metric in METRICS},
-            "identical": _identical([seeds[0] for seeds in systems], features),
-            "seeds_a": ceilings[0],
-            "seeds_b": ceilings[1],
-        },
-        list(METRICS),
-    )
-    best = (table.seeds_a.clip(0) * table.seeds_b.clip(0)) ** 0.5
-    best["ridge_ab"], best["ridge_ba"] = table.seeds_a["ridge_ab"], table.seeds_b["ridge_ba"]
+    own = [_ceilings([y[len(split.at[0]) :] for y in seeds], split.folds) for seeds in systems]
     return Beside(
-        table.assign(share=table.raw / best.where(best > 0)),
+        _table(scores, _identical([seeds[0] for seeds in systems], features), *own),
         (len(systems[0]), len(systems[1])),
         (features[0], features[1]),
         (by_one[0], by_one[1]),
@@ -93,6 +82,16 @@ def beside(split: Split, scores: pd.DataFrame, further_a: Sequence = (), further
         (sum(map(len, split.at)), min(sum(split.distinct), split.independent)),
         overlap(*systems) if all(each > 0 for each in t) else None,
     )
+
+
+def _table(scores, identical, own_a, own_b):
+    """Raw scores by metric, beside those of identical features and of seeds."""
+    raw = {metric: float(values(scores, metric, "nn").mean()) for metric in METRICS}
+    columns = {"raw": raw, "identical": identical, "seeds_a": own_a, "seeds_b": own_b}
+    table = pd.DataFrame(columns, list(METRICS))
+    best = (table.seeds_a.clip(0) * table.seeds_b.clip(0)) ** 0.5
+    best["ridge_ab"], best["ridge_ba"] = own_a["ridge_ab"], own_b["ridge_ba"]
+    return table.assign(share=table.raw / best.where(best > 0))
 
 
 def _mean_shared(pairs):

@@ -146,6 +146,7 @@ import torch
 from lib import known_pairs
 from lib import report as own
 from lib.chapter.calibration import GOALS, confusion, judged, judged_before, rates
+from lib.chapter.expected import say_expected
 from lib.chapter.layer_tables import best_layers, layer_maps, layer_matrix, layer_means
 from lib.chapter.plotting import COLOURS, draw_spreads, k_styles, panels
 from lib.chapter.results import recorded_results
@@ -304,6 +305,10 @@ settings, agreement = (
     own.Settings(latents, k, sae_steps, sae_seeds, seed, (ceiling_a, ceiling_b), most_scanned, family),
     {},
 )
+if not brought.codes:
+    say_expected(split, settings)
+
+# %%
 if brought.codes:
     settings = own.settle_brought(brought, settings)
 else:
