@@ -31,17 +31,21 @@ chapter: $(INSTALLED)  ## run one chapter with other parameters and build its pa
 	$(RUN) book.press page $(NAME) --label custom
 
 # Paths reach the shell through its environment, and `value` keeps make from expanding them, so they may hold any
-# character. They start where the caller's shell stands: make -C, too, leaves PWD there.
+# character. They start where the caller's shell stands: make -C, too, leaves PWD there. After a comma another path
+# starts there, a seed, if there is such a file, with an array and a position or without: names hold commas too.
 unexport A B
 own: export OWN_A = $(value A)
 own: export OWN_B = $(value B)
 own: export OWN_FROM = $(or $(value PWD),$(CURDIR))
-from_here = "$$(case "$$$(1)" in ''|[/~]*) ;; *) printf %s/ "$$OWN_FROM" ;; esac; printf %s "$$$(1)")"
+from_here = "$$(set -f; cd "$$OWN_FROM"; [ -e "$$$(1)" ] && IFS= || IFS=,; comma=; for one in $$$(1); do \
+	case "$$one" in [/~]*) here= ;; *) here="$$OWN_FROM/" ;; esac; \
+	[ ! "$$comma" ] || [ -e "$$one" ] || [ -e "$${one%:*}" ] || [ -e "$${one%:*:*}" ] || here=; \
+	printf %s "$$comma$$here$$one"; comma=,; done)"
 
 FIRST_LOOK := -p most_stimuli 4000 -p sae_steps 500 -p most_scanned 0 -p folds 3 -p sae_layers False
 define report  # label, parameters
 @rm -rf build/$(1)/page
-$(RUN) book.press run 13_your_networks --profile $(PROFILE) --label $(1) --jobs 1 --no-exercises $(2) $(value ARGS) \
+@$(RUN) book.press run 13_your_networks --profile $(PROFILE) --label $(1) --jobs 1 --no-exercises $(2) $(value ARGS) \
 	$(if $(value A)$(value B),-p a $(call from_here,OWN_A) -p b $(call from_here,OWN_B))
 $(RUN) book.press page 13_your_networks --label $(1) --open
 endef

@@ -359,6 +359,18 @@ def analyse(
 
 def settle(split: Split, settings: Settings) -> tuple[Settings, dict[int, float]]:
     """Settings without zeros, and the agreement that k was chosen by; raises ValueError for settings out of range."""
+    check(settings)
+    settings = settings._replace(latents=settings.latents or latents_by_rule(split))
+    if settings.k:
+        return settings, {}
+    if settings.latents > settings.most_scanned:
+        return settings._replace(k=max(1, settings.latents // USUAL_SHARE)), {}
+    agreement = choose_k(split, settings, k_candidates(settings.latents))
+    return settings._replace(k=max(agreement, key=lambda k: agreement[k])), agreement
+
+
+def check(settings: Settings) -> None:
+    """Raise ValueError for settings out of range, and for a family of SAEs that is unknown."""
     if settings.seeds < 2:
         raise ValueError(f"seeds = {settings.seeds}: give two or more, the spread over SAEs needs them")
     if settings.steps < 4 or settings.latents < 0 or settings.k < 0:
@@ -368,13 +380,6 @@ def settle(split: Split, settings: Settings) -> tuple[Settings, dict[int, float]
         )
     if settings.family not in FAMILIES:
         raise unknown("family of SAEs", settings.family, FAMILIES)
-    settings = settings._replace(latents=settings.latents or latents_by_rule(split))
-    if settings.k:
-        return settings, {}
-    if settings.latents > settings.most_scanned:
-        return settings._replace(k=max(1, settings.latents // USUAL_SHARE)), {}
-    agreement = choose_k(split, settings, k_candidates(settings.latents))
-    return settings._replace(k=max(agreement, key=lambda k: agreement[k])), agreement
 
 
 def settle_brought(brought: Brought, settings: Settings) -> Settings:

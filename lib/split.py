@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import torch
 
-from lib.checks import as_tensor, check_pair
+from lib.checks import as_tensor, check_pair, check_responses
 from lib.correlation import centre_and_scale, constant_units
 from lib.crossval import copies, grouped_order, k_folds
 from lib.features import seeded
@@ -76,6 +76,20 @@ def split_stimuli(
         at=at,
         independent=independent_stimuli(*(one[_firsts(groups)] for one in y)),
     )
+
+
+def further(split: Split, y: torch.Tensor, name: str = "y") -> torch.Tensor:
+    """Responses of one more network `(stimuli, units)` as those of the split are: `(fitted and scored stimuli, units)`.
+
+    Raises ValueError on bad input, another number of stimuli, and units that never change.
+    """
+    y, stimuli = check_responses(y, name).double(), sum(map(len, split.at))
+    if y.shape[:-1] != (stimuli,):
+        raise ValueError(f"{name} has shape {tuple(y.shape)}: give ({stimuli}, units), a row for each stimulus")
+    kept = _changing(y, name, split.at, split.folds)
+    whole = _prepared([y], [(y, _tame(y[split.at[0]], kept)[0], kept)]).to(split.fit.device)
+    centre, scale = centre_and_scale(whole[:, split.at[0]])
+    return ((whole - centre) / scale)[0, torch.cat(split.at)]
 
 
 def _prepared(responses, plan):

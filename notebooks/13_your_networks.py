@@ -64,6 +64,15 @@
 # report is about the last of each, by the numbers in their names. Of networks name several layers,
 # `-p layer_a "layer3.5:pool layer4.2:pool"`.
 #
+# If a network was trained from several random starts, give these *seeds* with commas between them:
+#
+# ```
+# make own A=a1.npy,a2.npy B=b1.npy,b2.npy
+# ```
+#
+# Two of both tell how many features the networks share, compressed or not ({ref}`sec-own-ceiling`). The rest of the
+# report is about the first of each.
+#
 # The positions are `centre` of a map, `cls` for the {term}`class token`, `pool` for the mean over places and `flat` for
 # everything.
 #
@@ -137,6 +146,7 @@ import torch
 from lib import known_pairs
 from lib import report as own
 from lib.chapter.calibration import GOALS, confusion, judged, judged_before, rates
+from lib.chapter.expected import say_expected
 from lib.chapter.layer_tables import best_layers, layer_maps, layer_matrix, layer_means
 from lib.chapter.plotting import COLOURS, draw_spreads, k_styles, panels
 from lib.chapter.results import recorded_results
@@ -149,6 +159,7 @@ from lib.known_pairs import KNOWN
 from lib.latent_layers import latent_map
 from lib.layers import METRICS, layer_map
 from lib.pairings import GEOMETRY, MATCHING, RIDGE, values
+from lib.seeds import beside
 from lib.split import MASSIVE, dimensions, split_stimuli
 from lib.verdict import LIMITS, reading
 
@@ -162,7 +173,7 @@ profile: str = "quick"  # name of the settings and folder of the results
 device: str = "auto"  # auto, cpu or cuda
 seed: int = 0  # random seed, an integer
 a: str = ""  # file with responses of the first network, stimuli x units, or folder of its layers, empty for networks
-b: str = ""  # file or folder of the second network, the same stimuli in the same order
+b: str = ""  # file or folder of the second network, the same stimuli in the same order, seeds of either with commas
 network_a: str = "book:grid-mlp:0"  # first network, as lib.data.vision names it
 network_b: str = "book:grid-mlp:1"  # second network
 layer_a: str = "body.3:flat body.5:flat"  # layers of the first network and the position to read, layer:position
@@ -207,7 +218,7 @@ run.record(**{f"limit_{name}": value for name, value in LIMITS.items()})
 #
 # Responses come from the files, or from one pass of the images through each network. Second files become a third
 # dimension, the repeats. Of several layers the last is the one that the report is about, up to
-# {ref}`sec-own-layers`.
+# {ref}`sec-own-layers`, and of several seeds the first.
 
 
 # %%
@@ -218,11 +229,9 @@ def layers_of(network, layers):
 
 
 # %%
-if files:
-    layers_a, layers_b = load_networks(a, b)
-else:
-    layers_a, layers_b = layers_of(network_a, layer_a), layers_of(network_b, layer_b)
-y_a, y_b = list(layers_a.values())[-1], list(layers_b.values())[-1]
+seeds_a, seeds_b = load_networks(a, b) if files else ([layers_of(network_a, layer_a)], [layers_of(network_b, layer_b)])
+layers_a, layers_b = seeds_a[0], seeds_b[0]
+(y_a, *more_a), (y_b, *more_b) = ([list(one.values())[-1] for one in seeds] for seeds in (seeds_a, seeds_b))
 
 # %%
 brought = own.Brought(*brought_along([y_a, y_b], [sae_a, sae_b, again_sae_a, again_sae_b], [codes_a, codes_b]))
@@ -239,6 +248,7 @@ if quick_look:
     y_a, y_b, together = (None if one is None else one[some] for one in (y_a, y_b, together))
     layers_a, layers_b = ({name: y[some] for name, y in one.items()} for one in (layers_a, layers_b))
     brought = brought._replace(codes=[code[some] for code in brought.codes])
+    more_a, more_b = ([y[some] for y in more] for more in (more_a, more_b))
 split = split_stimuli(y_a, y_b, sae_share, seed, run.device, folds, together)
 
 # %% [markdown]
@@ -295,6 +305,10 @@ settings, agreement = (
     own.Settings(latents, k, sae_steps, sae_seeds, seed, (ceiling_a, ceiling_b), most_scanned, family),
     {},
 )
+if not brought.codes:
+    say_expected(split, settings)
+
+# %%
 if brought.codes:
     settings = own.settle_brought(brought, settings)
 else:
@@ -461,6 +475,46 @@ run.record(**{name: value for name, value in of_seeds.items() if value == value}
 own.score_table(measured.scores, SAME, {"soft": "soft-matching", "cka": "linear CKA, debiased"})
 
 # %% [markdown]
+# (sec-own-ceiling)=
+# ## What the scores of units could be
+#
+# A low score of units has two causes: little is shared, or it is squeezed into few units. {ref}`ch-ceiling` tells them
+# apart with a second **seed** of each network, a training run that differs in its random start alone. Seeds of one
+# network hold the same features, so what they score is a ceiling, and dividing by it leaves the {term}`overlap`.
+# Without seeds there is a law: what *identical features* in as many units would score.
+
+# %%
+could = beside(split, measured.scores, more_a, more_b)
+seeds_say = could.markdown()
+run.words("own-seeds", seeds_say)
+known_laws = could.table.identical.dropna()
+run.record(**{f"identical_{metric}": value for metric, value in known_laws.items()})
+if could.overlap:
+    run.record(overlap=could.overlap.estimate, overlap_low=could.overlap.low, overlap_high=could.overlap.high)
+
+# %% [markdown]
+# ```{glue:md} own-seeds
+# :format: myst
+# ```
+
+# %% tags=["hide-input"]
+could.shown(NAMES)
+
+# %% [markdown]
+# *Identical features* is a law for random mixing of features of equal variance; for matching there is none. It takes
+# the number of features from seeds, where there are two, else from the correlations of one network's units. **That
+# count is noisy, and where training makes units repel each other it is far too large**, so the law is far too low: do
+# not take a score above it for more than identical.
+#
+# The last column is the share of what two seeds reach: of the geometric mean of both networks, but for ridge of the
+# predicting network. For CKA and RSA it is an overlap, for ridge the root of the share of the target's features, for
+# matching the root of the overlap, if the networks are of one width. Means over pairs of seeds, on the same folds.
+#
+# Responses do not tell everything that spoils an overlap: seeds that were fine-tuned from one checkpoint, networks that
+# are related more than seeds are, features of very unequal variance, of which the strongest count. Noise leaves it, and
+# raises the number of features. {ref}`ch-ceiling` shows how far each goes.
+
+# %% [markdown]
 # (sec-own-rules)=
 # ## The reading and its rules
 #
@@ -506,7 +560,8 @@ own.score_table(measured.scores, SAME, {"soft": "soft-matching", "cka": "linear 
 # %%
 told = reading(found)
 first_look = f"*A quick look, at {len(y_a)} of the stimuli: wait for the full report before you rely on it.*\n\n"
-run.words("own-reading", first_look * quick_look + told.markdown())
+by_seeds = f"\n\n{{ref}}`Seeds <sec-own-ceiling>`: {seeds_say}" * (max(could.seeds) > 1)
+run.words("own-reading", first_look * quick_look + told.markdown() + by_seeds)
 run.record(match_gain=found.match_gain.mean, match_gain_error=found.match_gain.error)
 run.record(ridge_gain=found.ridge_gain.mean, ridge_gain_error=found.ridge_gain.error, doubts=len(told.doubts))
 told.show()

@@ -22,11 +22,12 @@ def own(monkeypatch):
     monkeypatch.chdir(CODE)
 
     def run(**given):
+        told.clear()
         notebook = without_needless(jupytext.read("notebooks/13_your_networks.py"), BRIEF | given)
         scope = {}
         for cell in notebook.cells:
             if "(sec-own-calibration)=" in cell.source.splitlines():
-                return told, scope
+                return {**told}, scope
             if cell.cell_type == "code":
                 exec(cell.source, scope)
                 scope.update(BRIEF | given if "parameters" in cell.metadata.get("tags", []) else {})
@@ -71,3 +72,36 @@ def test_codes_that_were_brought_along_train_nothing_for_the_report(own, files):
     codes = {f"codes_{side}": str(files / f"codes_{side}.npy") for side in "ab"}
     told, scope = own(a=str(files / "a" / "block10.npy"), b=str(files / "b" / "block10.npy"), **codes)
     assert scope["training"] is None and told["latents_used"] == 7 and "brought along" in told["own-reading"].data
+
+
+@pytest.fixture
+def seeds(tmp_path):
+    """Two seeds of each of two networks that share all of 12 features."""
+    features = bernoulli_uniform(600, 12, 0.15, seeded(0), torch.float32)
+    for i, name in enumerate(("a1", "a2", "b1", "b2")):
+        np.save(tmp_path / f"{name}.npy", features @ normal(12, 8, seed=30 + i).float())
+    return lambda *names: ",".join(str(tmp_path / f"{name}.npy") for name in names)
+
+
+def test_seeds_of_both_give_an_overlap_and_leave_the_rest_as_it_is(own, seeds):
+    told, scope = own(a=seeds("a1", "a2"), b=seeds("b1", "b2"))
+    assert told["overlap_low"] < 1 < told["overlap_high"] and told["overlap"] > 0.5
+    assert "overlap from seeds" in told["own-seeds"].data and "overlap from seeds" in told["own-reading"].data
+    shown = scope["could"].shown(scope["NAMES"])
+    assert [*shown.columns][2:] == ["two seeds of a", "two seeds of b", "share of that"]
+    assert [*shown.index] == [*scope["NAMES"].values()] and {*shown["identical features"][:3]} == {"no law"}
+    alone, _ = own(a=seeds("a1"), b=seeds("b1"))
+    assert alone["own-reading"].data == told["own-reading"].data.split("\n\n{ref}`Seeds")[0]
+    assert all(told[name] == alone[name] for name in ("soft_nn", "ridge_ab_nn", "soft_ss", "k_used", "doubts"))
+    assert "The overlap takes two" in alone["own-seeds"].data and "overlap" not in alone
+
+
+def test_seeds_of_one_network_say_what_is_missing_and_a_quick_look_takes_them_too(own, seeds):
+    told, scope = own(a=seeds("a1", "a2"), b=seeds("b1"), most_stimuli=500)
+    assert "need a second seed of b too" in told["own-reading"].data and {len(y) for y in scope["more_a"]} == {500}
+    assert scope["could"].stimuli[0] == 500
+
+
+def test_bad_seeds_end_the_run_by_name(own, seeds):
+    with pytest.raises(ValueError, match="a1.npy is named twice"):
+        own(a=seeds("a1", "a1"), b=seeds("b1"))

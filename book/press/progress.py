@@ -2,7 +2,8 @@
 
 On a terminal one line is rewritten for all chapters that run. In a log each section that took a second or more has a
 line when it ends, with the chapter's name before it, so that chapters at the same time can be told apart. Where a
-chapter trains or does other work with a progress bar, the bar's own reckoning of what is left is told too.
+chapter trains or does other work with a progress bar, the bar's own reckoning of what is left is told too. Where no run
+had these parameters, a chapter may say in a line on stderr what it expects, as chapter 13 does.
 """
 
 import re
@@ -25,6 +26,7 @@ FIRST_BAR = 60  # seconds until a bar has a line in a log, then twice as many un
 # In the kernel, progress bars are written to stderr in this form, from where they reach `Watched.write`.
 BARS = {"TQDM_MININTERVAL": "1", "TQDM_BAR_FORMAT": "{desc}: {n_fmt} of {total_fmt}, {remaining} left"}
 SHOW_BARS = "import sys; sys.stderr.isatty = lambda: True"
+EXPECTED = re.compile(r"expected: about (\d+) s.*\n?")  # from here to the end, perhaps after a bar
 BAR = re.compile(r"\r(?:([^\r\n]*), (\S+) left)? *")
 
 
@@ -88,7 +90,10 @@ class Watched:
             self._leave(self.heading)
 
     def write(self, text: str) -> None:
-        """What the chapter writes on stderr, of which the last progress bar is kept."""
+        """What the chapter writes on stderr, of which the last progress bar is kept, and what is expected."""
+        if (told := EXPECTED.search(text)) and self.expected is None:
+            self.expected = time.monotonic() - self.began + int(told[1])
+            self.finished(f"about {spoken(int(told[1]))} from here, by a trial of each part")
         for done, left in BAR.findall(text):
             self.bar = f"{done}, {left} left" if left not in ("", "?") else ""
         if self.bar and time.monotonic() - self.told > self.patience:
@@ -178,8 +183,8 @@ def clock(seconds: float) -> str:
 
 
 def without_bars(outputs: list) -> list:
-    """Outputs of a cell without progress bars on stderr, and without what is empty then."""
+    """Outputs of a cell without progress bars and times on stderr, and without what is empty then."""
     for output in outputs:
         if output.get("name") == "stderr":
-            output.text = BAR.sub("", output.text)
+            output.text = EXPECTED.sub("", BAR.sub("", output.text))
     return [output for output in outputs if output.get("name") != "stderr" or output.text]

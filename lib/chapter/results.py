@@ -59,15 +59,15 @@ def chapter_dependencies(name: str, settings: dict, label: str) -> dict[str, str
 
 
 def named_paths(settings: dict) -> list[Path]:
-    """Files and folders that settings name and that exist, as `a.npy`, `a.npz:key` or `file:a.pth@...`, also in lists.
+    """Files and folders that settings name and that exist, as `a.npy`, `a.npz:key`, `file:a.pth@...`, also in lists.
 
-    Every piece of a text between `:` and `@` is tried, joined to its neighbours too, since a path may hold both.
+    Every piece of a text between `:`, `@` and `,` is tried, joined to its neighbours too, since a path may hold them.
     Relative paths start at the project's root, where kernels run.
     """
     texts = [text for value in settings.values() for text in (value if isinstance(value, list) else [value])]
     found = set()
     for text in filter(lambda text: isinstance(text, str), texts):
-        pieces = re.split("([:@])", text)
+        pieces = re.split("([:@,])", text)
         starts = range(0, len(pieces), 2)
         words = {"".join(pieces[i : j + 1]) for i in starts for j in starts if i <= j}
         for word in words - OWN_FOLDERS - {"", ".", ".."}:

@@ -1,6 +1,7 @@
 """Files of activations as other programs write them, stimuli x units, or maps and tokens with a position to read."""
 
 import re
+from itertools import combinations
 from pathlib import Path
 
 import numpy as np
@@ -49,12 +50,59 @@ def load_pair(a: str, b: str) -> tuple[torch.Tensor, torch.Tensor]:
     return y_a.to(dtype), y_b.to(dtype)
 
 
-def load_networks(a: str, b: str) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
-    """The layers of two networks, as `load_layers`, that answer the same stimuli; raises ValueError if not as many."""
+Layers = dict[str, torch.Tensor]
+
+
+def load_networks(a: str, b: str) -> tuple[list[Layers], list[Layers]]:
+    """The layers of two networks, as `load_layers`, for each seed of either: paths with commas between them.
+
+    All answer the same stimuli. Raises ValueError, in one line that names the file, if they are not as many, and for
+    seeds that differ in their layers' units or are one network twice.
+    """
     _check_both(a, b)
-    layers_a, layers_b = load_layers(a), load_layers(b)
-    _check_same({path: next(iter(one.values())) for path, one in ((a, layers_a), (b, layers_b))})
-    return layers_a, layers_b
+    both = [{path: load_layers(path) for path in _seed_paths(given)} for given in (a, b)]
+    _check_same({path: next(iter(one.values())) for seeds in both for path, one in seeds.items()})
+    for seeds in both:
+        _check_seeds({path: list(one.values()) for path, one in seeds.items()})
+    return [*both[0].values()], [*both[1].values()]
+
+
+def _seed_paths(given):
+    """The paths in a list with commas, of which each is as long as files allow: names may hold commas too."""
+    pieces, found = given.split(","), []
+    while pieces:
+        starts = (",".join(pieces[:count]) for count in range(len(pieces), 1, -1))
+        path = next(filter(_is_one, starts), pieces[0])
+        if not path and "," in given:
+            raise ValueError(f"{given} has nothing before or after a comma: give a path for each seed")
+        if path in found:
+            raise ValueError(f"{path} is named twice: give each seed of a network once, a second one is another file")
+        found.append(path)
+        pieces = pieces[path.count(",") + 1 :]
+    return found
+
+
+def _is_one(path):
+    """Whether a text with commas names a folder, a file, or an array of one."""
+    file, rest = _file_and_rest(path)
+    if not file.is_file() or "," not in rest:
+        return file.is_file() or _folder_and_position(path)[0].is_dir()
+    try:
+        return bool(_chosen(path, _attempt(path, READERS[file.suffix.lower()], file), rest))
+    except (KeyError, ValueError):
+        return False
+
+
+def _check_seeds(seeds):
+    """That further seeds have the units of the first, in two dimensions, and repeat none of the others."""
+    named = {path: ", ".join("x".join(map(str, y.shape[1:])) for y in layers) for path, layers in seeds.items()}
+    (first, units), *others = named.items()
+    for path, found in others:
+        if found != units or "x" in found:
+            raise ValueError(f"{path} has {found} units, {first} {units}: give seeds of one network, stimuli x units")
+    for (path, one), (other, two) in combinations(seeds.items(), 2):
+        if torch.equal(one[-1], two[-1].to(one[-1].dtype)):
+            raise ValueError(f"{path} and {other} hold the same responses: a second seed is another training run")
 
 
 def _check_both(a, b):

@@ -373,6 +373,74 @@ def test_networks_must_share_their_stimuli(tmp_path):
         for layer in ("l1", "l2"):
             np.save(tmp_path / name / f"{layer}.npy", normal(stimuli, 3))
     a, b = str(tmp_path / "a"), str(tmp_path / "b")
-    assert [[*one] for one in load_networks(a, a)] == [["l1", "l2"]] * 2
+    assert [[[*one] for one in seeds] for seeds in load_networks(a, a)] == [[["l1", "l2"]]] * 2
     refuses(f"{a} has 12 stimuli and {b} has 11", "same order", load_networks, a, b)
     refuses("b = ''", "or neither", load_networks, a, "")
+
+
+@pytest.fixture
+def saved(tmp_path):
+    """Saves an array under a name, and gives its path."""
+
+    def save(name, *shape, seed=0):
+        np.save(tmp_path / name, normal(*shape, seed=seed))
+        return str(tmp_path / name)
+
+    return save
+
+
+def test_seeds_of_a_network_have_commas_between_them(saved, tmp_path):
+    names = ["a1.npy", "seed,2.npy", "Übung, 3.npy"]
+    paths = [saved(name, 12, 3, seed=i) for i, name in enumerate(names)]
+    np.savez(tmp_path / "maps.npz", **{"layer,1": normal(12, 2, 3, seed=5), "other": normal(12, 4)})
+    paths.append(f"{tmp_path}/maps.npz:layer,1:pool")
+    seeds, (alone,) = load_networks(",".join(paths), paths[1])
+    assert [[*one.values()][0].shape for one in seeds] == [(12, 3)] * 4
+    assert all(torch.equal([*one.values()][0], load_activations(path)) for one, path in zip(seeds, paths, strict=True))
+    assert torch.equal(*alone.values(), *seeds[1].values())
+
+
+def test_a_file_with_a_comma_is_one_file_though_its_parts_are_files_too(saved):
+    both, _, second = saved("one,two.npy", 12, 3), saved("one", 12, 3, seed=1), saved("three.npy", 12, 3, seed=2)
+    (seeds, (alone,)) = load_networks(f"{both},{second}", both)
+    assert len(seeds) == 2 and torch.equal(*alone.values(), load_activations(both))
+
+
+def test_seeds_may_be_folders_of_layers(saved, tmp_path):
+    for i, seed in enumerate("ab"):
+        (tmp_path / seed).mkdir()
+        for layer in ("l1.npy", "l2.npy"):
+            saved(f"{seed}/{layer}", 12, 3, seed=i)
+    assert [[*one] for one in load_networks(f"{tmp_path}/a,{tmp_path}/b", f"{tmp_path}/a")[0]] == [["l1", "l2"]] * 2
+
+
+# name: (shape of the second seed, its position, what the error names after it, the mend)
+BAD_SEEDS = {
+    "other units": ((12, 4), "", "has 4 units, {first} 3", "give seeds of one network"),
+    "other stimuli": ((11, 3), "", "has 11", "the same order"),
+    "three dimensions": ((12, 3, 2), "", "has shape (12, 3, 2), not stimuli x units", "say what to take"),
+    "repeats": ((12, 3, 2), ":repeats", "has 3x2 units, {first} 3", "stimuli x units"),
+    "one dimension": ((12,), "", "has shape (12,), not stimuli x units", "one row for each stimulus"),
+}
+
+
+@pytest.mark.parametrize(("shape", "position", "thing", "mend"), BAD_SEEDS.values(), ids=BAD_SEEDS)
+@pytest.mark.parametrize("side", [0, 1])
+def test_bad_seeds_are_refused_by_name(shape, position, thing, mend, side, saved):
+    first, other = saved("a1.npy", 12, 3), saved("b.npy", 12, 5)
+    second = saved("a2.npy", *shape, seed=1) + position
+    given = [f"{first},{second}", other]
+    named = f"{(first, other)[side]} has 12 stimuli and {second}" if "order" in mend else second
+    refuses(f"{named} {thing.format(first=first)}", mend, load_networks, *(given if side == 0 else given[::-1]))
+
+
+def test_a_seed_named_twice_or_copied_is_refused(saved, tmp_path):
+    first, copy, other = saved("a1.npy", 12, 3), saved("a2.npy", 12, 3), saved("b.npy", 12, 5)
+    refuses(f"{first} is named twice", "another file", load_networks, f"{first},{first}", other)
+    same = f"{first} and {copy} hold the same responses"
+    refuses(same, "another training run", load_networks, f"{first},{copy}", other)
+    refuses(f"{tmp_path}/none.npy does not exist", "check", load_networks, f"{first},{tmp_path}/none.npy", other)
+    repeated = [saved(f"c{i}.npy", 12, 3, 2, seed=i) + ":repeats" for i in (0, 1)]
+    refuses(f"{repeated[1]} has 3x2 units", "stimuli x units", load_networks, ",".join(repeated), other)
+    for given in (f"{first},", f",{first}"):
+        refuses(f"{given} has nothing before or after a comma", "a path for each seed", load_networks, other, given)

@@ -99,6 +99,7 @@ FILES = {
     "weights": "file:FOLDER/a.npz@torchvision:resnet50",
     "a folder with @": "FOLDER/me@gmail.com/a.npz:layer4",
     "a folder with a colon": "file:FOLDER/run:3/a.npz@timm:vit",
+    "seeds": "FOLDER/other.npy,FOLDER/a.npz:layer4",
     "a folder": "FOLDER",
     "images": "folder:FOLDER",
     "a torchvision set": "cifar10:FOLDER",

@@ -43,6 +43,20 @@ def test_make_own_hands_on_paths_as_they_are(folder, maker, tmp_path):
     assert maker("own", f"A=~/{folder}")[-6:] == ["-p", "a", f"~/{folder}", "-p", "b", ""]
 
 
+def test_seeds_start_in_the_callers_folder_each(maker, tmp_path):
+    at = tmp_path / "FROM: here, 'there'"
+    at.mkdir()
+    for name in ("a1.npy", "a 2.npy", "run:3.npz", "one,two.npy", "one", "two.npy"):
+        (at / name).write_text("")
+
+    def own(given):
+        return maker("own", f"A={given}", "B=/b.npy", at=at)[-4]
+
+    assert own("a1.npy,/data/a,a 2.npy,run:3.npz:layer:4") == f"{at}/a1.npy,/data/a,{at}/a 2.npy,{at}/run:3.npz:layer:4"
+    assert own("one,two.npy") == f"{at}/one,two.npy"
+    assert own("a1.npy:x,~/b.npy,missing.npy") == f"{at}/a1.npy:x,~/b.npy,missing.npy"
+
+
 def test_a_quick_look_comes_first_and_the_full_report_after_it(maker):
     first, page, full, last = (
         maker("own", "A=/a.npy", "B=/b.npy", "QUICK=1", "ARGS=-p folds 4", line=i) for i in range(4)

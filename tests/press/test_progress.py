@@ -75,12 +75,26 @@ def test_what_a_progress_bar_says_is_left_is_told_and_in_a_log_ever_more_seldom(
         assert watched.shown("01_first", 100) == "01: 9:50, Training 9:50"
 
 
+SAID = "expected: about 340 s for the rest of the report\n"
+
+
+def test_what_a_chapter_expects_is_told_where_no_run_tells_it(at):
+    told = []
+    watched, known = Watched(None, told.append), Watched(200.0, told.append)
+    at(20)
+    for one in (watched, known):
+        one.write(BAR_LINES[2] + SAID)
+    assert told == ["about 6 min from here, by a trial of each part"]
+    assert watched.shown("01_first", 100).startswith("01: 0:20 of about 6:00, ")
+    assert known.shown("01_first", 100).startswith("01: 0:20 of about 3:20, ")
+
+
 def test_bars_leave_no_trace_in_a_notebook_and_all_else_on_stderr_stays():
     def output(text, name="stderr"):
         return nbformat.v4.new_output("stream", name=name, text=text)
 
     bars = "".join(BAR_LINES)
-    left = without_bars([output(bars), output("\rprinted", "stdout"), output(f"{bars}x is trained anew\n{bars}")])
+    left = without_bars([output(bars), output("\rprinted", "stdout"), output(f"{bars}{SAID}x is trained anew\n{bars}")])
     assert [one.text for one in left] == ["\rprinted", "x is trained anew\n"]
 
 
