@@ -93,6 +93,7 @@ import torch
 from lib import theory
 from lib.ceiling import effective_features, overlap, shared_variance
 from lib.chapter.calculator import Calculator
+from lib.chapter.network_overlaps import network_overlaps
 from lib.chapter.overlaps import PROMISED, draw_grid, grid_cells, pooled
 from lib.chapter.plotting import INK, k_styles, log_ticks, panels
 from lib.chapter.run import Run
@@ -121,6 +122,10 @@ sizes: list[int] = [8, 16, 32]  # neurons of the toy models
 toy_steps: int = 2000  # training steps of the toy models
 sae_steps: int = 1500  # training steps of their sparse autoencoders
 solved: int = 30  # stimuli whose features are recovered
+runs_a: list[str] = []  # runs of one network, two or more, as lib.data.vision names them, none to skip that part
+runs_b: list[str] = []  # runs of another network
+images: str = ""  # images in class folders that they see, as lib.data.images names them
+sites: list[str] = []  # where both are read, as layer:position
 
 # %%
 run = Run("14_ceiling", globals())
@@ -587,6 +592,13 @@ pd.DataFrame(run.tables["noise"]).set_index("noise").round(3)
 # one architecture, trained on one task, may mix features alike; then the ceiling is partly geometry, and $\hat\rho$
 # compares geometry too. Noise that all units of a network share spoils the count from one seed; noise that both
 # networks share is a feature.
+
+# %% [markdown]
+# ### Networks that others trained
+
+# %%
+if runs_a:
+    run.tabulate("networks", **network_overlaps(runs_a, runs_b, images, sites, device).to_dict("list"))
 
 # %% [markdown]
 # ## The smallest score that loses nothing
