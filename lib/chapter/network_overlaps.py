@@ -17,11 +17,11 @@ from lib.geometry import linear_cka
 
 WORDS = {
     "trained": "trained",
-    "within class": "trained,\nless class means",
+    "within_class": "trained,\nless class means",
     "untrained": "untrained",
-    "half trained": "a trained,\nb untrained",
-    "halves of a": "a in halves",
-    "halves of b": "b in halves",
+    "half_trained": "a trained,\nb untrained",
+    "halves_a": "a in halves",
+    "halves_b": "b in halves",
     "shuffled": "trained, images\nof b shuffled",
 }
 
@@ -34,10 +34,10 @@ def network_overlaps(
     `runs_a` and `runs_b` are networks as `lib.data.vision` names them, two or more of each kind; `images` lie in class
     folders, else none are compared within class; a site is `layer:position` of both kinds. Compared are
 
-    - `trained`: the runs; `within class`: their responses less the mean of each class
-    - `untrained`: the same architectures with random weights; `half trained`: the runs of a, and b untrained
+    - `trained`: the runs; `within_class`: their responses less the mean of each class
+    - `untrained`: the same architectures with random weights; `half_trained`: the runs of a, and b untrained
     - `shuffled`: the runs, b for the images in another order
-    - `halves of a`, `halves of b`: the runs of one kind in two halves, in each way, where there are four or more
+    - `halves_a`, `halves_b`: the runs of one kind in two halves, in each way, where there are four or more
 
     Raises ValueError as `lib.data.extraction.stored_responses` and `lib.ceiling.overlap`.
     """
@@ -67,11 +67,11 @@ def _comparisons(a, b, fresh_a, fresh_b, labels) -> Iterator[tuple[str, list, li
     order = torch.randperm(len(labels), generator=seeded(0))
     yield "trained", a, b
     if len(labels) > labels.shape[1]:
-        yield "within class", _less_means(a, labels), _less_means(b, labels)
+        yield "within_class", _less_means(a, labels), _less_means(b, labels)
     yield "untrained", fresh_a, fresh_b
-    yield "half trained", a, fresh_b
+    yield "half_trained", a, fresh_b
     yield "shuffled", a, [y[order] for y in b]
-    for name, runs in (("halves of a", a), ("halves of b", b)):
+    for name, runs in (("halves_a", a), ("halves_b", b)):
         for others in combinations(range(1, len(runs)), len(runs) // 2 - 1) if len(runs) > 3 else ():
             yield name, [runs[i] for i in (0, *others)], [y for i, y in enumerate(runs) if i not in (0, *others)]
 
@@ -101,3 +101,4 @@ def draw_overlaps(ax: Axes, table: pd.DataFrame) -> None:
     ax.axvline(1, color=INK, lw=0.8)
     ax.set_yticks(range(len(names)), [WORDS[name] for name in names])
     ax.invert_yaxis()
+    ax.legend(loc="lower right")

@@ -58,7 +58,7 @@ def test_each_row_is_the_overlap_of_what_it_names(made):
     )
     labels = np.array(open_images(images).labels)
     less = [[y - torch.stack([y[labels == label].mean(0) for label in labels]) for y in runs] for runs in (a, b)]
-    systems = {"trained": (a, b), "within class": less, "untrained": (new_a, new_b), "half trained": (a, new_b)}
+    systems = {"trained": (a, b), "within_class": less, "untrained": (new_a, new_b), "half_trained": (a, new_b)}
     for pair, system in systems.items():
         row, wanted = at(table, pair, "layer3:pool"), overlap(*system)
         close(list(row[["corrected", "low", "high"]]), [wanted.estimate, wanted.low, wanted.high], 1e-6)
@@ -74,8 +74,8 @@ def test_halves_are_dealt_in_each_way(made):
     runs_a, _, images = made
     a, b, c, d = seen(runs_a, images, "layer2", "centre")
     wanted = [float(overlap(*deal)) for deal in (((a, b), (c, d)), ((a, c), (b, d)), ((a, d), (b, c)))]
-    close(at(table, "halves of a", "layer2:centre").corrected.tolist(), wanted, 1e-6)
-    assert "halves of b" not in set(table.pair)  # two runs
+    close(at(table, "halves_a", "layer2:centre").corrected.tolist(), wanted, 1e-6)
+    assert "halves_b" not in set(table.pair)  # two runs
 
 
 def test_shuffled_images_share_nothing_and_random_networks_do_not_start_alike(made):
