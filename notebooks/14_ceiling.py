@@ -797,4 +797,5 @@ for name, change in {"as it is": lambda y: y, "strongest direction removed": wit
 # run by `python benchmarks/overlap.py`.
 
 # %%
-run.save(data="simulated: sparse uniform features, Gaussian projections, trained toy models")
+real = f"; real: {len(runs_a + runs_b)} networks, {images}" if runs_a else ""
+run.save(data=f"simulated: sparse uniform features, Gaussian projections, trained toy models{real}")
