@@ -918,7 +918,8 @@ mlp, vit = (data[f"{name}_deep"][1] for name in ("mlp", "vit"))
 run.record(trainings=2 * pairs, kinds_cka=linear_cka(mlp, vit, debiased=True))
 for name, systems in {"trained": (mlp, vit), "other_scenes": (mlp, vit.flip(1)), "untrained": fresh}.items():
     found = overlap(*systems)
-    ends = {"": found.estimate, "_low": found.low, "_high": found.high, "_a": found.features[0], "_b": found.features[1]}
+    counts = dict(zip(("_a", "_b"), found.features, strict=False))
+    ends = {"": found.estimate, "_low": found.low, "_high": found.high} | counts
     run.record(**{f"overlap_{name}{end}": value for end, value in ends.items()})
 
 # %% [markdown]
