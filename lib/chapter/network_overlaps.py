@@ -97,8 +97,8 @@ def draw_overlaps(ax: Axes, table: pd.DataFrame) -> None:
         heights = part.pair.map(names.index) + 0.22 * (place - (len(sites) - 1) / 2)
         errors = [part.corrected - part.low, part.high - part.corrected]
         ax.errorbar(part.corrected, heights, xerr=errors, ls="", label=site, **style)
-        ax.plot(part.cka, heights, ls="", ms=3.5, color=style["color"], marker="|", mew=1.5)
+        ax.plot(part.cka, heights, ls="", ms=5, color=style["color"], marker="|", mew=1.5)
     ax.axvline(1, color=INK, lw=0.8)
     ax.set_yticks(range(len(names)), [WORDS[name] for name in names])
     ax.invert_yaxis()
-    ax.legend(loc="lower right")
+    ax.legend(loc="lower center")
