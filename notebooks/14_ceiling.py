@@ -429,7 +429,8 @@ run.figure(
 # that of $|a_i|^2 |a_j|^2$ is $n^2 \sigma^4$.
 # ````
 #
-# So one network could count its features, `effective_features`. But training makes units divide the work: they repel.
+# So one network could count its features, `effective_features`; {cite:t}`chun2025` correct CKA for few neurons by the
+# same pairs of different units. But training makes units divide the work: they repel.
 # Two seeds need no independence *within* a network. On toy models ({ref}`ch-toy-models`) the truth is known, and we
 # set both beside the effective number of features of {cite:t}`bereska2025`, the exponential of the entropy of each
 # latent's share of an {term}`SAE`'s activation. Trials showed the two-seed count near the truth and the other far
@@ -789,8 +790,7 @@ for name, change in {"as it is": lambda y: y, "strongest direction removed": wit
 # More draws, or networks of one size:
 #
 # ```
-# make chapter NAME=14_ceiling ARGS="-p draws 100"
-# make chapter NAME=14_ceiling ARGS="-p m_a 16 -p n 64"
+# make chapter NAME=14_ceiling ARGS="-p draws 100" make chapter NAME=14_ceiling ARGS="-p m_a 16 -p n 64"
 # ```
 #
 # The profile `paper` takes more draws and trains the toy models longer, `cifar_pairs` reads the ResNets. The grid is
