@@ -11,7 +11,7 @@ a change to what a cell does.
 
 A cell trains two networks from two seeds on scenes of pictures, and has `lib.report` analyse their deep layer's
 responses to scenes of other pictures. Latents and k are what the world has, slightly more latents than labels and as
-many active as labels on average; nothing is tuned on any score, the steps were set by time alone. Beside the findings
+many active as labels on average; steps are those of chapter 10, and nothing is tuned on any score. Beside the findings
 a line keeps what is known before any score: labels (`features`), the participation ratio of their covariance
 (`effective`), the ridge correlation that random projections of such labels would have (`expected_ridge`,
 `lib.theory.expected_r2_of_spectrum`), and the units from which on sparse codes can be recovered (`needed`,
@@ -75,7 +75,7 @@ AXES = {
     "density": [0.1, 0.2, 0.3, 0.5],  # probability that a place is filled
     "correlation": [0, 0.2, 0.5, 0.8],  # of one class in two places, none where there is one place
 }
-HIDDEN, STEPS, BATCH = (256, 256), 2000, 128  # layers before the deep one, training steps, scenes in a batch
+HIDDEN, STEPS, BATCH = (256, 256), 3000, 128  # layers before the deep one, training steps, scenes in a batch
 SCENES, SAE_STEPS = 10_000, 1000  # half of the scenes train the SAEs, the others are scored
 
 
