@@ -146,7 +146,7 @@ def known_before(labels: torch.Tensor, how: Composition, units: int) -> dict:
         "effective": float(participation_ratio(spectrum)),
         "expected_ridge": expected_r2_of_spectrum(spectrum, units) ** 0.5,
         "needed": recovery_units(features, max(1, round(active))),
-        "k": ceil(round(active, 9)),  # .1 times 10 would be more than 1
+        "k": ceil(active),
     }
 
 
