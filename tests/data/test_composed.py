@@ -44,7 +44,7 @@ def test_images_are_averaged_split_and_sorted(tmp_path):
         for colour, kind in zip(colours, kinds, strict=True):
             assert (colour[:, 1 - kind] == 0).all() and (colour[:, 2] == 0).all()
             close(colour[:, kind], colour[:1, kind].expand(64), 1e-6)
-            values.append((int(kind), round(float(colour[0, kind]) * 255)))
+            values.append((int(kind), round(float(colour[0, kind]) * 255, 2)))
     assert sorted(values) == [(kind, 5 * i) for kind in (0, 1) for i in range(10)]  # all, each in one split
 
 
