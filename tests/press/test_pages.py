@@ -204,9 +204,10 @@ def test_printed_page_is_whole(browser):
         assert all(solution.is_visible() for solution in visit.page.locator(".solution p").all())
 
 
-def test_which_metric_when_is_one_printed_page(browser):
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+def test_which_metric_when_is_one_printed_page(browser, paper):
     with Visit(browser, "book/which_metric.html") as visit:
-        printed = visit.page.pdf(format="A4")
+        printed = visit.page.pdf(format=paper)
     assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
 
 
