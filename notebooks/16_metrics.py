@@ -186,7 +186,7 @@ run.words("always_right", ", ".join(wrong.index[inverts == 0]) or "none")
 # squared canonical correlation has the expectation
 #
 # $$
-# \mathrm E\, \mathrm{CCA}^2 = \max(m_a, m_b)\, \frac{n_s}{n_a n_b} .
+# \mathrm E\, \mathrm{CCA}^2 = \frac{\max(m_a, m_b)\, n_s}{n_a n_b} .
 # $$ (eq-metrics-cca)
 # ```
 #
@@ -207,8 +207,9 @@ run.words("always_right", ", ".join(wrong.index[inverts == 0]) or "none")
 #
 # $$
 # \begin{aligned}
-# \mathrm{CCA} &\to \frac{\sin 2f - 2f \cos 2f}{\pi \sin^2 f} , \\
-# \mathrm{Procrustes} &\to \frac{8 \sqrt c}{3 \pi}\, F(-\tfrac12, \tfrac12; \tfrac52; c) .
+# &\mathrm{CCA} \to \frac{\sin 2f - 2f \cos 2f}{\pi \sin^2 f} , \\
+# &\mathrm{Procrustes} \to \\
+# &\quad \frac{8 \sqrt c}{3 \pi}\, F(-\tfrac12, \tfrac12; \tfrac52; c) .
 # \end{aligned}
 # $$ (eq-metrics-means)
 #
@@ -273,7 +274,7 @@ for m in sizes:
 # of expectations, RSA of squared distances is
 #
 # $$
-# \mathrm{RSA} \approx \frac{m}{m + 2 + 4 (n - 1) / (v + 2)} .
+# \mathrm{RSA} \approx \frac{m}{m + 2 + 4 \frac{n - 1}{v + 2}} .
 # $$ (eq-metrics-distance)
 # ```
 #
@@ -300,7 +301,10 @@ for m in sizes:
 # mutual k-nearest neighbours behave as exceedances of two normal variables whose correlation is CKA,
 #
 # $$
-# \mathrm{kNN} \approx \frac{P(X > t,\, Y > t)}{P(X > t)} , \qquad P(X > t) = \frac{K}{M - 1} ,
+# \begin{aligned}
+# \mathrm{kNN} &\approx \frac{P(X > t,\, Y > t)}{P(X > t)} , \\
+# P(X > t) &= \frac{K}{M - 1} ,
+# \end{aligned}
 # $$ (eq-metrics-knn)
 #
 # with $K$ neighbours among $M$ stimuli. No proof: the correlation for a given stimulus is only near CKA. For small
