@@ -793,7 +793,8 @@ for name, change in {"as it is": lambda y: y, "strongest direction removed": wit
 # More draws, or networks of one size:
 #
 # ```
-# make chapter NAME=14_ceiling ARGS="-p draws 100" make chapter NAME=14_ceiling ARGS="-p m_a 16 -p n 64"
+# make chapter NAME=14_ceiling ARGS="-p draws 100"
+# make chapter NAME=14_ceiling ARGS="-p m_a 16 -p n 64"
 # ```
 #
 # The profile `paper` takes more draws and trains the toy models longer, `cifar_pairs` reads the ResNets. The grid is
