@@ -891,8 +891,8 @@ print(f"R2 a to b {theory.ols_r2(a, b).mean():.3f}, b to a {theory.ols_r2(b, a).
 # A narrower system a, or a stronger reference:
 #
 # ```
-# make chapter NAME=05_partial_overlap ARGS="-p m_a 48" make chapter NAME=05_partial_overlap ARGS="-p m_0 16 -p
-# figure_draws 20"
+# make chapter NAME=05_partial_overlap ARGS="-p m_a 48"
+# make chapter NAME=05_partial_overlap ARGS="-p m_0 16 -p figure_draws 20"
 # ```
 #
 # $m_0$ should be one of the values in `references`, `units` and `slider_references`. The profile `paper` takes 200

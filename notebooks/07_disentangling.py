@@ -1529,8 +1529,8 @@ for N in (sizes[0], largest):
 # Another $k$ for everything, or longer training:
 #
 # ```
-# make chapter NAME=07_disentangling ARGS="-p k 4" make chapter NAME=07_disentangling ARGS="-p sae_steps 8000 -p batch
-# 1024 -p pairs 5"
+# make chapter NAME=07_disentangling ARGS="-p k 4"
+# make chapter NAME=07_disentangling ARGS="-p sae_steps 8000 -p batch 1024 -p pairs 5"
 # ```
 #
 # Trained models are kept, so a second run with the same settings takes seconds. The profile `paper` takes the lengths

@@ -1792,10 +1792,11 @@ run.record(ica_furthest=max(abs(run.values[f"ica_less_neurons_{site}"]) for site
 # With checkpoints and images of your own (here two ResNet50 and folders of ImageNet):
 #
 # ```
-# make chapter NAME=10_network_pairs ARGS=" \ -p networks '[\"file:a.pth@torchvision:resnet50\",
-# \"file:b.pth@torchvision:resnet50\"]' \ -p layers '[\"layer2.3.bn2:centre\", \"layer4.2.bn2:centre\"]' \ -p expansion
-# '[2, 4]' -p own_k '[8, 32]' \ -p train_images folder:imagenet/train -p test_images folder:imagenet/val -p imagenet
-# True"
+# make chapter NAME=10_network_pairs ARGS=" \
+#   -p networks '[\"file:a.pth@torchvision:resnet50\", \"file:b.pth@torchvision:resnet50\"]' \
+#   -p layers '[\"layer2.3.bn2:centre\", \"layer4.2.bn2:centre\"]' \
+#   -p expansion '[2, 4]' -p own_k '[8, 32]' \
+#   -p train_images folder:imagenet/train -p test_images folder:imagenet/val -p imagenet True"
 # ```
 #
 # The layers of the paper's ViT are `encoder.layers.encoder_layer_5.mlp:cls` and

@@ -918,7 +918,8 @@ run.record(none_unit=found[0], none_pooled=found[1])
 # Longer training, another seed:
 #
 # ```
-# make chapter NAME=12_encoders ARGS="-p sae_steps 4000" make chapter NAME=12_encoders ARGS="-p seed 1"
+# make chapter NAME=12_encoders ARGS="-p sae_steps 4000"
+# make chapter NAME=12_encoders ARGS="-p seed 1"
 # ```
 #
 # The photographs that were recorded are a set of a thousand free ones, one for each class of ImageNet, 160 pixels wide,
@@ -934,8 +935,9 @@ run.record(none_unit=found[0], none_pooled=found[1])
 # within a minute:
 #
 # ```
-# make chapter NAME=12_encoders ARGS=" -p networks '[\"timm:test_vit:random\"]' -p layers '[\"blocks.0:cls
-# blocks.1:cls\"]' -p images folder:my/photos -p test_images ''"
+# make chapter NAME=12_encoders ARGS="
+#   -p networks '[\"timm:test_vit:random\"]' -p layers '[\"blocks.0:cls blocks.1:cls\"]'
+#   -p images folder:my/photos -p test_images ''"
 # ```
 
 # %%

@@ -560,7 +560,7 @@ could.shown(NAMES)
 # %%
 told = reading(found)
 first_look = f"*A quick look, at {len(y_a)} of the stimuli: wait for the full report before you rely on it.*\n\n"
-by_seeds = f"\n\n{{ref}}`Seeds <sec-own-ceiling>`: {seeds_say}" * (max(could.seeds) > 1)
+by_seeds = f"\n\n[Seeds](#sec-own-ceiling): {seeds_say}" * (max(could.seeds) > 1)
 run.words("own-reading", first_look * quick_look + told.markdown() + by_seeds)
 run.record(match_gain=found.match_gain.mean, match_gain_error=found.match_gain.error)
 run.record(ridge_gain=found.ridge_gain.mean, ridge_gain_error=found.ridge_gain.error, doubts=len(told.doubts))

@@ -50,7 +50,7 @@
 # Two networks respond with $y_a = A z$ and $y_b = B z$, as in {ref}`ch-ceiling`: $n$ features each, $m$ units. Ask
 # three things of a metric.
 #
-# - *What does it read if nothing is lost?* Identical features in fewer and fewer units.
+# - *What does it read if all features are shared?* Identical features in fewer and fewer units.
 # - *Does it keep order?* Identical features in few units should not come after fewer shared ones in many units.
 # - *What does it not hear?* Units in another order, scaled one by one, rotated, or mixed by any linear map.
 #
@@ -94,6 +94,7 @@ neighbour_stimuli: list[int] = [500, 2000, 6000]  # for the question when neighb
 run = Run("16_metrics", globals())
 generator = seeded(seed)
 few, half, units_a, most_units = n // 8, n // 2, 3 * n // 4, n - 1
+run.record(readable=theory.recovery_units(n, k))
 run.record(n=n, k=k, stimuli=stimuli, draws=draws, metrics=len(METRICS), toy_units=toy_units,
            few=few, units_a=units_a, most_units=most_units)  # fmt: skip
 
@@ -123,6 +124,9 @@ def measure(kind, units, count, *which):
 # Gaussian projections of {glue:text}`n` features, {glue:text}`k` of them active on average, {glue:text}`stimuli`
 # stimuli, {glue:text}`draws` pairs of each kind. *Unrelated* networks share no feature: what a metric reads there is
 # its floor.
+#
+# To read the features back takes {glue:text}`readable:.0f` units or more ({prf:ref}`thm-superposition-transition`).
+# With fewer, networks still encode the same features, though none could tell them apart; no metric knows of that limit.
 
 # %%
 for m in sizes:
@@ -186,7 +190,7 @@ run.words("always_right", ", ".join(wrong.index[inverts == 0]) or "none")
 # squared canonical correlation has the expectation
 #
 # $$
-# \mathrm E\, \mathrm{CCA}^2 = \max(m_a, m_b)\, \frac{n_s}{n_a n_b} .
+# \mathrm E\, \mathrm{CCA}^2 = \frac{\max(m_a, m_b)\, n_s}{n_a n_b} .
 # $$ (eq-metrics-cca)
 # ```
 #
@@ -207,8 +211,9 @@ run.words("always_right", ", ".join(wrong.index[inverts == 0]) or "none")
 #
 # $$
 # \begin{aligned}
-# \mathrm{CCA} &\to \frac{\sin 2f - 2f \cos 2f}{\pi \sin^2 f} , \\
-# \mathrm{Procrustes} &\to \frac{8 \sqrt c}{3 \pi}\, F(-\tfrac12, \tfrac12; \tfrac52; c) .
+# &\mathrm{CCA} \to \frac{\sin 2f - 2f \cos 2f}{\pi \sin^2 f} , \\
+# &\mathrm{Procrustes} \to \\
+# &\quad \frac{8 \sqrt c}{3 \pi}\, F(-\tfrac12, \tfrac12; \tfrac52; c) .
 # \end{aligned}
 # $$ (eq-metrics-means)
 #
@@ -230,7 +235,7 @@ run.words("always_right", ", ".join(wrong.index[inverts == 0]) or "none")
 # *Tight frames.* $|A|^2 = |B|^2 = m$, and the singular values of $A B^\top$ are the canonical correlations.
 # ````
 #
-# The hypotheses cover Gaussian rows, rows of random signs and orthonormal rows from a random rotation; they leave out
+# {prf:ref}`prop-metrics-cca` covers Gaussian rows and orthonormal ones from a random rotation; it leaves out
 # trained rows, and features of unequal variance, whose directions a row space prefers.
 #
 # A root is kinder than a square: at a sixteenth of the units squared CCA and $R^2$ are $1/16$, mean CCA and Procrustes
@@ -273,7 +278,7 @@ for m in sizes:
 # of expectations, RSA of squared distances is
 #
 # $$
-# \mathrm{RSA} \approx \frac{m}{m + 2 + 4 (n - 1) / (v + 2)} .
+# \mathrm{RSA} \approx \frac{m}{m + 2 + 4 \frac{n - 1}{v + 2}} .
 # $$ (eq-metrics-distance)
 # ```
 #
@@ -300,7 +305,10 @@ for m in sizes:
 # mutual k-nearest neighbours behave as exceedances of two normal variables whose correlation is CKA,
 #
 # $$
-# \mathrm{kNN} \approx \frac{P(X > t,\, Y > t)}{P(X > t)} , \qquad P(X > t) = \frac{K}{M - 1} ,
+# \begin{aligned}
+# \mathrm{kNN} &\approx \frac{P(X > t,\, Y > t)}{P(X > t)} , \\
+# P(X > t) &= \frac{K}{M - 1} ,
+# \end{aligned}
 # $$ (eq-metrics-knn)
 #
 # with $K$ neighbours among $M$ stimuli. No proof: the correlation for a given stimulus is only near CKA. For small
@@ -495,8 +503,8 @@ run.words("metrics-table", heard_table(table, "Simulated: what each metric reads
 # :format: myst
 # ```
 #
-# Nothing is lost in an eighth of the units, and yet no metric reads more than {glue:text}`best_eighth:.3f` there
-# (*{glue:md}`best_name`*). The floor exceeds a twentieth for whatever maximises over maps without holding out
+# All features are shared in an eighth of the units too, and yet no metric reads more than {glue:text}`best_eighth:.3f`
+# there (*{glue:md}`best_name`*). The floor exceeds a twentieth for whatever maximises over maps without holding out
 # stimuli: *{glue:md}`high_floor`*. And every score depends on width, so none compares pairs of unlike widths.
 
 # %% tags=["hide-input"]
@@ -555,8 +563,8 @@ run.beside_recorded(rows)
 #
 # ## What changed our mind
 #
-# We had taken the choice between dot products and distances for a detail. It moves the score of identical features by
-# more than any other choice in the table, up or down with how features come together. And forgiving any linear map, as
+# We had taken the choice between dot products and distances for a detail. It moves the score of identical features far
+# up or down, with how features come together. And forgiving any linear map, as
 # CCA does, does not help: what compression takes is the space, not the basis.
 #
 # ## Exercises
@@ -606,8 +614,8 @@ for count in (100, 500, 2000, 8000):
 pd.DataFrame(rows, ["mean CCA", "squared", "units / (stimuli - 1)"]).T.round(3).rename_axis("stimuli")
 
 # %% [markdown]
-# The square falls as one over the stimuli, the mean only as its root, so it takes a hundred times the units. That is
-# why a held-out or corrected score is the one to report.
+# The square falls as one over the stimuli, the mean only as its root: by {eq}`eq-metrics-means` it takes some seventy
+# stimuli a unit. That is why a held-out or corrected score is the one to report.
 #
 # :::{solution-end}
 # :::

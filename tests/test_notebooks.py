@@ -96,3 +96,22 @@ def test_terms_are_linked_to_the_glossary_once(chapter):
     terms = re.findall(r"\{term\}`(?:[^`<]*<)?([^`>]+)>?`", text(chapter))
     assert len(terms) >= 3
     assert sorted(terms) == sorted(set(terms))
+
+
+def commands(chapter):
+    """Lines of the code blocks that name no language, where commands stand."""
+    opened = None
+    for line in text(chapter).splitlines():
+        if line.startswith("```"):
+            opened = line if opened is None else None
+        elif opened == "```":
+            yield line
+
+
+def test_commands_stand_on_lines_of_their_own_and_go_on_indented(chapter):
+    starts = ("make ", "python ", "  ")
+    assert [line for line in commands(chapter) if line.count("make ") > 1 or not line.startswith(starts)] == []
+
+
+def test_commands_are_found():
+    assert sum(1 for chapter in CHAPTERS for _ in commands(chapter)) > len(CHAPTERS)

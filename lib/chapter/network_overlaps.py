@@ -89,6 +89,27 @@ def _compared(a, b):
     return means | corrected | {"features_a": found.features[0], "features_b": found.features[1]}
 
 
+def expectations(table: pd.DataFrame) -> dict[str, bool]:
+    """Whether the rows of `network_overlaps` are what the profile cifar_pairs expects; sites from shallow to pooled."""
+    middle, deep, pooled = table.site.unique()
+
+    def within(pair, low, high, *sites, column="corrected"):
+        found = table[(table.pair == pair) & table.site.isin(sites or table.site)]
+        return all(low <= of_site[column].mean() <= high for _, of_site in found.groupby("site"))
+
+    halves = [name for name in ("halves_a", "halves_b") if name in {*table.pair}]
+    single = [abs(x - 1) < 0.1 for x in table[table.pair.isin(halves)].corrected]
+    counts = [within("trained", 8, 13, pooled, column=f"features_{x}") for x in "ab"]
+    return {
+        "halves": all(single) and all(within(name, 0.97, 1.03) for name in halves),
+        "shuffled": within("shuffled", -0.02, 0.02),
+        "untrained": within("untrained", 0.9, float("inf"), pooled),
+        "half_trained": within("half_trained", -1, 0.3, deep, pooled) and within("half_trained", -1, 0.7, middle),
+        "within_class": within("within_class", 0.6, 0.9, deep, pooled) and within("within_class", 0.85, 9, middle),
+        "features": all(counts),
+    }
+
+
 def draw_overlaps(ax: Axes, table: pd.DataFrame) -> None:
     """The rows of `network_overlaps`: the corrected score with its interval, and CKA as a point, a style for a site."""
     names, sites = [name for name in WORDS if name in {*table.pair}], list(table.site.unique())

@@ -8,7 +8,7 @@ from safetensors.torch import save_file
 
 from lib import store
 from lib.ceiling import overlap
-from lib.chapter.network_overlaps import draw_overlaps, network_overlaps
+from lib.chapter.network_overlaps import draw_overlaps, expectations, network_overlaps
 from lib.chapter.plotting import panels
 from lib.data.activations import activations
 from lib.data.images import open_images
@@ -102,3 +102,48 @@ def test_a_mark_for_each_row_and_site():
     points = [line for line in ax.lines if line.get_marker() == "|"]
     assert [list(line.get_xdata()) for line in points] == [[0.5, 0.5], [0.5, 0.5]]
     assert points[0].get_ydata()[0] > points[0].get_ydata()[1]  # in the order of the words, not of the rows
+
+
+EXPECTED = {  # at three sites; halves come in three ways
+    **dict.fromkeys(("halves_a", "halves_b"), (1.0, 1.0, 1.0)),
+    "shuffled": (0.0, 0.01, -0.01),
+    "untrained": (0.5, 0.5, 0.95),
+    "half_trained": (0.6, 0.2, 0.2),
+    "within_class": (0.9, 0.7, 0.8),
+    "trained": (0.9, 0.9, 0.9),
+}
+
+
+def as_expected(**changed):
+    rows = [
+        (pair, site, value + off, 10.0, 10.0)
+        for pair, values in (EXPECTED | changed).items()
+        for site, value in zip(("middle", "deep", "pooled"), values, strict=True)
+        for off in ((-0.05, 0.0, 0.05) if "halves" in pair else (0.0,))
+    ]
+    return pd.DataFrame(rows, columns=["pair", "site", "corrected", "features_a", "features_b"])
+
+
+def test_what_was_expected_holds():
+    assert all(expectations(as_expected()).values())
+
+
+@pytest.mark.parametrize(
+    ("name", "changed"),
+    [
+        ("halves", {"halves_b": (1.0, 1.04, 1.0)}),
+        ("halves", {"halves_a": (1.06, 1.0, 1.0)}),
+        ("shuffled", {"shuffled": (0.0, 0.03, 0.0)}),
+        ("untrained", {"untrained": (0.99, 0.99, 0.89)}),
+        ("half_trained", {"half_trained": (0.6, 0.31, 0.2)}),
+        ("half_trained", {"half_trained": (0.71, 0.2, 0.2)}),
+        ("within_class", {"within_class": (0.9, 0.91, 0.8)}),
+        ("within_class", {"within_class": (0.84, 0.7, 0.8)}),
+    ],
+)
+def test_each_expectation_can_fail(name, changed):
+    assert [one for one, holds in expectations(as_expected(**changed)).items() if not holds] == [name]
+
+
+def test_the_count_of_features_can_fail():
+    assert not expectations(as_expected().assign(features_b=14.0))["features"]

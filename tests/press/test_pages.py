@@ -204,6 +204,19 @@ def test_printed_page_is_whole(browser):
         assert all(solution.is_visible() for solution in visit.page.locator(".solution p").all())
 
 
+@pytest.mark.parametrize("paper", ["A4", "Letter"])
+def test_which_metric_when_is_one_printed_page(browser, paper):
+    with Visit(browser, "book/which_metric.html") as visit:
+        printed = visit.page.pdf(format=paper)
+    assert len(re.findall(rb"/Type\s*/Page\b", printed)) == 1
+
+
+@pytest.mark.parametrize("page", ["intro", "which_metric"])
+def test_every_number_quoted_from_a_chapter_is_on_the_page(page):
+    quoted = (ROOT / "book" / f"{page}.md").read_text(encoding="utf-8").count("{glue:text}`chapters/")
+    assert quoted == (HTML / "book" / f"{page}.html").read_text(encoding="utf-8").count('"pasted-text"') > 0
+
+
 def test_slides_show_one_at_a_time_and_move_by_key(browser):
     write_slides(["05_partial_overlap"])
     with Visit(browser, "book/chapters/05_partial_overlap.slides.html") as visit:
