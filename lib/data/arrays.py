@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lib.checks import as_tensor, check_finite, first_line
+from lib.checks import as_tensor, check_finite, first_line, unknown
 from lib.data.formats import READERS
 from lib.positions import EVERY, POSITIONS, at_position, fitting
 
@@ -130,6 +130,21 @@ def load_layers(path: str) -> dict[str, torch.Tensor]:
     layers = {name: load_activations(wanted[name]) for name in sorted(wanted, key=_natural)}
     _check_same({f"{path}, {name}": y for name, y in layers.items()})
     return layers
+
+
+def load_layer(path: str, layer: str) -> torch.Tensor:
+    """One layer of `load_layers`, `(stimuli, units)`, and of maps or tokens `layer:position`; nothing else is read.
+
+    Raises ValueError, in one line, for a layer that is not there and as `load_layers` does.
+    """
+    folder, _ = _folder_and_position(path)
+    if not folder.is_dir():
+        return load_activations(f"{path}:{layer}")
+    files = {file.stem: file for file in sorted(folder.iterdir()) if file.suffix.lower() in READERS}
+    name, _, position = (layer, "", "") if layer in files else layer.rpartition(":")
+    if name not in files:
+        raise unknown(f"layer of {path}", name or layer, sorted(files, key=_natural))
+    return load_activations(":".join([str(files[name]), *filter(None, [position])]))
 
 
 def _folder_and_position(path):

@@ -13,6 +13,7 @@ from tqdm import tqdm
 from lib import store
 from lib.checks import check_finite, first_line
 from lib.data.activations import Network, activations, check_sites
+from lib.data.arrays import load_layer
 from lib.data.images import Images, open_images
 from lib.data.vision import load_network
 from lib.store import dependencies, differing, key, locked, write_whole
@@ -137,12 +138,17 @@ def responses(
     return {site: torch.stack([torch.cat([part[site] for part in one]) for one in found]) for site in sites}
 
 
-def stored_responses(name: str, layers: list[str], images: str | Images, device: str, seed: int) -> list[np.memmap]:
+def stored_responses(name: str, layers: list[str], images: str | Images, device: str, seed: int) -> list[np.ndarray]:
     """Responses of the network called `name` to all `images` at `layers`, written `layer:position`; one file each.
 
-    `images` are opened, or a name as `open_images` takes it. The responses are kept in build/activations. Raises
-    ValueError as `lib.data.vision`, `lib.data.images` and `lib.data.extraction` do.
+    `images` are opened, or a name as `open_images` takes it. The responses are kept in build/activations. In place of a
+    network `arrays:PATH` names responses that were read elsewhere, layers as `lib.data.arrays.load_layer` takes them;
+    then `images` may be `rows:START:STOP`, which rows of the files are meant. Raises ValueError as `lib.data.vision`,
+    `lib.data.images` and `lib.data.extraction` do, and for files with another number of rows than there are images.
     """
+    kind, _, path = name.partition(":")
+    if kind == "arrays":
+        return [_rows(path, layer, images) for layer in layers]
     for layer in layers:
         if ":" not in layer:
             raise ValueError(f"layer {layer!r} lacks its position: write {layer}:cls, :centre, :pool or :flat")
@@ -156,12 +162,27 @@ def stored_responses(name: str, layers: list[str], images: str | Images, device:
     return list(extract(network, opened, sites, folder).values())
 
 
-def stacked(files: list[np.memmap], step: int = 1) -> torch.Tensor:
+def _rows(path, layer, images):
+    y, of = load_layer(path, layer), f"layer {layer} of {path}"
+    start, stop = 0, len(y)
+    if isinstance(images, str) and images.startswith("rows:"):
+        bounds = images.split(":")[1:]
+        if len(bounds) != 2 or not all(bound.isdecimal() for bound in bounds):
+            raise ValueError(f"images {images!r} name no rows: write rows:0:10000, the first and the one after the last")
+        start, stop = map(int, bounds)
+        if not start < stop <= len(y):
+            raise ValueError(f"images {images!r} go beyond {of}, which has {len(y)} rows: give fewer")
+    elif len(y) != (count := len(open_images(images) if isinstance(images, str) else images)):
+        raise ValueError(f"{of} has {len(y)} rows for {count} images: give the images it was read for, or rows:0:{len(y)}")
+    return y[start:stop].float().numpy()
+
+
+def stacked(files: list[np.ndarray], step: int = 1) -> torch.Tensor:
     """Every `step`-th stored response of each network, in memory; `(P, stimuli, units)`."""
     return torch.stack([torch.from_numpy(file[::step].copy()) for file in files])
 
 
-def stored_batches(files: list[np.memmap], centre: torch.Tensor, scale: torch.Tensor, size: int) -> Callable:
+def stored_batches(files: list[np.ndarray], centre: torch.Tensor, scale: torch.Tensor, size: int) -> Callable:
     """What draws `size` stored responses of each network, to the same images, less `centre` and over `scale`."""
 
     def draw(generator):

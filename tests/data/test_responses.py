@@ -62,3 +62,38 @@ def test_responses_to_opened_images_are_those_to_images_by_name_and_are_told_apa
     assert (stored(opened[0]) == stored(f"folder:{tmp_path / 'a'}")).all()
     assert not np.allclose(stored(opened[0]), stored(opened[1]))  # same names, other pictures
     assert opened[0].transform is None  # left as it was
+
+
+def saved(tmp_path, rows=6):
+    """A folder with two layers of a network, one of them maps, and the arrays in it."""
+    y, maps = (torch.randn(rows, *rest, generator=seeded(i)) for i, rest in enumerate([(3,), (2, 4, 4)]))
+    np.save(tmp_path / "block2.npy", y), np.save(tmp_path / "block10.centre.npy", maps)
+    return f"arrays:{tmp_path}", y, maps
+
+
+def test_files_of_activations_stand_for_a_network(tmp_path):
+    name, y, maps = saved(tmp_path)
+    for images in ("rows:0:6", "grid:6", open_images("grid:6")):
+        one, two = stored_responses(name, ["block2", "block10.centre:pool"], images, "cpu", 0)
+        close(torch.tensor(one), y), close(torch.tensor(two), maps.mean((2, 3)), 1e-6)
+    (part,) = stored_responses(name, ["block2"], "rows:2:5", "cpu", 0)
+    close(torch.tensor(part), y[2:5])
+    np.savez(tmp_path / "all.npz", first=y.numpy(), second=maps.numpy())
+    one, two = stored_responses(f"arrays:{tmp_path}/all.npz", ["first", "second:centre"], "rows:0:6", "cpu", 0)
+    close(torch.tensor(one), y), close(torch.tensor(two), maps[:, :, 2, 2])
+
+
+def test_files_of_activations_that_do_not_fit_are_refused(tmp_path):
+    name, *_ = saved(tmp_path)
+
+    def read(layer="block2", images="rows:0:6", named=name):
+        return stored_responses(named, [layer], images, "cpu", 0)
+
+    refuses("layer block2", "6 rows for 7 images: give the images it was read for", read, images="grid:7")
+    for images in ("rows:0", "rows:a:6", "rows:0:1:6", "rows:"):
+        refuses(f"images '{images}'", "write rows:0:10000", read, images=images)
+    for images in ("rows:0:7", "rows:4:4", "rows:6:7"):
+        refuses(f"images '{images}'", "6 rows: give fewer", read, images=images)
+    refuses("'block3' is unknown", "block2", read, layer="block3")
+    refuses("block10.centre.npy has shape", "say what to take", read, layer="block10.centre")
+    refuses("nowhere:block2 does not exist", "check the path", read, named="arrays:nowhere")
