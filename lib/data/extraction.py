@@ -168,12 +168,12 @@ def _rows(path, layer, images):
     if isinstance(images, str) and images.startswith("rows:"):
         bounds = images.split(":")[1:]
         if len(bounds) != 2 or not all(bound.isdecimal() for bound in bounds):
-            raise ValueError(f"images {images!r} name no rows: write rows:0:10000, the first and the one after the last")
+            raise ValueError(f"images {images!r} name no rows: write rows:0:10000, START and STOP")
         start, stop = map(int, bounds)
         if not start < stop <= len(y):
             raise ValueError(f"images {images!r} go beyond {of}, which has {len(y)} rows: give fewer")
     elif len(y) != (count := len(open_images(images) if isinstance(images, str) else images)):
-        raise ValueError(f"{of} has {len(y)} rows for {count} images: give the images it was read for, or rows:0:{len(y)}")
+        raise ValueError(f"{of} has {len(y)} rows for {count} images: give those it was read for, or rows:0:{len(y)}")
     return y[start:stop].float().numpy()
 
 

@@ -89,7 +89,7 @@ def test_files_of_activations_that_do_not_fit_are_refused(tmp_path):
     def read(layer="block2", images="rows:0:6", named=name):
         return stored_responses(named, [layer], images, "cpu", 0)
 
-    refuses("layer block2", "6 rows for 7 images: give the images it was read for", read, images="grid:7")
+    refuses("layer block2", "6 rows for 7 images: give those it was read for", read, images="grid:7")
     for images in ("rows:0", "rows:a:6", "rows:0:1:6", "rows:"):
         refuses(f"images '{images}'", "write rows:0:10000", read, images=images)
     for images in ("rows:0:7", "rows:4:4", "rows:6:7"):
