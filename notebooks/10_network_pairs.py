@@ -62,8 +62,8 @@
 # (written digits, pieces of clothing) were tried first, and there fully trained SAEs lowered soft-matching. The grid
 # below was then built to have what those lacked, more sparse features than units. That it works shows that
 # superposition in a trained network *can* hide alignment and that SAEs *can* bring it back, not how often networks are
-# in this state. The control stays on the page for that reason, and {ref}`a section <pairs-dose>` draws worlds at
-# random.
+# in this state. The control stays on the page for that reason, and {ref}`ch-natural` draws worlds at random and takes
+# networks that others trained.
 
 # %% [markdown]
 # ## The idea
@@ -167,7 +167,6 @@
 # %%
 import warnings
 from functools import partial
-from pathlib import Path
 
 import pandas as pd
 import torch
@@ -176,7 +175,6 @@ from torch.nn.functional import layer_norm
 
 from lib.baselines import MOST, ica, pca, quadratic, quadratic_count, random_relu, ridge_at_best
 from lib.ceiling import overlap
-from lib.chapter.dose import LITTLE, MATTERS, by_regime, dose_cells, draw_dose, judged
 from lib.chapter.pairing_plots import NAMES, draw_found, draw_scores
 from lib.chapter.plotting import k_styles, panels
 from lib.chapter.run import Run
@@ -236,7 +234,6 @@ authors_steps: int = 12000  # their training steps
 authors_batch: int = 64  # scenes in a batch of theirs
 variant_sites: list[str] = ["mlp_deep"]  # where recipes between ours and theirs are tried
 variant_pairs: int = 0  # of the pairs, how many get those
-dose: str = "book/results/dose.jsonl"  # what benchmarks/dose.py measured
 networks: list[str] = []  # networks of your own in pairs, as lib.data.vision names them, none to skip that part
 layers: list[str] = []  # two for each pair, intermediate and deep, as layer:position
 train_images: str = ""  # images for their SAEs, as lib.data.images names them
@@ -1118,150 +1115,6 @@ run.table({site: HEADS[site] for site in ("mlp_deep", "control")}, rows, "site")
 # deflates matching, but only a mixing that no linear map undoes deflates regression.
 
 # %% [markdown]
-# (pairs-dose)=
-# ## Worlds drawn at random
-#
-# The grid was chosen after other worlds had failed. So let nobody choose. `benchmarks/dose.py` draws worlds at random
-# from a full product: scenes of 1, 4, 9 or 16 places; each place filled with probability one tenth to one half;
-# labels of one class in two places correlated at nothing to eight tenths; pictures of written digits, or photographs
-# of CIFAR-10 in 8 x 8 pixels; deep layers of 16 to 256 units. In each world two MLPs are trained, and the report of
-# {ref}`ch-own` analyses their deep layers on scenes of unseen pictures. Its SAEs get what the world has: slightly
-# more latents than labels, as many active as labels on average. No setting was tuned on a score, and each world that
-# was run is here. As everywhere in this chapter these are small networks that stand in, in simulated scenes.
-#
-# ### What we expect, before any world is run
-#
-# The dose is the number of features for each unit. Two ways to count features suggest themselves: *labels*, ten for
-# each place, and *effective* features, the participation ratio ({prf:ref}`def-pairs-participation`) of the labels'
-# covariance, fewer where labels are correlated. Theory says before any training which of five kinds a world is:
-#
-# | kind | what it is | we expect of matching, S-S less N-N |
-# |---|---|---|
-# | single | one place: ten classes that exclude each other | a loss in most |
-# | room | several places, no more labels than units | a gain in most: mixing is enough |
-# | superposed | more labels than units, and units to recover sparse codes from | a gain in nearly all |
-# | crowded | more labels, and too few units for that | nothing gained in most |
-# | between | neither clearly | no word |
-#
-# How many units recovery takes is the phase transition of {prf:ref}`thm-superposition-transition`; an SAE, which
-# encodes in one pass, needs more, so *superposed* asks for twice as many and *crowded* is below one and a half times.
-# For ridge, S-N less N-N, we expect a gain only where effective features outnumber units, since otherwise a linear
-# map reads them all; and no gain over plain nonlinear features where products of units fit, as above. The rest stands
-# in the table below, in the order in which it was written at the head of the script. What we knew then: the grid's
-# own results, that its intermediate layer gains in matching with about as many units as labels, and that the control
-# loses.
-
-# %%
-worlds = dose_cells(Path(dose))
-verdicts = judged(worlds)
-run.record(worlds=len(worlds), matters=MATTERS, little=LITTLE)
-for name, word in {"held": "held", "failed": "failed", "open": "too few cells"}.items():
-    run.record(**{f"expected_{name}": int((verdicts.verdict == word).sum())})
-
-# %%
-MEASURED = ["effective_ratio", "soft_nn", "match_gain", "match_over_random", "match_over_axes"]
-MEASURED += ["ridge_nn", "ridge_gain", "ridge_over_random", "ridge_over_plain", "labels_n", "labels_s"]
-MEASURED += ["soft_aa", "explained"]
-design = ["cell", "pictures", "objects", "units", "density", "correlation", "regime", "answer"]
-run.tabulate("worlds", **{name: list(worlds[name]) for name in design + MEASURED})
-
-# %% tags=["hide-input", "remove-output"]
-axes = panels(3)
-doses = ("ratio", "effective_ratio", "effective_ratio")
-gained = {"match_gain": "soft S-S less N-N", "ridge_gain": "ridge S-N less N-N",
-          "ridge_over_plain": "ridge S-N less plain features"}  # fmt: skip
-for ax, by, (column, label) in zip(axes, doses, gained.items(), strict=True):
-    draw_dose(ax, worlds, by, column)
-    ax.set(xlabel="labels a unit" if by == "ratio" else "effective features a unit", ylabel=label)
-axes[0].legend(loc="best")
-run.figure(
-    axes,
-    "fig-pairs-dose",
-    alt="Three panels, one mark for each world drawn at random, by kind of world, hollow where scenes are made of "
-    "photographs. First, gain in soft-matching against labels for each unit; second, gain in ridge regression against "
-    "effective features for each unit; third, ridge from latents less ridge from plain features.",
-    title="Small networks that stand in, simulated scenes: gains over worlds drawn at random",
-)
-
-# %% [markdown]
-# :::{glue:figure} fig-pairs-dose
-# :name: fig-pairs-dose
-#
-# Whether SAEs raise alignment is not settled by how many features there are for each unit. Soft-matching (a) gains
-# more than {glue:text}`matters:.2f` in a share of {glue:text}`gaining:.3f` of {glue:text}`worlds` worlds, ridge (b)
-# more than {glue:text}`little:.2f` in {glue:text}`gaining_ridge:.3f`; over plain features (c) latents gain in
-# {glue:text}`over_plain:.3f`. Small networks that stand in, simulated scenes; hollow: photographs. Dotted: one
-# feature a unit.
-# :::
-
-# %% tags=["hide-input"]
-HEADS_OF = dict(zip(MEASURED, ("effective features a unit", "soft N-N", "S-S less N-N", "less R-S", "less axes",
-                               "ridge N-N", "S-N less N-N", "less R-N", "less plain", "label in units",
-                               "label in latents", "two SAEs of a", "explained"), strict=True))  # fmt: skip
-by_regime(worlds, MEASURED).rename(columns=HEADS_OF).T.round(3)
-
-# %% [markdown]
-# Means over the worlds of each kind. *Less R-S* is S-S less the random SAE's, *less axes* S-S less the better of
-# principal and independent axes; *less R-N* and *less plain* are S-N less a random SAE and less the better of dense
-# random and quadratic features. *Label in units*: the held-out correlation of a label with its best unit. *Two SAEs
-# of a* is the soft-matching of two SAEs of one network.
-#
-# What we had written down, and what became of it; a share, a rank correlation or a difference is *at least* so much:
-
-# %% tags=["hide-input"]
-verdicts.set_index("expectation").round(3)
-
-# %% [markdown]
-# Of the expectations {glue:text}`expected_held` held and {glue:text}`expected_failed` failed; for
-# {glue:text}`expected_open` there are fewer than five worlds yet. The sample is small, and of the very kind that the
-# grid belongs to, superposed worlds of digits, it has {glue:text}`count_grid`. The file grows when the script is run
-# again, and the table with it.
-#
-# ### What decides, seen afterwards
-#
-# We had expected a dose-response curve in features for each unit, with matching gaining wherever sparse features are
-# mixed. Matching does not follow it. The rest of this section was looked for after the scores were seen, so it is a
-# suggestion and no test.
-
-
-# %%
-def gaining(part):
-    """How many worlds a group has, and in which share matching gains."""
-    return {"count": len(part), "gaining": float(part.soft_gains.mean()), "median": float(part.match_gain.median())}
-
-
-# %%
-several, weak = worlds[~worlds.single & ~worlds.crowded], 0.2
-groups = {"free": several[several.digits & (several.correlation <= weak)]}
-groups |= {"bound": several[several.digits & (several.correlation > weak)], "photos": several[several.images]}
-for name, part in groups.items():
-    run.record(**{f"{key}_{name}": value for key, value in gaining(part).items()})
-run.record(gaining=worlds.soft_gains.mean(), gaining_ridge=worlds.ridge_gains.mean())
-run.record(over_plain=(worlds.ridge_over_plain > 0).mean(), count_grid=(worlds.superposed & worlds.digits).sum())
-run.record(
-    twins_gaining=worlds[worlds.soft_gains].soft_aa.mean(), twins_others=worlds[~worlds.soft_gains].soft_aa.mean()
-)
-
-# %% [markdown]
-# **The grid was a favourable choice.** Take the worlds with several places that are not crowded. Of digits whose
-# labels are correlated by one fifth at most, nearly independent as the grid's are, a share of
-# {glue:text}`gaining_free:.3f` gains in matching ({glue:text}`count_free` worlds, median change
-# {glue:text}`median_free:.3f`). With stronger correlation it is {glue:text}`gaining_bound:.3f`
-# ({glue:text}`count_bound`, {glue:text}`median_bound:.3f`), with photographs {glue:text}`gaining_photos:.3f`
-# ({glue:text}`count_photos`, {glue:text}`median_photos:.3f`). So a gain as on the grid is to be had in worlds that
-# nobody chose, and most worlds here do not have it.
-#
-# **Where matching does not gain, SAEs of one network agree less.** Two SAEs of network a match at
-# {glue:text}`twins_gaining:.3f` on average where matching gains, and at {glue:text}`twins_others:.3f` elsewhere.
-# There a loss says first of all that these SAEs found no dictionary to settle on. Correlated labels fill a scene
-# wholly or not at all, which no single number of active latents suits; photographs in so few pixels are read badly,
-# and what the layer holds of them is no sparse label. Neither reason was tested here, nor whether longer training or
-# other sizes would change a sign, as they do above.
-#
-# **In regression nothing hangs on SAEs.** Latents gain over units in a share of {glue:text}`gaining_ridge:.3f` of the
-# worlds, and over plain features that know nothing of features in {glue:text}`over_plain:.3f`.
-
-# %% [markdown]
 # (pairs-authors)=
 # ## The authors' recipe on these networks
 #
@@ -1661,8 +1514,6 @@ run.quote("paper", "a13_middle_min", "a13_deep_min", "a14_deep_min", "a14_min", 
 #   {glue:text}`labels_s_mlp_deep:.3f`, with their best neuron at {glue:text}`labels_n_mlp_deep:.3f`.
 # - **It need not.** Where one object in ten classes is recognised the layer collapses, and soft-matching goes from
 #   {glue:text}`soft_nn_control:.3f` between neurons to {glue:text}`soft_ss_control:.3f` between latents.
-# - **It is not the rule.** In {glue:text}`worlds` worlds that nobody chose, SAEs raise soft-matching in a share of
-#   {glue:text}`gaining:.3f`, most often where digits have nearly independent labels.
 # - **A gain in regression is cheap.** What latents gain at deep layers, products of units gain as well, and more;
 #   random features come close or pass them if there are several times as many. It shows that a nonlinear readout helps.
 #   Matching is the harder test, and there latents are ahead of neurons, PCA and ICA at the deep layers.
@@ -1695,8 +1546,7 @@ run.quote("paper", "a13_middle_min", "a13_deep_min", "a14_deep_min", "a14_min", 
 # We took a random SAE for the control of a ridge gain. It is a weak one: products of units, which know nothing of
 # features and drop nothing, do better than trained latents. We expected better reconstruction to go with
 # better matching. The control is reconstructed best, and its latents match worse than its neurons. And we expected the
-# sign of a gain to be a fact about two networks. It is one about two networks and the training of their SAEs. Last, we
-# expected the number of features for each unit to decide where SAEs help. In worlds drawn at random it does not.
+# sign of a gain to be a fact about two networks. It is one about two networks and the training of their SAEs.
 #
 # ## Exercises
 #

@@ -63,7 +63,7 @@ def test_every_figure_has_alt_text_a_caption_and_says_if_it_is_simulated(chapter
     for name in names:
         caption = re.search(rf":::+\{{glue:figure\}} {name}\n:name: {name}\n\n(\S.*?):::", words, flags=re.S)
         assert caption and len(caption[1].split()) >= 8, f"{name} lacks a caption"
-    if chapter != "17_claims":
+    if chapter != "18_claims":
         assert code.count("imulated") + code.count("{data_kind}") >= len(names)  # a chapter on any data says it by name
 
 
@@ -89,7 +89,7 @@ def test_chapter_has_exercises_with_solutions(chapter):
 
 
 def test_chapter_names_its_rerun_command(chapter):
-    assert f"make chapter NAME={chapter}" in text(chapter) or chapter == "17_claims"
+    assert f"make chapter NAME={chapter}" in text(chapter) or chapter == "18_claims"
 
 
 def test_terms_are_linked_to_the_glossary_once(chapter):

@@ -1,9 +1,15 @@
 """What was expected of networks that others trained, and what became of it, from rows of `lib.chapter.ways`."""
 
 import pandas as pd
+from matplotlib.axes import Axes
 
 from lib.chapter.dose import Expected, rank, share
+from lib.chapter.plotting import INK, k_styles
+from lib.chapter.results import recorded_results
 from lib.chapter.ways import WAYS
+
+CHAPTER = "17_natural"
+PROFILES = ("cifar_pairs", "imagenet_pairs", "vit_pairs")  # what was recorded of networks on natural images
 
 SMALL = 0.02  # a change that we would build on
 
@@ -38,27 +44,70 @@ EXPECTED = [
 ]
 
 
-def facts(rows: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
-    """A row for each site, with what EXPECTED asks of it as booleans, from `site_rows` and `by_images` of all sites."""
-    by_way = {way: rows[rows.way == way].set_index(["pair", "layer"]) for way in WAYS}
-    found = by_way["ours"].copy()
-    middle = found[~found.deep].groupby("pair").match_mean.first()
-    found["few_classes"] = found.classes < found.units
-    found["match_gains"], found["match_loses"] = found.match_mean > SMALL, found.match_mean < 0
-    found["above_middle"] = found.match_mean > found.index.get_level_values("pair").map(middle)
-    found["ridge_gains"], found["plain_as_good"] = found.ridge_mean > SMALL, found.ridge_dn >= found.ridge_sn
-    found["above_random"] = found.soft_ss - found.soft_rs > SMALL
-    found["cka_loses"], found["seeds_differ"] = found.cka_ss < found.cka_nn, (found.soft_aa + found.soft_bb) / 2 < 0.5
-    found["half_of_ceiling"], found["yes"] = found.seed_share > 0.5, found.verdict.str.startswith("Yes")
-    normalised, sizes, authors = (by_way[way].reindex(found.index) for way in ("normalised", "sizes", "authors"))
-    found["input_alike"] = (normalised.input_nn - found.soft_nn).abs() < 0.05
-    found["same_sign"] = (authors.match_mean > 0) == (found.match_mean > 0)
-    moves = [(b.soft_ss - a.soft_ss).abs() for a, b in ((found, normalised), (normalised, sizes))]
-    found["sizes_matter"], found["training_loses"] = moves[1] > moves[0], authors.soft_ss < sizes.soft_ss
-    if len(images):
-        found["rises"] = images.sort_values("images").groupby(["pair", "layer"]).soft_ss.agg(_rise) > SMALL
-    return found.reset_index()
+def known_tables(own: dict[str, list[dict]]) -> dict[str, pd.DataFrame]:
+    """The tables `sites`, `ways` and `images` of all PROFILES recorded with the book; a run's `own` where none is."""
+    recorded = [kept[CHAPTER]["tables"] for profile in PROFILES if CHAPTER in (kept := recorded_results(profile))]
+    each = {name: [pd.DataFrame(one[name]) for one in recorded or [own]] for name in ("sites", "ways", "images")}
+    return {name: pd.concat(tables, ignore_index=True) for name, tables in each.items()}
+
+
+def facts(sites: pd.DataFrame, ways: pd.DataFrame, images: pd.DataFrame) -> pd.DataFrame:
+    """A row for each site, with what EXPECTED asks of it as booleans.
+
+    `sites` has a row of the report's findings for each site, `ways` one of scores for each site and way, `images` one
+    for each site and number of images.
+    """
+    at = ["pair", "layer"]
+    found = sites.set_index(at)
+    deep, middle = found.deep == 1, found[found.deep == 0].groupby("pair").match_mean.first()
+    found = found.assign(
+        deep=deep,
+        few_classes=found.classes < found.units,
+        match_gains=found.match_mean > SMALL,
+        match_loses=found.match_mean < 0,
+        above_middle=found.match_mean > found.index.get_level_values("pair").map(middle),
+        ridge_gains=found.ridge_mean > SMALL,
+        plain_as_good=found.ridge_dn >= found.ridge_sn,
+        above_random=found.soft_ss - found.soft_rs > SMALL,
+        cka_loses=found.cka_ss < found.cka_nn,
+        seeds_differ=(found.soft_aa + found.soft_bb) / 2 < 0.5,
+        half_of_ceiling=found.seed_share > 0.5,
+        yes=found.verdict.str.startswith("Yes"),
+        rises=images.sort_values("images").groupby(at).soft_ss.agg(_rise) > SMALL,
+    )
+    by_way = {way: ways[ways.way == way].set_index(at).reindex(found.index) for way in WAYS}
+    ours, normalised, sizes, authors = by_way.values()
+    return found.assign(
+        input_alike=(normalised.input_nn - found.soft_nn).abs() < 0.05,
+        same_sign=(authors.match_mean > 0) == (found.match_mean > 0),
+        sizes_matter=(sizes.soft_ss - normalised.soft_ss).abs() > (normalised.soft_ss - ours.soft_ss).abs(),
+        training_loses=authors.soft_ss < sizes.soft_ss,
+    ).reset_index()
 
 
 def _rise(scores):
     return scores.iloc[-1] - scores.iloc[0]
+
+
+def draw_sites(ax: Axes, ways: pd.DataFrame, way: str) -> None:
+    """S-S over N-N by one way, a style for each pair, hollow at intermediate layers, bars over SAE seeds."""
+    part = ways[ways.way == way]
+    for (pair, of), style in zip(part.groupby("pair", sort=False), k_styles(part.pair.unique()), strict=True):
+        bars = [of.match_mean - of.match_min, of.match_max - of.match_mean]
+        ax.errorbar(of.soft_nn, of.soft_ss, yerr=bars, ls="", elinewidth=1, color=style["color"])
+        for deep, looks in ((1, style | {"label": pair}), (0, style | {"mfc": "white"})):
+            at = of[of.deep == deep]
+            ax.plot(at.soft_nn, at.soft_ss, **looks | {"ls": ""})
+    ax.plot([0, 1], [0, 1], color=INK, lw=0.8)
+    ax.set(xlabel="soft-matching of units, N-N", ylabel="of latents, S-S", title=WAYS[way])
+
+
+def draw_images(ax: Axes, images: pd.DataFrame, column: str) -> None:
+    """A score over the number of images that SAEs were trained on, thin for each site, thick for the mean of a pair."""
+    pairs = images.pair.unique()
+    for (_, of), style in zip(images.groupby("pair", sort=False), k_styles(pairs), strict=True):
+        for _, site in of.groupby("layer", sort=False):
+            ax.plot(site.images, site[column], color=style["color"], lw=0.6, alpha=0.6)
+        mean = of.groupby("images")[column].mean()
+        ax.plot(mean.index, mean, label=of.pair.iloc[0], **style)
+    ax.set_xscale("log")
