@@ -39,21 +39,20 @@
 # %% [markdown]
 # ## What the paper claims
 #
-# {cite:t}`longon2025` train SAEs on two ResNet50 and two ViT-B/16, each pair from two seeds on ImageNet. For the ResNets
-# {term}`soft-matching` falls at an intermediate layer and rises at a deep one (A12); for the ViTs it rises at both, more
-# at the deep one (A13); {term}`ridge regression` from latents predicts units better than units do (A14). Neither those
-# checkpoints nor ImageNet are at hand. Other trained networks are, and claims about superposition should hold for them.
+# {cite:t}`longon2025` train SAEs on two ResNet50 and two ViT-B/16, each pair from two seeds on ImageNet. For the
+# ResNets {term}`soft-matching` falls at an intermediate layer and rises at a deep one (A12); for the ViTs it rises at
+# both, more at the deep one (A13); {term}`ridge regression` from latents predicts units better than units do (A14).
+# Neither those checkpoints nor ImageNet are at hand. Other trained networks are, and claims about superposition should
+# hold for them.
 
 # %%
 from pathlib import Path
 
-import pandas as pd
-
 from lib.chapter.dose import LITTLE, MATTERS, by_regime, dose_cells, draw_dose, judged
-from lib.chapter.natural import EXPECTED, SMALL, draw_images, draw_sites, facts, known_tables
+from lib.chapter.natural import EXPECTED, SMALL, draw_sites, facts, known_tables, read_pair
 from lib.chapter.plotting import panels
 from lib.chapter.run import Run
-from lib.chapter.ways import WAYS, Training, by_images, kept, read_pair, site_rows, sites
+from lib.chapter.ways import WAYS, Training, by_images, kept, site_rows, sites
 from lib.report import Settings
 
 # %% [markdown]
@@ -85,13 +84,13 @@ run = Run("17_natural", globals())
 # (natural-worlds)=
 # ## Worlds drawn at random
 #
-# The grid of {ref}`ch-pairs` was chosen after other worlds had failed. So let nobody choose. `benchmarks/dose.py` draws worlds at random
-# from a full product: scenes of 1, 4, 9 or 16 places; each place filled with probability one tenth to one half;
-# labels of one class in two places correlated at nothing to eight tenths; pictures of written digits, or photographs
-# of CIFAR-10 in 8 x 8 pixels; deep layers of 16 to 256 units. In each world two MLPs are trained, and the report of
-# {ref}`ch-own` analyses their deep layers on scenes of unseen pictures. Its SAEs get what the world has: slightly
-# more latents than labels, as many active as labels on average. No setting was tuned on a score, and each world that
-# was run is here. These are small networks that stand in, in simulated scenes.
+# The grid of {ref}`ch-pairs` was chosen after other worlds had failed. So let nobody choose. `benchmarks/dose.py` draws
+# worlds at random from a full product: scenes of 1, 4, 9 or 16 places; each place filled with probability one tenth to
+# one half; labels of one class in two places correlated at nothing to eight tenths; pictures of written digits, or
+# photographs of CIFAR-10 in 8 x 8 pixels; deep layers of 16 to 256 units. In each world two MLPs are trained, and the
+# report of {ref}`ch-own` analyses their deep layers on scenes of unseen pictures. Its SAEs get what the world has:
+# slightly more latents than labels, as many active as labels on average. No setting was tuned on a score, and each
+# world that was run is here. These are small networks that stand in, in simulated scenes.
 #
 # ### What we expect, before any world is run
 #

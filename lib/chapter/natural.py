@@ -1,12 +1,16 @@
 """What was expected of networks that others trained, and what became of it, from rows of `lib.chapter.ways`."""
 
+from collections.abc import Sequence
+
 import pandas as pd
+import torch
 from matplotlib.axes import Axes
 
 from lib.chapter.dose import Expected, rank, share
 from lib.chapter.plotting import INK, k_styles
 from lib.chapter.results import recorded_results
-from lib.chapter.ways import WAYS
+from lib.chapter.ways import WAYS, Site
+from lib.data.extraction import stored_responses
 
 CHAPTER = "17_natural"
 PROFILES = ("cifar_pairs", "imagenet_pairs", "vit_pairs")  # what was recorded of networks on natural images
@@ -42,6 +46,18 @@ EXPECTED = [
     Expected("S-S: the authors' training gives less than ours", "", share("training_loses"), 0.75),
     Expected("S-S rises with the SAEs' images", "", share("rises"), 0.8),
 ]
+
+
+def read_pair(networks: Sequence[str], at: list[Site], images: str, device: str, seed: int) -> list[list[torch.Tensor]]:
+    """For each site what both networks of a pair give, `(stimuli, units)`.
+
+    Networks, layers and images are as `lib.data.extraction.stored_responses` takes them; a layer that the two call
+    differently is written `one=other`.
+    """
+    layers = [[site.layer.split("=")[-i:][0] for site in at] for i in (0, 1)]
+    named = zip(networks, layers, strict=True)
+    files = [stored_responses(name, own, images, device, seed + i) for i, (name, own) in enumerate(named)]
+    return [[torch.from_numpy(one[:].copy()) for one in both] for both in zip(*files, strict=True)]
 
 
 def known_tables(own: dict[str, list[dict]]) -> dict[str, pd.DataFrame]:

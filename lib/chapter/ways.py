@@ -9,7 +9,7 @@ A *way* is a recipe with what its SAEs see:
 """
 
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from math import ceil
 from typing import Any, NamedTuple
 
@@ -20,7 +20,6 @@ from lib import store
 from lib.baselines import random_relu
 from lib.correlation import centre_and_scale
 from lib.crossval import silent_units
-from lib.data.extraction import stored_responses
 from lib.features import seeded
 from lib.joint_sae import padded
 from lib.pairings import Held, score
@@ -78,13 +77,6 @@ def sites(names: list[str], layers: list[str], kinds: list[str], classes: list[i
         [Site(name, layer, i > 0, kind, count) for i, layer in enumerate(row.split())]
         for name, row, kind, count in zip(names, layers, kinds, classes, strict=True)
     ]
-
-
-def read_pair(networks: Sequence[str], found: list[Site], images: str, device: str, seed: int) -> list[list]:
-    """For each site what both networks of a pair give, `(stimuli, units)`."""
-    layers = [site.layer for site in found]
-    files = [stored_responses(name, layers, images, device, seed + i) for i, name in enumerate(networks)]
-    return [[torch.from_numpy(one[:].copy()) for one in both] for both in zip(*files, strict=True)]
 
 
 def kept(make: Callable[..., Iterator[dict]], *given: Any) -> list[dict]:
