@@ -118,6 +118,18 @@ def draw_sites(ax: Axes, ways: pd.DataFrame, way: str) -> None:
     ax.set(xlabel="soft-matching of units, N-N", ylabel="of latents, S-S", title=WAYS[way])
 
 
+def draw_ways(ax: Axes, ways: pd.DataFrame, column: str) -> None:
+    """A score at each site by each way, thin for a site, thick for the mean of a pair."""
+    for (pair, of), style in zip(ways.groupby("pair", sort=False), k_styles(ways.pair.unique()), strict=True):
+        for _, site in of.groupby("layer", sort=False):
+            ax.plot(
+                range(len(WAYS)), site.set_index("way")[column][list(WAYS)], color=style["color"], lw=0.6, alpha=0.6
+            )
+        ax.plot(range(len(WAYS)), of.groupby("way")[column].mean()[list(WAYS)], label=pair, **style)
+    ax.axhline(0, color=INK, lw=0.8)
+    ax.set_xticks(range(len(WAYS)), ["ours", "layer-\nnormalised", "and their\nsizes", "theirs"])
+
+
 def draw_images(ax: Axes, images: pd.DataFrame, column: str) -> None:
     """A score over the number of images that SAEs were trained on, thin for each site, thick for the mean of a pair."""
     pairs = images.pair.unique()
