@@ -17,10 +17,11 @@ from torchvision import models
 
 from lib import store
 from lib.checks import first_line
+from lib.data.arrays import load_layers
 from lib.data.images import SUFFIXES, open_images
 from lib.data.nsd import SESSIONS, TRIALS, nsd_files, read_ncsnr, roi_mask, stimuli, trial_images
 from lib.data.v4 import read_v4, sessions
-from lib.data.vision import HUB_FILE
+from lib.data.vision import HUB_FILE, load_network
 
 NSD_SUBJECTS = (1, 2, 5, 7)
 CLASSES = 1000  # of ImageNet
@@ -99,6 +100,29 @@ def _imagenet_part(folder):
     return f"{folder.name}, {len(classes)} classes"
 
 
+def check_cifar(folder: Path) -> str:
+    """Every state dict of a ResNet is loaded into its network; the ends of every zip are opened."""
+    weights, archives = sorted(_there(folder).glob("*.safetensors")), sorted(folder.glob("*.zip"))
+    if not weights or not archives:
+        raise Missing(f"{folder} holds {len(weights)} state dicts and {len(archives)} zips of images")
+    for path in weights:
+        load_network(f"file:{path}@cifar:{path.stem.split('_')[1]}", "cpu")
+    sets = ", ".join(f"{path.name} of {_ends(open_images(f'zip:{path}'))}" for path in archives)
+    return f"{len(weights)} networks; {sets} images"
+
+
+def check_activations(folder: Path) -> str:
+    """The files of each network are opened, which must have as many rows."""
+    networks = {path.name: load_layers(str(path)) for path in sorted(_there(folder).iterdir()) if path.is_dir()}
+    if not networks:
+        raise Missing(f"{folder} holds no folder of a network's activations")
+    counts = {name: len(next(iter(layers.values()))) for name, layers in networks.items()}
+    if len({*counts.values()}) > 1:
+        raise ValueError(f"{folder} holds networks of {sorted({*counts.values()})} images: read them for the same ones")
+    each = ", ".join(f"{name} {len(layers)} layers" for name, layers in networks.items())
+    return f"{each}; {counts[next(iter(counts))]} images"
+
+
 def check_torchvision(folder: Path) -> str:
     """The default weights of the networks of chapter 11, by the hash in their names."""
     for arch in TORCHVISION:
@@ -152,6 +176,8 @@ def checks(root: Path) -> dict[str, tuple[Callable, Path]]:
     return {
         "v4": (check_v4, root / "v4"),
         "photos": (check_photos, root / "photos"),
+        "cifar_pairs": (check_cifar, root / "cifar_pairs"),
+        **{name: (check_activations, root / name) for name in ("mobilenets", "imagenet_pairs", "imagenet_layers")},
         "nsd": (check_nsd, root / "nsd"),
         "imagenet": (check_imagenet, root / "imagenet"),
         "torchvision": (check_torchvision, Path(torch.hub.get_dir(), "checkpoints")),
@@ -175,6 +201,6 @@ def print_report(root: Path | None = None) -> int:
     """Print a line for each set; the exit status is 1 if something is damaged."""
     states = []
     for name, state, found in report(root or store.ROOT / "data"):
-        print(f"{name:12} {state:8} {found}", flush=True)
+        print(f"{name:15} {state:8} {found}", flush=True)
         states.append(state)
     return int("damaged" in states)

@@ -4,6 +4,7 @@ import hashlib
 from types import SimpleNamespace
 
 import h5py
+import numpy as np
 import pytest
 import torch
 from PIL import Image
@@ -16,6 +17,7 @@ from book.press.__main__ import main
 from book.press.check_data import TIMM, report
 from lib.data.nsd import SESSIONS, nsd_files
 from lib.data.nsd_simulation import simulate_nsd
+from lib.data.vision import load_network
 
 
 @pytest.fixture
@@ -35,7 +37,8 @@ def test_nothing_is_no_error_and_every_set_has_its_line(root, capsys, monkeypatc
     monkeypatch.setattr(check_data, "LITE", ("no_such_package",))
     assert main(["check-data", "--root", str(root)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    assert [line.split()[0] for line in lines] == ["v4", "photos", "nsd", "imagenet", "torchvision", "timm", "lite"]
+    names = ["v4", "photos", "cifar_pairs", "mobilenets", "imagenet_pairs", "imagenet_layers", "nsd", "imagenet"]
+    assert [line.split()[0] for line in lines] == [*names, "torchvision", "timm", "lite"]
     assert all(line.split()[1] == "missing" for line in lines)
     assert lines[0].endswith(f"no folder {root / 'v4'}") and lines[-1].endswith("pip install no-such-package")
 
@@ -172,3 +175,30 @@ def test_timm_weights_are_looked_for_in_the_hub_cache(root, tmp_path):
     assert state(root, "timm") == ("ok", "dino, clip")
     (folder / "snapshots" / "abc" / "model.safetensors").write_bytes(b"x")
     assert state(root, "timm")[0] == "damaged"
+
+
+def test_files_of_activations_are_opened_and_must_be_of_the_same_images(root):
+    for network in ("a", "b"):
+        (root / "mobilenets" / network).mkdir(parents=True)
+        np.save(root / "mobilenets" / network / "one.npy", np.ones((4, 2), np.float32))
+    assert state(root, "mobilenets") == ("ok", "a 1 layers, b 1 layers; 4 images")
+    np.save(root / "mobilenets" / "b" / "one.npy", np.ones((5, 2), np.float32))
+    assert state(root, "mobilenets")[0] == "damaged" and "networks of [4, 5] images" in state(root, "mobilenets")[1]
+    (root / "mobilenets" / "b" / "one.npy").write_bytes(b"no array")
+    assert state(root, "mobilenets")[0] == "damaged" and "one.npy cannot be read" in state(root, "mobilenets")[1]
+    (root / "imagenet_layers").mkdir()
+    assert state(root, "imagenet_layers")[0] == "missing"
+
+
+def test_networks_for_cifar_are_loaded_and_their_images_opened(root):
+    folder = root / "cifar_pairs"
+    folder.mkdir()
+    assert state(root, "cifar_pairs") == ("missing", f"{folder} holds 0 state dicts and 0 zips of images")
+    network = load_network("cifar:resnet20:random", "cpu").module
+    save_file(network.state_dict(), folder / "cifar10_resnet20_run1.safetensors")
+    pictures(folder / "images.zip", range(3))
+    assert state(root, "cifar_pairs") == ("ok", "1 networks; images.zip of 3 images")
+    save_file({"x": torch.ones(1)}, folder / "cifar10_resnet20_run2.safetensors")
+    assert (
+        state(root, "cifar_pairs")[0] == "damaged" and "run2.safetensors does not fit" in state(root, "cifar_pairs")[1]
+    )
