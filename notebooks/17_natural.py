@@ -321,17 +321,42 @@ run.figure(
 # networks. A share near 1 means that the units are used alike.
 
 # %% tags=["hide-input"]
-KNOWN = {"classes": "classes", "units": "units", "dimensions": "dimensions", "latents": "latents", "k": "k"}
-outcome.set_index(["pair", "layer"])[list(KNOWN)].rename(columns=KNOWN).round(1)
+KNOWN = ["classes", "units", "dimensions", "latents", "k"]
+outcome.set_index(["pair", "layer"])[KNOWN].round(1)
 
 # %% [markdown]
 # ### What was found
 
 # %% tags=["hide-input"]
-SHOWN = {"soft_nn": "soft N-N", "soft_ss": "S-S", "soft_rs": "R-S", "soft_aa": "two SAEs of a", "ridge_nn": "ridge N-N",
-         "ridge_sn": "S-N", "ridge_rn": "R-N", "ridge_plain": "plain", "cka_nn": "CKA N-N", "cka_ss": "S-S",
-         "explained": "explained", "verdict": "the report"}  # fmt: skip
-outcome.set_index(["pair", "layer"])[list(SHOWN)].rename(columns=SHOWN).round(3)
+MATCHED = {"soft_nn": "N-N", "soft_ss": "S-S", "soft_rs": "R-S", "soft_aa": "two SAEs of a", "soft_bb": "of b",
+           "seed_share": "share of the ceiling", "semi_ab_nn": "semi N-N", "semi_ab_ss": "semi S-S",
+           "semi_ba_nn": "back, N-N", "semi_ba_ss": "back, S-S"}  # fmt: skip
+PREDICTED = {"ridge_nn": "N-N", "ridge_sn": "S-N", "ridge_rn": "R-N", "ridge_plain": "plain features",
+             "cka_nn": "CKA N-N", "cka_ss": "CKA S-S", "rsa_nn": "RSA N-N", "rsa_ss": "RSA S-S"}  # fmt: skip
+STATE = {"explained": "explained", "explained_rise": "by twice the steps", "match_rise": "S-S by twice the steps",
+         "silent": "silent", "dictionaries": "decoders of two SAEs", "verdict": "the report"}  # fmt: skip
+by_layer = outcome.set_index(["pair", "layer"])
+by_layer[list(MATCHED)].rename(columns=MATCHED).round(3)
+
+# %% [markdown]
+# Matching of units (N), latents (S) and random latents (R), our SAEs, means over SAE seeds and folds. *Two SAEs* of one
+# network differ in their seed alone; the *ceiling* is the root of the product of both, and a share near 1 would say
+# that all that is missing between latents of two networks is missing between SAEs of one. Semi-matching goes from a to
+# b, and back.
+
+# %% tags=["hide-input"]
+by_layer[list(PREDICTED)].rename(columns=PREDICTED).round(3)
+
+# %% [markdown]
+# Ridge is the mean of both directions. *Plain features* are as many dense random ones as there are latents, or all
+# products of units where those fit, whichever predict better. CKA is debiased.
+
+# %% tags=["hide-input"]
+by_layer[list(STATE)].rename(columns=STATE).round(3)
+
+# %% [markdown]
+# The state of the SAEs: variance explained of unseen images, what twice the training steps added to it and to S-S,
+# the share of silent latents, how alike the decoders of two SAEs are, and the report's sentence.
 
 # %% [markdown]
 # What we had written down, and what became of it; a share or a rank correlation is *at least* so much:
