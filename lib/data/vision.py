@@ -13,6 +13,7 @@ from torchvision import models, transforms
 from lib.checks import choose_device, first_line, unknown
 from lib.data.activations import Network
 from lib.data.cifar_resnet import BLOCKS, CifarResNet
+from lib.data.cifar_vit import cifar_vit
 from lib.data.stand_ins import SIDE, STAND_INS, train_stand_in
 
 PATIENCE = 10  # seconds that a server may be silent
@@ -27,7 +28,8 @@ def load_network(name: str, device: str = "auto", seed: int = 0) -> Network:
     - `timm:vit_base_patch16_224.dino`; CLIP as it was trained is `timm:vit_base_patch16_clip_quickgelu_224.openai`
     - `lite:efficientnet-lite0`, 1 or 2: ImageNet networks that pip installs
     - `file:PATH@torchvision:resnet50` or another of the above: a state dict, .safetensors or torch.save's
-    - `file:PATH@cifar:resnet56`, 20, 32, 44 or 110: the same for a residual network for CIFAR-10's images
+    - `file:PATH@cifar:resnet56`, 20, 32, 44 or 110: the same for a residual network for CIFAR-10's images; `cifar:vit`
+      for a small vision transformer
     - any but files with the weights `random`, drawn with `seed`: `torchvision:resnet50:random`, `cifar:resnet56:random`
     - `book:grid-mlp:0`, the book's own of seed 0, trained if need be; `grid-vit` and `single-mlp` are the others
 
@@ -141,13 +143,13 @@ def _lite(rest):
 
 def _cifar(rest):
     arch, _, weights = rest.partition(":")
-    if arch not in BLOCKS:
-        raise unknown("network for CIFAR-10", arch, BLOCKS)
+    if arch not in (*BLOCKS, "vit"):
+        raise unknown("network for CIFAR-10", arch, [*BLOCKS, "vit"])
     if weights != "random":
         raise ValueError(f"cifar:{arch} comes without weights: write file:PATH@cifar:{arch}, or cifar:{arch}:random")
     normalise = transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))  # by ImageNet, as they were trained
     steps = [transforms.Resize((32, 32)), transforms.ToTensor(), normalise]
-    return CifarResNet(BLOCKS[arch]), transforms.Compose(steps)
+    return cifar_vit() if arch == "vit" else CifarResNet(BLOCKS[arch]), transforms.Compose(steps)
 
 
 def _optional(package):

@@ -242,6 +242,7 @@ def test_a_network_is_ready_to_use_and_its_seed_fixes_random_weights():
         ("lite:efficientnet-lite0", 224, (127 / 255,) * 3, (128 / 255,) * 3),
         ("lite:efficientnet-lite2", 260, (127 / 255,) * 3, (128 / 255,) * 3),
         ("cifar:resnet20", 32, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
+        ("cifar:vit", 32, (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)),
     ],
 )
 def test_the_transform_is_the_networks_own(name, size, mean, std):
@@ -355,6 +356,8 @@ def test_damaged_files_are_refused(half, content, suffix, tmp_path):
         ("lite:efficientnet-lite0:best", "lite network 'efficientnet-lite0:best'", "efficientnet-lite0"),
         ("cifar:resnet50", "network for CIFAR-10 'resnet50'", "resnet56"),
         ("cifar:resnet56", "cifar:resnet56 comes without weights", "write file:PATH@cifar:resnet56"),
+        ("cifar:vti", "network for CIFAR-10 'vti'", "vit"),
+        ("cifar:vit", "cifar:vit comes without weights", "file:PATH@cifar:vit, or cifar:vit:random"),
         ("cifar:resnet56:best", "cifar:resnet56 comes without weights", "cifar:resnet56:random"),
         ("file:weights.pt", "file 'weights.pt' lacks its path or architecture", "file:PATH@torchvision:resnet50"),
         ("file:@torchvision:resnet18", "lacks its path or architecture", "file:PATH@"),
