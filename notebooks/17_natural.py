@@ -52,7 +52,18 @@ from pathlib import Path
 import pandas as pd
 
 from lib.chapter.dose import LITTLE, MATTERS, by_regime, dose_cells, draw_dose, judged
-from lib.chapter.natural import EXPECTED, SMALL, draw_images, draw_sites, draw_ways, facts, known_tables, read_pair
+from lib.chapter.natural import (
+    CHAPTER,
+    EXPECTED,
+    PROFILES,
+    SMALL,
+    draw_images,
+    draw_sites,
+    draw_ways,
+    facts,
+    known_tables,
+    read_pair,
+)
 from lib.chapter.plotting import panels
 from lib.chapter.results import recorded_results
 from lib.chapter.run import Run
@@ -244,6 +255,8 @@ run.record(worlds_new=len(parts["new"]))
 # - **ImageNet.** MobileNetV1 of a quarter of the usual width, and MobileNetV2, each trained by two parties. These are
 #   *independent trainings*, two recipes, and not two seeds. They see {glue:text}`imagenet_stimuli` images of Tiny
 #   ImageNet, small pictures of two hundred of the thousand classes.
+# - **Vision transformers.** Two of our own, small, trained from two seeds on CIFAR-10 (`benchmarks/cifar_vits.py`),
+#   since none that others trained are at hand; read in the residual stream and in the branch, the paper's place.
 #
 # What can be said before any SAE is trained? Ten classes in {glue:text}`cifar_units` units or fewer are the collapsed
 # layer of {prf:ref}`prop-pairs-collapse`, the negative control of {ref}`ch-pairs` that others made. A thousand classes
@@ -287,6 +300,10 @@ run.record(seeds=sae_seeds, sites_here=len(ways) // len(WAYS))
 tables = known_tables(run.tables)
 outcome = facts(**tables)
 verdicts = judged(outcome, EXPECTED)
+made = [kept[CHAPTER] for profile in PROFILES if CHAPTER in (kept := recorded_results(profile))]
+told = sorted({f"{one['provenance']['date']} at revision {one['provenance']['revision']}" for one in made})
+run.words("natural_source", f"recorded on {', '.join(told)}" if told else "from this run, nothing is recorded")
+run.record(seeds_recorded=min([one["values"]["seeds"] for one in made], default=sae_seeds))
 by_authors = tables["ways"][tables["ways"].way == "authors"].set_index(["pair", "layer"])
 by_authors = by_authors.loc[list(zip(outcome.pair, outcome.layer, strict=True))]
 kept_facts = {name: outcome[name].tolist() for name in ("pair", "layer", "kind", "classes", "units", "ridge_mean")}
@@ -299,6 +316,9 @@ run.tabulate("natural", **kept_facts, **where)
 # %%
 run.record(natural_sites=len(outcome), natural_pairs=outcome.pair.nunique(), natural_gaining=outcome.match_gains.sum())
 run.record(natural_losing=(outcome.match_mean < -SMALL).sum(), natural_expected=len(EXPECTED))
+few, many = outcome[outcome.few_classes], outcome[~outcome.few_classes]
+run.record(cifar_stimuli=few.stimuli.max(), imagenet_stimuli=many.stimuli.max())
+run.record(cifar_units=few.units.max(), imagenet_units=many.units.max(), fewest_imagenet_units=many.units.min())
 run.record(natural_held=(verdicts.verdict == "held").sum(), natural_failed=(verdicts.verdict == "failed").sum())
 
 # %% tags=["hide-input", "remove-output"]
