@@ -1447,10 +1447,10 @@ pd.DataFrame(rows).T.map("{:.3f}".format)
 #
 # ImageNet itself (about 150 GB of photographs), two checkpoints for each architecture, and a GPU. The stored
 # activations of one layer with 512 units take 2.6 GB; 300 passes over them in batches of 1,024 are some 375,000 steps
-# of SAE training. With ImageNet's validation images alone, and networks as published by two recipes, profile `paper` of
-# {ref}`ch-natural` asks the same. Before such a run, try the whole path with random weights and a folder of a few pictures:
-# `torchvision:resnet18:random` needs no download. Its scores mean nothing, but a wrong layer name or a missing file
-# shows within a minute.
+# of SAE training. With ImageNet's validation images alone, and networks as published by two recipes, profile `paper`
+# of {ref}`ch-natural` asks the same. Before such a run, try the whole path with random weights and a folder of a few
+# pictures: `torchvision:resnet18:random` needs no download. Its scores mean nothing, but a wrong layer name or a
+# missing file shows within a minute.
 # :::
 #
 # One difference from the code remains in this part: there neurons are scored as they are, not layer-normalised.
