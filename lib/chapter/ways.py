@@ -10,7 +10,7 @@ A *way* is a recipe with what its SAEs see:
 
 import json
 from collections.abc import Callable, Iterator
-from math import ceil
+from math import ceil, inf
 from typing import Any, NamedTuple
 
 import torch
@@ -27,6 +27,7 @@ from lib.report import Analysis, Settings, analyse, codes_by_name, fit_saes, pop
 from lib.sae import Recipe, TopKSAE, batches, explained_variance, fit
 from lib.split import Split, answered_alike, split_stimuli
 from lib.store import dependencies, key, write_whole
+from lib.verdict import reading
 
 WAYS = {"ours": "ours", "normalised": "ours, layer-normalised", "sizes": "ours, and their sizes", "authors": "theirs"}
 KEPT = ("nn", "ss", "rs", "aa", "bb", "sn", "rn", "dn")  # of the report's pairings, what is scored for each way
@@ -200,8 +201,8 @@ def _explained(analysis: Analysis):
 
 def _findings(analysis: Analysis) -> dict:
     """What the report alone knows: dimensions, convergence, how alike dictionaries are, and its answer."""
-    found = analysis.findings
+    found = analysis.findings._replace(independent=inf)  # images lie by class, not in time: neighbours may be alike
     told = {"units": max(found.units), "dimensions": sum(found.dimensions) / 2, "stimuli": sum(found.stimuli)}
     grows = {"explained_rise": found.explained_rise, "match_rise": found.match_rise, "dictionaries": found.decoders}
     rest = {"seed_share": found.seed_share, "silent": found.silent, "chance": found.chance}
-    return told | grows | rest | {"verdict": analysis.reading.verdict.value}
+    return told | grows | rest | {"verdict": reading(found).verdict.value}
