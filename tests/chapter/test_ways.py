@@ -5,7 +5,7 @@ from helpers import close, refuses
 from lib import store
 from lib.chapter.ways import WAYS, Site, Training, authors_sizes, by_images, kept, site_rows, sites
 from lib.features import bernoulli_uniform, seeded
-from lib.report import Settings
+from lib.report import Settings, analyse
 
 SITE = Site("pair", "layer", True, "vit", 10)
 SETTINGS = Settings(latents=24, k=3, steps=40, seeds=2)
@@ -114,3 +114,11 @@ def test_rows_are_made_once_and_anew_for_anything_else(tmp_path):
     with pytest.raises(KeyboardInterrupt):
         kept(killed, 1)
     assert len(list((store.ROOT / "build" / "scored").glob("*.json"))) == 3
+
+
+def test_stimuli_in_order_of_their_classes_are_no_slow_series():
+    a, b = mixed(stimuli=600)
+    order = (a @ torch.randn(8, generator=seeded(3))).argsort()  # neighbours are alike, as pictures of one class
+    in_order = rows_of([a[order], b[order]])["ours"]
+    assert "neighbouring" not in in_order["verdict"]
+    assert "neighbouring" in analyse(a[order], b[order], SETTINGS).reading.verdict.value
