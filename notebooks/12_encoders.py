@@ -150,14 +150,15 @@
 # that we can run, of independently trained ones. The pooled correlation is shown beside it.
 
 # %%
-from itertools import combinations
+from itertools import combinations, product
 
+import pandas as pd
 import torch
 
 from lib.chapter.plotting import COLOURS, draw_spreads, k_styles, panels
 from lib.chapter.results import recorded_results
 from lib.chapter.run import Run
-from lib.chapter.tables import asked
+from lib.chapter.tables import asked, number, operands, true
 from lib.correlation import centre_and_scale, constant_units
 from lib.data.extraction import stored_responses
 from lib.features import bernoulli_uniform, seeded
@@ -614,46 +615,79 @@ run.table(AVERAGE_NAMES, {words: f"mean(scores.r where of = {of})" for of, words
 #
 # ### More than is shared
 #
-# Two systems have 32 features each, 16 of them shared, each active one time in ten, seen through random projections
-# into 24 units. The score of the features themselves is known: by units one half, pooled the root of one half. Do joint
-# codes report more than is shared? We expect them to, pooled: a feature that is shared serves four terms of the loss,
-# one that is not serves one, so where $k$ is short the shared ones win the places.
+# Two systems have 32 features each, each active one time in ten, seen through random projections into 24 units. A
+# share $s$ of the features is common to both, from none to all, with three draws of each. The score of the features
+# themselves is known: $s$ by units, $\sqrt{s}$ pooled. Written before the sweep was run, when only the half was known:
+
+# %%
+SHARED = (0, 8, 16, 24, 32)
+BETWEEN = "average = pooled and shared > 0 and shared < 32"
+SWEEP = {
+    "nothing shared: joint codes score nothing": "max(sweep.r where of = joint and shared = 0) < 0.03",
+    "joint codes, pooled: too much at each share between": f"min(sweep.over where of = joint and {BETWEEN}) > 0",
+    "the excess is greatest where least is shared": "mean(sweep.over where of = joint and average = pooled and "
+    "shared = 8) > mean(sweep.over where of = joint and average = pooled and shared = 24)",
+    "independent codes, pooled: too little": f"max(sweep.over where of = alone and {BETWEEN}) < 0",
+    "joint codes, by units: too little from a quarter up": "max(sweep.over where of = joint and average = unit and "
+    "shared > 0) < 0",
+    "all shared: independent codes, pooled, .8 or more": "min(sweep.r where of = alone and average = pooled and "
+    "shared = 32) > 0.8",
+}
 
 
 # %%
-def two_systems(shared):
+def two_systems(shared, draw):
     """Features of two systems, so many of 32 in common, and their responses."""
-    z = bernoulli_uniform(24000, 64 - shared, 0.1, seeded(seed + 3), torch.float32)
+    z = bernoulli_uniform(24000, 64 - shared, 0.1, seeded(100 * draw + seed + 3), torch.float32)
     truth = [z[:, :32], z[:, 32 - shared :]]
-    maps = torch.randn(2, 32, 24, generator=seeded(seed + 4)) / 24**0.5
+    maps = torch.randn(2, 32, 24, generator=seeded(100 * draw + seed + 4)) / 24**0.5
     return truth, torch.stack([features @ one for features, one in zip(truth, maps, strict=True)])
 
 
 # %%
-def trained_on(both, kind):
-    """SAEs of one kind with 48 latents, 4 of them active, trained on the simulated pair."""
-    sae = kind([24, 24], Recipe.ours(latents=48, k=4, steps=1200), [1000 * seed, 1000 * seed + 1])
-    return fit(sae, joint_batches(both[:, :20000], [(0, 1)], 256), "half-shared").model
+cases = list(product(SHARED, range(3)))
+truths, both = zip(*(two_systems(*case) for case in cases), strict=True)
+both, twins = torch.cat(both), [(2 * i, 2 * i + 1) for i in range(len(cases))]
 
 
 # %%
-truth, both = two_systems(16)
-half = {"truth": truth, "raw": list(both)}
-for name, kind in (("joint", JointSAE), ("alone", TopKSAE)):
-    half[name] = joint_codes(trained_on(both, kind), (0, 1), list(both))["codes"]
-for name, (a, b) in half.items():
-    found = ols_both_ways((a[:20000], b[:20000]), (a[20000:], b[20000:])).mean(0)
-    run.tabulate("half", of=name, average=AVERAGES, r=found)
-    for average in AVERAGES:
-        run.tell(**{f"half_{name}_{average}": f"mean(half.r where of = {name} and average = {average})"})
+def trained_on(kind, active=4):
+    """SAEs of one kind with 48 latents, so many of them active, trained on the simulated pairs."""
+    recipe = Recipe.ours(latents=48, k=active, steps=1200)
+    sae = kind(24, recipe, [1000 * seed + i for i in range(len(both))])
+    return fit(sae, joint_batches(both[:, :20000], twins, 256), "shared-by-design").model
+
+
+# %%
+def sweep(**saes):
+    """Tabulates, of each simulated pair, the scores of features, of responses and of codes by each of `saes`."""
+    for (shared, draw), truth, twin in zip(cases, truths, twins, strict=True):
+        y = [both[i] for i in twin]
+        known = {"truth": truth, "raw": y} | {of: joint_codes(sae, twin, y)["codes"] for of, sae in saes.items()}
+        found = {
+            of: ols_both_ways((a[:20000], b[:20000]), (a[20000:], b[20000:])).mean(0) for of, (a, b) in known.items()
+        }
+        for of, r in found.items():
+            run.tabulate("sweep", of=of, average=AVERAGES, shared=shared, draw=draw, r=r, over=r - found["truth"])
+
+
+# %%
+sweep(joint=trained_on(JointSAE), alone=trained_on(TopKSAE))
+
+
+# %%
+def judged(expected, results, name):
+    """What was expected, what was found and whether it held; `name` tells the prose how many did."""
+    held = [true(predicate, results) for predicate in expected.values()]
+    found = [f"{number(operands(predicate)[0], results):.3f}" for predicate in expected.values()]
+    run.words(name, f"{sum(held)} of {len(held)}")
+    return pd.DataFrame({"found": found, "held": ["yes" if each else "no" for each in held]}, list(expected))
+
+
+judged(SWEEP, {"values": run.values, "tables": run.tables}, "sweep_held")
 
 # %% [markdown]
-# By units and pooled: the features themselves {glue:text}`half_truth_unit:.3f` and {glue:text}`half_truth_pooled:.3f`;
-# raw responses {glue:text}`half_raw_unit:.3f` and {glue:text}`half_raw_pooled:.3f`; independent codes
-# {glue:text}`half_alone_unit:.3f` and {glue:text}`half_alone_pooled:.3f`; joint codes {glue:text}`half_joint_unit:.3f`
-# and {glue:text}`half_joint_pooled:.3f`. So joint codes can score, pooled, above what is shared. By units they need
-# not, for latents that carry little count there too. A latent score from joint training is no estimate of how much two
-# systems share.
+# PLACEHOLDER
 #
 # ## How long to train
 #
