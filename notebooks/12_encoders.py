@@ -162,6 +162,7 @@ from lib.chapter.tables import asked, number, operands, true
 from lib.correlation import centre_and_scale, constant_units
 from lib.data.extraction import stored_responses
 from lib.features import bernoulli_uniform, seeded
+from lib.geometry import participation_ratio
 from lib.joint_sae import JointSAE, joint_batches, joint_codes, padded
 from lib.regression import ols_both_ways, prediction_score
 from lib.sae import Recipe, TopKSAE, batches, fit
@@ -241,6 +242,8 @@ for i, y in enumerate(y_fit):
     y_fit[i], y_test[i] = (((split[i] - centre[0]) / scale[0]).to(run.device) for split in (y_fit, y_test))
 y_train, y_fit = padded(y_fit), [y[:ols_stimuli] for y in y_fit]
 units = [y.shape[1] for y in y_fit]
+ratios = [float(participation_ratio(torch.linalg.eigvalsh(y.double().T.cov()))) for y in y_fit]
+run.record(units=units, participation=ratios, overcomplete=sum(latents > one for one in units))
 run.record(fit_stimuli=y_train.shape[1], ols_rows=len(y_fit[0]), test_stimuli=len(y_test[0]))
 
 # %% [markdown]
@@ -269,7 +272,8 @@ def fit_joint(chosen, steps, order=None, active=k):
 
 
 # %%
-parts = [pairs[start : start + pairs_at_once] for start in range(0, len(pairs), pairs_at_once)]
+by_width = sorted(pairs, key=lambda pair: max(units[i] for i in pair))  # so that little is padded
+parts = [by_width[start : start + pairs_at_once] for start in range(0, len(pairs), pairs_at_once)]
 joint = {
     pair: (sae, (2 * i, 2 * i + 1))
     for part in parts
@@ -399,6 +403,16 @@ for name, (of, over) in GAINS.items():
         gain = (scores[of] - scores[over])[..., at].flatten()
         run.tabulate("gains", of=of, over=over, average=average, point=range(len(gain)), gain=gain)
         run.tell(**{f"{name}_{average}": share_above(name, average)})
+
+# %% [markdown]
+# Does a pair gain where its layers vary in many directions? The rank correlation, over pairs, of the gain by joint codes
+# with the greater participation ratio of the two.
+
+# %%
+wide = torch.tensor([max(ratios[i] for i in pair) for pair in pairs])
+gained = (scores["codes"] - scores["raw"]).mean(1).float()
+ranks = torch.stack([wide, *gained.T]).argsort().argsort().double().corrcoef()[0]
+run.record(gain_follows_unit=ranks[1], gain_follows_pooled=ranks[2])
 
 # %% [markdown]
 # Before any verdict, the state of the SAEs on test stimuli: the variance that a code explains of its own system and of
@@ -760,6 +774,20 @@ run.figure(
 #
 # Some of these pairs are blocks of one network, where the later is computed from the earlier. Most are of two networks
 # of one family, which differ in size and were trained alike.
+
+# %% tags=["hide-input"]
+EXPECTED = {
+    "raw, by units: .7 or more": f"mean({spread('raw', 'unit')}) >= 0.7",
+    "raw, pooled: .75 or more": f"mean({spread('raw', 'pooled')}) >= 0.75",
+    "joint above raw, by units: in .05 of pairs or less": f"{share_above('b10', 'unit')} <= 0.05",
+    "joint above raw, pooled: in .25 or less": f"{share_above('b10', 'pooled')} <= 0.25",
+    "gain follows participation ratio, pooled: .3 or more": "gain_follows_pooled >= 0.3",
+    "independent above raw, by units: in .02 or less": f"{share_above('alone_above_raw', 'unit')} <= 0.02",
+    "independent above raw, pooled: in .02 or less": f"{share_above('alone_above_raw', 'pooled')} <= 0.02",
+    "joint above independent, pooled: in .95 or more": f"{share_above('joint_above_alone', 'pooled')} >= 0.95",
+    "joint above reconstructions, by units: in .05 or less": f"{share_above('b11', 'unit')} <= 0.05",
+    "joint codes explain .65 or more": "mean(saes.explained where training = joint) >= 0.65",
+}
 
 # %% tags=["hide-input"]
 kinds, suffixes = groups | {"rebuilt": "reconstructions"}, {"unit": "", "pooled": ", pooled"}
