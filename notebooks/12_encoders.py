@@ -319,10 +319,10 @@ alone = fit_alone(sae_steps)
 
 
 # %%
-def code_scores(sae, models, pair):
-    """Scores of `codes`, `rebuilt` and `recoded`: tensors (directions, averages)."""
+def code_scores(sae, models, pair, *kinds):
+    """Scores of these `kinds`, of `codes`, `rebuilt` and `recoded`: tensors (directions, averages)."""
     fit, test = (joint_codes(sae, models, [split[i] for i in pair]) for split in (y_fit, y_test))
-    return {kind: ols_both_ways(fit[kind], test[kind]) for kind in fit}
+    return {kind: ols_both_ways(fit[kind], test[kind]) for kind in kinds or ["codes"]}
 
 
 # %%
@@ -332,8 +332,9 @@ def stack(scored, kind):
 
 
 # %%
-scored = [code_scores(*joint[pair], pair) for pair in pairs]
-scores = {kind: stack(scored, kind) for kind in ("codes", "rebuilt", "recoded")}
+KINDS_OF_CODE = ("codes", "rebuilt", "recoded")
+scored = [code_scores(*joint[pair], pair, *KINDS_OF_CODE) for pair in pairs]
+scores = {kind: stack(scored, kind) for kind in KINDS_OF_CODE}
 scores["raw"] = torch.stack([ols_both_ways([y_fit[i] for i in pair], [y_test[i] for i in pair]) for pair in pairs])
 scores["alone"] = stack([code_scores(alone, pair, pair) for pair in pairs], "codes")
 scores["untrained"] = stack([code_scores(untrained(pair), (0, 1), pair) for pair in pairs], "codes")
