@@ -68,7 +68,7 @@ from lib.chapter.plotting import panels
 from lib.chapter.results import recorded_results
 from lib.chapter.run import Run
 from lib.chapter.ways import WAYS, Training, by_images, kept, site_rows, sites
-from lib.report import Settings, analyse
+from lib.report import MOST_ACTIVE, Settings, analyse
 
 # %% [markdown]
 # `names`, `layers`, `kinds` and `classes` have an entry for each pair, `networks` two. The first layer of a pair counts
@@ -316,6 +316,12 @@ run.tabulate("natural", **kept_facts, **where)
 # %%
 run.record(natural_sites=len(outcome), natural_pairs=outcome.pair.nunique(), natural_gaining=outcome.match_gains.sum())
 run.record(natural_losing=(outcome.match_mean < -SMALL).sum(), natural_expected=len(EXPECTED))
+agree = (outcome.soft_aa + outcome.soft_bb) / 2
+run.record(small=SMALL, most_active=MOST_ACTIVE, dense=(outcome.k == MOST_ACTIVE).sum(), seeds_agree=agree.mean())
+run.record(over_random=outcome.above_random.sum(), plain_wins=outcome.plain_as_good.sum())
+run.record(match_most=outcome.match_mean.max(), match_least=outcome.match_mean.min())
+run.record(ridge_most=outcome.ridge_mean.max(), ridge_least=outcome.ridge_mean.min())
+run.record(of_ceiling=outcome.seed_share.mean(), authors_gaining=int((by_authors.match_mean > SMALL).sum()))
 few, many = outcome[outcome.few_classes], outcome[~outcome.few_classes]
 run.record(cifar_stimuli=few.stimuli.max(), imagenet_stimuli=many.stimuli.max())
 run.record(cifar_units=few.units.max(), imagenet_units=many.units.max(), fewest_imagenet_units=many.units.min())
@@ -379,6 +385,27 @@ by_layer[list(STATE)].rename(columns=STATE).round(3)
 # the share of silent latents, how alike the decoders of two SAEs are, and the report's sentence.
 
 # %% [markdown]
+# **Latents match worse than units**, by more than {glue:text}`small:.2f` at {glue:text}`natural_losing` of
+# {glue:text}`natural_sites` layers, and better at {glue:text}`natural_gaining`. The change goes from
+# {glue:text}`match_least:+.3f` to {glue:text}`match_most:+.3f`.
+#
+# **They match hardly better than random codes.** S-S lies above R-S by more than {glue:text}`small:.2f` at
+# {glue:text}`over_random` layers. A random code of the same size still carries what units have in common, so a score
+# of latents alone shows little.
+#
+# **Two SAEs of one network disagree.** They match at {glue:text}`seeds_agree:.3f` on average, and S-S is a share of
+# {glue:text}`of_ceiling:.3f` of that ceiling. So most of what latents of two networks lack, latents of one network lack
+# too, and these losses say little about the networks.
+#
+# **The rule for k ends at dense codes.** It takes the k at which two SAEs of one network agree best, and at
+# {glue:text}`dense` layers that is the largest it tries, {glue:text}`most_active` active latents. Such codes explain
+# nearly all and are sparse no longer. What a sparser code does is seen below, with the authors' sizes.
+#
+# **For a linear readout it hardly matters.** Ridge from latents differs from that from units by
+# {glue:text}`ridge_least:+.3f` to {glue:text}`ridge_most:+.3f`, and at {glue:text}`plain_wins` layers as many random
+# features predict at least as well as latents.
+
+# %% [markdown]
 # What we had written down, and what became of it; a share or a rank correlation is *at least* so much:
 
 # %% tags=["hide-input"]
@@ -420,7 +447,10 @@ run.record(input_moves=float((by_way["sizes"].input_nn - by_way["sizes"].soft_nn
 # :::{glue:figure} fig-natural-ways
 # :name: fig-natural-ways
 #
-# WAYSCAPTION
+# From our recipe to the authors', S-S less N-N is {glue:text}`match_ours:+.3f`, {glue:text}`match_normalised:+.3f`,
+# {glue:text}`match_sizes:+.3f` and {glue:text}`match_authors:+.3f` on average: sizes cost most, training wins part
+# back. Ridge S-N less N-N: {glue:text}`ridge_ours:+.3f`, {glue:text}`ridge_normalised:+.3f`,
+# {glue:text}`ridge_sizes:+.3f` and {glue:text}`ridge_authors:+.3f`.
 # :::
 
 # %% [markdown]
@@ -454,7 +484,8 @@ run.record(most_images=int(tables["images"].images.max()), fewest_images=int(tab
 # :::{glue:figure} fig-natural-images
 # :name: fig-natural-images
 #
-# IMAGESCAPTION
+# On average S-S goes from {glue:text}`images_first:.3f` with {glue:text}`fewest_images` images to
+# {glue:text}`images_last:.3f` with the most, and the last step adds {glue:text}`images_step:+.3f`.
 # :::
 
 # %% [markdown]
