@@ -255,8 +255,9 @@ run.record(worlds_new=len(parts["new"]))
 # - **ImageNet.** MobileNetV1 of a quarter of the usual width, and MobileNetV2, each trained by two parties. These are
 #   *independent trainings*, two recipes, and not two seeds. They see {glue:text}`imagenet_stimuli` images of Tiny
 #   ImageNet, small pictures of two hundred of the thousand classes.
-# - **Vision transformers.** Two of our own, small, trained from two seeds on CIFAR-10 (`benchmarks/cifar_vits.py`),
-#   since none that others trained are at hand; read in the residual stream and in the branch, the paper's place.
+# - **Vision transformers.** Two of our own, small and with a convolutional stem, from two seeds
+#   (`benchmarks/cifar_vits.py`), since none that others trained are at hand; read in the residual stream and in the
+#   branch, the paper's place.
 #
 # What can be said before any SAE is trained? Ten classes in {glue:text}`cifar_units` units or fewer are the collapsed
 # layer of {prf:ref}`prop-pairs-collapse`, the negative control of {ref}`ch-pairs` that others made. A thousand classes
