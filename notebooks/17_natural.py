@@ -252,9 +252,9 @@ run.record(worlds_new=len(parts["new"]))
 #
 # - **CIFAR-10.** Residual networks of 56 and 20 layers, several runs of one recipe, on ten classes of small pictures.
 #   They see {glue:text}`cifar_stimuli` training images, as JPEG.
-# - **ImageNet.** MobileNetV1 of a quarter of the usual width, trained by two parties. These are *independent trainings*,
-#   two recipes, and not two seeds. They see {glue:text}`imagenet_stimuli` images of Tiny ImageNet, small pictures of two
-#   hundred of the thousand classes. MobileNetV2 of two makers is in {ref}`ch-own`.
+# - **ImageNet.** MobileNetV1 of a quarter of the usual width, trained by two parties. These are *independent
+#   trainings*, two recipes, and not two seeds. They see {glue:text}`imagenet_stimuli` images of Tiny ImageNet, small
+#   pictures of two hundred of the thousand classes. MobileNetV2 of two makers is in {ref}`ch-own`.
 # - **Vision transformers.** Two of our own, small and with a convolutional stem, from two seeds
 #   (`benchmarks/cifar_vits.py`), since none that others trained are at hand; read in the residual stream and in the
 #   branch, the paper's place.
