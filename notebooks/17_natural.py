@@ -324,8 +324,8 @@ run.record(match_most=outcome.match_mean.max(), match_least=outcome.match_mean.m
 run.record(ridge_most=outcome.ridge_mean.max(), ridge_least=outcome.ridge_mean.min())
 run.record(of_ceiling=outcome.seed_share.mean(), authors_gaining=int((by_authors.match_mean > SMALL).sum()))
 few, many = outcome[outcome.few_classes], outcome[~outcome.few_classes]
-run.record(cifar_stimuli=few.stimuli.max(), imagenet_stimuli=many.stimuli.max())
-run.record(cifar_units=few.units.max(), imagenet_units=many.units.max(), fewest_imagenet_units=many.units.min())
+for name, part in {"cifar": few, "imagenet": many}.items():  # either may be lacking while nothing is recorded
+    run.record(**{f"{name}_{column}": max(part[column], default=0) for column in ("stimuli", "units")})
 run.record(natural_held=(verdicts.verdict == "held").sum(), natural_failed=(verdicts.verdict == "failed").sum())
 
 # %% tags=["hide-input", "remove-output"]
