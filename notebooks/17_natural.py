@@ -599,9 +599,9 @@ for place, scores in ordered.soft_ss.apply(list).items():
 # :::
 
 # %%
-(middle, _), (a, b) = stand_ins
-for name, a, b in (("same", a, b), ("crossed", middle, b)):
-    found = analyse(a, b, Settings(latents=48, k=3, steps=200), run.device).findings
+(middle, _), (deep, other) = stand_ins
+for name, y in (("same", deep), ("crossed", middle)):
+    found = analyse(y, other, Settings(latents=48, k=3, steps=200), run.device).findings
     print(f"{name}: units {found.semi_nn:.3f}, latents {found.soft_ss:.3f}, ridge {found.ridge_nn:.3f}")
 
 # %% [markdown]
