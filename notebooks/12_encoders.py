@@ -586,6 +586,8 @@ LOOKS = dict(zip(("raw", "joint", "independent", "untrained"), k_styles(range(4)
 groups = {"raw": "raw", "codes": "joint", "alone": "independent", "untrained": "untrained"}
 series = {label: scores[kind].flatten(0, 1).T for kind, label in groups.items()}
 draw_spreads(ax, list(AVERAGE_NAMES.values()), series, LOOKS)
+for line in ax.lines:
+    line.set_rasterized(len(pairs) > 100)  # thousands of points would make a page too heavy
 ax.set(ylabel="held-out r", ylim=(0, 1.25))
 ax.legend(loc="upper center", ncol=2)
 run.figure(
