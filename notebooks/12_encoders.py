@@ -241,7 +241,7 @@ y_fit, y_test = (read(images), read(test_images)) if test_images else held_out(r
 for i, y in enumerate(y_fit):
     centre, scale = centre_and_scale(y[None])
     y_fit[i], y_test[i] = (((split[i] - centre[0]) / scale[0]).to(run.device) for split in (y_fit, y_test))
-y_train, y_fit = padded(y_fit), [y[:ols_stimuli] for y in y_fit]
+y_train, y_fit, y_test = padded(y_fit), [y[:ols_stimuli].double() for y in y_fit], [y.double() for y in y_test]
 units = [y.shape[1] for y in y_fit]
 ratios = [float(participation_ratio(torch.linalg.eigvalsh(y.double().T.cov()))) for y in y_fit]
 run.record(units=units, participation=ratios, overcomplete=sum(latents > one for one in units))
@@ -269,7 +269,7 @@ def fit_joint(chosen, steps, order=None, active=k):
     sizes = [units[i] for pair in chosen for i in pair]
     recipe = Recipe.ours(latents=latents, k=active, steps=steps)
     draw = joint_batches(y_train[..., : max(sizes)], chosen, batch, order)
-    return fit(JointSAE(sizes, recipe, seeds, run.device), draw, "joint-saes").model
+    return fit(JointSAE(sizes, recipe, seeds, run.device), draw, "joint-saes").model.double()
 
 
 # %%
@@ -297,7 +297,7 @@ unpaired = fit_joint(some, sae_steps, shuffle)
 def untrained(pair):
     """Joint SAEs of a pair that have learned nothing."""
     seeds = [7000 + 1000 * seed + 2 * pairs.index(pair) + side for side in (0, 1)]
-    return JointSAE([units[i] for i in pair], Recipe(latents=latents, k=k), seeds, run.device)
+    return JointSAE([units[i] for i in pair], Recipe(latents=latents, k=k), seeds, run.device).double()
 
 
 # %%
@@ -305,7 +305,7 @@ def fit_alone(steps):
     """One ordinary SAE for each system, with the settings of the joint ones."""
     recipe = Recipe.ours(latents=latents, k=k, steps=steps)
     sae = TopKSAE(units, recipe, [9000 + 1000 * seed + i for i in range(len(sites))], run.device)
-    return fit(sae, batches(y_train, batch), "saes-alone").model
+    return fit(sae, batches(y_train, batch), "saes-alone").model.double()
 
 
 # %%
@@ -316,7 +316,9 @@ alone = fit_alone(sae_steps)
 #
 # For each pair: least squares between raw responses, between codes, between reconstructions and between codes of
 # reconstructions, in both directions and with both averages. A unit or latent that never changes on the test stimuli
-# has correlation 0 and stays in the mean.
+# has correlation 0 and stays in the mean. All that is scored is in double precision. Where few latents live and units
+# are many, reconstructions span fewer directions than there are units, and the rounding of single precision would pass
+# for the rest: a latent that fires in the test alone would then be predicted from noise.
 
 
 # %%
