@@ -806,8 +806,7 @@ run.figure(
 # Second, as many layers as the paper has, and every pair of them: six blocks each of six MobileNets that others
 # trained, four of the first version and two of the second, on {ref}`images of Tiny ImageNet <page-data>`. What we
 # expected of them stands in `notebooks/profiles/imagenet_layers`, written before any score of these layers was
-# computed. They vary in few directions for their units, so we thought that raw responses would predict each other well
-# and that codes had little to add.
+# computed: they vary in few directions for their units, which leaves codes little to add.
 
 # %% tags=["hide-input"]
 kinds, suffixes = groups | {"rebuilt": "reconstructions"}, {"unit": "", "pooled": ", pooled"}
@@ -848,7 +847,7 @@ run.figure(
     [ax],
     "fig-encoders-photos",
     alt="Mean held-out correlation with standard error for raw responses, joint, independent and untrained codes, by "
-    "units and pooled, in this run and in the recorded run on photographs.",
+    "units and pooled, in this run and in the recorded runs on photographs.",
     title="Simulated scenes beside recorded runs on photographs" if small else "This run, beside recorded ones",
 )
 
@@ -856,6 +855,7 @@ run.figure(
 known = recorded_results("imagenet_layers").get("12_encoders") or {"values": run.values, "tables": run.tables}
 outcome = judged(LAYERS, known)
 run.words("layers_held", f"{sum(outcome.held == 'yes')} of {len(outcome)}")
+run.words("layers_overcomplete", str(known["values"]["overcomplete"]))
 outcome
 
 # %% [markdown]
@@ -866,10 +866,17 @@ outcome
 # and standard error over directed pairs, which share systems and so are not independent.
 # :::
 #
-# By units raw lies above joint codes in every pair, and pooled in most: the paper's effect is absent. That does not
-# refute it: small convolutional networks, few stimuli, pooled maps, no DINO and no CLIP. But being a real network is
-# not enough for the effect. A regression between codes has more predictors than one between small blocks, and less to
-# learn them from than the paper had; the row of untrained codes shows how much sparse codes of this size lose.
+# By units raw lies above joint codes in every pair of both runs, and pooled in most: the paper's effect is absent. That
+# does not refute it: small convolutional networks, few stimuli, pooled maps, no DINO and no CLIP. But being a real
+# network is not enough for the effect. The row of untrained codes shows how much sparse codes of this size lose.
+#
+# Of what we expected of the MobileNets, {glue:md}`layers_held` held. Three cautions. Their SAEs were trained briefly,
+# and the table shows how many latents never change on test images. By units each of these counts as nothing, so that
+# even untrained codes, of which more are alive, score higher there: the verdict by units is in part one on the length
+# of training. Pooled, the pairs that gain do so for joint codes alone. Independent ones gain nowhere, by either
+# average, so the gain is owed to the joint loss; it is found where layers vary in many directions and raw responses
+# predict each other worst. And only {glue:md}`layers_overcomplete` of the layers have fewer units than the SAEs have
+# latents: for the others, reconstructions are sparse and not in superposition.
 
 # %% [markdown]
 # ## What the ledger is told
@@ -996,7 +1003,9 @@ for name, values in found.items():
     run.record(**{f"{name}_over_unit": over[0], f"{name}_over_pooled": over[1]})
 
 # %% [markdown]
-# ROOMTEXT {glue:text}`few_over_pooled:.3f` {glue:text}`room_over_pooled:.3f`
+# It falls from {glue:text}`few_over_pooled:.3f` to {glue:text}`room_over_pooled:.3f` pooled, and what lacks by units
+# goes from {glue:text}`few_over_unit:.3f` to {glue:text}`room_over_unit:.3f`. So most of it was a shortage of places.
+# Of real layers nobody knows how many places are enough: score at several $k$, and see where it settles.
 #
 # :::{solution-end}
 # :::
