@@ -852,10 +852,10 @@ run.figure(
 )
 
 # %% tags=["hide-input"]
-known = recorded_results("imagenet_layers").get("12_encoders") or {"values": run.values, "tables": run.tables}
-outcome = judged(LAYERS, known)
-run.words("layers_held", f"{sum(outcome.held == 'yes')} of {len(outcome)}")
-run.words("layers_overcomplete", str(known["values"]["overcomplete"]))
+known = recorded_results("imagenet_layers").get("12_encoders")
+outcome = judged(LAYERS, known or {"values": run.values, "tables": run.tables})
+run.words("layers_held", f"{sum(outcome.held == 'yes')} of {len(outcome)}" if known else "not recorded")
+run.words("layers_overcomplete", str(known["values"]["overcomplete"]) if known else "not recorded")
 outcome
 
 # %% [markdown]
