@@ -882,9 +882,9 @@ outcome
 # ## What the ledger is told
 #
 # B10 and B11 are about 36 systems on ImageNet, and are judged as stated in the ledger ({ref}`ch-claims`) only for
-# these; the parameter `imagenet` declares them. The stand-in and the MobileNets have columns of their own. They are
-# asked for the share of pairs above the diagonal **by unit**, as the paper defines $r$. The pooled correlation is a
-# condition, and one that was written after first results.
+# these; the parameter `imagenet` declares them. The stand-in and networks trained on ImageNet have columns of their
+# own. They are asked for the share of pairs above the diagonal **by unit**, as the paper defines $r$. The pooled
+# correlation is a condition, and one that was written after first results.
 
 # %%
 run.record(imagenet=int(imagenet and len(sites) == 36), small_networks=int(small))
