@@ -111,9 +111,9 @@ def draw_sites(ax: Axes, ways: pd.DataFrame, way: str) -> None:
     for (pair, of), style in zip(part.groupby("pair", sort=False), k_styles(part.pair.unique()), strict=True):
         bars = [of.match_mean - of.match_min, of.match_max - of.match_mean]
         ax.errorbar(of.soft_nn, of.soft_ss, yerr=bars, ls="", elinewidth=1, color=style["color"])
-        for deep, looks in ((1, style | {"label": pair}), (0, style | {"mfc": "white"})):
-            at = of[of.deep == deep]
-            ax.plot(at.soft_nn, at.soft_ss, **looks | {"ls": ""})
+        for deep, own in ((1, {"label": pair}), (0, {"mfc": "white"})):
+            at, looks = of.query(f"deep == {deep}"), {**style, **own, "ls": ""}
+            ax.plot(at["soft_nn"], at["soft_ss"], **looks)
     ax.plot([0, 1], [0, 1], color=INK, lw=0.8)
     ax.set(xlabel="soft-matching of units, N-N", ylabel="of latents, S-S", title=WAYS[way])
 
@@ -122,20 +122,21 @@ def draw_ways(ax: Axes, ways: pd.DataFrame, column: str) -> None:
     """A score at each site by each way, thin for a site, thick for the mean of a pair."""
     for (pair, of), style in zip(ways.groupby("pair", sort=False), k_styles(ways.pair.unique()), strict=True):
         for _, site in of.groupby("layer", sort=False):
-            ax.plot(
-                range(len(WAYS)), site.set_index("way")[column][list(WAYS)], color=style["color"], lw=0.6, alpha=0.6
-            )
-        ax.plot(range(len(WAYS)), of.groupby("way")[column].mean()[list(WAYS)], label=pair, **style)
+            ax.plot(range(len(WAYS)), _by_way(site, column), color=style["color"], lw=0.6, alpha=0.6)
+        ax.plot(range(len(WAYS)), _by_way(of, column), label=pair, **style)
     ax.axhline(0, color=INK, lw=0.8)
     ax.set_xticks(range(len(WAYS)), ["ours", "layer-\nnormalised", "and their\nsizes", "theirs"])
 
 
+def _by_way(rows, column):
+    return [rows.query(f"way == '{way}'")[column].mean() for way in WAYS]
+
+
 def draw_images(ax: Axes, images: pd.DataFrame, column: str) -> None:
     """A score over the number of images that SAEs were trained on, thin for each site, thick for the mean of a pair."""
-    pairs = images.pair.unique()
-    for (_, of), style in zip(images.groupby("pair", sort=False), k_styles(pairs), strict=True):
+    for (pair, of), style in zip(images.groupby("pair", sort=False), k_styles(images.pair.unique()), strict=True):
         for _, site in of.groupby("layer", sort=False):
             ax.plot(site.images, site[column], color=style["color"], lw=0.6, alpha=0.6)
-        mean = of.groupby("images")[column].mean()
-        ax.plot(mean.index, mean, label=of.pair.iloc[0], **style)
+        mean = of.pivot_table(index="images", values=column)
+        ax.plot(mean.index, mean[column], label=pair, **style)
     ax.set_xscale("log")
