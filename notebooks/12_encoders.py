@@ -876,7 +876,9 @@ outcome
 # of training. Pooled, the pairs that gain do so for joint codes alone. Independent ones gain nowhere, by either
 # average, so the gain is owed to the joint loss; it is found where layers vary in many directions and raw responses
 # predict each other worst. And only {glue:md}`layers_overcomplete` of the layers have fewer units than the SAEs have
-# latents: for the others, reconstructions are sparse and not in superposition.
+# latents: for the others, reconstructions are sparse and not in superposition. The photographs were recorded when
+# this chapter still scored in single precision, which can predict a reconstruction of few directions from rounding; so
+# their rows on reconstructions are not to be relied on before they are run again.
 
 # %% [markdown]
 # ## What the ledger is told

@@ -503,8 +503,8 @@ run.record(most_images=int(tables["images"].images.max()), fewest_images=int(tab
 # Of these layers the report ({ref}`ch-own`) says, by rules that were fixed before: {glue:md}`report_says`. For
 # MobileNetV2 that chapter compares all layers with all layers. And the {ref}`second seeds <ch-ceiling>` of the ResNets
 # allow a question that needs no SAE: how much do ResNet-56 and ResNet-20 share? Corrected by their seeds, CKA says
-# {glue:text}`corrected_middle:.2f` at the intermediate layer and {glue:text}`corrected_pooled:.2f` at the deep one, pooled. So
-# these networks hold nearly the same, by that measure, where SAEs see a loss.
+# {glue:text}`corrected_middle:.2f` at the intermediate layer and {glue:text}`corrected_pooled:.2f` at the deep one,
+# pooled. So these networks hold nearly the same, by that measure, where SAEs see a loss.
 
 # %% tags=["hide-input"]
 counts = outcome.verdict.value_counts()
