@@ -220,7 +220,7 @@ pd.DataFrame(tried).T.round(3)
 
 # %%
 run.record(gaining=worlds.soft_gains.mean(), gaining_ridge=worlds.ridge_gains.mean(), worlds_seen=SEEN)
-run.record(over_plain=(worlds.ridge_over_plain > 0).mean(), count_grid=(worlds.superposed & worlds.digits).sum())
+run.record(over_plain=(worlds.ridge_over_plain > 0).mean(), count_grid=int((worlds.superposed & worlds.digits).sum()))
 for part, rows in parts.items():
     short = dict(zip(groups, ("free", "photos", "bound"), strict=True))
     run.record(**{f"{short[name]}_{part}": tried[name, part]["gaining"] for name in groups})
@@ -284,7 +284,7 @@ for number, found in enumerate(pairs):
 # below comes from the recorded profiles. This run's own pair, unless you name others, is a stand-in that shows the
 # machine at work.
 
-# %%
+# %% tags=["hide-input"]
 ways, by_count = ([{name: round(x, 5) if isinstance(x, float) else x for name, x in row.items()} for row in rows]
                   for rows in (ways, by_count))  # fmt: skip
 common = [name for name in ways[1] if name != "input_nn"]
@@ -297,7 +297,7 @@ for row in by_count:
     run.tabulate("images", **row)
 run.record(seeds=sae_seeds, sites_here=len(ways) // len(WAYS))
 
-# %%
+# %% tags=["hide-input"]
 tables = known_tables(run.tables)
 outcome = facts(**tables)
 verdicts = judged(outcome, EXPECTED)
@@ -314,21 +314,22 @@ kept_facts |= {"authors_ridge": by_authors.ridge_mean.tolist(), "authors_ridge_m
 where = {"deep": outcome.deep.astype(int).tolist(), "branch": outcome.layer.str.contains("mlp").astype(int).tolist()}
 run.tabulate("natural", **kept_facts, **where)
 
-# %%
-run.record(natural_sites=len(outcome), natural_pairs=outcome.pair.nunique(), natural_gaining=outcome.match_gains.sum())
-run.record(natural_losing=(outcome.match_mean < -SMALL).sum(), natural_expected=len(EXPECTED))
-agree = (outcome.soft_aa + outcome.soft_bb) / 2
-run.record(small=SMALL, most_active=MOST_ACTIVE, dense=(outcome.k == MOST_ACTIVE).sum(), seeds_agree=agree.mean())
-run.record(over_random=outcome.above_random.sum(), plain_wins=outcome.plain_as_good.sum())
-run.record(match_most=outcome.match_mean.max(), match_least=outcome.match_mean.min())
-run.record(ridge_most=outcome.ridge_mean.max(), ridge_least=outcome.ridge_mean.min())
-above = by_authors.soft_ss - by_authors.soft_rs > SMALL
-run.record(authors_over_random=int(above.sum()))
-run.record(of_ceiling=outcome.seed_share.mean(), authors_gaining=int((by_authors.match_mean > SMALL).sum()))
+# %% tags=["hide-input"]
+counted = {"natural_gaining": outcome.match_gains, "natural_losing": outcome.match_mean < -SMALL}
+counted |= {"dense": outcome.k == MOST_ACTIVE, "over_random": outcome.above_random, "plain_wins": outcome.plain_as_good}
+counted |= {"natural_held": verdicts.verdict == "held", "natural_failed": verdicts.verdict == "failed"}
+counted |= {"authors_over_random": by_authors.soft_ss - by_authors.soft_rs > SMALL}
+counted |= {"authors_gaining": by_authors.match_mean > SMALL}
+run.record(**{name: int(true.sum()) for name, true in counted.items()})
+run.record(natural_sites=len(outcome), natural_pairs=outcome.pair.nunique(), natural_expected=len(EXPECTED))
+run.record(small=SMALL, most_active=MOST_ACTIVE, of_ceiling=outcome.seed_share.mean())
+run.record(seeds_agree=((outcome.soft_aa + outcome.soft_bb) / 2).mean())
+for name in ("match", "ridge"):
+    ends = {"most": outcome[f"{name}_mean"].max(), "least": outcome[f"{name}_mean"].min()}
+    run.record(**{f"{name}_{end}": value for end, value in ends.items()})
 few, many = outcome[outcome.few_classes], outcome[~outcome.few_classes]
 for name, part in {"cifar": few, "imagenet": many}.items():  # either may be lacking while nothing is recorded
-    run.record(**{f"{name}_{column}": max(part[column], default=0) for column in ("stimuli", "units")})
-run.record(natural_held=(verdicts.verdict == "held").sum(), natural_failed=(verdicts.verdict == "failed").sum())
+    run.record(**{f"{name}_{column}": int(max(part[column], default=0)) for column in ("stimuli", "units")})
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(2)
@@ -347,7 +348,7 @@ run.figure(
 # ### What is known before any score
 #
 # *Dimensions* are the participation ratio ({prf:ref}`def-pairs-participation`) of a layer's responses, the mean of both
-# networks. A share near 1 means that the units are used alike.
+# networks: as many as the units if these are used alike, and few where a layer has collapsed.
 
 # %% tags=["hide-input"]
 KNOWN = ["classes", "units", "dimensions", "latents", "k"]
@@ -392,7 +393,7 @@ by_layer[list(STATE)].rename(columns=STATE).round(3)
 # {glue:text}`natural_sites` layers, and better at {glue:text}`natural_gaining`. The change goes from
 # {glue:text}`match_least:+.3f` to {glue:text}`match_most:+.3f`.
 #
-# **They match hardly better than random codes.** S-S lies above R-S by more than {glue:text}`small:.2f` at
+# **With our SAEs they match no better than random codes.** S-S lies above R-S by more than {glue:text}`small:.2f` at
 # {glue:text}`over_random` layers by our SAEs, and at {glue:text}`authors_over_random` by the authors' recipe. A random
 # code of the same size still carries what units have in common, so a score of latents alone shows little.
 #
@@ -404,7 +405,7 @@ by_layer[list(STATE)].rename(columns=STATE).round(3)
 # {glue:text}`dense` layers that is the largest it tries, {glue:text}`most_active` active latents. Such codes explain
 # nearly all and are sparse no longer. What a sparser code does is seen below, with the authors' sizes.
 #
-# **For a linear readout it hardly matters.** Ridge from latents differs from that from units by
+# **A linear readout gains nothing.** Ridge from latents differs from that from units by
 # {glue:text}`ridge_least:+.3f` to {glue:text}`ridge_most:+.3f`, and at {glue:text}`plain_wins` layers as many random
 # features predict at least as well as latents.
 
