@@ -111,7 +111,7 @@ def draw_sites(ax: Axes, ways: pd.DataFrame, way: str) -> None:
     for (pair, of), style in zip(part.groupby("pair", sort=False), k_styles(part.pair.unique()), strict=True):
         bars = [of.match_mean - of.match_min, of.match_max - of.match_mean]
         ax.errorbar(of.soft_nn, of.soft_ss, yerr=bars, ls="", elinewidth=1, color=style["color"])
-        for deep, own in ((1, {"label": pair}), (0, {"mfc": "white"})):
+        for deep, own in ((1, {"label": pair}), (0, {"mfc": "none"})):
             at, looks = of.query(f"deep == {deep}"), {**style, **own, "ls": ""}
             ax.plot(at["soft_nn"], at["soft_ss"], **looks)
     ax.plot([0, 1], [0, 1], color=INK, lw=0.8)
