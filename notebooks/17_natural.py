@@ -522,8 +522,9 @@ run.record(corrected_middle=trained["layer2:centre"], corrected_pooled=trained["
 # %% [markdown]
 # ## What it costs, and what larger networks would add
 #
-# {ref}`run-times` has the time of each recorded run. SAEs of both ways for one layer, with their scores, take minutes
-# on one core and under three gigabytes of memory; a layer twice as wide takes four times as long. What is not here:
+# {ref}`run-times` has the time of each recorded run; those of this chapter found SAEs and scores made before. SAEs by
+# all four recipes for one layer, with their scores, take minutes on one core, up to half an hour for the widest here.
+# What is not here:
 #
 # - **ResNet50 and ViT-B/16 on ImageNet**: the paper's own layers. Two published trainings of each can be had, of two
 #   recipes; profile `paper` of this chapter takes them, trains no network, and needs ImageNet's validation images.
@@ -533,7 +534,8 @@ run.record(corrected_middle=trained["layer2:centre"], corrected_pooled=trained["
 #   to forty minutes a layer.
 # - **DINO and CLIP**: layers of large transformers on natural images, for B10 and B11.
 # - **The Natural Scenes Dataset**: whether latents predict voxels better, A15 and A16.
-# - **More images**: the paper's SAEs see a hundred times as many as these, which is where the curves above point.
+# - **More images**: the paper's SAEs see a hundred times as many as these. The curves above are flat, and say nothing
+#   of so far away.
 #
 # ```
 # make book PROFILE=paper CHAPTERS=17_natural
