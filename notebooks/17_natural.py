@@ -499,8 +499,8 @@ run.record(most_images=int(tables["images"].images.max()), fewest_images=int(tab
 # :::{glue:figure} fig-natural-images
 # :name: fig-natural-images
 #
-# On average S-S goes from {glue:text}`images_first:.3f` with {glue:text}`fewest_images` images to
-# {glue:text}`images_last:.3f` with the most, and the last step adds {glue:text}`images_step:+.3f`.
+# More images hardly matter: on average S-S goes from {glue:text}`images_first:.3f` with {glue:text}`fewest_images`
+# images to {glue:text}`images_last:.3f` with the most, and the last step adds {glue:text}`images_step:+.3f`.
 # :::
 
 # %% [markdown]

@@ -7,7 +7,7 @@ import torch
 from matplotlib.axes import Axes
 
 from lib.chapter.dose import Expected, rank, share
-from lib.chapter.plotting import INK, k_styles
+from lib.chapter.plotting import INK, k_styles, log_ticks
 from lib.chapter.results import recorded_results
 from lib.chapter.ways import WAYS, Site
 from lib.data.extraction import stored_responses
@@ -139,4 +139,4 @@ def draw_images(ax: Axes, images: pd.DataFrame, column: str) -> None:
             ax.plot(site.images, site[column], color=style["color"], lw=0.6, alpha=0.6)
         mean = of.pivot_table(index="images", values=column)
         ax.plot(mean.index, mean[column], label=pair, **style)
-    ax.set_xscale("log")
+    log_ticks(ax, sorted(images.images.unique()))
