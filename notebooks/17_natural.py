@@ -396,9 +396,9 @@ by_layer[list(STATE)].rename(columns=STATE).round(3)
 # {glue:text}`natural_sites` layers, and better at {glue:text}`natural_gaining`. The change goes from
 # {glue:text}`match_least:+.3f` to {glue:text}`match_most:+.3f`.
 #
-# **With our SAEs they match no better than random codes.** S-S lies above R-S by more than {glue:text}`small:.2f` at
-# {glue:text}`over_random` layers by our SAEs, and at {glue:text}`authors_over_random` by the authors' recipe. A random
-# code of the same size still carries what units have in common, so a score of latents alone shows little.
+# **With our SAEs they match hardly better than random codes.** S-S lies above R-S by more than {glue:text}`small:.2f`
+# at {glue:text}`over_random` layers by our SAEs, and at {glue:text}`authors_over_random` by the authors' recipe. A
+# random code of the same size still carries what units have in common, so a score of latents alone shows little.
 #
 # **Two SAEs of one network disagree.** They match at {glue:text}`seeds_agree:.3f` on average, and S-S is a share of
 # {glue:text}`of_ceiling:.3f` of that ceiling. So most of what latents of two networks lack, latents of one network lack
@@ -420,10 +420,11 @@ verdicts.set_index("expectation").round(3)
 
 # %% [markdown]
 # Of the expectations that could be judged {glue:text}`natural_held` held and {glue:text}`natural_failed` failed. We had
-# not expected that latents match no better than random ones, nor that more images hardly matter (below), nor that the
-# authors' long training at a small rate makes latents of convolutional networks match better than our training does at
-# the same sizes; in the ViTs it makes them match worse, as expected. Those about plain features, CKA and the agreement
-# of SAEs hold at some layers and not at nearly all, as they had to. One is about fewer layers than it takes to judge.
+# not expected that latents match hardly better than random ones, nor that more images hardly matter (below), nor that
+# the authors' long training at a small rate makes latents of convolutional networks match better than our training does
+# at the same sizes; in the ViTs it makes them match worse, as expected. Those about plain features, CKA and the
+# agreement of SAEs hold at some layers and not at nearly all, as they had to. One is about fewer layers than it takes
+# to judge.
 #
 # (natural-ways)=
 # ### The authors' settings beside ours
@@ -530,8 +531,7 @@ run.record(corrected_middle=trained["layer2:centre"], corrected_pooled=trained["
 #   recipes; profile `paper` of this chapter takes them, trains no network, and needs ImageNet's validation images.
 # - **Two seeds of one recipe** of these: what A12 to A14 are about. Networks of one recipe might share axes that those
 #   of two makers do not.
-# - **MobileNetV2**, the means over places of MobileNetV1, and a second pair of ResNet-56: at hand, and not run yet; ten
-#   to forty minutes a layer.
+# - **MobileNetV2** and a second pair of ResNet-56: at hand, and not run yet; ten to forty minutes a layer.
 # - **DINO and CLIP**: layers of large transformers on natural images, for B10 and B11.
 # - **The Natural Scenes Dataset**: whether latents predict voxels better, A15 and A16.
 # - **More images**: the paper's SAEs see a hundred times as many as these. The curves above are flat, and say nothing
@@ -550,7 +550,7 @@ run.record(corrected_middle=trained["layer2:centre"], corrected_pooled=trained["
 #
 # We expected the number of features for each unit to decide where SAEs help. In random worlds it does not; nearly
 # independent labels do. In the networks that others trained nothing we tried makes latents match better. And we had
-# taken the random SAE for a low bar: at the k on which SAEs of one network agree best, trained latents do not pass it.
+# taken the random SAE for a low bar: at the k on which SAEs of one network agree best, trained latents hardly pass it.
 #
 # ## Exercises
 #
