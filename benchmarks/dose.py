@@ -6,7 +6,7 @@ Chapter 10's stand-in was chosen after others had failed. Here nothing is chosen
 full product of the axes below, each number of objects in turn, and every one that is run is kept. Adds a line to
 book/results/dose.jsonl for each cell that is not in it yet, and stops after the last or when the time is over; a run
 that was stopped goes on where it was. `--images` names labelled images as `lib.data.images` does (CIFAR-10 where the
-book's were made); without it, cells made of images are left out and said so. Chapter 10 reads the file. Delete it after
+book's were made); without it, cells made of images are left out and said so. Chapter 17 reads the file. Delete it after
 a change to what a cell does.
 
 A cell trains two networks from two seeds on scenes of pictures, and has `lib.report` analyse their deep layer's
@@ -39,7 +39,7 @@ and that its intermediate layer, 96 units for 90 labels, gains .33 in matching a
 9. Digits gain more in matching than images, by the median over cells with room and superposed ones.
 10. The report says yes in no single cell, and in half of the superposed ones.
 
-`lib.chapter.dose.EXPECTED` says the same in numbers, and chapter 10 shows what became of it.
+`lib.chapter.dose.EXPECTED` says the same in numbers, and chapter 17 shows what became of it.
 """
 
 import argparse

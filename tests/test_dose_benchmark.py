@@ -1,4 +1,4 @@
-"""The benchmark behind chapter 10's dose-response curve: its sample of worlds, one cell, and going on after a stop."""
+"""The benchmark behind chapter 17's random worlds: its sample of worlds, one cell, and going on after a stop."""
 
 import json
 from collections import Counter

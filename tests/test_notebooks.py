@@ -1,5 +1,6 @@
 """The notebooks keep the book's form: short cells, prose for code, numbers from the run, words for pictures."""
 
+import ast
 import re
 import statistics
 
@@ -56,6 +57,18 @@ def test_chapter_runs_saves_and_is_in_the_book(chapter):
     assert f"book/chapters/{chapter}\n" in toc
 
 
+def titles(code):
+    """What stands as the title in each call of run.figure that has one, as it is written."""
+    calls = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call)]
+    calls = [call for call in calls if getattr(call.func, "attr", "") == "figure"]
+    return [ast.unparse(given.value) for call in calls for given in call.keywords if given.arg == "title"]
+
+
+def test_titles_of_figures_are_found():
+    assert titles("run.figure(axes, 'fig-a', title='Simulated: x')\nrun.figure(axes, 'fig-b')") == ["'Simulated: x'"]
+    assert sum(len(titles(text(chapter, "code"))) for chapter in CHAPTERS) > 3 * len(CHAPTERS)
+
+
 def test_every_figure_has_alt_text_a_caption_and_says_if_it_is_simulated(chapter):
     code, words = text(chapter, "code"), text(chapter)
     names = re.findall(r'"(fig-[\w-]+)"', code)
@@ -66,6 +79,8 @@ def test_every_figure_has_alt_text_a_caption_and_says_if_it_is_simulated(chapter
     if chapter != "18_claims":
         told = len(re.findall(r"imulated|{data_kind}|title=\"Real ", code))  # a chapter on any data says it by name
         assert told >= len(names)
+    for title in titles(code):
+        assert re.search("imulated|{data_kind}|Real |tand-in|omputed|ecorded", title), title
 
 
 def test_labels_are_unique_over_the_book():
@@ -112,6 +127,16 @@ def commands(chapter):
 def test_commands_stand_on_lines_of_their_own_and_go_on_indented(chapter):
     starts = ("make ", "python ", "  ")
     assert [line for line in commands(chapter) if line.count("make ") > 1 or not line.startswith(starts)] == []
+
+
+def test_commands_name_targets_and_variables_that_the_makefile_has(chapter):
+    made = (ROOT / "Makefile").read_text(encoding="utf-8")
+    targets = {*re.findall(r"^([a-z-]+):", made, flags=re.M)}
+    variables = {*re.search(r"Variables: ([\w, ]+)", made)[1].replace(" ", "").split(",")}
+    for line in commands(chapter):
+        if asked := re.match(r"make ([\w-]+)", line):
+            given = re.findall(r" ([A-Z]+)=", re.sub(r'"[^"]*"?', "", line))
+            assert asked[1] in targets and {*given} <= variables, line
 
 
 def test_commands_are_found():
