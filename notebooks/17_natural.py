@@ -650,7 +650,8 @@ for name, y in (("same", deep), ("crossed", middle)):
 #
 # ```
 # make chapter NAME=17_natural ARGS="-p sae_steps 300 -p passes 50"
-# make chapter NAME=17_natural ARGS="-p networks '[arrays:a, arrays:b]' -p layers '[mid deep]' -p images rows:0:5000"
+# make chapter NAME=17_natural ARGS="-p names '[mine]' -p networks '[arrays:a, arrays:b]' \
+#   -p layers '[mid deep]' -p images rows:0:5000"
 # ```
 
 # %%
