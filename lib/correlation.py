@@ -21,7 +21,7 @@ def size_of(y: torch.Tensor, dims: int | tuple[int, ...] = (-2, -1)) -> torch.Te
 
     In double precision, `y.double() / size_of(y)` is `y` without rounding, and its squares keep within range.
     """
-    largest = y.abs().amax(dims, keepdim=True).double()
+    largest = torch.maximum(y.amax(dims, keepdim=True), -y.amin(dims, keepdim=True)).double()  # no copy of y
     return torch.exp2(torch.where(largest > 0, largest, 1).log2().floor().clamp(-1022, 1023))
 
 

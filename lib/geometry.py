@@ -6,9 +6,8 @@ Cost O(M (m_a + m_b)^2) for M stimuli and m_a, m_b units. All is computed in dou
 its largest value first, so that no scale overflows or vanishes. [B] is Liu et al. 2026.
 """
 
-from collections.abc import Callable
-from functools import partial
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
+from functools import partial, reduce
 
 import torch
 
@@ -17,6 +16,9 @@ from lib.correlation import centred, size_of
 from lib.printed import score
 
 TINY = 1e-300
+BLOCK = 2**18  # responses prepared at a time, about
+BAND = 128  # rows of a symmetric product at a time, and stimuli in a block at least
+SAFE = 2.0**100  # sizes of which fourth powers, and their sums, keep within range
 ROUNDING = 256 * torch.finfo(torch.float64).eps  # of a sum over pairs, relative to the sum of absolute values
 
 
@@ -37,21 +39,25 @@ def rsa(y_a: torch.Tensor, y_b: torch.Tensor, similarity: str = "dot", centre: b
     on a stimulus whose responses are equal or all 0. [B, section 3.1]; in linear time as HSIC by Song et al. 2012.
     """
     y_a, y_b = check_pair(y_a, y_b, min_stimuli=3)
-    a, b = (rsa_system(y, similarity, centre, name) for y, name in ((y_a, "y_a"), (y_b, "y_b")))
-    return score(a.against(b))
+    a, b = (_rsa_system(y, similarity, centre, name) for y, name in ((y_a, "y_a"), (y_b, "y_b")))
+    return _compared(a, b)
 
 
 def rsa_system(y: torch.Tensor, similarity: str = "dot", centre: bool | None = None, name: str = "y") -> "System":
     """One system of `rsa`, prepared for the comparison with many others; arguments and errors as there."""
     y = check_responses(y, name, min_stimuli=3)
+    return _rsa_system(y, similarity, centre, name).held()
+
+
+def _rsa_system(y, similarity, centre, name):
     if similarity not in ("dot", "cosine", "correlation", "sqeuclidean"):
         raise ValueError(f"similarity {similarity!r} is unknown: choose dot, cosine, correlation or sqeuclidean")
     distances = similarity == "sqeuclidean"  # centring keeps their sums free of cancellation
-    centre = similarity == "dot" if centre is None else centre
-    y = _in_range(y, centre or distances)
+    centre = distances or (similarity == "dot" if centre is None else centre)
     if similarity in ("cosine", "correlation"):
-        y = unit_rows(y, name, similarity)
-    return _system(y, partial(_covariance_of_pairs, sums=_distance_sums if distances else _dot_sums), limit=1.0)
+        y = y.double() / size_of(y)
+        y, centre = unit_rows(centred(y) if centre else y, name, similarity), False
+    return System(y, partial(_covariance_of_pairs, sums=_distance_sums if distances else _dot_sums), centre, limit=1.0)
 
 
 def linear_cka(y_a: torch.Tensor, y_b: torch.Tensor, debiased: bool = False, centre: bool = True) -> torch.Tensor:
@@ -70,14 +76,17 @@ def linear_cka(y_a: torch.Tensor, y_b: torch.Tensor, debiased: bool = False, cen
         1.0
     """
     y_a, y_b = check_pair(y_a, y_b, min_stimuli=4 if debiased else 2)
-    a, b = (cka_system(y, debiased, centre, name) for y, name in ((y_a, "y_a"), (y_b, "y_b")))
-    return score(a.against(b))
+    a, b = (_cka_system(y, debiased, centre) for y in (y_a, y_b))
+    return _compared(a, b)
 
 
 def cka_system(y: torch.Tensor, debiased: bool = False, centre: bool = True, name: str = "y") -> "System":
     """One system of `linear_cka`, prepared for the comparison with many others; arguments and errors as there."""
-    y = check_responses(y, name, min_stimuli=4 if debiased else 2)
-    return _system(_in_range(y, centre), _unbiased_hsic if debiased else _biased_hsic)
+    return _cka_system(check_responses(y, name, min_stimuli=4 if debiased else 2), debiased, centre).held()
+
+
+def _cka_system(y, debiased, centre):
+    return System(y, _unbiased_hsic if debiased else _biased_hsic, centre)
 
 
 def participation_ratio(eigenvalues: torch.Tensor) -> torch.Tensor:
@@ -94,71 +103,139 @@ def participation_ratio(eigenvalues: torch.Tensor) -> torch.Tensor:
     return score(values.sum(-1) ** 2 / values.square().sum(-1).clamp(min=TINY))
 
 
-def _in_range(y, centre):
-    y = y.double() / size_of(y)
-    return centred(y) if centre else y
+class System:
+    """Responses, and what every comparison with others needs of them.
 
+    They are taken in double precision, of a size whose squares keep within range, and less their means if `centre`;
+    block by block, so that no such copy is held. `held` holds one, for comparisons with many.
+    """
 
-class System(NamedTuple):
-    """Responses and what every comparison with others needs of them, computed once."""
+    own: tuple[torch.Tensor, torch.Tensor]  # product with itself, and a bound of its rounding error
+    powers: torch.Tensor  # K_ii, (..., stimuli)
+    rows: torch.Tensor  # sums of the rows of K without its diagonal
 
-    y: torch.Tensor
-    powers: torch.Tensor  # squared norm of each stimulus' response, K_ii, (..., stimuli)
-    rows: torch.Tensor  # sum of each row of K without the diagonal, (..., stimuli)
-    product: Callable  # of two systems; also returns a bound of its rounding error
-    limit: float  # of the score, by size
-    own: tuple[torch.Tensor, torch.Tensor] = (torch.tensor(0.0), torch.tensor(0.0))  # product with itself
+    def __init__(self, y: torch.Tensor, product: Callable, centre: bool = False, limit: float = torch.inf):
+        self.y, self.less, self.product, self.limit = y, [], product, limit
+        size = size_of(y)
+        self.size = size if ((size > SAFE) | (size < 1 / SAFE)).any() else None  # a power of two, so nothing is rounded
+        self.few = 2 * y.shape[-2] < y.shape[-1]  # stimuli, for which K takes less than the products of units
+        self.total = None  # sums over stimuli, 0 if centred
+        if centre:  # in two steps, as in `lib.correlation.centred`
+            self.less = [self.part(slice(0, 1))]
+            self.less += [_added(x.sum(-2, keepdim=True) for x in self.blocks()) / y.shape[-2]]
+        else:
+            self.total = _added(x.sum(-2) for x in self.blocks())[..., None]
 
-    def against(self, other: "System") -> torch.Tensor:
+    def part(self, stimuli: slice = slice(None), units: slice = slice(None)) -> torch.Tensor:
+        """Some of the prepared responses."""
+        x = self.y[..., stimuli, units].double()
+        x = x if self.size is None else x / self.size
+        for number, less in enumerate(self.less):
+            x = x.sub_(less[..., units]) if number else x - less[..., units]
+        return x
+
+    def blocks(self, width: int = 0) -> Iterator[torch.Tensor]:
+        """The prepared responses, some stimuli after others; as many as for a system of `width` units."""
+        rows = max(BAND, BLOCK // max(width, self.y.shape[-1]))
+        return (self.part(slice(at, at + rows)) for at in range(0, self.y.shape[-2], rows))
+
+    def columns(self) -> Iterator[torch.Tensor]:
+        """The same, some units after others; each `(..., units, stimuli)`."""
+        return (self.part(units=slice(at, at + BAND)).mT for at in range(0, self.y.shape[-1], BAND))
+
+    def measured(self, powers: list, bands: list[torch.Tensor]) -> "System":
+        """The same, with the sums of squared norms of stimuli and of products of units."""
+        self.powers = torch.cat(powers, -1)
+        self.rows = -self.powers  # with the diagonal, the rows of a centred K sum to 0
+        if self.total is not None:
+            self.rows = self.rows + torch.cat([(x @ self.total)[..., 0] for x in self.blocks()], -1)
+        self.bands = _bands(self.columns()) if self.few else bands
+        self.own = self.product(self, self, _inner(self.bands, self.bands))
+        return self
+
+    def held(self) -> "System":
+        """The same, measured, with a prepared copy: quicker for comparisons with many."""
+        self.y, self.size, self.less = self.part(), None, []
+        return self.measured([self.y.square().sum(-1)], [] if self.few else _bands(self.blocks()))
+
+    def against(self, other: "System", power: torch.Tensor | None = None) -> torch.Tensor:
         """product(a, b) / sqrt(product(a, a) product(b, b)); 0 where one of the latter is below its bound, `(...)`."""
-        (own_a, error_a), (own_b, error_b), (cross, _) = self.own, other.own, self.product(self, other)
+        if power is None:
+            power = _inner(self.bands, other.bands) if self.few and other.few else _cross_power(self, other)
+        (own_a, error_a), (own_b, error_b), (cross, _) = self.own, other.own, self.product(self, other, power)
         varies = (own_a > error_a) & (own_b > error_b)
         found = torch.where(varies, cross / (own_a.clamp(min=TINY).sqrt() * own_b.clamp(min=TINY).sqrt()), 0.0)
         return found.clamp(-self.limit, self.limit)
 
 
-def _system(y, product, limit=torch.inf):
-    powers = y.square().sum(-1)
-    system = System(y, powers, (y @ y.sum(-2)[..., None])[..., 0] - powers, product, limit)
-    return system._replace(own=product(system, system))
+def _compared(a, b):
+    """The score of two systems, whose blocks are prepared once for all that is summed over them."""
+    if a.few and b.few:
+        return score(a.held().against(b.held()))
+    (powers_a, powers_b), sums = ([], []), []
+    for x, y in zip(a.blocks(b.y.shape[-1]), b.blocks(a.y.shape[-1]), strict=True):
+        powers_a.append(x.square().sum(-1))
+        powers_b.append(y.square().sum(-1))
+        new = [x.mT @ y, *([] if a.few else _products(x)), *([] if b.few else _products(y))]
+        sums = [one.add_(other) for one, other in zip(sums, new, strict=True)] if sums else new
+    of_a = 0 if a.few else -(-a.y.shape[-1] // BAND)
+    a.measured(powers_a, sums[1 : 1 + of_a])
+    return score(a.against(b.measured(powers_b, sums[1 + of_a :]), sums[0].square().sum((-2, -1))))
 
 
-def _cross_power(y_a, y_b):
-    """sum_ij K_ij L_ij = |Y_a' Y_b|_F^2, by whichever side takes fewer products."""
-    stimuli, units_a, units_b = y_a.shape[-2], y_a.shape[-1], y_b.shape[-1]
-    if stimuli * (units_a + units_b) < units_a * units_b:
-        return ((y_a @ y_a.mT) * (y_b @ y_b.mT)).sum((-2, -1))
-    return (y_a.mT @ y_b).square().sum((-2, -1))
+def _added(terms):
+    return reduce(torch.Tensor.add_, terms)
 
 
-def _biased_hsic(a, b):
-    power = _cross_power(a.y, b.y)
+def _products(x):
+    """X'X without its lower half: some rows after others, each from the diagonal on."""
+    return [x[..., at : at + BAND].mT @ x[..., at:] for at in range(0, x.shape[-1], BAND)]
+
+
+def _bands(parts):
+    """Sum of `_products` over parts."""
+    add = lambda so_far, more: [one.add_(other) for one, other in zip(so_far, more, strict=True)]  # noqa: E731
+    return reduce(add, map(_products, parts))
+
+
+def _inner(bands, others):
+    """<A, B> = sum_ij A_ij B_ij of two symmetric matrices."""
+    products = [one * other for one, other in zip(bands, others, strict=True)]
+    return sum(2 * one.sum((-2, -1)) - one[..., : one.shape[-2]].sum((-2, -1)) for one in products)
+
+
+def _cross_power(a, b):
+    """sum_ij K_ij L_ij = |Y_a' Y_b|_F^2."""
+    pairs = zip(a.blocks(b.y.shape[-1]), b.blocks(a.y.shape[-1]), strict=True)
+    return _added(x.mT @ y for x, y in pairs).square().sum((-2, -1))
+
+
+def _biased_hsic(a, b, power):
     return power, ROUNDING * power
 
 
-def _unbiased_hsic(a, b):
+def _unbiased_hsic(a, b, power):
     """Song et al. 2012, equation 5, times M (M - 3), for K and L with their diagonals set to 0."""
-    stimuli, power = a.y.shape[-2], _cross_power(a.y, b.y)
+    stimuli = a.y.shape[-2]
     trace = power - (a.powers * b.powers).sum(-1)
     product = a.rows.sum(-1) * b.rows.sum(-1) / ((stimuli - 1) * (stimuli - 2))
     cross = 2 * (a.rows * b.rows).sum(-1) / (stimuli - 2)
     return trace + product - cross, ROUNDING * power
 
 
-def _covariance_of_pairs(a, b, sums):
+def _covariance_of_pairs(a, b, power, sums):
     pairs = a.y.shape[-2] * (a.y.shape[-2] - 1) / 2
-    products, sum_a, sum_b, error = sums(a, b)
+    products, sum_a, sum_b, error = sums(a, b, power)
     return products / pairs - sum_a * sum_b / pairs**2, error / pairs
 
 
-def _dot_sums(a, b):
+def _dot_sums(a, b, power):
     """Sums over i < j of K_ij L_ij, of K_ij and of L_ij, for dot products; and the rounding error of the first."""
-    power = _cross_power(a.y, b.y)
     products = (power - (a.powers * b.powers).sum(-1)) / 2
     return products, a.rows.sum(-1) / 2, b.rows.sum(-1) / 2, ROUNDING * power
 
 
-def _distance_sums(a, b):
+def _distance_sums(a, b, power):
     """The same sums for squared Euclidean distances of centred responses.
 
     With u_i = K_ii, v_i = L_ii and rows of K and L that sum to 0, summing (u_i + u_j - 2 K_ij)(v_i + v_j - 2 L_ij)
@@ -166,7 +243,7 @@ def _distance_sums(a, b):
     """
     stimuli, u, v = a.y.shape[-2], a.powers, b.powers
     total_u, total_v = u.sum(-1), v.sum(-1)
-    products = stimuli * (u * v).sum(-1) + total_u * total_v + 2 * _cross_power(a.y, b.y)
+    products = stimuli * (u * v).sum(-1) + total_u * total_v + 2 * power
     return products, stimuli * total_u, stimuli * total_v, 8 * torch.finfo(torch.float64).eps * products
 
 
