@@ -11,13 +11,14 @@ from typing import NamedTuple
 import torch
 
 from lib.checks import POSITION, as_tensor, check_pair
-from lib.correlation import centred, constant_units, paired_correlations, size_of
+from lib.correlation import centred, constant_units, lengths, paired_correlations, size_of
 from lib.crossval import Scores, k_folds, summarise
 from lib.moments import Covariances
 from lib.printed import as_number, shown
 
 ALPHAS = tuple(10.0**i for i in range(-8, 9))  # [A, section 6]
 BLOCK = 2048  # units of b whose products with a are held at a time, for all folds
+CONDITION = 1e5  # in the Frobenius norm, up to which products of units are decomposed instead of responses
 GAP = 1e4  # units this much larger than all others are treated apart, as one decomposition would lose the others
 
 
@@ -237,9 +238,16 @@ def _rotated(y):
     """Centred responses in as many dimensions as there are stimuli, if there are more units: ridge does not notice."""
     if y.shape[1] <= y.shape[0]:
         return y
-    parts = [torch.linalg.svd(y[:, at], full_matrices=False) for at in _by_size(torch.linalg.vector_norm(y, dim=0))]
-    least = (len(y) * torch.finfo(y.dtype).eps) ** 0.5  # as in `_decomposed`
-    return torch.cat([u * values * (values > least * values[0]) for u, values, _ in parts], 1)
+    groups = [y[:, at] for at in _by_size(lengths(y)[0])]
+    return torch.cat([one if one.shape[1] <= len(y) else _in_few(one) for one in groups], 1)
+
+
+def _in_few(y):
+    """As many components as stimuli, with the same products of stimuli: from these, and cut as in `_decomposed`."""
+    size = size_of(y)
+    values, vectors = torch.linalg.eigh((y / size) @ (y / size).mT)
+    kept = values > len(y) * torch.finfo(y.dtype).eps * values[-1]
+    return vectors * torch.where(kept, values, 0).sqrt() * size
 
 
 def ridge_weights(train: Covariances, alphas: tuple = ALPHAS) -> tuple[torch.Tensor, torch.Tensor]:
@@ -321,18 +329,42 @@ def column_space(y):
     """
     size, epsilon, double = size_of(y), 8 * torch.finfo(y.dtype).eps, torch.finfo(torch.float64)
     x = centred(y.double() / size)
-    length = torch.linalg.vector_norm(x, dim=-2, keepdim=True)
+    length = lengths(x)
     ordered, order = length.sort(-1, descending=True)
     gaps = (ordered[..., :-1] / ordered[..., 1:] / GAP).nan_to_num(1, posinf=1).clamp(min=1).cumprod(-1)
     lift = torch.ones_like(length).scatter(-1, order, torch.nn.functional.pad(gaps, (1, 0), value=1.0))
     lift = lift * (length > epsilon / 2 * y.shape[-2] ** 0.5 * y.abs().amax(-2, keepdim=True) / size)
+    noise = epsilon * y.shape[-1] ** 0.5
+    if (found := _well_conditioned(x * lift, noise * (length * lift).amax(-1))) is not None:
+        return found[0], (lift / size).mT * found[1]
     q, triangle = torch.linalg.qr(x * lift)
     u, values, vt = torch.linalg.svd(triangle, full_matrices=False)
     # A direction is no more than rounding, of the responses or of the decomposition, below these.
-    given = epsilon * y.shape[-1] ** 0.5 * torch.linalg.vector_norm(vt * length * lift, dim=-1)
+    given = noise * torch.linalg.vector_norm(vt * length * lift, dim=-1)
     kept = values > torch.maximum(given, values[..., :1] * max(y.shape[-2:]) * double.eps)
     inverse = (lift / size).mT * vt.mT * torch.where(kept, 1 / values.clamp(min=double.tiny), 0.0)[..., None, :]
     return (q @ u) * kept[..., None, :], inverse
+
+
+def _well_conditioned(x, least):
+    """Orthonormal Q and the inverse of R, X = Q R, by two Cholesky decompositions; None unless X is far from dependent.
+
+    Products square the condition number, and the second decomposition takes back what that cost. No singular value of X
+    is below 1 / |R^-1|; `least` is where they would be rounding. Fukaya et al. 2014.
+    """
+    if x.shape[-2] <= x.shape[-1]:
+        return None
+    q, inverse = x, torch.eye(x.shape[-1]).to(x)
+    for _ in range(2):
+        triangle, failed = torch.linalg.cholesky_ex(q.mT @ q, upper=True)
+        if failed.any():
+            return None
+        q = torch.linalg.solve_triangular(triangle, q, upper=True, left=False)
+        inverse = torch.linalg.solve_triangular(triangle, inverse, upper=True, left=False)
+        steep = torch.linalg.matrix_norm(inverse)
+        if (steep * torch.linalg.matrix_norm(x) > CONDITION).any() or (steep * least[..., 0] > 0.5).any():
+            return None
+    return q, inverse
 
 
 def _share(part, whole):

@@ -8,6 +8,7 @@ from mpmath import mp
 from sklearn.linear_model import LinearRegression, Ridge
 from sklearn.metrics import r2_score
 
+from lib import regression
 from lib.crossval import k_folds
 from lib.features import seeded
 from lib.moments import Covariances, FoldMoments
@@ -506,7 +507,8 @@ def test_one_eigendecomposition_a_fold_serves_everything(shape, monkeypatch):
     sizes, eigh = [], torch.linalg.eigh
     monkeypatch.setattr(torch.linalg, "eigh", lambda x: (sizes.append(x.shape), eigh(x))[1])
     ridge_score(normal(*shape), normal(shape[0], 9, seed=1), folds=4)
-    assert sizes == [(min(shape), min(shape))] * 4
+    reduced = [(30, 30)] * (shape[0] < shape[1])  # once for all folds, where units outnumber stimuli
+    assert sizes == reduced + [(min(shape), min(shape))] * 4
 
 
 def test_ridge_from_covariances_is_ridge_from_responses():
@@ -744,3 +746,27 @@ def test_a_large_mean_changes_no_regression(mean):
     for call in (lambda a, b: ols_score(a, b).r, held_out_correlations, ridge_correlations):
         close(call(far_a, far_a), torch.ones_like(call(far_a, far_a)), 1e-12)
         close(call(far_a, far_b), call(y_a, y_b), 1e-9)
+
+
+@pytest.mark.parametrize("condition", [1.0, 1e3, 3e6, 1e18])
+@pytest.mark.parametrize("dtype", DTYPES)
+def test_responses_far_from_dependent_take_two_cholesky_decompositions_and_score_the_same(
+    condition, dtype, monkeypatch
+):
+    y_a = (3 + ill_conditioned(condition=condition)).to(dtype)
+    y_b, taken = y_a @ normal(10, 3, seed=1).to(dtype) + normal(200, 3, seed=2).to(dtype), []
+    well = regression._well_conditioned
+    monkeypatch.setattr(regression, "_well_conditioned", lambda *given: (taken.append(well(*given)), taken[-1])[1])
+    quick, held_out = ols_score(y_a, y_b), held_out_correlations(y_a, y_b)
+    assert all((one is None) == (condition > 1e5 or dtype == torch.float32 and condition > 1e3) for one in taken), taken
+    monkeypatch.setattr(regression, "_well_conditioned", lambda *given: None)
+    close(quick.r2, ols_score(y_a, y_b).r2, tolerance=TOLERANCE[dtype])
+    close(held_out, held_out_correlations(y_a, y_b), tolerance=TOLERANCE[dtype])
+
+
+def test_a_batch_with_one_dependent_system_is_decomposed_by_singular_values():
+    y_a, y_b = normal(2, 50, 4), normal(2, 50, 3, seed=1)
+    y_a[1, :, 3] = y_a[1, :, 0]
+    r2 = ols_score(y_a, y_b).r2
+    close(r2, torch.stack([ols_score(*pair).r2 for pair in zip(y_a, y_b, strict=True)]))
+    close(r2[1], ols_score(y_a[1, :, :3], y_b[1]).r2)
