@@ -171,13 +171,12 @@ class TopKSAE(Trainable):
         if self.recipe.aux_printed:
             loss += self._move(code, z, dead, seen, error)
         else:
-            for p in dead.any(1).nonzero()[:, 0]:
-                loss[p] += self._revive(p, dead[p], z[p], seen[p], error[p])
+            loss += self._revive(dead, z, seen, error)
         if self.recipe.pre_bias:
             grad(self.decoder_bias).sub_(grad(self.encoder_bias) @ self.encoder.mT)
 
         self.idle_steps += 1
-        self.idle_steps[code.used()] = 0
+        self.idle_steps.masked_fill_(code.used(), 0)
         return {"loss": loss, "explained_variance": explained, "dead_latents": dead.double().mean(1)}
 
     def _decode(self, x, code):
@@ -188,16 +187,25 @@ class TopKSAE(Trainable):
         self.decoder_bias.grad = scale * error.sum(1, keepdim=True)
         return error, scale * code.sampled_product(error, self.decoder), error.square().sum((1, 2)) / x.shape[1]
 
-    def _revive(self, p, dead, z, seen, error):
-        """Add the gradients of the auxiliary loss of model p, whose dead latents alone they move; return that loss."""
-        code, decoder = z[:, dead], self.decoder[p, dead]
+    def _revive(self, dead, z, seen, error):
+        """Add the gradients of the auxiliary losses, which move dead latents alone; return these losses `(P,)`.
+
+        Dead latents are gathered for all models at once, in as many places as the most of them need: a GPU waits for
+        this one number, and not for every model.
+        """
+        if not (most := int(dead.sum(1).max())):
+            return 0
+        at = dead.byte().argsort(dim=1, descending=True, stable=True)[:, :most]
+        taken = dead.gather(1, at)[:, None].to(z.dtype)
+        of_stimuli, of_units = (at[:, None].expand(-1, count, -1) for count in (z.shape[1], error.shape[2]))
+        code, decoder = z.gather(2, of_stimuli) * taken, self.decoder.gather(1, of_units.mT)
         missed = error - code @ decoder
-        gradient = -2 * self.recipe.aux_weight / len(z) * missed
-        grad(self.decoder)[p, dead] += code.mT @ gradient
-        gradient = gradient @ decoder.mT
-        grad(self.encoder)[p, :, dead] += seen.mT @ gradient
-        grad(self.encoder_bias)[p, 0, dead] += gradient.sum(0)
-        return self.recipe.aux_weight * missed.square().sum() / len(z)
+        pull = -2 * self.recipe.aux_weight / z.shape[1] * missed
+        grad(self.decoder).scatter_add_(1, of_units.mT, code.mT @ pull)
+        pull = (pull @ decoder.mT).mul_(taken)
+        grad(self.encoder).scatter_add_(2, of_units, seen.mT @ pull)
+        grad(self.encoder_bias).scatter_add_(2, at[:, None], pull.sum(1, keepdim=True))
+        return self.recipe.aux_weight / z.shape[1] * missed.square().sum((1, 2)) * dead.any(1)
 
     def _move(self, code, z, dead, seen, error):
         """Add the gradients of the auxiliary losses as printed, which move everything; return these losses `(P,)`."""

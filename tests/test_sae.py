@@ -669,3 +669,23 @@ def test_trained_saes_are_found_again_and_differ_by_what_is_drawn(store):
         draws.clear()
         fit(some_sae(**same | {"steps": 2} | change), drawing(scale))
         assert len(draws) == 2 + seen
+
+
+def waits(sae, x):
+    """Operations of a step by name, and how often a GPU would have to be waited for: where a number or a count is read."""
+    with torch.profiler.profile(activities=[torch.profiler.ProfilerActivity.CPU]) as profile:
+        sae.backward(x)
+    counts = {event.key: event.count for event in profile.key_averages() if event.key.startswith("aten::")}
+    return counts, sum(counts.get(f"aten::{name}", 0) for name in ("_local_scalar_dense", "nonzero", "masked_select"))
+
+
+@pytest.mark.parametrize("aux_printed", [False, True])
+def test_a_step_waits_for_the_device_once_at_most_however_many_models_have_dead_latents(aux_printed, monkeypatch):
+    monkeypatch.setattr("lib.codes.COMPRESS_FROM", 1000)  # the form for GPUs
+    found = []
+    for models in (1, 12):
+        sae = TopKSAE(6, Recipe(latents=24, k=2, dead_after=3, aux_printed=aux_printed), list(range(models)))
+        sae.idle_steps[:, :9] = 5
+        found.append(waits(sae, normal(models, 40, 6).float()))
+    (one, _), (many, count) = found
+    assert count <= 1 and sum(many.values()) == sum(one.values()), found
