@@ -26,6 +26,13 @@ def topk_code(z: torch.Tensor, k: int, rectify: bool = False) -> "DenseCode | Co
     return (CompressedCode if large and z.device.type == "cpu" else DenseCode)(z, k, rectify)
 
 
+def _products(out, matrices, y):
+    """Each model's sparse matrix times its y, written where it belongs: a copy would cost as much as the product."""
+    for one, matrix, x in zip(out, matrices, y, strict=True):
+        torch.addmm(one, matrix, x, beta=0, out=one)
+    return out
+
+
 class DenseCode:
     """A code as an ordinary tensor `values: (P, stimuli, F)`; all of a tie for the k-th place are kept."""
 
@@ -48,8 +55,8 @@ class DenseCode:
         return self.values.mT @ y
 
     def encoder_gradient(self, y: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-        """y' @ values, `(P, units, F)`, with values in the form of this code's own."""
-        return y.mT @ values
+        """values' @ y, `(P, F, units)`, with values in the form of this code's own."""
+        return values.mT @ y
 
     def sums(self, values: torch.Tensor) -> torch.Tensor:
         """Sum over stimuli of values in the form of this code's own, `(P, F)`."""
@@ -87,7 +94,8 @@ class CompressedCode:
         return torch.sparse_csr_tensor(ends, rows, values.flatten()[order], self.shape[::-1])
 
     def decode(self, decoder: torch.Tensor) -> torch.Tensor:
-        return torch.stack([self._rows(p, values) @ decoder[p] for p, values in enumerate(self.values)])
+        out = decoder.new_empty(len(decoder), self.shape[0], decoder.shape[2])
+        return _products(out, [self._rows(p, values) for p, values in enumerate(self.values)], decoder)
 
     def sampled_product(self, y: torch.Tensor, decoder: torch.Tensor) -> torch.Tensor:
         zeros = torch.zeros_like(self.values[0])
@@ -96,10 +104,11 @@ class CompressedCode:
         return product * (self.values > 0) if self.rectify else product
 
     def decoder_gradient(self, y: torch.Tensor) -> torch.Tensor:
-        return torch.stack([self._columns(p, values) @ y[p] for p, values in enumerate(self.values)])
+        return self.encoder_gradient(y, self.values)
 
     def encoder_gradient(self, y: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-        return torch.stack([(self._columns(p, own) @ y[p]).mT for p, own in enumerate(values)])
+        out = y.new_empty(len(y), self.shape[1], y.shape[2])
+        return _products(out, [self._columns(p, own) for p, own in enumerate(values)], y)
 
     def sums(self, values: torch.Tensor) -> torch.Tensor:
         into = values.new_zeros(len(values), self.shape[1])

@@ -33,7 +33,7 @@ class JointSAE(TopKSAE):
         x, decoder = swap_pairs(x), swap_pairs(self.decoder)
         missed = x - (code.decode(decoder) + swap_pairs(self.decoder_bias))
         scale = -2 / x.shape[1]
-        grad(self.decoder).add_(swap_pairs(scale * code.decoder_gradient(missed)))
+        grad(self.decoder).add_(swap_pairs(code.decoder_gradient(scale * missed)))
         grad(self.decoder_bias).add_(swap_pairs(scale * missed.sum(1, keepdim=True)))
         gradient += scale * code.sampled_product(missed, decoder)
         return error, gradient, loss + missed.square().sum((1, 2)) / x.shape[1]

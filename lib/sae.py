@@ -115,11 +115,16 @@ class TopKSAE(Trainable):
         decoder, other = drawn.to(**options)
         encoder = decoder if recipe.start == "tied" else other
         self.decoder = nn.Parameter(decoder.clone())  # a view would keep both draws, in checkpoints too
-        self.encoder = nn.Parameter(encoder.mT.clone(memory_format=torch.contiguous_format))
+        self.encoder_rows = nn.Parameter(encoder.clone())
         self.encoder_bias = nn.Parameter(torch.zeros(len(seeds), 1, recipe.latents, **options))
         self.decoder_bias = nn.Parameter(torch.zeros(len(seeds), 1, decoder.shape[-1], **options))
         self.idle_steps: torch.Tensor
         self.register_buffer("idle_steps", torch.zeros(len(seeds), recipe.latents, dtype=torch.int64, device=device))
+
+    @property
+    def encoder(self) -> torch.Tensor:
+        """E `(P, N, F)`, a view of the parameter, which is kept latent after latent as its gradient comes."""
+        return self.encoder_rows.mT
 
     def preactivations(self, x: torch.Tensor) -> torch.Tensor:
         """x E + c, or (x - d) E + c with `pre_bias`; `(P, stimuli, F)`."""
@@ -164,7 +169,7 @@ class TopKSAE(Trainable):
         code = topk_code(z, self.recipe.k, self.recipe.rectify)
         error, gradient, loss = self._decode(x, code)
         seen = x - self.decoder_bias if self.recipe.pre_bias else x
-        self.encoder.grad = code.encoder_gradient(seen, gradient)
+        self.encoder_rows.grad = code.encoder_gradient(seen, gradient)
         self.encoder_bias.grad = code.sums(gradient)[:, None]
         explained = 1 - error.square().sum((1, 2)) / (x - x.mean(1, keepdim=True)).square().sum((1, 2))
         dead = self.dead_latents() if self.recipe.dead_after else ~code.used()
@@ -173,7 +178,7 @@ class TopKSAE(Trainable):
         else:
             loss += self._revive(dead, z, seen, error)
         if self.recipe.pre_bias:
-            grad(self.decoder_bias).sub_(grad(self.encoder_bias) @ self.encoder.mT)
+            grad(self.decoder_bias).sub_(grad(self.encoder_bias) @ self.encoder_rows)
 
         self.idle_steps += 1
         self.idle_steps.masked_fill_(code.used(), 0)
@@ -183,7 +188,7 @@ class TopKSAE(Trainable):
         """Set the decoder's gradients; return the errors x - x^, the gradient of the code and the loss `(P,)`."""
         error = x - (code.decode(self.decoder) + self.decoder_bias)
         scale = -2 / x.shape[1]
-        self.decoder.grad = scale * code.decoder_gradient(error)
+        self.decoder.grad = code.decoder_gradient(scale * error)
         self.decoder_bias.grad = scale * error.sum(1, keepdim=True)
         return error, scale * code.sampled_product(error, self.decoder), error.square().sum((1, 2)) / x.shape[1]
 
@@ -197,13 +202,13 @@ class TopKSAE(Trainable):
             return 0
         at = dead.byte().argsort(dim=1, descending=True, stable=True)[:, :most]
         taken = dead.gather(1, at)[:, None].to(z.dtype)
-        of_stimuli, of_units = (at[:, None].expand(-1, count, -1) for count in (z.shape[1], error.shape[2]))
-        code, decoder = z.gather(2, of_stimuli) * taken, self.decoder.gather(1, of_units.mT)
+        columns, rows = at[:, None].expand(-1, z.shape[1], -1), at[..., None].expand(-1, -1, error.shape[2])
+        code, decoder = z.gather(2, columns) * taken, self.decoder.gather(1, rows)
         missed = error - code @ decoder
         pull = -2 * self.recipe.aux_weight / z.shape[1] * missed
-        grad(self.decoder).scatter_add_(1, of_units.mT, code.mT @ pull)
+        grad(self.decoder).scatter_add_(1, rows, code.mT @ pull)
         pull = (pull @ decoder.mT).mul_(taken)
-        grad(self.encoder).scatter_add_(2, of_units, seen.mT @ pull)
+        grad(self.encoder_rows).scatter_add_(1, rows, pull.mT @ seen)
         grad(self.encoder_bias).scatter_add_(2, at[:, None], pull.sum(1, keepdim=True))
         return self.recipe.aux_weight / z.shape[1] * missed.square().sum((1, 2)) * dead.any(1)
 
@@ -215,7 +220,7 @@ class TopKSAE(Trainable):
         grad(self.decoder).add_(code.decoder_gradient(pull)).baddbmm_(silent.mT, pull)
         grad(self.decoder_bias).add_(pull.sum(1, keepdim=True), alpha=2)  # e and z_dead D + d both contain d
         live, silent = code.sampled_product(pull, self.decoder), (pull @ self.decoder.mT).mul_(dead[:, None])
-        grad(self.encoder).add_(code.encoder_gradient(seen, live)).baddbmm_(seen.mT, silent)
+        grad(self.encoder_rows).add_(code.encoder_gradient(seen, live)).baddbmm_(silent.mT, seen)
         grad(self.encoder_bias).add_((code.sums(live) + silent.sum(1))[:, None])
         return self.recipe.aux_weight * missed.square().sum((1, 2)) / z.shape[1]
 

@@ -161,3 +161,8 @@ def check_batch(metric, stimuli, dtype, device, tolerance):
     assert batched.device.type == device
     close(batched, [float(metric(a, b)) for a, b in zip(y_a, y_b, strict=True)], tolerance)
     close(metric(y_a, y_b[0]), [float(metric(a, y_b[0])) for a in y_a])
+
+
+def gradient(sae, name):
+    """The gradient of an SAE's parameter; the encoder is kept latent after latent."""
+    return sae.encoder_rows.grad.mT if name == "encoder" else getattr(sae, name).grad

@@ -27,7 +27,7 @@ def test_products_are_those_of_the_explicit_code(form, k, dtype):
     gradient = code.sampled_product(y, decoder)
     wanted = torch.einsum("psu,pfu->psf", y, decoder) * kept
     close(spread(code, gradient), wanted, tolerance)
-    close(code.encoder_gradient(y, gradient), torch.einsum("psu,psf->puf", y, wanted), tolerance)
+    close(code.encoder_gradient(y, gradient), torch.einsum("psf,psu->pfu", wanted, y), tolerance)
     close(code.sums(gradient), wanted.sum(1), tolerance)
     assert (code.used() == explicit.any(1)).all()
 

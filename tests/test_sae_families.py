@@ -66,7 +66,7 @@ def test_loss_and_gradients_are_those_of_the_definition(family, dead, pre_bias):
     some, x = saes(family, pre_bias=pre_bias), responses()
     some.idle_steps[:, dead] = some.recipe.dead_after
     found = some.backward(x)["loss"]
-    by_hand = [some.encoder, some.decoder, some.encoder_bias, some.decoder_bias]
+    by_hand = [some.encoder_rows, some.decoder, some.encoder_bias, some.decoder_bias]
     gradients = [parameter.grad.clone() for parameter in by_hand]
     expected = torch.stack([loss_by_definition(some, x, p, dead) for p in range(P)])
     close(found, expected.detach())
@@ -96,7 +96,7 @@ def test_a_jump_relu_threshold_hears_of_latents_near_it_alone():
                     wanted[p, 0, f] -= (theta[p, 0, f] * by_code[p, i, f] + by_active[p, 0, 0]) / BANDWIDTH
     assert wanted.any()
     close(some.threshold.grad, wanted)
-    close(some.encoder.grad, x.mT @ (by_code * active))
+    close(some.encoder_rows.grad.mT, x.mT @ (by_code * active))
 
 
 def test_no_threshold_falls_below_0():
@@ -178,7 +178,7 @@ def test_batch_topk_is_that_of_dictionary_learning():
     loss = (x[0] - rebuilt).square().sum(-1).mean()
     loss.backward()
     close(some.backward(x)["loss"][0], loss.detach())
-    close(some.encoder.grad[0], theirs.encoder.weight.grad.T)
+    close(some.encoder_rows.grad.mT[0], theirs.encoder.weight.grad.T)
     close(some.decoder.grad[0], theirs.decoder.weight.grad.T)
     close(some.decoder_bias.grad[0, 0], theirs.b_dec.grad)
     theirs.threshold.fill_(float(some.threshold[0]))
@@ -203,4 +203,4 @@ def test_jump_relu_is_that_of_dictionary_learning():
     wanted = torch.autograd.grad(loss, [theta, some.encoder])
     some.backward(x)
     close(some.threshold.grad[0, 0], wanted[0], 1e-6)  # the library keeps the bandwidth in single precision
-    close(some.encoder.grad[0], wanted[1][0])
+    close(some.encoder_rows.grad.mT[0], wanted[1][0])
