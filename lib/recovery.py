@@ -7,6 +7,7 @@ from tqdm import tqdm
 
 from lib.checks import check_alike, check_projection, check_responses, check_sparsity
 
+DEPENDENT = {torch.float64: 1e-10, torch.float32: 1e-5}  # what is left of a column, as a share of it, is rounding
 SOLVER_TOLERANCE = 1e-6  # entries below this share of the response are the solver's rounding, not features
 
 
@@ -16,27 +17,45 @@ def orthogonal_matching_pursuit(y: torch.Tensor, a: torch.Tensor, k: int) -> tor
         T <- T + argmax_j |<a_j, y - A_T z_T>| / |a_j|,   z_T = argmin |y - A_T z_T|^2
 
     `y: (..., stimuli, units)`, `a: (..., units, n)`, one projection for all stimuli of a batch entry; returns
-    `(..., stimuli, n)`. A column of zeros is never chosen; on a GPU the columns chosen must be independent. Raises
-    ValueError on bad input and unless 1 <= k <= min(units, n). Source: Pati, Rezaiifar and Krishnaprasad 1993.
+    `(..., stimuli, n)`. A column of zeros is never chosen. Of columns that depend on each
+    other the values of least norm are taken. Raises ValueError on bad input and unless 1 <= k <= min(units, n). Source:
+    Pati, Rezaiifar and Krishnaprasad 1993.
     """
     y, a = _check_system(y, a)
     check_sparsity(min(a.shape[-2:]), k)
     batch = torch.broadcast_shapes(y.shape[:-2], a.shape[:-2])
     y, a = y.expand(*batch, *y.shape[-2:]), a.expand(*batch, *a.shape[-2:])
-    columns = a.mT[..., None, :, :]  # (..., 1, n, units)
     lengths = torch.linalg.vector_norm(a, dim=-2)[..., None, :].clamp(min=torch.finfo(a.dtype).tiny)
-    chosen = torch.empty(*y.shape[:-1], 0, dtype=torch.long, device=y.device)
-    residual = y
-    for _ in range(k):
+    columns, stimuli, units = a.mT[..., None, :, :], y.shape[:-1], y.shape[-1]
+    basis, triangle = y.new_zeros(*stimuli, k, units), y.new_zeros(*stimuli, k, k)  # of the chosen columns, A_T = Q R
+    chosen, residual = torch.zeros(*stimuli, k, dtype=torch.long, device=y.device), y
+    for step in range(k):
         fit = (residual @ a).abs() / lengths
-        fit = fit.scatter(-1, chosen, -1.0)
-        chosen = torch.cat([chosen, fit.argmax(-1, keepdim=True)], -1)
-        picked = torch.take_along_dim(columns, chosen[..., None], dim=-2)  # (..., stimuli, size, units)
-        # Chosen columns may depend on each other, which the default driver does not notice.
-        values = torch.linalg.lstsq(picked.mT, y[..., None], driver=None if y.is_cuda else "gelsd").solution
-        residual = y - (picked.mT @ values)[..., 0]
-    codes = torch.zeros(*y.shape[:-1], a.shape[-1], dtype=y.dtype, device=y.device)
-    return codes.scatter(-1, chosen, values[..., 0])
+        chosen[..., step] = fit.scatter(-1, chosen[..., :step], -1.0).argmax(-1)
+        column = torch.take_along_dim(columns, chosen[..., step, None, None], dim=-2)  # (..., stimuli, 1, units)
+        new = column
+        for _ in range(2):  # the second time takes away what rounding left
+            along = new @ basis[..., :step, :].mT
+            new = new - along @ basis[..., :step, :]
+            triangle[..., :step, step] += along[..., 0, :]
+        length, whole = (torch.linalg.vector_norm(one, dim=-1, keepdim=True) for one in (new, column))
+        new = torch.where(length > DEPENDENT[y.dtype] * whole, new / length, 0)  # 0 if it depends on those before
+        basis[..., step, :], triangle[..., step, step] = new[..., 0, :], length[..., 0, 0] * (new != 0).any(-1)[..., 0]
+        residual = residual - (residual[..., None, :] @ new.mT @ new)[..., 0, :]
+    values = torch.linalg.solve_triangular(triangle, basis @ y[..., None], upper=True)[..., 0]
+    values = _where_dependent(values, triangle, chosen, columns, y)
+    codes = torch.zeros(*stimuli, a.shape[-1], dtype=y.dtype, device=y.device)
+    return codes.scatter(-1, chosen, values)
+
+
+def _where_dependent(values, triangle, chosen, columns, y):
+    """The values of least norm for stimuli whose chosen columns depend on each other; the others as they are."""
+    some = (triangle.diagonal(dim1=-2, dim2=-1) == 0).any(-1)
+    if some.any():
+        picked = torch.take_along_dim(columns, chosen[..., None], dim=-2)[some].double()
+        values = values.clone()
+        values[some] = (torch.linalg.pinv(picked.mT, rtol=1e-12) @ y[some].double()[..., None])[..., 0].to(y.dtype)
+    return values
 
 
 def nonnegative_basis_pursuit(y: torch.Tensor, a: torch.Tensor) -> torch.Tensor:
