@@ -1,6 +1,6 @@
 """Orthogonal matching pursuit against scikit-learn, from the Gram matrix and without.
 
-    OMP_NUM_THREADS=1 .venv/bin/python benchmarks/recovery_speed.py
+OMP_NUM_THREADS=1 .venv/bin/python benchmarks/recovery_speed.py
 """
 
 import torch
@@ -27,7 +27,9 @@ if __name__ == "__main__":
         rows, columns = y.T.numpy(), a.numpy()
         ways = {
             "lib": lambda y=y, a=a, k=k: orthogonal_matching_pursuit(y, a, k),
-            "scikit-learn, Gram": lambda g=gram, f=fit, k=k: torch.tensor(orthogonal_mp_gram(g, f, n_nonzero_coefs=k).T),
+            "scikit-learn, Gram": lambda g=gram, f=fit, k=k: torch.tensor(
+                orthogonal_mp_gram(g, f, n_nonzero_coefs=k).T
+            ),
             "scikit-learn": lambda r=rows, c=columns, k=k: torch.tensor(orthogonal_mp(c, r, n_nonzero_coefs=k).T),
         }
         race("orthogonal matching pursuit", f"{stimuli:,} x {units}, {features} columns, k = {k}", ways, repeats=5)

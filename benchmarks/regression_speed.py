@@ -1,6 +1,6 @@
 """Ridge and least squares against what a user would take instead, at the sizes of real layers.
 
-    OMP_NUM_THREADS=1 .venv/bin/python benchmarks/regression_speed.py
+OMP_NUM_THREADS=1 .venv/bin/python benchmarks/regression_speed.py
 """
 
 from importlib.util import find_spec

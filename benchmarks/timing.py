@@ -22,7 +22,7 @@ MB = 2**20
 torch.set_num_threads(1)
 
 
-def race(work: str, size: str, ways: dict[str, Callable], tolerance: float = 1e-9, repeats: int = 7, aim: str = ""):
+def race(work: str, size: str, ways: dict[str, Callable], tolerance: float = 1e-9, repeats: int = 7):
     """Time `ways`, of which the first is ours, keep a line with the book and print it.
 
     `tolerance` bounds the largest difference of their results, numbers or arrays. Raises AssertionError beyond it.
@@ -42,7 +42,7 @@ def race(work: str, size: str, ways: dict[str, Callable], tolerance: float = 1e-
     for name, theirs in seconds.items():
         ratios = sorted(t / o for t, o in zip(theirs, ours, strict=True))
         against[name] = {"ratio": median(ratios), "low": ratios[0], "high": ratios[-1], "mb": memory[name]}
-    keep({"work": work, "size": size, "aim": aim, "seconds": median(ours), "mb": memory[first], "against": against})
+    keep({"work": work, "size": size, "seconds": median(ours), "mb": memory[first], "against": against})
 
 
 def keep(line: dict) -> None:

@@ -97,13 +97,27 @@ def recorded_times() -> str:
     return _markdown("chapter", "profile", "minutes", "device", "date", rows=rows)
 
 
+def speeds() -> str:
+    """The tables of `benchmarks`: each work and size, ours and against what, as Markdown."""
+    path, rows, made = store.ROOT / "book" / "results" / "speed.jsonl", [], set()
+    for line in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
+        made.add(f"{line['date']}, {line['cpu']}")
+        what = f"{line['work']}<br>{line['size']}", f"{1e3 * line['seconds']:.0f}", f"{line['mb']:.0f}"
+        for name, one in line["against"].items():
+            ratio = f"{one['ratio']:.2f} ({one['low']:.2f} to {one['high']:.2f})"
+            rows.append((*what, name, ratio, f"{one['mb']:.0f}"))
+            what = "", "", ""
+    table = _markdown("work", "ms", "MB", "against", "its time over ours", "its MB", rows=rows)
+    return f"{table}\n*One thread; measured {'; '.join(sorted(made))}.*\n"
+
+
 def _link(chapter):
     return f"[](#{chapter_label(chapter)})"
 
 
 def _markdown(*heads, rows):
-    """A table; what is counted in seconds or minutes stands on the right."""
-    sides = ["---:" if head in ("seconds", "minutes") else "---" for head in heads]
+    """A table; what is counted in units of time or memory stands on the right."""
+    sides = ["---:" if head in ("seconds", "minutes", "ms", "MB", "its MB") else "---" for head in heads]
     return "".join(f"| {' | '.join(map(str, row))} |\n" for row in (heads, sides, *rows))
 
 

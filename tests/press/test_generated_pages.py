@@ -21,6 +21,7 @@ from book.press.pages import (
     reading_minutes,
     recorded_times,
     run_times,
+    speeds,
     with_card,
 )
 from book.press.reference import reference, users
@@ -182,3 +183,20 @@ def test_changes_for_a_class_fit_their_chapters_and_show_only_their_own_times(pr
     write_whole(project / "book/results/live.json", json.dumps({"times": times, "provenance": SOURCE}))
     found = live_table()
     assert "| 12.5 |" in found and "77" not in found and "Timed 2026-01-01 on CPU, 1 threads" in found
+
+
+def test_speeds_have_a_row_for_each_rival_with_its_ratio_and_memory(project):
+    line = {"work": "w", "size": "9 x 9", "seconds": 0.0123, "mb": 4, "date": "2030-01-02", "cpu": "one"}
+    line["against"] = {
+        "numpy": {"ratio": 0.5, "low": 0.4, "high": 0.62, "mb": 7.4},
+        "other": {"ratio": 2, "low": 1.5, "high": 3, "mb": 100},
+    }
+    path = project / "book" / "results" / "speed.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(line) + "\n")
+    assert speeds().splitlines()[2:] == [
+        "| w<br>9 x 9 | 12 | 4 | numpy | 0.50 (0.40 to 0.62) | 7 |",
+        "|  |  |  | other | 2.00 (1.50 to 3.00) | 100 |",
+        "",
+        "*One thread; measured 2030-01-02, one.*",
+    ]

@@ -16,7 +16,7 @@ HTML = ROOT / "_build" / "html"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 PAGES = [f"book/chapters/{name}" for name in chapter_names()] + [
     f"book/{name}"
-    for name in ("intro", "rerun", "data", "classroom", "glossary", "reference", "run_times", "bibliography")
+    for name in ("intro", "rerun", "data", "classroom", "glossary", "reference", "run_times", "speed", "bibliography")
 ]
 
 pytestmark = [
