@@ -525,9 +525,10 @@ run.record(most_images=int(tables["images"].images.max()), fewest_images=int(tab
 # ### What the report says
 #
 # Of these layers the report ({ref}`ch-own`) says, by rules that were fixed before: {glue:md}`report_says`. The
-# {ref}`second seeds <ch-ceiling>` of the ResNets allow a question that needs no SAE: how much do ResNet-56 and ResNet-20 share? Corrected by their seeds, CKA says
-# {glue:text}`corrected_middle:.2f` at the intermediate layer and {glue:text}`corrected_pooled:.2f` at the deep one,
-# pooled. So these networks hold nearly the same, by that measure, where SAEs see a loss.
+# {ref}`second seeds <ch-ceiling>` of the ResNets allow a question that needs no SAE: how much do ResNet-56 and
+# ResNet-20 share? Corrected by their seeds, CKA says {glue:text}`corrected_middle:.2f` at the intermediate layer and
+# {glue:text}`corrected_pooled:.2f` at the deep one, pooled. So these networks hold nearly the same, by that measure,
+# where SAEs see a loss.
 
 # %% tags=["hide-input"]
 counts = outcome.verdict.value_counts()
@@ -563,8 +564,8 @@ run.record(blocks_twins=twins)
 # {glue:md}`blocks_maps`
 #
 # *In plain words.* By CKA only {glue:text}`blocks_cka` of {glue:text}`blocks` blocks resemble their namesake most; the
-# others of run 3 are most like a later block of run 4, which seems to get its work done later. Units tell the same, with
-# {glue:text}`blocks_units` namesakes; between namesakes they match at {glue:text}`units_least:.2f` to
+# others of run 3 are most like a later block of run 4, which seems to get its work done later. Units tell the same,
+# with {glue:text}`blocks_units` namesakes; between namesakes they match at {glue:text}`units_least:.2f` to
 # {glue:text}`units_most:.2f`. Latents match at {glue:text}`latents_least:.2f` to {glue:text}`latents_most:.2f`, a loss
 # in every block (best {glue:text}`blocks_gain:+.2f`), and lie above random codes by {glue:text}`blocks_over_random:.2f`
 # at most. Two SAEs of one block match at {glue:text}`blocks_twins:.2f` or less, so the dictionaries disagree before two
