@@ -171,13 +171,16 @@ def _ends(images):
     return len(images)
 
 
+LAYERS = ("mobilenets", "cifar_layers", "imagenet_pairs", "imagenet_layers")  # folders of responses, a file a layer
+
+
 def checks(root: Path) -> dict[str, tuple[Callable, Path]]:
     """What to check, and where."""
     return {
         "v4": (check_v4, root / "v4"),
         "photos": (check_photos, root / "photos"),
         "cifar_pairs": (check_cifar, root / "cifar_pairs"),
-        **{name: (check_activations, root / name) for name in ("mobilenets", "imagenet_pairs", "imagenet_layers")},
+        **{name: (check_activations, root / name) for name in LAYERS},
         "nsd": (check_nsd, root / "nsd"),
         "imagenet": (check_imagenet, root / "imagenet"),
         "torchvision": (check_torchvision, Path(torch.hub.get_dir(), "checkpoints")),
