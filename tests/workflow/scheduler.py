@@ -1,4 +1,4 @@
-"""A stand-in for a cluster's scheduler: `submit SCRIPT`, `status ID`, `cancel ID ...`, on one machine.
+"""A stand-in for a cluster's scheduler: `submit SCRIPT`, `status ID`, `cancel ID ...`, and those SLURM commands in use.
 
 Jobs wait in a queue until one of four nodes is free. A file `plan/ID` says what happens to a job besides: `lost` (it
 never runs and the scheduler forgets it), `requeued` (its node dies, and it starts again under the same number).
@@ -83,5 +83,35 @@ def cancel(*numbers):
         os.killpg(int((FOLDER / number / "group").read_text()), signal.SIGKILL)
 
 
+def sbatch(*words):
+    """What SLURM is asked for is kept beside the job."""
+    command = next(word for word in words if word.startswith("--wrap=")).removeprefix("--wrap=")
+    script = FOLDER / f"sbatch-{os.getpid()}"
+    script.write_text(command)
+    with open(FOLDER / "asked", "a") as file:
+        print(*[word for word in words if not word.startswith("--wrap=")], file=file)
+    submit(script)
+
+
+def sacct(*words):
+    if "--format=JobIdRaw,State" in words:
+        for job in filter(lambda path: path.name.isdigit(), FOLDER.iterdir()):
+            state = (job / "state").read_text() if (job / "state").exists() else "running"
+            print(job.name, {"running": "RUNNING", "failed": "NODE_FAIL", "success": "COMPLETED"}[state], sep="|")
+
+
+def srun(*words):
+    first = next(i for i, word in enumerate(words) if not word.startswith("-"))
+    os.execvp(words[first], words[first:])
+
+
+def sinfo(*_):
+    print("batch*")
+
+
+def nothing(*_):
+    pass
+
+
 if __name__ == "__main__":
-    {"submit": submit, "serve": serve, "status": status, "cancel": cancel}[sys.argv[1]](*sys.argv[2:])
+    globals().get(sys.argv[1], nothing)(*sys.argv[2:])

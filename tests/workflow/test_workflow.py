@@ -53,10 +53,10 @@ def project(tmp_path):
     return tmp_path
 
 
-def sweep(project, asked=SWEEP, *arguments):
+def sweep(project, asked=SWEEP, *arguments, path=""):
     (project / "sweep.yml").write_text(yaml.safe_dump(asked))
     command = [SNAKEMAKE, "-s", "workflow/Snakefile", "--config", "sweep=sweep.yml", "--cores", "2", *arguments]
-    surroundings = os.environ | {"SCHEDULER": str(project / "cluster")}
+    surroundings = os.environ | {"SCHEDULER": str(project / "cluster"), "PATH": path + os.environ["PATH"]}
     surroundings.pop("PYTHONPATH", None)
     return subprocess.run(command, cwd=project, env=surroundings, capture_output=True, text=True, timeout=800)
 
@@ -65,6 +65,20 @@ def on_cluster(project, *arguments):
     scheduler = f"{sys.executable} {HERE / 'scheduler.py'}"
     commands = [f"--cluster-generic-{what}-cmd={scheduler} {what}" for what in ("submit", "status", "cancel")]
     return sweep(project, SWEEP, *CLUSTER.split(), *commands, *arguments)
+
+
+def by_slurm(project, asked, *arguments):
+    """The shipped profile, with stand-ins for SLURM's commands."""
+    folder = project / "bin"
+    folder.mkdir()
+    for name in ("sbatch", "sacct", "srun", "scancel", "sinfo", "squeue", "sacctmgr", "scontrol"):
+        script = f'#!/bin/sh\nexec {sys.executable} -SE {HERE / "scheduler.py"} {name} "$@"\n'
+        (folder / name).write_text(script)
+        (folder / name).chmod(0o755)
+    options = (
+        "--slurm-no-account --slurm-init-seconds-before-status-checks 1 --workflow-profile workflow/profiles/slurm"
+    )
+    return sweep(project, asked, *options.split(), *arguments, path=f"{folder}:")
 
 
 def table(project):
@@ -117,6 +131,17 @@ def test_a_cluster_that_kills_loses_and_requeues_gives_the_same_table(project):
     assert table(project) == whole and done(project) == Counter(names(project))
     submitted = [path for path in (project / "cluster").iterdir() if path.name.isdigit()]
     assert len(submitted) == 24 + 5 and not any((project / "mishaps").iterdir())
+
+
+def test_the_slurm_profile_asks_for_time_and_memory_and_for_more_after_a_lost_job(project):
+    few = SWEEP | {"chapters": {"02_toy": {"grid": {"b": [1, 2]}}}}
+    (project / "cluster" / "plan" / "1").write_text("lost")
+    ended = by_slurm(project, few, "--until", "chapter")
+    assert ended.returncode == 0, ended.stderr
+    assert sorted(done(project).values()) == [1, 1]
+    asked = (project / "cluster" / "asked").read_text().splitlines()
+    assert [("-t 60 " in line, "--mem 4000 " in line) for line in asked] == [(True, True)] * 2 + [(False, False)]
+    assert "-t 120 " in asked[2] and "--mem 8000 " in asked[2] and all("--no-requeue " in line for line in asked)
 
 
 def test_a_file_that_a_slow_disk_shows_late_is_waited_for(project):
