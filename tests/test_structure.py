@@ -14,9 +14,9 @@ from lib.store import CODE
 NOTEBOOK_TOOLS = {"jupytext", "papermill", "nbformat", "myst_nb", "yaml", "matplotlib", "seaborn"}
 LINES, PARAMETERS = 40, 7  # of one function
 # Where the code stands; the plan is 2,300, 5,000 and 1,000. An addition raises a number by what it needs.
-BUDGETS = {"lib": ("lib/*.py", 6228), "lib in all": ("lib/**/*.py", 11071), "book/press": ("book/press/*.py", 1514)}
+BUDGETS = {"lib": ("lib/*.py", 6228), "lib in all": ("lib/**/*.py", 11071), "book/press": ("book/press/*.py", 1520)}
 # Python beside the Snakefile: Snakemake has the rest.
-BUDGETS["workflow"] = ("workflow/*.py", 268)
+BUDGETS["workflow"] = ("workflow/*.py", 176)
 
 LIB, PRESS = sorted(CODE.glob("lib/**/*.py")), sorted(CODE.glob("book/press/*.py"))
 FLOW = sorted(CODE.glob("workflow/*.py"))

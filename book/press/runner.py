@@ -12,6 +12,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from pathlib import Path
 
 import jupytext
 import nbformat
@@ -62,20 +63,10 @@ def run(
     words, left_out = dict(given), ({} if exercises else {EXERCISES: False}) | ({TRAININGS: True} if trainings else {})
     if "profile" in words:
         raise ValueError("profile is set by --profile and --label, not by -p")
-    build = (store.ROOT / "build").resolve()
-    if label and build not in (build / label).resolve().parents:
-        raise ValueError(f"--label {label}: name a folder of build/")
-    label, names = label or ("custom" if words else profile), list(dict.fromkeys(names or chapter_names()))
+    label, names = _inside(label or ("custom" if words else profile)), list(dict.fromkeys(names or chapter_names()))
     values = {name: {**profile_values(name, profile), **from_words(name, words), "profile": label} for name in names}
     settings = {name: checked(name, values[name]) | left_out for name in names}
-    threads = os.environ.get("OMP_NUM_THREADS") or max(1, (os.cpu_count() or 1) // jobs)
-    os.environ |= {
-        "OMP_NUM_THREADS": str(threads),
-        **BARS,
-        "PYTHONUTF8": "1",
-        "PYTHONPATH": str(store.ROOT),
-        results.BY_RUNNER: "1",
-    }
+    os.environ |= _surroundings(jobs)
     judges = {name for name in names if reads_ledger(name)}  # read the results of all others, so they run last
     waves = [name for name in names if name not in judges], [name for name in names if name in judges]
     with _alone(label), Progress(len(names)) as progress, ThreadPoolExecutor(jobs) as pool:
@@ -87,6 +78,21 @@ def run(
             progress.bar.close()
             print("interrupted: finished chapters are kept, the same command goes on", file=sys.stderr)
             os._exit(130)
+
+
+def _inside(label):
+    """The label of a run, whose outputs must not leave build/."""
+    build = store.ROOT / "build"
+    if build not in Path(os.path.normpath(build / label)).parents:
+        raise ValueError(f"--label {label}: name a folder of build/")
+    return label
+
+
+def _surroundings(jobs):
+    """What kernels find in their environment; of threads, as many as were asked for, or all shared out."""
+    threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // jobs))
+    own = {"OMP_NUM_THREADS": threads, "PYTHONUTF8": "1", "PYTHONPATH": str(store.ROOT), results.BY_RUNNER: "1"}
+    return own | BARS
 
 
 def _run_wave(names, settings, label, pool, progress):

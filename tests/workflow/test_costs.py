@@ -4,11 +4,11 @@ import math
 import re
 
 import pytest
+import workflow_costs as costs
 import yaml
 
 from lib.chapter.parameters import chapter_names, notebook_path
 from lib.store import ROOT
-from workflow import costs
 
 PAGE = (ROOT / "book" / "many_machines.md").read_text()
 NEEDS = yaml.safe_load((ROOT / "workflow" / "chapters.yml").read_text())

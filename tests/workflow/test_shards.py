@@ -41,6 +41,7 @@ def trained(project):
     return {path.name: path.stat().st_mtime_ns for path in (project / "build/trained").glob("*.pt")}
 
 
+@pytest.mark.timeout(900)  # four runs of a chapter
 def test_a_chapter_from_shards_equals_one_run_whole_to_the_last_digit(projects):
     whole, sharded = projects
     assert run(whole, "01_first").returncode == 0

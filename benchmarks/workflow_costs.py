@@ -1,4 +1,4 @@
-"""What runs cost: `python workflow/costs.py` prints the two tables of the page.
+"""What runs cost: `python benchmarks/workflow_costs.py` prints the two tables of *Beyond one machine*.
 
 Of chapters that can be run in parts, what was recorded. Of the runs that nobody has done, counts times the assumptions
 below: change one and print the table again.
@@ -10,7 +10,7 @@ from pathlib import Path
 
 import yaml
 
-HERE = Path(__file__).resolve().parent
+ROOT = Path(__file__).resolve().parent.parent
 
 FLOPS = 10e12  # that a GPU sustains in single precision, half of what the cards of 2020 are sold with
 DOUBLE = 1e12  # that it sustains in double precision in factorisations
@@ -88,14 +88,14 @@ def rows():
 
 def recorded(chapter: str) -> float:
     """Minutes of the longest run of a chapter that is recorded with the book, 0 if none is."""
-    files = (HERE.parent / "book" / "results").glob(f"*/{chapter}.json")
+    files = (ROOT / "book" / "results").glob(f"*/{chapter}.json")
     return max([json.loads(path.read_text(encoding="utf-8"))["seconds"] / 60 for path in files], default=0.0)
 
 
 def shards() -> str:
     """The table of chapters that can be run in parts, in Markdown."""
     lines = ["| chapter | parts | split by | minutes of the whole | asks for, GB |", "|---|---|---|---|---|"]
-    for chapter, needs in yaml.safe_load((HERE / "chapters.yml").read_text(encoding="utf-8")).items():
+    for chapter, needs in yaml.safe_load((ROOT / "workflow" / "chapters.yml").read_text(encoding="utf-8")).items():
         if "split" in needs:
             told = [chapter, needs["parts"], needs["split"], f"{recorded(chapter):.0f}", needs["megabytes"] // 1000]
             lines.append(f"| {' | '.join(map(str, told))} |")
