@@ -5,10 +5,10 @@
     chapters:
       04_gaussian_projections:
         parameters: {draws: 10}       # the same in all jobs
-        grid: {n: [64, 128]}          # each combination is a job ...
+        grid: {stimuli: [500, 1000]}  # each combination is a job ...
         seeds: [0, 1, 2]              # ... for each seed
         shards: []                    # parameters of runs that train parts of the chapter before it
-    figure: {x: n, y: [b5_rms_rsa]}
+    figure: {x: stimuli, y: [b5_rms_rsa]}
 
 Read by Snakemake in an environment of its own, so it imports nothing of the book.
 """
