@@ -1,4 +1,4 @@
-# `make help` lists what there is. Variables: PROFILE, NAME, ARGS, JOBS, A, B, QUICK, DATA, PYTHON.
+# `make help` lists what there is. Variables: PROFILE, NAME, ARGS, JOBS, A, B, QUICK, DATA, SWEEP, WHERE, PYTHON.
 PYTHON ?= python3
 PROFILE ?= quick
 JOBS ?= 2
@@ -6,8 +6,11 @@ DATA ?= data
 VENV := .venv
 RUN := $(VENV)/bin/python -m
 INSTALLED := $(VENV)/.installed
+SWEEP ?= workflow/example.yml
+WHERE ?= default
+SNAKEMAKE := workflow/.venv/bin/snakemake
 
-.PHONY: help book test chapter own classroom slides pdf lab claims check-data clean
+.PHONY: help book test chapter own sweep classroom slides pdf lab claims check-data clean
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
@@ -55,6 +58,9 @@ own: $(INSTALLED)  ## compare two networks of your own (A=first.npy B=second.npy
 	$(if $(QUICK),$(call report,own-first,$(FIRST_LOOK)))
 	$(call report,own)
 
+sweep: $(INSTALLED) $(SNAKEMAKE)  ## run chapters x parameters x seeds, here or by SLURM (SWEEP=file.yml, WHERE=slurm)
+	$(SNAKEMAKE) -s workflow/Snakefile --workflow-profile workflow/profiles/$(WHERE) --config sweep=$(SWEEP) $(value ARGS)
+
 classroom: $(INSTALLED)  ## write notebooks for teachers and, without solutions, for students (NAME=..., or all)
 	$(RUN) book.press classroom $(NAME)
 
@@ -78,6 +84,14 @@ check-data: $(INSTALLED)  ## say which data sets of the larger runs are there, m
 
 clean:  ## delete the runs of PROFILE and the built pages, keep the installation
 	rm -rf build/$(PROFILE) build/custom build/own build/own-first _build book/chapters
+
+# Snakemake has an environment of its own: it asks for older versions of packages that the book uses. It takes the extra
+# `workflow` without the project itself, whose packages it does not need.
+$(SNAKEMAKE): workflow/constraints.txt
+	$(PYTHON) -m venv workflow/.venv
+	workflow/.venv/bin/pip install --quiet --disable-pip-version-check -c workflow/constraints.txt $$($(PYTHON) -c \
+		"import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['project']['optional-dependencies']['workflow'])")
+	@touch $@
 
 $(INSTALLED): pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)

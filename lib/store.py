@@ -26,6 +26,7 @@ PLAIN = (type(None), bool, int, float, complex, str, bytes, Path, torch.dtype, t
 
 FULL = "the disk is full: free some space and give the same command again"
 CLOSED = "this may not be written: work in a copy of the project that you may write to"
+NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 DISK = {errno.ENOSPC: FULL, errno.EDQUOT: FULL, errno.EROFS: CLOSED, errno.EACCES: CLOSED, errno.EPERM: CLOSED}
 
 
@@ -39,11 +40,12 @@ def disk_error(error: OSError) -> str:
 def whole(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name at the end of the block, on disk and complete.
 
-    A killed run leaves the old file or none, never half a one. Raises OSError if the disk is full, which some writers
-    call by other names.
+    A killed run leaves the old file or none, never half a one. The temporary name is of this process alone: two that
+    write the same file on a shared disk do not write into each other's. Raises OSError if the disk is full, which some
+    writers call by other names.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    part = path.with_name(f".part.{path.name}")
+    part = path.with_name(f".part.{os.uname().nodename}.{os.getpid()}.{path.name}")
     try:
         yield part
         with open(part, "rb") as file:
@@ -63,10 +65,19 @@ def write_whole(path: Path, text: str) -> None:
 
 @contextmanager
 def locked(path: Path, wait: bool = True) -> Iterator[None]:
-    """Hold the lock file `path`, made if need be; raises BlockingIOError at once if another holds it and not `wait`."""
+    """Hold the lock file `path`, made if need be; raises BlockingIOError at once if another holds it and not `wait`.
+
+    Linux passes the lock on to the server of an NFS, so it holds between machines. A disk that knows no locks is said
+    on stderr: what is written there is still whole, see `whole`, but may be computed twice.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except OSError as error:
+            if error.errno not in NO_LOCKS:
+                raise
+            print(f"{path.parent} is on a disk without locks: jobs may do the same work twice", file=sys.stderr)
         yield
 
 

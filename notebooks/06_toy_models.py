@@ -227,7 +227,7 @@ def trained(m, count, variant, start="xavier", decay=0.01):
 # %% [markdown]
 # The next cell takes longest. `ours` has settings of our own, a wider start and no decay, for a section further down.
 
-# %%
+# %% tags=["trained"]
 counts = {"authors": pairs, "printed": other_pairs, "linear_hidden": other_pairs}
 trainings = {v: {m: trained(m, counts[v], formulas[v]) for m in sizes} for v in formulas}
 trainings["ours"] = {m: trained(m, other_pairs, "output_relu", "gaussian", 0.0) for m in sizes}

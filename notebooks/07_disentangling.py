@@ -279,7 +279,7 @@ def fit_saes(toy, models, recipe, apart=False):
 # %% [markdown]
 # `Recipe.authors` holds the middle column of the table above.
 
-# %%
+# %% tags=["trained"]
 main_recipe = Recipe.authors(latents=n, k=k, steps=sae_steps)
 saes = {N: fit_saes(toys[N], 2 * pairs, main_recipe) for N in sizes}
 for N in sizes:

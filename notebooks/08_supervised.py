@@ -283,7 +283,7 @@ def trained(n, pairs, gradient):
     return train(model, draw, steps, f"supervised-{n}", seed=2**31 + seed, lr=0.01, cosine=True)
 
 
-# %%
+# %% tags=["trained"]
 readings = ("identity", "selected")
 trainings = {(s, g): trained(s, p, g) for s, p in zip(sizes, size_pairs, strict=True) for g in readings}
 

@@ -230,7 +230,7 @@ def learn_all(n, k, count):
     return systems, {kind: learn_saes(s, n, k, range(len(units))) for kind, s in systems.items()}
 
 
-# %%
+# %% tags=["trained"]
 systems, saes = learn_all(n, k, count)
 
 # %% [markdown]

@@ -1421,7 +1421,7 @@ def own_scores(train_files, test_files, at, rectified):
     return pairing_scores(y, sae, untrained(sae)), float(explained_variance(sae, y).mean())
 
 
-# %%
+# %% tags=["trained"]
 own = {}
 for pair in range(len(networks) // 2):
     train_files, test_files = stored(pair, train_images), stored(pair, test_images)

@@ -1224,7 +1224,7 @@ def own_scores(name, layer, active_latents):
 # memory for 10,000 images and 9,000 voxels, and its regression from 8,192 latents some gigabytes more. Activations go
 # to `build/activations` and trained SAEs to `build/trained`; a run that was stopped goes on from there.
 
-# %%
+# %% tags=["trained"]
 own, people = {}, {}
 if nsd:
     people = {s: read_nsd(Path(nsd), s, "ventral", nsd_sessions or None) for s in nsd_subjects}

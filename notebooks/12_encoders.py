@@ -188,6 +188,7 @@ k: int = 4  # latents that may be active
 sae_steps: int = 800  # training steps of the SAEs
 batch: int = 128  # stimuli of a training step
 pairs_at_once: int = 28  # pairs trained as one program, fewer need less memory
+programs: list[int] = []  # those of them to train in a run of trainings only, counted from 0, none for all
 ols_stimuli: int = 5000  # training stimuli for the regressions, at most
 every: int = 8  # one of so many pairs serves for shuffling and for the curve
 curve_steps: list[int] = [100, 400, 1600]  # lengths of SAE training compared, rising
@@ -272,12 +273,12 @@ def fit_joint(chosen, steps, order=None, active=k):
     return fit(JointSAE(sizes, recipe, seeds, run.device), draw, "joint-saes").model.double()
 
 
-# %%
+# %% tags=["trained"]
 by_width = sorted(pairs, key=lambda pair: max(units[i] for i in pair))  # so that little is padded
 parts = [by_width[start : start + pairs_at_once] for start in range(0, len(pairs), pairs_at_once)]
 joint = {
     pair: (sae, (2 * i, 2 * i + 1))
-    for part in parts
+    for part in ([parts[number] for number in programs] or parts)
     for sae in [fit_joint(part, sae_steps)]
     for i, pair in enumerate(part)
 }

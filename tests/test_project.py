@@ -17,7 +17,8 @@ def bare(requirement):
 
 
 def declared():
-    extras = PROJECT["optional-dependencies"].values()
+    """Packages of the environment that runs the book; Snakemake has another."""
+    extras = [names for extra, names in PROJECT["optional-dependencies"].items() if extra != "workflow"]
     return {bare(name) for name in [*PROJECT["dependencies"], *(name for extra in extras for name in extra)]}
 
 
@@ -40,6 +41,13 @@ def test_one_constraints_file_pins_everything_and_names_no_address():
     pinned = {line.split("==")[0].lower() for line in text.splitlines()}
     assert {name.replace("_", "-") for name in declared()} <= pinned
     assert all("==" in line for line in text.splitlines())
+
+
+def test_the_workflow_has_constraints_of_its_own_that_name_no_address():
+    text = (ROOT / "workflow" / "constraints.txt").read_text()
+    assert "/" not in text and "--" not in text and all("==" in line for line in text.splitlines())
+    pinned = {line.split("==")[0] for line in text.splitlines()}
+    assert {bare(name) for name in PROJECT["optional-dependencies"]["workflow"]} <= pinned
 
 
 def test_commands_named_in_the_pages_exist():

@@ -1,9 +1,11 @@
 """Files written whole, locks, and digests that change with what they are of and with nothing else."""
 
+import errno
 import subprocess
 import sys
 from dataclasses import dataclass
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -154,6 +156,37 @@ def test_a_lock_that_is_held_is_told_at_once(tmp_path):
             pass
     with locked(tmp_path / ".lock", wait=False):
         pass
+
+
+@pytest.mark.parametrize("code", store.NO_LOCKS)
+def test_a_disk_without_locks_is_told_and_written_all_the_same(code, tmp_path, monkeypatch, capsys):
+    def refuse(*_):
+        raise OSError(code, "not here")
+
+    monkeypatch.setattr(store.fcntl, "flock", refuse)
+    with locked(tmp_path / ".lock"):
+        write_whole(tmp_path / "a.txt", "new")
+    assert (tmp_path / "a.txt").read_text() == "new"
+    assert capsys.readouterr().err == f"{tmp_path} is on a disk without locks: jobs may do the same work twice\n"
+
+
+def test_another_failure_to_lock_is_raised(tmp_path, monkeypatch):
+    monkeypatch.setattr(store.fcntl, "flock", lambda *_: (_ for _ in ()).throw(OSError(errno.EIO, "broken")))
+    with pytest.raises(OSError, match="broken"), locked(tmp_path / ".lock"):
+        pass
+
+
+@pytest.mark.parametrize("where", [("getpid", lambda: 1), ("uname", lambda: SimpleNamespace(nodename="other"))])
+def test_two_writers_of_one_file_do_not_meet(where, tmp_path, monkeypatch):
+    """Without locks, on one machine or two, the file is one of the two and never a mixture."""
+    path = tmp_path / "a.txt"
+    with whole(path) as first:
+        first.write_text("first")
+        monkeypatch.setattr(store.os, *where)
+        with whole(path) as second:
+            second.write_text("second, longer")
+        assert path.read_text() == "second, longer" and first.read_text() == "first"
+    assert path.read_text() == "first" and [file.name for file in tmp_path.iterdir()] == ["a.txt"]
 
 
 @pytest.mark.parametrize("error", [RuntimeError("unexpected pos 64 vs 0"), OSError(5, "Input/output error")])

@@ -14,9 +14,12 @@ from lib.store import CODE
 NOTEBOOK_TOOLS = {"jupytext", "papermill", "nbformat", "myst_nb", "yaml", "matplotlib", "seaborn"}
 LINES, PARAMETERS = 40, 7  # of one function
 # Where the code stands; the plan is 2,300, 5,000 and 1,000. An addition raises a number by what it needs.
-BUDGETS = {"lib": ("lib/*.py", 6217), "lib in all": ("lib/**/*.py", 11060), "book/press": ("book/press/*.py", 1488)}
+BUDGETS = {"lib": ("lib/*.py", 6383), "lib in all": ("lib/**/*.py", 11226), "book/press": ("book/press/*.py", 1537)}
+# Python beside the Snakefile: Snakemake has the rest.
+BUDGETS["workflow"] = ("workflow/*.py", 176)
 
 LIB, PRESS = sorted(CODE.glob("lib/**/*.py")), sorted(CODE.glob("book/press/*.py"))
+FLOW = sorted(CODE.glob("workflow/*.py"))
 FLAT = [path for path in LIB if path.parent.name == "lib"]
 MODULES = {".".join(path.relative_to(CODE).with_suffix("").parts): path for path in LIB + PRESS}
 
@@ -68,7 +71,7 @@ def test_imports_go_one_way():
         pytest.fail(" -> ".join(error.args[1]))
 
 
-@pytest.mark.parametrize("path", LIB + PRESS, ids=short)
+@pytest.mark.parametrize("path", LIB + PRESS + FLOW, ids=short)
 def test_functions_are_short_and_take_few_parameters(path):
     for node, parameters in functions(path):
         assert node.end_lineno - node.lineno < LINES, f"{node.name}, line {node.lineno}"

@@ -19,6 +19,10 @@ ARGUMENTS = {
         "--no-exercises",
         {"dest": "exercises", "action": "store_false", "help": "leave out the section of exercises"},
     ),
+    "trainings": (
+        "--trainings-only",
+        {"action": "store_true", "dest": "trainings", "help": "stop once the models are trained, no results"},
+    ),
     "open": ("--open", {"action": "store_true", "help": "open it in a browser"}),
     "root": ("--root", {"type": Path, "help": "folder of the data sets, default data"}),
 }
@@ -29,7 +33,7 @@ COMMANDS = {
         "book.press.runner",
         "run",
         "run what is out of date",
-        ("names", "profile", "label", "jobs", "p", "exercises"),
+        ("names", "profile", "label", "jobs", "p", "exercises", "trainings"),
     ),
     "notebook": ("book.press.runner", "write_notebook", "write a chapter as .ipynb for the raw tools", ("name",)),
     "build": ("book.press.assemble", "build", "build the whole book from executed chapters", ("profile",)),

@@ -12,6 +12,7 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from pathlib import Path
 
 import jupytext
 import nbformat
@@ -35,6 +36,7 @@ from lib.store import DISK, differing, disk_error, key, locked, write_whole
 CELL_OUTPUT_LIMIT = 2_000_000  # characters; beyond it a page is too heavy for a phone
 KERNEL_STARTS = 3
 EXERCISES = "exercises"  # the setting of a run that leaves them out, which no chapter has as a parameter
+TRAININGS = "trainings-only"  # and of one that ends with the cell tagged `trained`
 
 
 class ChapterError(Exception):
@@ -42,29 +44,29 @@ class ChapterError(Exception):
 
 
 def run(
-    names: list[str], profile: str, label: str | None, jobs: int, given: list[list[str]], exercises: bool = True
+    names: list[str],
+    profile: str,
+    label: str | None,
+    jobs: int,
+    given: list[list[str]],
+    exercises: bool = True,
+    trainings: bool = False,
 ) -> int:
     """Run chapters that are out of date, all if none is named, `jobs` at a time; the exit status is 1 if one failed.
 
     Prints one line a chapter, and on stderr what is being done, see `Progress`. `given` are parameters as words on top
     of the profile's, `label` the folder of build/ that takes the outputs: if not given, the profile's name, or `custom`
-    with parameters of one's own. Without `exercises` their section is left out, see `without_exercises`. Raises
-    ValueError on a bad name, profile or parameter before anything runs.
+    with parameters of one's own. Without `exercises` their section is left out, see `without_exercises`; with
+    `trainings` nothing is run but what trains, see `until_trained`. Raises ValueError on a bad name, profile, label or
+    parameter before anything runs.
     """
-    words, left_out = dict(given), {} if exercises else {EXERCISES: False}
+    words, left_out = dict(given), ({} if exercises else {EXERCISES: False}) | ({TRAININGS: True} if trainings else {})
     if "profile" in words:
         raise ValueError("profile is set by --profile and --label, not by -p")
-    label, names = label or ("custom" if words else profile), list(dict.fromkeys(names or chapter_names()))
+    label, names = _inside(label or ("custom" if words else profile)), list(dict.fromkeys(names or chapter_names()))
     values = {name: {**profile_values(name, profile), **from_words(name, words), "profile": label} for name in names}
     settings = {name: checked(name, values[name]) | left_out for name in names}
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    os.environ |= {
-        "OMP_NUM_THREADS": str(threads),
-        **BARS,
-        "PYTHONUTF8": "1",
-        "PYTHONPATH": str(store.ROOT),
-        results.BY_RUNNER: "1",
-    }
+    os.environ |= _surroundings(jobs)
     judges = {name for name in names if reads_ledger(name)}  # read the results of all others, so they run last
     waves = [name for name in names if name not in judges], [name for name in names if name in judges]
     with _alone(label), Progress(len(names)) as progress, ThreadPoolExecutor(jobs) as pool:
@@ -76,6 +78,21 @@ def run(
             progress.bar.close()
             print("interrupted: finished chapters are kept, the same command goes on", file=sys.stderr)
             os._exit(130)
+
+
+def _inside(label):
+    """The label of a run, whose outputs must not leave build/."""
+    build = store.ROOT / "build"
+    if build not in Path(os.path.normpath(build / label)).parents:
+        raise ValueError(f"--label {label}: name a folder of build/")
+    return label
+
+
+def _surroundings(jobs):
+    """What kernels find in their environment; of threads, as many as were asked for, or all shared out."""
+    threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // jobs))
+    own = {"OMP_NUM_THREADS": threads, "PYTHONUTF8": "1", "PYTHONPATH": str(store.ROOT), results.BY_RUNNER: "1"}
+    return own | BARS
 
 
 def _run_wave(names, settings, label, pool, progress):
@@ -172,8 +189,9 @@ def _execute(name, settings, temporary, **hooks):
     written = jupytext.read(notebook_path(name))
     notebook = written if settings.get(EXERCISES, True) else without_exercises(written)
     notebook = without_needless(notebook, settings)
+    notebook = until_trained(notebook, name) if settings.get(TRAININGS) else notebook
     jupytext.write(notebook, source)
-    settings = {key: value for key, value in settings.items() if key != EXERCISES}
+    settings = {key: value for key, value in settings.items() if key not in (EXERCISES, TRAININGS)}
     options = dict(parameters=settings, kernel_name="python3", cwd=str(store.ROOT), progress_bar=False)
     options |= hooks
     # Of the kernel, whose start-up warnings are not the chapter's.
@@ -220,6 +238,16 @@ def without_needless(notebook: nbformat.NotebookNode, settings: dict) -> nbforma
     copy = nbformat.from_dict(notebook)
     given = {f"unless-{name}" for name, value in settings.items() if value}
     copy.cells = [cell for cell in copy.cells if not given & {*cell.metadata.get("tags", [])}]
+    return copy
+
+
+def until_trained(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
+    """A copy that ends with the cell tagged `trained`: it fills the store with models that the whole chapter finds."""
+    copy = nbformat.from_dict(notebook)
+    last = [i for i, cell in enumerate(copy.cells) if "trained" in cell.metadata.get("tags", [])]
+    if not last:
+        raise ChapterError(f"{name} has no cell tagged `trained`: run the whole chapter")
+    copy.cells = copy.cells[: last[-1] + 1]
     return copy
 
 
