@@ -201,7 +201,7 @@ def _bands(parts):
 def _inner(bands, others):
     """<A, B> = sum_ij A_ij B_ij of two symmetric matrices."""
     products = [one * other for one, other in zip(bands, others, strict=True)]
-    return sum(2 * one.sum((-2, -1)) - one[..., : one.shape[-2]].sum((-2, -1)) for one in products)
+    return _added(2 * one.sum((-2, -1)) - one[..., : one.shape[-2]].sum((-2, -1)) for one in products)
 
 
 def _cross_power(a, b):
