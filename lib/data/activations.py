@@ -84,10 +84,12 @@ def _take(output, layer, position, images, module):
 
 
 def _forward(network, images):
-    device = next(network.module.parameters()).device
+    images = images.to(next(network.module.parameters()).device)
+    if images.ndim == 4:  # convolutions on a CPU are up to twice as fast with the channels last
+        images = images.contiguous(memory_format=torch.channels_last)
     try:
         with torch.no_grad():
-            network.module(images.to(device))
+            network.module(images)
     except torch.OutOfMemoryError:
         raise
     except (AssertionError, RuntimeError) as error:

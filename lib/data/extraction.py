@@ -1,6 +1,7 @@
 """Activations of many images as memory-mapped files; an extraction that was stopped goes on where it was."""
 
 import json
+import os
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -20,20 +21,23 @@ from lib.store import dependencies, differing, key, locked, write_whole
 
 NOTE = "extraction.json"
 PART = 2500  # images held at a time
+BATCH = {"cpu": 16, "cuda": 256}  # on a CPU tensors that stay in its caches, on a GPU what keeps it busy
+LOADERS = 8  # processes at most that prepare images for a GPU; on a CPU the network takes nine tenths of the time
 
 
 def extract(
-    network: Network, images: Images, sites: dict, folder: Path, batch: int = 64, workers: int = 0
+    network: Network, images: Images, sites: dict, folder: Path, batch: int | None = None, workers: int = 0
 ) -> dict[str, np.memmap]:
     """The activations of all `images` as files `folder/SITE.npy`, read where needed: `{site: (stimuli, units)}`.
 
     `images` gives tensors or `(tensor, label)`; `sites` is as in `activations`. What is finished is only opened; an
     extraction that was stopped goes on at its next batch and ends with the same bytes. `workers` processes prepare the
-    images. A second process that wants the same folder waits.
+    images. Without `batch` it is 16 images on a CPU, 256 elsewhere. A second process that wants the same folder waits.
 
     Raises ValueError if the folder holds another extraction or damaged files, else as `activations`.
     """
     check_sites(network, sites)
+    batch = batch or BATCH.get(_kind(network), BATCH["cuda"])
     if len(images) == 0:
         raise ValueError("there are no images: give at least one")
     folder = Path(folder)
@@ -88,6 +92,10 @@ def identity(network: Network, images: Images, sites: dict) -> dict[str, str]:
         sites={site: list(place) for site, place in sites.items()},
         images=[len(images), known, ends],
     )
+
+
+def _kind(network):
+    return next(network.module.parameters()).device.type
 
 
 def _stack(items):
@@ -159,7 +167,8 @@ def stored_responses(name: str, layers: list[str], images: str | Images, device:
     else:
         opened = Images(images.names, images.labels, images.read, network.transform, images.state)
     folder = store.ROOT / "build" / "activations" / key(identity(network, opened, sites))
-    return list(extract(network, opened, sites, folder).values())
+    workers = 0 if _kind(network) == "cpu" else min(LOADERS, (os.cpu_count() or 1) - 1)
+    return list(extract(network, opened, sites, folder, workers=workers).values())
 
 
 def _rows(path, layer, images):
