@@ -13,7 +13,6 @@ from math import sqrt
 from typing import NamedTuple
 
 import torch
-from scipy.special import stdtrit
 
 from lib.checks import check_pair, check_responses
 from lib.correlation import centred, size_of
@@ -108,6 +107,8 @@ def overlap(seeds_a: Sequence[torch.Tensor], seeds_b: Sequence[torch.Tensor]) ->
     system has units. `seeds_a`, `seeds_b`: lists of `(stimuli, units)`, units may differ. Raises ValueError as
     `shared_variance`, on fewer than 2 seeds and where seeds share no more than chance.
     """
+    from scipy.special import stdtrit  # here, as it takes a third of a second to load
+
     networks, first = _networks(seeds_a, seeds_b), len(seeds_a)
     own, other = range(first), range(first, len(networks))
     kinds = [

@@ -5,7 +5,6 @@ held-out fold. [A] is Longon et al. 2025; soft matching is Khosla and Williams 2
 """
 
 import torch
-from scipy.optimize import linear_sum_assignment
 
 from lib.checks import POSITION, as_tensor, check_finite, check_pair
 from lib.correlation import constant_units, size_of, unit_correlations
@@ -17,6 +16,8 @@ def best_permutation(similarity: torch.Tensor) -> torch.Tensor:
 
     Raises ValueError unless `similarity` is a finite square matrix.
     """
+    from scipy.optimize import linear_sum_assignment  # here, as it takes a third of a second to load
+
     similarity = _checked(similarity)
     if similarity.shape[0] != similarity.shape[1]:
         raise ValueError(

@@ -8,7 +8,6 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import torch
-from scipy.stats import kendalltau, rankdata
 
 from lib.checks import check_pair
 from lib.correlation import centred, size_of
@@ -161,6 +160,8 @@ def _pairs(y, distances):
 
 
 def _spearman(a, b):
+    from scipy.stats import rankdata  # here, as it takes a second to load
+
     a, b = (rankdata(x) - (len(x) + 1) / 2 for x in (a, b))
     length = np.sqrt(a @ a) * np.sqrt(b @ b)
     return a @ b / length if length > 0 else 0.0
@@ -168,6 +169,8 @@ def _spearman(a, b):
 
 def _kendall(a, b):
     """tau-a from the tau-b of SciPy, which divides by the pairs that do not tie in a and in b instead of all."""
+    from scipy.stats import kendalltau  # here, as it takes a second to load
+
     pairs = len(a) * (len(a) - 1) / 2
     free = [1 - (n * (n - 1) / 2).sum() / pairs for n in (np.unique(x, return_counts=True)[1] for x in (a, b))]
     return kendalltau(a, b)[0] * np.sqrt(free[0] * free[1]) if min(free) > 0 else 0.0

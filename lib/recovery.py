@@ -2,7 +2,6 @@
 
 import numpy as np
 import torch
-from scipy.optimize import linprog
 from tqdm import tqdm
 
 from lib.checks import check_alike, check_projection, check_responses, check_sparsity
@@ -67,6 +66,8 @@ def nonnegative_basis_pursuit(y: torch.Tensor, a: torch.Tensor) -> torch.Tensor:
     non-negative code explains gets NaN; entries below the solver's tolerance are 0. Raises ValueError on bad input.
     Source: Chen, Donoho and Saunders 1998; solver: HiGHS.
     """
+    from scipy.optimize import linprog  # here, as it takes a third of a second to load
+
     y, a = _check_system(y, a)
     if y.ndim != 2 or a.ndim != 2:
         raise ValueError(f"y {tuple(y.shape)} and a {tuple(a.shape)}: give one system, (stimuli, units) and (units, n)")

@@ -12,7 +12,6 @@ from typing import NamedTuple
 
 import pandas as pd
 import torch
-from scipy.optimize import linear_sum_assignment
 from torch.nn.functional import normalize
 
 from lib.baselines import MOST, ica, pca, quadratic, quadratic_count, random_relu
@@ -288,6 +287,8 @@ def decoder_agreement(decoders: list[torch.Tensor], active: list[torch.Tensor]) 
     turn; the mean is over both networks and all further seeds, NaN if there are none. Source: the pairwise
     dictionary mean correlation coefficient of Song et al. 2025.
     """
+    from scipy.optimize import linear_sum_assignment  # here, as it takes a third of a second to load
+
     rows, found = [normalize(one.double(), dim=1).cpu() for one in decoders], []
     for i in range(2, len(rows)):
         cosine = (rows[i % 2][active[i % 2].cpu()] @ rows[i][active[i].cpu()].mT).abs()

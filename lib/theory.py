@@ -8,8 +8,6 @@ covariance is given. [A] is Longon et al. 2025, [B] Liu et al. 2026; "ours" is w
 from math import asin, cos, erfc, exp, lgamma, log, pi, sin, sqrt
 
 import torch
-from scipy.optimize import fminbound, root_scalar
-from scipy.special import hyp2f1, ndtri, owens_t
 
 from lib.checks import as_tensor, check_alike, check_projection, check_sparsity
 
@@ -144,6 +142,8 @@ def expected_r2_of_spectrum(variances: torch.Tensor, m: int) -> float:
     s = s[s > 0] / s.sum()
     if m >= len(s):
         return 1.0
+    from scipy.optimize import root_scalar  # here, as it takes a third of a second to load
+
     ends = log(float(s.min()) * 1e-9), log(2 * len(s))
     root = root_scalar(lambda at: float((s / (s + exp(at))).sum()) - m, bracket=ends, xtol=1e-12).root
     return 1 - exp(root) * m
@@ -219,6 +219,8 @@ def recovery_units(n: int, k: int, nonnegative: bool = True) -> float:
     dimension of the cone in which the sum of a k-sparse code falls. Sources: Amelunxen, Lotz, McCoy and Tropp 2014;
     Donoho and Tanner 2005 for the same threshold in another form.
     """
+    from scipy.optimize import fminbound  # here, as it takes a third of a second to load
+
     check_sparsity(n, k)
 
     def distance(t):
@@ -298,6 +300,8 @@ def expected_procrustes(n: int, m: int) -> float:
     singular values of A B' have S-transform 1 / ((1 + z)(1 + z m / n)), so moments (1 / k) sum_j C(k, j) C(2k, k - 1 -
     j) (m / n)^j; k = 1/2 gives the nuclear norm. |A| |B| is m n. Ours.
     """
+    from scipy.special import hyp2f1  # here, as it takes a third of a second to load
+
     return 8 / (3 * pi) * sqrt(m / n) * float(hyp2f1(-0.5, 0.5, 2.5, m / n))
 
 
@@ -350,6 +354,8 @@ def expected_mutual_knn(correlation: float, k: int, stimuli: int) -> float:
     others, with a correlation near c if participation ratios are large, and the k largest lie above t. Taken for
     cosines and distances too. Sparse latents have more in common, as neighbours share active features. Ours.
     """
+    from scipy.special import ndtri, owens_t  # here, as it takes a third of a second to load
+
     q = k / (stimuli - 1)
     t = -ndtri(q)
     return float(1 - 2 * owens_t(t, sqrt((1 - correlation) / (1 + correlation))) / q)

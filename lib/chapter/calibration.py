@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from scipy.stats import binomtest
 
 from lib.known_pairs import KNOWN, half
 from lib.verdict import Findings, Gain, reading
@@ -91,4 +90,6 @@ def rates(rows: pd.DataFrame) -> pd.DataFrame:
 
 def bound(wrong: pd.Series) -> float:
     """Upper end of the exact one-sided interval of 95 % of a share (Clopper and Pearson), from true and false."""
+    from scipy.stats import binomtest  # here, as it takes a second to load
+
     return float(binomtest(int(wrong.sum()), len(wrong), alternative="less").proportion_ci(0.95).high)

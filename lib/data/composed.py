@@ -6,7 +6,6 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from PIL import Image
-from sklearn.datasets import load_digits
 
 from lib.checks import unknown
 from lib.data.digits import SPLIT_SEED, SPLITS, TRAIN_SHARE
@@ -39,6 +38,8 @@ class Scenes(NamedTuple):
 
 def digit_pictures(split: str) -> Pictures:
     """scikit-learn's written digits, of the part that `lib.data.digits` calls `split`, 64 pixels each."""
+    from sklearn.datasets import load_digits  # here, as it takes a second to load
+
     digits: Any = load_digits()
     images = torch.from_numpy(digits.images).float().flatten(1) / digits.images.max()
     return _part(images, torch.from_numpy(digits.target), split)

@@ -3,7 +3,6 @@
 from typing import Any
 
 import torch
-from sklearn.datasets import load_digits
 
 from lib.checks import unknown
 from lib.features import seeded
@@ -40,6 +39,8 @@ def single_digits(count: int, seed: int, split: str = "train") -> tuple[torch.Te
 
 def _base(count, seed, split):
     """A generator and the split's written digits, `(digits, 8, 8)`, with what they are; the splits draw differently."""
+    from sklearn.datasets import load_digits  # here, as it takes a second to load
+
     if split not in SPLITS:
         raise unknown("split", split, SPLITS)
     if count < 1:

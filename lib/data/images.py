@@ -13,7 +13,6 @@ import torch
 from PIL import Image
 from PIL.ImageOps import mirror
 from torch.utils.data import Dataset
-from torchvision import datasets
 
 from lib.checks import first_line, unknown
 from lib.data.digits import digit_grid, single_digits
@@ -127,14 +126,16 @@ def _archive(path, process):
 
 
 def _torchvision(dataset, train, needed, path, transform):
+    from torchvision import datasets  # here, as it takes seconds to load
+
     try:
-        found = dataset(path, train=train, download=False)
+        found = getattr(datasets, dataset)(path, train=train, download=False)
     except Exception as error:
-        call = f"torchvision.datasets.{dataset.__name__}({str(path)!r}, download=True)"
+        call = f"torchvision.datasets.{dataset}({str(path)!r}, download=True)"
         reason = first_line(error)
         raise ValueError(f"{path} lacks sound {needed} ({reason}): put them there or run {call}") from None
     part = "train" if train else "test"
-    names = [f"{dataset.__name__}/{part}/{i}" for i in range(len(found))]
+    names = [f"{dataset}/{part}/{i}" for i in range(len(found))]
     state = sha256(np.asarray(found.data).tobytes()).hexdigest()
     return Images(names, [int(label) for label in found.targets], partial(_read_stored, found), transform, state)
 
@@ -180,10 +181,10 @@ FASHION = "FashionMNIST/raw/*-ubyte (30 MB; also in Debian's dataset-fashion-mni
 KINDS = {
     "folder": _folder,
     "zip": _zip,
-    "cifar10": partial(_torchvision, datasets.CIFAR10, False, CIFAR),
-    "cifar10-train": partial(_torchvision, datasets.CIFAR10, True, CIFAR),
-    "fashion-mnist": partial(_torchvision, datasets.FashionMNIST, False, FASHION),
-    "fashion-mnist-train": partial(_torchvision, datasets.FashionMNIST, True, FASHION),
+    "cifar10": partial(_torchvision, "CIFAR10", False, CIFAR),
+    "cifar10-train": partial(_torchvision, "CIFAR10", True, CIFAR),
+    "fashion-mnist": partial(_torchvision, "FashionMNIST", False, FASHION),
+    "fashion-mnist-train": partial(_torchvision, "FashionMNIST", True, FASHION),
     "grid": partial(_scenes, digit_grid, "test"),
     "grid-train": partial(_scenes, digit_grid, "train"),
     "single": partial(_scenes, single_digits, "test"),

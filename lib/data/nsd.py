@@ -13,10 +13,8 @@ from typing import Any, NamedTuple, cast
 import h5py
 import nibabel
 import numpy as np
-import pandas as pd
 import torch
 from PIL import Image
-from scipy.io import loadmat
 from tqdm import tqdm
 
 from lib.brain import Recording
@@ -117,6 +115,8 @@ def trial_images(root: Path, subject: int, sessions: int | None = None) -> torch
 
 def read_design(path):
     """masterordering `(30000,)` and subjectim `(8, 10000)`, both counting from 1."""
+    from scipy.io import loadmat  # here, as it takes a third of a second to load
+
     with _reading(path):
         design = loadmat(path)
     for key, shape in {"masterordering": (1, 3 * SHOWN), "subjectim": (len(SESSIONS), SHOWN)}.items():
@@ -134,6 +134,8 @@ def _compare(files, subject, trials):
     """Raise ValueError where the table of stimuli lists other trials than the design."""
     if not files.info.exists():
         return
+    import pandas as pd  # here, as it takes a third of a second to load
+
     columns = [f"subject{subject}_rep{repetition}" for repetition in range(3)]
     with _reading(files.info):
         info = pd.read_csv(files.info, usecols=["nsdId", *columns])

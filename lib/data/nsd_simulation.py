@@ -5,9 +5,7 @@ from pathlib import Path
 import h5py
 import nibabel
 import numpy as np
-import pandas as pd
 import torch
-from scipy.io import savemat
 
 from lib.checks import check_finite, check_responses, unknown
 from lib.data.nsd import (
@@ -156,6 +154,8 @@ def _write_experiment(files, images, seed):
         stimuli and not _same_images(files.stimuli, images)
     ):
         raise ValueError(f"{files.design} is of other images or another seed: give the same or another root")
+    from scipy.io import savemat  # here, as it takes a third of a second to load
+
     if not stimuli:
         with whole(files.stimuli) as path, h5py.File(path, "w") as file:
             file["imgBrick"] = images
@@ -209,6 +209,8 @@ def _as_stored(order, shown):
 
 def _stimulus_table(order, shown):
     """nsd_stim_info_merged.csv; what concerns COCO is blank."""
+    import pandas as pd  # here, as it takes a third of a second to load
+
     times = np.argsort(order, kind="stable").reshape(SHOWN, 3) + 1
     table = {"cocoId": 0, "cocoSplit": "none", "cropBox": "(0, 0, 0, 0)", "loss": 0.0, "nsdId": np.arange(STORED)}
     table |= {"flagged": False, "BOLD5000": False, "shared1000": np.isin(np.arange(STORED) + 1, shown[0, :1000])}

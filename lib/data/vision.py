@@ -8,12 +8,10 @@ from typing import Any
 
 import torch
 from safetensors.torch import load_file
-from torchvision import models, transforms
 
 from lib.checks import choose_device, first_line, unknown
 from lib.data.activations import Network
 from lib.data.cifar_resnet import BLOCKS, CifarResNet
-from lib.data.cifar_vit import cifar_vit
 from lib.data.stand_ins import SIDE, STAND_INS, train_stand_in
 
 PATIENCE = 10  # seconds that a server may be silent
@@ -51,6 +49,8 @@ def _build(name):
 
 
 def _torchvision(rest):
+    from torchvision import models  # here, as it takes seconds to load
+
     arch, _, weights = rest.partition(":")
     known = models.list_models(module=models)
     if arch not in known:
@@ -122,6 +122,8 @@ def _fetching(network, what, folder):
 
 
 def _lite(rest):
+    from torchvision import transforms
+
     arch, _, weights = rest.partition(":")
     if arch not in LITE_SIZES or weights not in ("", "random"):
         raise unknown("lite network", rest, [*LITE_SIZES, "efficientnet-lite0:random"])
@@ -142,6 +144,10 @@ def _lite(rest):
 
 
 def _cifar(rest):
+    from torchvision import transforms
+
+    from lib.data.cifar_vit import cifar_vit  # torchvision's
+
     arch, _, weights = rest.partition(":")
     if arch not in (*BLOCKS, "vit"):
         raise unknown("network for CIFAR-10", arch, [*BLOCKS, "vit"])
@@ -204,6 +210,8 @@ def _read_state(path):
 
 
 def _book(rest):
+    from torchvision import transforms
+
     kind, _, seed = rest.partition(":")
     if kind not in STAND_INS:
         raise unknown("network of the book", kind, STAND_INS)
