@@ -7,7 +7,6 @@ run in turn, some times over, so that what else the machine does meets all of th
 import json
 import os
 import platform
-import resource
 from collections.abc import Callable
 from datetime import date
 from importlib.metadata import PackageNotFoundError, version
@@ -77,12 +76,17 @@ def peak_memory(way: Callable) -> float:
     """How far memory rises above what was held before, in MB, measured in a forked process."""
     read, write = os.pipe()
     if (child := os.fork()) == 0:
-        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew; ru_maxrss would keep the parent's
+        before = _resident("VmHWM")
         way()
-        os.write(write, str(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before).encode())
+        os.write(write, str(_resident("VmHWM") - before).encode())
         os._exit(0)
     os.close(write)
     with os.fdopen(read) as pipe:
         found = pipe.read()
     os.waitpid(child, 0)
-    return int(found or -1) * 1024 / MB
+    return int(found) * 1024 / MB
+
+
+def _resident(name):
+    return int(next(line for line in Path("/proc/self/status").read_text().splitlines() if name in line).split()[1])

@@ -143,20 +143,20 @@ class System:
         """The same, some units after others; each `(..., units, stimuli)`."""
         return (self.part(units=slice(at, at + BAND)).mT for at in range(0, self.y.shape[-1], BAND))
 
-    def measured(self, powers: list, bands: list[torch.Tensor]) -> "System":
-        """The same, with the sums of squared norms of stimuli and of products of units."""
-        self.powers = torch.cat(powers, -1)
+    def measured(self, powers: torch.Tensor | None = None, bands: list[torch.Tensor] | None = None) -> "System":
+        """The same, with the squared norms of stimuli and the products of units; those with `few` stimuli find theirs."""
+        self.bands = bands if bands is not None else _bands(self.columns())
+        self.powers = powers if powers is not None else torch.cat([one.diagonal(0, -2, -1) for one in self.bands], -1)
         self.rows = -self.powers  # with the diagonal, the rows of a centred K sum to 0
         if self.total is not None:
             self.rows = self.rows + torch.cat([(x @ self.total)[..., 0] for x in self.blocks()], -1)
-        self.bands = _bands(self.columns()) if self.few else bands
         self.own = self.product(self, self, _inner(self.bands, self.bands))
         return self
 
     def held(self) -> "System":
         """The same, measured, with a prepared copy: quicker for comparisons with many."""
         self.y, self.size, self.less = self.part(), None, []
-        return self.measured([self.y.square().sum(-1)], [] if self.few else _bands(self.blocks()))
+        return self.measured() if self.few else self.measured(self.y.square().sum(-1), _bands(self.blocks()))
 
     def against(self, other: "System", power: torch.Tensor | None = None) -> torch.Tensor:
         """product(a, b) / sqrt(product(a, a) product(b, b)); 0 where one of the latter is below its bound, `(...)`."""
@@ -171,16 +171,20 @@ class System:
 def _compared(a, b):
     """The score of two systems, whose blocks are prepared once for all that is summed over them."""
     if a.few and b.few:
-        return score(a.held().against(b.held()))
-    (powers_a, powers_b), sums = ([], []), []
+        return score(a.measured().against(b.measured()))
+    powers = [torch.empty(one.y.shape[:-1], dtype=torch.float64, device=one.y.device) for one in (a, b)]
+    sums, done = [], 0
     for x, y in zip(a.blocks(b.y.shape[-1]), b.blocks(a.y.shape[-1]), strict=True):
-        powers_a.append(x.square().sum(-1))
-        powers_b.append(y.square().sum(-1))
+        for one, block in zip(powers, (x, y), strict=True):
+            one[..., done : done + x.shape[-2]] = block.square().sum(-1)
+        done += x.shape[-2]
         new = [x.mT @ y, *([] if a.few else _products(x)), *([] if b.few else _products(y))]
         sums = [one.add_(other) for one, other in zip(sums, new, strict=True)] if sums else new
     of_a = 0 if a.few else -(-a.y.shape[-1] // BAND)
-    a.measured(powers_a, sums[1 : 1 + of_a])
-    return score(a.against(b.measured(powers_b, sums[1 + of_a :]), sums[0].square().sum((-2, -1))))
+    bands = sums[1 : 1 + of_a], sums[1 + of_a :]
+    for one, own, found in zip((a, b), powers, bands, strict=True):
+        one.measured() if one.few else one.measured(own, found)
+    return score(a.against(b, sums[0].square().sum((-2, -1))))
 
 
 def _added(terms):

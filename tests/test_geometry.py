@@ -361,6 +361,29 @@ def test_the_square_of_the_longer_side_is_never_built(stimuli, units, values):
     assert gibibytes < 2 < max(stimuli, units) ** 2 * 4 / 2**30
 
 
+ABOVE_THE_INPUTS = """
+import torch
+from lib.geometry import linear_cka, rsa
+def peak():
+    return int(next(line for line in open("/proc/self/status") if line.startswith("VmHWM")).split()[1]) * 1024
+y_a, y_b = torch.randn({shape}, dtype=torch.float64), torch.randn({shape}, dtype=torch.float64)
+for metric in (rsa, linear_cka):
+    metric(y_a[:300], y_b[:300])  # what the libraries take once
+before = peak()
+for similarity in ("dot", "sqeuclidean"):
+    rsa(y_a, y_b, similarity)
+linear_cka(y_a, y_b, debiased=True)
+print((peak() - before) / (2 * y_a.nbytes))
+"""
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="no /proc to read the peak memory from")
+@pytest.mark.parametrize("shape", [(40_000, 256), (2_000, 9_000)])
+def test_no_copy_of_the_responses_is_held(shape):
+    call = [sys.executable, "-c", ABOVE_THE_INPUTS.format(shape=shape)]
+    assert float(subprocess.run(call, capture_output=True, text=True, check=True).stdout) < 0.3
+
+
 # Bad input
 
 
