@@ -144,7 +144,7 @@ class System:
         return (self.part(units=slice(at, at + BAND)).mT for at in range(0, self.y.shape[-1], BAND))
 
     def measured(self, powers: torch.Tensor | None = None, bands: list[torch.Tensor] | None = None) -> "System":
-        """The same, with the squared norms of stimuli and the products of units; those with `few` stimuli find theirs."""
+        """The same, with squared norms of stimuli and products of units; one with `few` stimuli finds its own."""
         self.bands = bands if bands is not None else _bands(self.columns())
         self.powers = powers if powers is not None else torch.cat([one.diagonal(0, -2, -1) for one in self.bands], -1)
         self.rows = -self.powers  # with the diagonal, the rows of a centred K sum to 0
