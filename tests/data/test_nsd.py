@@ -583,7 +583,7 @@ def test_a_simulation_killed_between_its_files_goes_on(tmp_path, monkeypatch):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("lib.data.nsd_simulation.savemat", killed)
+        patch.setattr("scipy.io.savemat", killed)
         simulate_nsd(tmp_path, SUBJECT, pictures(), planted(), 1)
     assert (tmp_path / STIMULI).exists() and not (tmp_path / DESIGN).exists()
     simulate_nsd(tmp_path, SUBJECT, pictures(), planted(), 1)

@@ -14,7 +14,7 @@ from test_v4 import pictures
 
 from book.press import check_data
 from book.press.__main__ import main
-from book.press.check_data import TIMM, report
+from book.press.check_data import LAYERS, TIMM, report
 from lib.data.nsd import SESSIONS, nsd_files
 from lib.data.nsd_simulation import simulate_nsd
 from lib.data.vision import load_network
@@ -37,7 +37,7 @@ def test_nothing_is_no_error_and_every_set_has_its_line(root, capsys, monkeypatc
     monkeypatch.setattr(check_data, "LITE", ("no_such_package",))
     assert main(["check-data", "--root", str(root)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    names = ["v4", "photos", "cifar_pairs", "mobilenets", "imagenet_pairs", "imagenet_layers", "nsd", "imagenet"]
+    names = ["v4", "photos", "cifar_pairs", *LAYERS, "nsd", "imagenet"]
     assert [line.split()[0] for line in lines] == [*names, "torchvision", "timm", "lite"]
     assert all(line.split()[1] == "missing" for line in lines)
     assert lines[0].endswith(f"no folder {root / 'v4'}") and lines[-1].endswith("pip install no-such-package")
