@@ -4,6 +4,7 @@ Each way of doing the same is run once to check it and once in a forked process 
 run in turn, some times over, so that what else the machine does meets all of them. One thread.
 """
 
+import ctypes
 import json
 import os
 import platform
@@ -76,6 +77,7 @@ def peak_memory(way: Callable) -> float:
     """How far memory rises above what was held before, in MB, measured in a forked process."""
     read, write = os.pipe()
     if (child := os.fork()) == 0:
+        ctypes.CDLL(None).malloc_trim(0)  # what earlier calls have freed would hide what this one takes
         Path("/proc/self/clear_refs").write_text("5")  # the peak starts anew; ru_maxrss would keep the parent's
         before = _resident("VmHWM")
         way()
