@@ -112,5 +112,7 @@ def _write_if_changed(path: Path, text: str) -> None:
 
 
 def _jupyter_book(source, output, *options):
+    if not (output / "_build" / "html" / "searchindex.js").exists():
+        shutil.rmtree(output / "_build", ignore_errors=True)  # what a killed build left would stop this one
     tool = Path(sys.executable).with_name("jupyter-book")
     return subprocess.run([tool, "build", source, "--path-output", output, *options]).returncode

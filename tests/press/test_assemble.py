@@ -1,6 +1,7 @@
 """Pages are assembled from successful runs, and carry nothing that differs from run to run."""
 
 import json
+from types import SimpleNamespace
 
 import nbformat
 import pytest
@@ -79,3 +80,13 @@ def test_the_chapter_that_judges_is_not_kept_from_running_by_its_own_old_results
     assert list(results_of("quick")) == ["01_first", "02_judge"]
     write_whole(project / "notebooks/02_judge.py", "from lib.chapter.claims import ledger\n")
     assert list(results_of("quick")) == ["01_first"]
+
+
+@pytest.mark.parametrize("finished", [False, True])
+def test_what_a_killed_build_left_does_not_stop_the_next_one(finished, tmp_path, monkeypatch):
+    left = tmp_path / "_build" / ".doctrees" / "page.doctree"
+    write_whole(left, "half a book")
+    if finished:
+        write_whole(tmp_path / "_build" / "html" / "searchindex.js", "")
+    monkeypatch.setattr(book.subprocess, "run", lambda command: SimpleNamespace(returncode=int(left.exists())))
+    assert book._jupyter_book(tmp_path, tmp_path) == int(finished)
