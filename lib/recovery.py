@@ -16,9 +16,8 @@ def orthogonal_matching_pursuit(y: torch.Tensor, a: torch.Tensor, k: int) -> tor
         T <- T + argmax_j |<a_j, y - A_T z_T>| / |a_j|,   z_T = argmin |y - A_T z_T|^2
 
     `y: (..., stimuli, units)`, `a: (..., units, n)`, one projection for all stimuli of a batch entry; returns
-    `(..., stimuli, n)`. A column of zeros is never chosen. Of columns that depend on each
-    other the values of least norm are taken. Raises ValueError on bad input and unless 1 <= k <= min(units, n). Source:
-    Pati, Rezaiifar and Krishnaprasad 1993.
+    `(..., stimuli, n)`. A column of zeros is never chosen; of columns that depend on each other the values are those of
+    least norm. Raises ValueError on bad input and unless 1 <= k <= min(units, n). Source: Pati et al. 1993.
     """
     y, a = _check_system(y, a)
     check_sparsity(min(a.shape[-2:]), k)
@@ -52,8 +51,8 @@ def _where_dependent(values, triangle, chosen, columns, y):
     some = (triangle.diagonal(dim1=-2, dim2=-1) == 0).any(-1)
     if some.any():
         picked = torch.take_along_dim(columns, chosen[..., None], dim=-2)[some].double()
-        values = values.clone()
-        values[some] = (torch.linalg.pinv(picked.mT, rtol=1e-12) @ y[some].double()[..., None])[..., 0].to(y.dtype)
+        inverse, values = torch.linalg.pinv(picked.mT, rtol=DEPENDENT[y.dtype]), values.clone()
+        values[some] = (inverse @ y[some].double()[..., None])[..., 0].to(y.dtype)
     return values
 
 

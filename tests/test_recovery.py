@@ -350,3 +350,11 @@ def test_batches_that_do_not_fit_are_refused():
 @pytest.mark.parametrize("penalty", [-1e-9, float("nan")])
 def test_a_penalty_below_0_is_refused(penalty):
     refuses(f"penalty = {penalty}", "choose penalty >= 0", nonnegative_lasso, normal(5, 3), normal(3, 6), penalty)
+
+
+def test_columns_that_depend_up_to_single_precision_get_no_large_values():
+    y, a = normal(9, 5), normal(5, 3, seed=1) @ normal(3, 7, seed=2)  # the fourth column chosen depends on three
+    wanted = orthogonal_matching_pursuit(y, a, 4)
+    found = orthogonal_matching_pursuit(y.float(), a.float(), 4).double()
+    close(found @ a.mT, wanted @ a.mT, 1e-4)
+    assert (found.norm(dim=-1) < 3 * wanted.norm(dim=-1)).all()
