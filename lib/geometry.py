@@ -179,10 +179,9 @@ def _compared(a, b):
             one[..., done : done + x.shape[-2]] = block.square().sum(-1)
         done += x.shape[-2]
         new = [x.mT @ y, *([] if a.few else _products(x)), *([] if b.few else _products(y))]
-        sums = [one.add_(other) for one, other in zip(sums, new, strict=True)] if sums else new
+        sums = _plus(sums, new) if sums else new
     of_a = 0 if a.few else -(-a.y.shape[-1] // BAND)
-    bands = sums[1 : 1 + of_a], sums[1 + of_a :]
-    for one, own, found in zip((a, b), powers, bands, strict=True):
+    for one, own, found in zip((a, b), powers, (sums[1 : 1 + of_a], sums[1 + of_a :]), strict=True):
         one.measured() if one.few else one.measured(own, found)
     return score(a.against(b, sums[0].square().sum((-2, -1))))
 
@@ -197,9 +196,11 @@ def _products(x):
 
 
 def _bands(parts):
-    """Sum of `_products` over parts."""
-    add = lambda so_far, more: [one.add_(other) for one, other in zip(so_far, more, strict=True)]  # noqa: E731
-    return reduce(add, map(_products, parts))
+    return reduce(_plus, map(_products, parts))
+
+
+def _plus(so_far, more):
+    return [one.add_(other) for one, other in zip(so_far, more, strict=True)]
 
 
 def _inner(bands, others):
