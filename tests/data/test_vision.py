@@ -48,7 +48,7 @@ def state(name):
 
 def test_resnet50_layers_are_what_its_parts_give():
     network = untrained("torchvision:resnet50")
-    model, x = network.module, pictures()
+    model, x = network.module, pictures().contiguous(memory_format=torch.channels_last)  # rounded as in `activations`
     for norm in model.modules():  # else the last normalisation of a block is all but a copy of its input
         if isinstance(norm, nn.BatchNorm2d):
             norm.running_mean = torch.linspace(-0.1, 0.1, len(norm.running_mean))
@@ -78,15 +78,12 @@ def test_resnet50_layers_are_what_its_parts_give():
 
     assert early.shape == (2, 128, 28, 28) and late.shape == block.shape[:1] + (512, 7, 7)
 
-    def near(given, wanted):  # float32 with channels first and last
-        close(given, wanted, 1e-5 * float(wanted.abs().max()))
-
-    near(found["early"], early[:, :, 14, 14])
-    near(found["late"], late[:, :, 3, 3])
-    near(found["block"], block[:, :, 3, 3])
-    near(found["mean"], block.mean((2, 3)))
-    near(found["all"], early.flatten(1))
-    near(found["end"], end)
+    close(found["early"], early[:, :, 14, 14], 1e-5)
+    close(found["late"], late[:, :, 3, 3], 1e-5)
+    close(found["block"], block[:, :, 3, 3], 1e-4)
+    close(found["mean"], block.mean((2, 3)), 1e-4)
+    close(found["all"], early.flatten(1), 1e-5)
+    close(found["end"], end, 1e-4)
     assert (found["early"] < 0).any()  # before the ReLU, which writes over its input
 
 

@@ -63,7 +63,7 @@ def test_a_shard_of_a_chapter_that_names_no_trainings_is_refused():
     assert [cell.source for cell in runner.until_trained(notebook, "01_toy").cells] == ["x = 1"]
 
 
-@pytest.mark.parametrize("label", ["../up", ".", "quick/../..", "/tmp/elsewhere"])
+@pytest.mark.parametrize("label", ["../up", ".", "quick/../..", "/elsewhere"])
 def test_a_label_that_leaves_build_is_refused(label):
     with pytest.raises(ValueError, match=f"--label {re.escape(label)}: name a folder of build/"):
         runner.run(["01_superposition"], "quick", label, 1, [])
