@@ -15,6 +15,7 @@ from timing import race
 from lib.correlation import unit_correlations
 from lib.crossval import k_folds
 from lib.matching import soft_matching_plan, soft_matching_score
+from lib.transport import transport
 
 
 def populations(stimuli, units_a, units_b, matched):
@@ -55,15 +56,27 @@ def assignments(units, kind):
 
 
 def transports(units_a, units_b, kind):
-    """The plan of one fold; the other way starts at the potentials of the fold before."""
+    """The plan of one fold; POT looks among all pairs, and also starts at the potentials of the fold before."""
     a, b = populations(1000, units_a, units_b, kind == "matched")
     before, now = (unit_correlations(a[train], b[train]) for train, _ in k_folds(len(a))[:2])
     log = emd(before)[1]
     ways = {
-        "lib": lambda: total(soft_matching_plan(now), now),
+        "lib": lambda: transport(now).total(now),
+        "POT": lambda: total(emd(now)[0], now),
         "POT, from the fold before": lambda: total(emd(now, (log["u"], log["v"]))[0], now),
     }
-    race(f"transport plan, {kind}", f"{units_a:,} x {units_b:,}", ways, repeats=5)
+    race(f"transport plan, {kind}", f"{units_a:,} x {units_b:,}", ways, repeats=3)
+
+
+def largest(kind):
+    """A plan of 16,384 units and 15,000, for which the other ways have no room here."""
+    similarity = unit_correlations(*populations(1000, 16384, 15000, kind == "matched"))
+    race(
+        f"transport plan, {kind}",
+        "16,384 x 15,000",
+        {"lib": lambda: transport(similarity).total(similarity)},
+        repeats=1,
+    )
 
 
 def numpy_pot(a, b):
@@ -80,6 +93,8 @@ if __name__ == "__main__":
     for kind in ("matched", "unrelated"):
         assignments(2048, kind)
         transports(2048, 2000, kind)
+        transports(4096, 4000, kind)
+        largest(kind)
     a, b = populations(4000, 1024, 1000, True)
     ways = {"lib": lambda: soft_matching_score(a, b).mean, "NumPy and POT": lambda: numpy_pot(a.numpy(), b.numpy())}
     race("soft-matching, five folds", "4,000 x 1,024 and 1,000", ways, tolerance=1e-7, repeats=3)

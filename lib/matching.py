@@ -7,8 +7,9 @@ held-out fold. [A] is Longon et al. 2025; soft matching is Khosla and Williams 2
 import torch
 
 from lib.checks import POSITION, as_tensor, check_finite, check_pair
-from lib.correlation import constant_units, size_of, unit_correlations
+from lib.correlation import constant_units, unit_correlations
 from lib.crossval import Scores, k_folds, summarise
+from lib.transport import Plan, transport
 
 
 def best_permutation(similarity: torch.Tensor) -> torch.Tensor:
@@ -34,7 +35,7 @@ def permutation_score(similarity: torch.Tensor) -> float:
     [A, section 3]
     """
     columns = best_permutation(similarity)
-    return float(_checked(similarity)[torch.arange(len(columns)), columns].mean())
+    return float(_checked(similarity)[torch.arange(len(columns)), columns].double().mean())
 
 
 def soft_matching_plan(similarity: torch.Tensor) -> torch.Tensor:
@@ -44,33 +45,27 @@ def soft_matching_plan(similarity: torch.Tensor) -> torch.Tensor:
     `(units_a, units_b)` in double precision on the CPU. Raises ValueError on non-finite input and RuntimeError if the
     transport solver stops before the marginals hold. [A, equation 1]
     """
-    similarity = _checked(similarity)
-    units_a, units_b = similarity.shape
-    if units_a == units_b:
-        plan = torch.zeros(units_a, units_b, dtype=torch.float64)
-        plan[torch.arange(units_a), best_permutation(similarity)] = 1 / units_a
-        return plan
-    import ot  # here, because it loads scikit-learn
-
-    mass_a = torch.full((units_a,), 1 / units_a, dtype=torch.float64)
-    mass_b = torch.full((units_b,), 1 / units_b, dtype=torch.float64)
-    cost = similarity.max() - similarity  # POT finds no plan, and says so, if all costs are below 0
-    plan = ot.emd(mass_a, mass_b, cost / size_of(cost), numItermax=10_000_000)
-    # The solver only warns when it runs out of iterations, and then the plan does not add up.
-    error = max(float((plan.sum(1) - mass_a).abs().max()), float((plan.sum(0) - mass_b).abs().max()))
-    if error > 1e-8:
-        raise RuntimeError(f"optimal transport did not converge (marginals off by {error:.1e}): remove duplicate units")
+    found = _plan(similarity)
+    plan = torch.zeros(_checked(similarity).shape, dtype=torch.float64)
+    plan[found.rows, found.columns] = found.mass
     return plan
 
 
+def _plan(similarity) -> Plan:
+    if len(similarity := _checked(similarity)) != similarity.shape[1]:
+        return transport(similarity)
+    columns = best_permutation(similarity)
+    return Plan(torch.arange(len(columns)), columns, torch.full((len(columns),), 1 / len(columns), dtype=torch.float64))
+
+
 def _checked(similarity):
-    """The matrix in double precision on the CPU, where the solvers are."""
+    """The matrix on the CPU, where the solvers are."""
     similarity = as_tensor(similarity, "similarity")
     if similarity.ndim != 2 or similarity.numel() == 0:
         given = f"shape {tuple(similarity.shape)}"
         raise ValueError(f"similarity ({given}) is no matrix: give an array (units_a, units_b), neither of them 0")
     check_finite(similarity, "similarity")
-    return similarity.detach().cpu().double()
+    return similarity.detach().cpu()
 
 
 def soft_matching_score(y_a: torch.Tensor, y_b: torch.Tensor, folds: int = 5, seed: int = 0) -> Scores:
@@ -110,7 +105,7 @@ def semi_matching_folds(correlations: list[tuple[torch.Tensor, torch.Tensor]], c
 
 def held_out_soft(train: torch.Tensor, test: torch.Tensor) -> float:
     """Soft-matching correlation on held-out stimuli by the plan of the training ones; `(units_a, units_b)` both."""
-    return float((soft_matching_plan(train) * test.double().cpu()).sum())
+    return _plan(train).total(test)
 
 
 def held_out_semi(train: torch.Tensor, test: torch.Tensor) -> float:

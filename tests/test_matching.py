@@ -93,6 +93,23 @@ def test_plan_of_unequal_systems_agrees_with_pot_entry_by_entry():
     close(soft_matching_plan(c), ot.emd(np.full(5, 1 / 5), np.full(7, 1 / 7), 1 - c.numpy()), 1e-6)
 
 
+@pytest.mark.parametrize("units", [(600, 500), (500, 600), (700, 400), (1040, 300)])
+@pytest.mark.parametrize("kind", ["unrelated", "related", "doubled", "constant", "one value"])
+def test_plan_from_few_pairs_is_the_best_among_all(kind, units):
+    """Where pairs are many, only some are tried: the plan's total is that of POT on all of them, ties or not."""
+    a, b = units
+    y_a = normal(200, a)
+    related = torch.cat([y_a, y_a], 1)[:, 37 : 37 + b] + 0.5 * normal(200, b, seed=1)
+    y_b = {"related": related, "doubled": normal(200, b // 2, seed=1).repeat(1, 2)}.get(kind, normal(200, b, seed=1))
+    y_a[:, :100] = 0 if kind == "constant" else y_a[:, :100]
+    c = unit_correlations(y_a, y_b) if kind != "one value" else torch.full(units, 0.3)
+    plan = soft_matching_plan(c)
+    close(plan.sum(1), torch.full((a,), 1 / a).double(), 1e-9)
+    close(plan.sum(0), torch.full((b,), 1 / b).double(), 1e-9)
+    cost = ot.emd2(np.full(a, 1 / a), np.full(b, 1 / b), 1 - c.double().numpy(), numItermax=10_000_000)
+    close(total(plan, c), 1 - cost, 1e-8)
+
+
 def test_plan_between_equal_sizes_is_the_best_permutation():
     g = normal(6, 6)
     plan = soft_matching_plan(g)
@@ -110,7 +127,8 @@ EARLY_STOPS = {
 
 @pytest.mark.parametrize("plan", EARLY_STOPS.values(), ids=EARLY_STOPS)
 def test_a_transport_solver_that_stops_early_is_noticed(monkeypatch, plan):
-    monkeypatch.setattr(ot, "emd", lambda *args, **options: torch.tensor(plan, dtype=torch.float64))
+    prices = {"u": np.zeros(2), "v": np.zeros(3)}
+    monkeypatch.setattr(ot, "emd", lambda *args, **options: (np.array(plan), prices))
     with pytest.raises(RuntimeError, match="did not converge .*: remove duplicate units"):
         soft_matching_plan(normal(2, 3))
 
