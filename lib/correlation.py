@@ -2,6 +2,7 @@
 
 import torch
 
+from lib.blocks import block_of
 from lib.checks import check_pair
 
 
@@ -41,9 +42,12 @@ def lengths(y: torch.Tensor) -> torch.Tensor:
 
 def centre_and_scale(y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean of each unit `(P, 1, units)`, and root of the summed variance of all units `(P, 1, 1)`."""
-    centre = y.mean(1, keepdim=True)
-    size = size_of(y - centre).to(y.dtype)
-    return centre, ((y - centre) / size).square().sum(2, keepdim=True).mean(1, keepdim=True).sqrt() * size
+    parts = y.split(block_of(y.shape[0] * y.shape[2]), 1)
+    shares = [part.shape[1] / y.shape[1] for part in parts]
+    centre = sum(part.mean(1, keepdim=True) * share for part, share in zip(parts, shares, strict=True))
+    size = torch.stack([size_of(part - centre) for part in parts]).amax(0).to(y.dtype)
+    each = [((part - centre) / size).square().sum(2, keepdim=True).mean(1, keepdim=True) for part in parts]
+    return centre, sum(part * share for part, share in zip(each, shares, strict=True)).sqrt() * size
 
 
 def unit_correlations(y_a: torch.Tensor, y_b: torch.Tensor) -> torch.Tensor:

@@ -4,6 +4,7 @@ from typing import NamedTuple
 
 import torch
 
+from lib.blocks import Rows, mean_and_deviation
 from lib.printed import as_number
 
 NEAR = 0.01  # stimuli this near, in shares of the typical distance of two, are copies
@@ -61,20 +62,22 @@ def grouped_order(groups: torch.Tensor, generator: torch.Generator) -> tuple[tor
     return order, middle[place[order]]
 
 
-def copies(y: torch.Tensor) -> torch.Tensor:
+def copies(y: torch.Tensor | Rows) -> torch.Tensor:
     """A number for each stimulus of `y: (stimuli, units)`, the same for those that are copies, exact or nearly so.
 
     Copies are less than NEAR apart, in shares of sqrt(2 |variance|), the typical distance of two stimuli, or are linked
     by others that are. Where this makes one group of more than MOST_ALIKE of the stimuli, only exact copies count, and
     not even these if they do: a network that is silent for many stimuli does not repeat them.
     """
-    x = y.double() - y.double().mean(0)
-    x /= (2 * x.var(0, correction=0).sum()).sqrt()
+    rows = y if isinstance(y, Rows) else Rows.of(y)
+    mean, deviation = mean_and_deviation(rows)
+    typical, stimuli = (2 * deviation.square().sum()).sqrt(), len(rows.places)
+    x = rows.then(lambda part: (part - mean) / typical)
     for near in (NEAR, 1e-12):
         found = _linked(x, near)
-        if found.bincount().max() <= MOST_ALIKE * len(x):
+        if found.bincount().max() <= MOST_ALIKE * stimuli:
             return found
-    return torch.arange(len(x))
+    return torch.arange(stimuli)
 
 
 def _linked(x, near):
@@ -84,15 +87,17 @@ def _linked(x, near):
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import KDTree
 
-    axes = min(x.shape[1], 8)  # distances of random projections come close to those of all units
-    projections = torch.randn(x.shape[1], axes, generator=torch.Generator().manual_seed(0), dtype=x.dtype) / axes**0.5
-    tree = KDTree((x @ projections.to(x.device)).cpu().numpy())
-    if tree.count_neighbors(tree, 2 * near) > PAIRS * len(x):
-        return torch.zeros(len(x), dtype=torch.int64)
+    units, stimuli = x[:1].shape[1], len(x.places)
+    axes = min(units, 8)  # distances of random projections come close to those of all units
+    projections = torch.randn(units, axes, generator=torch.Generator().manual_seed(0)).double() / axes**0.5
+    tree = KDTree(torch.cat([part.cpu() @ projections for part in x.blocks()]).numpy())
+    if tree.count_neighbors(tree, 2 * near) > PAIRS * stimuli:
+        return torch.zeros(stimuli, dtype=torch.int64)
     i, j = torch.from_numpy(tree.query_pairs(2 * near, output_type="ndarray").astype(np.int64)).unbind(1)
-    distance = torch.cat([(x[a] - x[b]).norm(dim=1).cpu() for a, b in zip(i.split(1000), j.split(1000), strict=True)])
+    parts = zip(i.split(1000), j.split(1000), strict=True)
+    distance = torch.cat([torch.zeros(0), *((x[a] - x[b]).norm(dim=1).cpu() for a, b in parts)])
     i, j = i[distance < near].numpy(), j[distance < near].numpy()
-    links = coo_matrix((np.ones(len(i)), (i, j)), shape=(len(x), len(x)))
+    links = coo_matrix((np.ones(len(i)), (i, j)), shape=(stimuli, stimuli))
     return torch.from_numpy(connected_components(links, directed=False)[1].astype(np.int64))
 
 

@@ -5,7 +5,7 @@ neurons of network a. `ss` pairs latents of a with latents of b.
 """
 
 from collections.abc import Callable, Iterable, Sequence
-from functools import cache, partial
+from functools import cache, lru_cache, partial
 from typing import NamedTuple
 
 import pandas as pd
@@ -19,6 +19,7 @@ from lib.moments import FoldMoments, stream_moments
 from lib.regression import prediction_correlations, ridge_correlations, ridge_weights
 from lib.sae import PART, TopKSAE
 
+STANDARD = 4  # populations that are held standardised; to make one anew costs little beside a product of two
 PAIRINGS = ("nn", "ss", "rs", "sn", "rn")
 MATCHING = {"soft": "soft-matching", "semi_ab": "semi-matching, a to b", "semi_ba": "semi-matching, b to a"}
 RIDGE = {"ridge_ab": "ridge, a to b", "ridge_ba": "ridge, b to a"}
@@ -108,7 +109,7 @@ def _by_fold(populations, pairings):
 
 def _on_fold(responses, pairings, train, test):
     """As `_by_fold` on one fold. What is done to a population alone is done once, however many it is paired with."""
-    standard = cache(
+    standard = lru_cache(STANDARD)(
         lambda name: [standardised(check_responses(responses[name][part], name)) for part in (train, test)]
     )
     system = cache(lambda metric, name: UNFITTED[metric](responses[name][test], name=name))

@@ -22,7 +22,7 @@ from lib.features import seeded
 from lib.pairings import GEOMETRY, MATCHING, RIDGE, Held, Pairing, score, values
 from lib.sae import PART, Recipe, TopKSAE, batches, explained_variance, fit, untrained
 from lib.sae_families import FAMILIES
-from lib.split import Split, dimensions, split_stimuli
+from lib.split import Split, dimensions, fitted_share, split_stimuli
 from lib.training import Training
 from lib.verdict import LIMITS, Findings, Reading, gain, reading
 
@@ -31,8 +31,10 @@ MOST_ACTIVE = 128  # latents active at a time that the scan tries
 USUAL_SHARE = 64  # of larger dictionaries one latent in so many is active
 MOST_AXES = 64  # principal and independent axes that are matched; more take minutes to find
 MOST_LATENTS = 1536  # chosen unasked, or two a unit: regressions from more latents would take longest of all
-PAIR_BYTES = 50  # that matching takes for each unit of a and unit of b, on one fold after the other
-MOST_BYTES = 2**30  # of matching, beyond which the reader is warned
+PAIR_BYTES = 28  # that matching takes for each unit of a and unit of b, on one fold after the other
+CODE_BYTES = 80  # that codes take for each scored stimulus and latent: of six SAEs and of controls, some standardised
+MOST_BYTES = 2**30  # of matching and codes, beyond which the reader is warned
+ESTIMATED = 50_000  # stimuli of the SAEs' part that what is only estimated from it takes
 
 
 class Settings(NamedTuple):
@@ -75,14 +77,14 @@ def latents_by_rule(split: Split) -> int:
 
 def costs(split: Split, latents: int) -> list[str]:
     """Sentences for what will take long or much memory, before it does; empty if nothing will."""
-    largest = max(*split.units, latents)
-    size = PAIR_BYTES * largest**2
+    largest, scored = max(*split.units, latents), split.scored.shape[1]
+    size = PAIR_BYTES * largest**2 + CODE_BYTES * scored * latents
     if size < MOST_BYTES:
         return []
     return [
-        f"**This is large.** Matching {largest} units or latents takes {size / 2**30:.1f} GiB, and each of "
-        f"{2 * len(split.folds)} or more assignments of that size minutes: give principal axes or a random part of the "
-        "units, or fewer `latents`."
+        f"**This is large.** Matching {largest} units or latents and holding their codes for {scored} stimuli take "
+        f"{size / 2**30:.1f} GiB, and {2 * len(split.folds)} or more assignments of that size minutes: give principal "
+        "axes or a random part of the units, fewer `latents` or a lower `most_scored`."
     ]
 
 
@@ -188,7 +190,7 @@ def plain_features(split: Split, latents: int, seed: int = 0) -> dict:
     """
     found, axes = {}, min(*split.units, MOST_AXES)
     for i, side in enumerate("ab"):
-        y = split.fit[i, :, : split.units[i]]
+        y = split.fit[i, :ESTIMATED, : split.units[i]]
         made = {"d": random_relu(y, latents, seed + i), "p": pca(y, axes)}
         with warnings.catch_warnings():  # components that have not converged serve as a control too
             warnings.simplefilter("ignore")
@@ -346,7 +348,7 @@ def analyse(
 
     Raises ValueError on bad input.
     """
-    split = split_stimuli(y_a, y_b, 0.5, settings.first_seed, device, groups=groups)
+    split = split_stimuli(y_a, y_b, fitted_share(len(y_a)), settings.first_seed, device, groups=groups)
     if brought:
         settings, measured = settle_brought(brought, settings), measure_brought(split, brought, settings)
         found = findings(split, settings, None, None, measured)
@@ -419,7 +421,7 @@ def chance(scores: pd.DataFrame) -> dict[tuple[str, str], float]:
 def explained(split: Split, sae: TopKSAE) -> tuple[torch.Tensor, torch.Tensor]:
     """Share of variance explained on stimuli of the training and on scored ones, `(models,)` each."""
     copies = len(sae.encoder) // 2
-    fit, scored = (explained_variance(sae, y.repeat(copies, 1, 1)) for y in (split.fit, split.scored))
+    fit, scored = (explained_variance(sae, y.repeat(copies, 1, 1)) for y in (split.fit[:, :ESTIMATED], split.scored))
     return fit, scored
 
 

@@ -66,8 +66,9 @@ def beside(split: Split, scores: pd.DataFrame, further_a: Sequence = (), further
     """
     systems = []
     for i, others in enumerate((further_a, further_b)):
-        first = torch.cat([split.fit[i, :, : split.units[i]], split.of(i)])
-        systems.append([first, *(further(split, y, f"seed {j} of {'ab'[i]}") for j, y in enumerate(others, 2))])
+        systems.append(
+            [split.all_of(i), *(further(split, y, f"seed {j} of {'ab'[i]}") for j, y in enumerate(others, 2))]
+        )
     t_ab, *t = map(_mean_shared, (product(*systems), *(combinations(seeds, 2) for seeds in systems)))
     by_one = [float(effective_features(seeds[0])) if seeds[0].shape[1] > 1 else torch.inf for seeds in systems]
     features = [1 / each if each > 0 else one for each, one in zip(t, by_one, strict=True)]

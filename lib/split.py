@@ -4,14 +4,16 @@ from typing import NamedTuple
 
 import torch
 
+from lib.blocks import Rows, block_of, joined, mean_and_deviation, room
 from lib.checks import as_tensor, check_pair, check_responses
 from lib.correlation import centre_and_scale, constant_units
 from lib.crossval import copies, grouped_order, k_folds
 from lib.features import seeded
 from lib.geometry import participation_ratio
-from lib.joint_sae import padded
 
 MASSIVE = 5  # median deviations that a unit may have before it is scaled down
+MOST_SCORED = 50_000  # stimuli that are scored, unless asked for more
+LAGS = 2**15  # up to which stimuli are looked at for what they share with later ones
 
 
 class Split(NamedTuple):
@@ -35,6 +37,10 @@ class Split(NamedTuple):
         """The scored responses of network 0 or 1 without padding, `(stimuli, units)`."""
         return self.scored[side, :, : self.units[side]]
 
+    def all_of(self, side: int) -> torch.Tensor:
+        """The fitted, then the scored responses of network 0 or 1 without padding, `(stimuli, units)`."""
+        return joined([self.fit[side, :, : self.units[side]], self.of(side)])
+
 
 def split_stimuli(
     y_a: torch.Tensor,
@@ -52,30 +58,35 @@ def split_stimuli(
     fold, as frames of one film; without, copies are found and kept together. Units constant in the SAEs' part or in
     some fold are left out, and those of more than MASSIVE median deviations are scaled down to that.
 
-    Raises ValueError on bad input, units that never change, and fewer than ten stimuli for the SAEs or four in a fold.
+    Arrays may be mapped from files larger than memory (`numpy.load(path, mmap_mode="r")`). Raises ValueError on bad
+    input, units that never change, and fewer than ten stimuli for the SAEs or four in a fold.
     """
     trials, y = _checked(y_a, y_b, share, folds)
     groups = _groups(y, groups)
     at, parts = _dealt(groups, share, seed, folds)
     kept = [_changing(one, name, at, parts) for one, name in zip(y, "ab", strict=True)]
-    tamed = [_tame(one[at[0]], keep) for one, keep in zip(y, kept, strict=True)]
-    units, gone = [int(keep.sum()) for keep in kept], [int((~keep).sum()) for keep in kept]
-    plan = list(zip(y, [factor for factor, _ in tamed], kept, strict=True))
-    whole = _prepared(y, plan).to(device)
-    centre, scale = centre_and_scale(whole[:, at[0]])
+    tamed = [_tame(Rows.of(one, at[0]), keep) for one, keep in zip(y, kept, strict=True)]
+    plan = [(_mean(one), factor, keep) for one, (factor, _), keep in zip(y, tamed, kept, strict=True)]
+    fit, scored = (_prepared(y, plan, part, device) for part in at)
+    centre, scale = centre_and_scale(fit)
     return Split(
-        units=(units[0], units[1]),
-        fit=(whole[:, at[0]] - centre) / scale,
-        scored=(whole[:, at[1]] - centre) / scale,
+        units=(int(kept[0].sum()), int(kept[1].sum())),
+        fit=_scaled(fit, centre, scale),
+        scored=_scaled(scored, centre, scale),
         folds=parts,
         distinct=(len(groups[at[0]].unique()), len(groups[at[1]].unique())),
-        constant=(gone[0], gone[1]),
+        constant=(int((~kept[0]).sum()), int((~kept[1]).sum())),
         massive=(tamed[0][1], tamed[1][1]),
         halves=_halves(trials, plan, at[1], centre, scale),
         repeats=(trials[0].shape[2], trials[1].shape[2]),
         at=at,
-        independent=independent_stimuli(*(one[_firsts(groups)] for one in y)),
+        independent=_independent(*(Rows.of(one, _firsts(groups)) for one in y)),
     )
+
+
+def fitted_share(stimuli: int, share: float = 0.5, most_scored: int = MOST_SCORED) -> float:
+    """`share` of the stimuli for the SAEs, or more of them, so that no more than `most_scored` are left to score."""
+    return max(share, 1 - most_scored / stimuli)
 
 
 def further(split: Split, y: torch.Tensor, name: str = "y") -> torch.Tensor:
@@ -83,19 +94,34 @@ def further(split: Split, y: torch.Tensor, name: str = "y") -> torch.Tensor:
 
     Raises ValueError on bad input, another number of stimuli, and units that never change.
     """
-    y, stimuli = check_responses(y, name).double(), sum(map(len, split.at))
+    y, stimuli = check_responses(y, name), sum(map(len, split.at))
     if y.shape[:-1] != (stimuli,):
         raise ValueError(f"{name} has shape {tuple(y.shape)}: give ({stimuli}, units), a row for each stimulus")
     kept = _changing(y, name, split.at, split.folds)
-    whole = _prepared([y], [(y, _tame(y[split.at[0]], kept)[0], kept)]).to(split.fit.device)
-    centre, scale = centre_and_scale(whole[:, split.at[0]])
-    return ((whole - centre) / scale)[0, torch.cat(split.at)]
+    plan = [(_mean(y), _tame(Rows.of(y, split.at[0]), kept)[0], kept)]
+    whole = _prepared([y], plan, torch.cat(split.at), split.fit.device)
+    return _scaled(whole, *centre_and_scale(whole[:, : len(split.at[0])]))[0]
 
 
-def _prepared(responses, plan):
-    """Both networks' responses about the means of `plan`, scaled unit by unit, those kept, padded to one width."""
-    each = zip(responses, plan, strict=True)
-    return padded([((one - y.mean(0)) * factor)[:, keep].float() for one, (y, factor, keep) in each])
+def _mean(y):
+    return mean_and_deviation(Rows.of(y))[0]
+
+
+def _prepared(responses, plan, at, device):
+    """Responses at some places about the means of `plan`, scaled unit by unit, those kept, padded to one width."""
+    whole = room(len(responses), len(at), max(int(kept.sum()) for *_, kept in plan), device=device)
+    for one, y, (mean, factor, kept) in zip(whole, responses, plan, strict=True):
+        size, units = block_of(y.shape[1]), int(kept.sum())
+        for into, part in zip(one.split(size), at.split(size), strict=True):
+            into[:, :units] = ((y[part].double() - mean) * factor)[:, kept]
+    return whole
+
+
+def _scaled(y, centre, scale):
+    """`(y - centre) / scale`, in place."""
+    for part in y.split(block_of(y.shape[0] * y.shape[2]), 1):
+        part.sub_(centre).div_(scale)
+    return y
 
 
 def _checked(y_a, y_b, share, folds):
@@ -103,7 +129,7 @@ def _checked(y_a, y_b, share, folds):
     given = [as_tensor(y, name) for y, name in ((y_a, "a"), (y_b, "b"))]
     trials = [y[:, :, None] if y.ndim == 2 else y for y in given]
     y = [_mean_response(one, name) for one, name in zip(trials, "ab", strict=True)]
-    check_pair(y[0].float(), y[1].float(), names=("a", "b"))
+    check_pair(y[0], y[1], names=("a", "b"))
     _check_counts(len(y[0]), share, folds)
     return trials, y
 
@@ -119,7 +145,7 @@ def _dealt(groups, share, seed, folds):
 def _mean_response(trials, name):
     if trials.ndim != 3 or 0 in trials.shape:
         raise ValueError(f"{name} has shape {tuple(trials.shape)}: give (stimuli, units) or (stimuli, units, repeats)")
-    y = trials.double().mean(2)
+    y = trials.double().mean(2) if trials.shape[2] > 1 else trials[:, :, 0]
     if constant_units(y).all():
         raise ValueError(f"no unit of {name} ever changes: check that its rows are stimuli and its columns units")
     return y
@@ -150,23 +176,34 @@ def _groups(y, groups):
 
 def answered_alike(*responses: torch.Tensor) -> torch.Tensor:
     """A number for each stimulus, the same for those that all networks answer alike; each `(stimuli, units)`."""
-    y = [as_tensor(one, "responses").double() for one in responses]
-    scaled = [(one - one.mean(0)) * _tame(one, ~constant_units(one))[0] for one in y]
-    return copies(torch.cat([one / one.square().sum(1).mean().sqrt() for one in scaled], 1))
+    each = [_alike(as_tensor(one, "responses")) for one in responses]
+    return copies(Rows(lambda at: torch.cat([take(at) for take in each], 1), torch.arange(len(responses[0]))))
+
+
+def _alike(y):
+    """What gives responses centred, units scaled as for the SAEs, and of mean square length 1."""
+    mean, factor = _mean(y), _tame(Rows.of(y), ~constant_units(y))[0]
+    scaled = Rows.of(y).then(lambda part: (part - mean) * factor)
+    size = (sum(part.square().sum() for part in scaled.blocks()) / len(y)).sqrt()
+    return scaled.then(lambda part: part / size).take
 
 
 def _changing(y, name, at, parts):
     """Units that change in the SAEs' part and in each fold of the others, as latents must; boolean `(units,)`."""
-    each = [y[at[0]], *(y[at[1]][test] for _, test in parts)]
-    kept = ~torch.stack([constant_units(part) for part in each]).any(0)
+    kept = torch.stack([_varies(y, part) for part in (at[0], *(at[1][test] for _, test in parts))]).all(0)
     if not kept.any():
         raise ValueError(f"no unit of {name} changes in every fold: give more stimuli, or more varied ones")
     return kept
 
 
+def _varies(y, at):
+    first = y[at[0]]
+    return torch.stack([(y[part] != first).any(0) for part in at.split(block_of(y.shape[1]))]).any(0)
+
+
 def _tame(y, kept):
     """What each unit is multiplied by, `(units,)`, and the kept ones scaled down, with their share of the variance."""
-    deviation = y.std(0, correction=0) * kept
+    deviation = mean_and_deviation(y)[1] * kept
     most = MASSIVE * deviation[deviation > 0].median() if (deviation > 0).any() else torch.inf
     factor = torch.where(deviation > most, most / deviation, 1.0)
     share = (deviation / deviation.max()).square()
@@ -183,8 +220,8 @@ def _halves(trials, plan, at, centre, scale):
     found = []
     for start in (0, 1):
         each = [one[:, :, start : one.shape[2] // 2 * 2 : 2] if one.shape[2] > 1 else one for one in trials]
-        half = _prepared([one.double().mean(2) for one in each], plan)[:, at].to(centre.device)
-        found.append((half - centre) / scale)
+        half = _prepared([one.double().mean(2) for one in each], plan, at, centre.device)
+        found.append(_scaled(half, centre, scale))
     return torch.stack(found)
 
 
@@ -195,21 +232,32 @@ def independent_stimuli(y_a: torch.Tensor, y_b: torch.Tensor) -> float:
 
     of centred responses `(stimuli, units)`: 1 / M times the denominator is what E |S_ab|_F^2 / (tr S_a tr S_b) is for
     two stationary series that know nothing of each other. The sum ends at the first lag l at which either
-    autocorrelation is below 2 / sqrt(M), which chance reaches. About M if each stimulus stands alone, few for
-    frames of a film. Source: Bartlett 1935, of one unit each.
+    autocorrelation is below 2 / sqrt(M), which chance reaches, and before LAGS. About M if each stimulus stands alone,
+    few for frames of a film. Source: Bartlett 1935, of one unit each.
     """
-    stimuli, product = len(y_a), torch.ones(1, dtype=torch.float64)
-    for y in (y_a, y_b):
-        power = sum(
-            torch.fft.rfft(part, 2 * stimuli, dim=0).abs().square().sum(1)
-            for part in (y.double() - y.double().mean(0)).cpu().split(64, 1)
-        )
-        along = torch.fft.irfft(power)[:stimuli]
+    return _independent(Rows.of(y_a), Rows.of(y_b))
+
+
+def _independent(*responses: Rows) -> float:
+    stimuli, product = len(responses[0].places), torch.ones(1, dtype=torch.float64)
+    for rows in responses:
+        along = _autocorrelation(rows, min(stimuli, LAGS))
         r = along / along[0]
         low = (r < 2 / stimuli**0.5).nonzero()[:, 0]
-        r[int(low[0]) if len(low) else stimuli :] = 0
+        r[int(low[0]) if len(low) else len(r) :] = 0
         product = product * r
     return stimuli / float(1 + 2 * product[1:].sum())
+
+
+def _autocorrelation(rows, lags):
+    """sum_t y_t . y_(t+l) of centred responses for l < `lags`, by transforms of stretches so long and of the next."""
+    mean, power = mean_and_deviation(rows)[0], torch.zeros(1)
+    for start in range(0, len(rows.places), lags):
+        both = rows[start : start + 2 * lags].sub(mean).cpu()
+        for unit in both.split(64, 1):
+            one, two = (torch.fft.rfft(y, 2 * lags, dim=0) for y in (unit[:lags], unit))
+            power = power + (one.conj() * two).sum(1)
+    return torch.fft.irfft(power, 2 * lags)[:lags]
 
 
 def _firsts(groups):
@@ -221,6 +269,7 @@ def _firsts(groups):
 
 def dimensions(split: Split) -> tuple[float, float]:
     """Participation ratio of each network over the scored stimuli."""
-    products = [split.of(i).double().mT @ split.of(i).double() / split.scored.shape[1] for i in (0, 1)]
+    each = [Rows.of(split.of(i)).blocks() for i in (0, 1)]
+    products = [sum(part.mT @ part for part in parts) / split.scored.shape[1] for parts in each]
     a, b = (float(participation_ratio(torch.linalg.eigvalsh(product))) for product in products)
     return a, b

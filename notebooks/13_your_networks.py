@@ -151,6 +151,7 @@ from lib.chapter.layer_tables import best_layers, layer_maps, layer_matrix, laye
 from lib.chapter.plotting import COLOURS, draw_spreads, k_styles, panels
 from lib.chapter.results import recorded_results
 from lib.chapter.run import Run
+from lib.checks import as_tensor
 from lib.data.arrays import load_activations, load_networks
 from lib.data.extraction import stored_responses
 from lib.data.saes import brought_along
@@ -160,7 +161,7 @@ from lib.latent_layers import latent_map
 from lib.layers import METRICS, layer_map
 from lib.pairings import GEOMETRY, MATCHING, RIDGE, values
 from lib.seeds import beside
-from lib.split import MASSIVE, dimensions, split_stimuli
+from lib.split import MASSIVE, dimensions, fitted_share, split_stimuli
 from lib.verdict import LIMITS, reading
 
 # %% [markdown]
@@ -192,6 +193,7 @@ ceiling_b: float = 1.0  # the same of the second network
 images: str = "grid:20000"  # images that both networks see, as lib.data.images names them
 most_stimuli: int = 0  # stimuli that are used, drawn at random if there are more, 0 for all
 sae_share: float = 0.5  # share of the stimuli that trains the SAEs, the rest is scored
+most_scored: int = 50000  # stimuli that are scored at most, of more the rest trains the SAEs too
 latents: int = 0  # latents of each SAE, 0 for the rule
 k: int = 0  # latents that may be active, 0 for the scan
 family: str = "topk"  # kind of SAE, topk, batchtopk, matryoshka or jumprelu
@@ -225,7 +227,7 @@ run.record(**{f"limit_{name}": value for name, value in LIMITS.items()})
 def layers_of(network, layers):
     """Responses of a named network, `(images, units)` by layer."""
     names = layers.split()
-    return dict(zip(names, map(torch.tensor, stored_responses(network, names, images, device, seed)), strict=True))
+    return dict(zip(names, map(as_tensor, stored_responses(network, names, images, device, seed)), strict=True))
 
 
 # %%
@@ -249,7 +251,8 @@ if quick_look:
     layers_a, layers_b = ({name: y[some] for name, y in one.items()} for one in (layers_a, layers_b))
     brought = brought._replace(codes=[code[some] for code in brought.codes])
     more_a, more_b = ([y[some] for y in more] for more in (more_a, more_b))
-split = split_stimuli(y_a, y_b, sae_share, seed, run.device, folds, together)
+share = fitted_share(len(y_a), sae_share, most_scored)
+split = split_stimuli(y_a, y_b, share, seed, run.device, folds, together)
 
 # %% [markdown]
 # Units that never change in the SAEs' part or in some fold are left out, as silent latents are: counted on one side
@@ -580,7 +583,7 @@ told.show()
 several = len(layers_a) * len(layers_b) > 1
 if several and sae_layers:
     of_layers = own.Settings(latents, k, sae_steps, 2, seed, family=family)
-    layer_scores = latent_map(layers_a, layers_b, of_layers, run.device, together, sae_share, folds)
+    layer_scores = latent_map(layers_a, layers_b, of_layers, run.device, together, share, folds)
 elif several:
     layer_scores = layer_map(layers_a, layers_b, folds=folds, seed=seed)
 

@@ -254,7 +254,9 @@ def test_networks_of_different_sizes_are_compared_as_they_are():
         ("ridge_ab", "shuffled sn", ridge_score(a, n_b[order])),
         ("ridge_ab", "shuffled rn", ridge_score(random_a, n_b[order])),
     ):
-        close(values(scores, metric, pairing)[-1], wanted.folds, 1e-8)
+        close(
+            values(scores, metric, pairing)[-1], wanted.folds, 5e-7
+        )  # products of single precision, transposed or not
     close(values(scores, "cka", "ss")[1, 0], linear_cka(a[folds[0][1]], b[folds[0][1]], debiased=True))
     assert "0 of a and 1 of b" in found.reading.markdown()
     semi = [values(scores, "semi_ba", ab).mean() for ab in ("ss", "nn")]  # from the narrower network to the wider one
@@ -328,7 +330,7 @@ def test_a_dictionary_holds_two_latents_a_unit_where_stimuli_suffice_and_costs_a
     split = small_split()._replace(units=(2048, 768), distinct=(20_000, 20_000))
     assert latents_by_rule(split) == 4096 and latents_by_rule(split._replace(units=(768, 768))) == 1536
     assert costs(split, 2048) == []
-    assert "3.0 GiB" in costs(split._replace(units=(8000, 768)), 250)[0]
+    assert "1.7 GiB" in costs(split._replace(units=(8000, 768)), 250)[0]
 
 
 def test_k_is_the_one_at_which_one_networks_saes_agree():

@@ -1,0 +1,123 @@
+"""Responses larger than memory: what is computed block by block, from files, is what is computed at once."""
+
+import errno
+import os
+
+import numpy as np
+import pytest
+import torch
+
+from lib import blocks, store
+from lib.blocks import Rows, joined, mean_and_deviation, room
+from lib.correlation import centre_and_scale
+from lib.crossval import copies
+from lib.seeds import beside
+from lib.split import answered_alike, fitted_share, further, independent_stimuli, split_stimuli
+from tests.helpers import close, normal
+
+
+@pytest.fixture
+def small(monkeypatch, tmp_path):
+    """Blocks of a few stimuli, and nothing prepared is held in memory."""
+    (tmp_path / "build").mkdir()
+    monkeypatch.setattr(store, "ROOT", tmp_path)
+
+    def use():
+        monkeypatch.setattr(blocks, "BLOCK", 2000)
+        monkeypatch.setattr(blocks, "IN_MEMORY", 0)
+
+    return use
+
+
+def pair(stimuli=200):
+    """Responses with copies, a constant unit, one that outweighs the others and far means."""
+    y_a, y_b = normal(stimuli, 12) + 100, normal(stimuli, 7, seed=1)
+    y_a[-20:], y_b[-20:] = y_a[:20], y_b[:20]
+    y_a[:, 3], y_b[:, 0] = 5, 1000 * y_b[:, 0]
+    return y_a, y_b
+
+
+def test_a_split_block_by_block_from_files_is_the_split_at_once(small, tmp_path):
+    y_a, y_b = pair()
+    whole, again = split_stimuli(y_a, y_b), further(split_stimuli(y_a, y_b), y_b)
+    for name, y in (("a", y_a), ("b", y_b)):
+        np.save(tmp_path / f"{name}.npy", y.numpy())
+    small()
+    mapped = [np.load(tmp_path / f"{name}.npy", mmap_mode="r") for name in "ab"]
+    found = split_stimuli(*mapped)
+    assert (found.units, found.constant, found.distinct) == (whole.units, whole.constant, whole.distinct)
+    assert found.massive[1].keys() == whole.massive[1].keys() == {0}
+    for part in ("fit", "scored"):
+        close(getattr(found, part), getattr(whole, part), 1e-6)
+    assert all(map(torch.equal, found.at, whole.at))
+    close(found.independent, whole.independent, 1e-6)
+    close(further(found, torch.from_numpy(np.array(mapped[1]))), again, 1e-6)
+    close(found.all_of(0), torch.cat([whole.fit[0, :, : whole.units[0]], whole.of(0)]), 1e-6)
+    assert not [*(tmp_path / "build").iterdir()]
+
+
+def test_sums_block_by_block_are_sums_at_once(small):
+    y = normal(300, 5).double() * torch.tensor([1, 1e-3, 1e6, 1, 0]) + torch.tensor([0, 1e5, 1, -7, 3])
+    once, copied = centre_and_scale(y[None]), copies(y.repeat(2, 1))
+    small()
+    mean, deviation = mean_and_deviation(Rows.of(y))
+    close(mean / y.mean(0), torch.ones(5), 1e-12)
+    close(deviation, y.std(0, correction=0), 1e-9)
+    close(centre_and_scale(y[None])[0], once[0], 1e-9)
+    close(centre_and_scale(y[None])[1] / once[1], [[[1]]], 1e-12)
+    assert torch.equal(copies(y.repeat(2, 1)), copied)
+    assert torch.equal(answered_alike(y, y[:, :2]), answered_alike(y, y[:, :2]))
+
+
+@pytest.mark.parametrize("lags", [7, 64, 400])
+def test_few_lags_at_a_time_find_the_same_independent_stimuli(monkeypatch, lags):
+    """A series that is remembered for a few stimuli: the sum ends before 7 of them, wherever stretches end."""
+    noise = normal(400, 20)
+    y = noise[3:] + noise[2:-1] + noise[1:-2]
+    wanted = independent_stimuli(y, y)
+    monkeypatch.setattr("lib.split.LAGS", lags)
+    close(independent_stimuli(y, y), wanted, 1e-6)
+    assert wanted < 300
+
+
+def test_no_more_are_scored_than_asked_for_and_the_rest_is_fitted():
+    y_a, y_b = pair(400)
+    found = split_stimuli(y_a, y_b, fitted_share(400, most_scored=80), groups=torch.arange(400))
+    assert (found.fit.shape[1], found.scored.shape[1]) == (320, 80)
+    assert fitted_share(400, 0.6, 300) == 0.6
+    assert fitted_share(400, 0.5, 100) == 0.75
+
+
+def test_room_that_the_disk_does_not_have_is_said_before_it_is_used(small, monkeypatch):
+    def full(*given):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    small()
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with pytest.raises(OSError, match="build") as refused:
+        room(100, 100)
+    assert "the disk is full: free some space" in store.disk_error(refused.value)
+
+
+def test_room_is_empty_and_parts_are_joined_in_order(small):
+    y = normal(30, 4).float()
+    close(joined([y[:10], y[10:]]), y, 0)
+    small()
+    assert not room(3, 4).any()
+    close(joined([y[:10], y[10:]]), y, 0)
+
+
+def test_scores_beside_those_of_seeds_are_the_same_from_files(small):
+    from lib.pairings import Held, score
+    from lib.report import wanted
+
+    y_a, y_b = pair(300)
+    first = split_stimuli(y_a, y_b)
+
+    def found(split):
+        nn = [one for one in wanted(2, False) if one.name == "nn"]
+        return beside(split, score(Held({"n_a": split.of(0), "n_b": split.of(1)}, split.folds), nn))
+
+    once = found(first)
+    small()
+    close(found(split_stimuli(y_a, y_b)).table["raw"].to_list(), once.table["raw"].to_list(), 1e-5)
