@@ -19,7 +19,8 @@ TINY = 1e-300
 BLOCK = 2**18  # responses prepared at a time, about
 BAND = 128  # rows of a symmetric product at a time, and stimuli in a block at least
 SAFE = 2.0**100  # sizes of which fourth powers, and their sums, keep within range
-ROUNDING = 256 * torch.finfo(torch.float64).eps  # of a sum over pairs, relative to the sum of absolute values
+EPSILON = torch.finfo(torch.float64).eps
+ROUNDING = 256 * EPSILON  # of a sum, relative to the sum of absolute values
 
 
 def rsa(y_a: torch.Tensor, y_b: torch.Tensor, similarity: str = "dot", centre: bool | None = None) -> torch.Tensor:
@@ -215,8 +216,13 @@ def _cross_power(a, b):
     return _added(x.mT @ y for x, y in pairs).square().sum((-2, -1))
 
 
+def _rounding(a, power):
+    """Of a sum over pairs: the products of units add up M terms, and small ones after a large one err to one side."""
+    return (ROUNDING + 2 * a.y.shape[-2] * EPSILON) * power
+
+
 def _biased_hsic(a, b, power):
-    return power, ROUNDING * power
+    return power, _rounding(a, power)
 
 
 def _unbiased_hsic(a, b, power):
@@ -225,7 +231,7 @@ def _unbiased_hsic(a, b, power):
     trace = power - (a.powers * b.powers).sum(-1)
     product = a.rows.sum(-1) * b.rows.sum(-1) / ((stimuli - 1) * (stimuli - 2))
     cross = 2 * (a.rows * b.rows).sum(-1) / (stimuli - 2)
-    return trace + product - cross, ROUNDING * power
+    return trace + product - cross, _rounding(a, power)
 
 
 def _covariance_of_pairs(a, b, power, sums):
@@ -237,7 +243,7 @@ def _covariance_of_pairs(a, b, power, sums):
 def _dot_sums(a, b, power):
     """Sums over i < j of K_ij L_ij, of K_ij and of L_ij, for dot products; and the rounding error of the first."""
     products = (power - (a.powers * b.powers).sum(-1)) / 2
-    return products, a.rows.sum(-1) / 2, b.rows.sum(-1) / 2, ROUNDING * power
+    return products, a.rows.sum(-1) / 2, b.rows.sum(-1) / 2, _rounding(a, power)
 
 
 def _distance_sums(a, b, power):
@@ -249,7 +255,7 @@ def _distance_sums(a, b, power):
     stimuli, u, v = a.y.shape[-2], a.powers, b.powers
     total_u, total_v = u.sum(-1), v.sum(-1)
     products = stimuli * (u * v).sum(-1) + total_u * total_v + 2 * power
-    return products, stimuli * total_u, stimuli * total_v, 8 * torch.finfo(torch.float64).eps * products
+    return products, stimuli * total_u, stimuli * total_v, 8 * EPSILON * products
 
 
 def unit_rows(y: torch.Tensor, name: str, similarity: str) -> torch.Tensor:

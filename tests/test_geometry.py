@@ -224,10 +224,11 @@ def test_a_constant_similarity_matrix_scores_0(stimuli, dtype):
 
 
 @pytest.mark.parametrize("dtype", DTYPES)
-@pytest.mark.parametrize("stimuli", [5, 50, 500, 5000])
-def test_debiased_cka_is_0_where_only_one_stimulus_differs(stimuli, dtype):
+@pytest.mark.parametrize("other", [(0.7, -3), (0.7, -3.1), (1.7, 0.3), (123.4, 5)])
+@pytest.mark.parametrize("stimuli", [5, 50, 500, 5000, 50000])
+def test_debiased_cka_is_0_where_only_one_stimulus_differs(stimuli, other, dtype):
     y = torch.full((stimuli, 2), 0.1, dtype=dtype)
-    y[2] = torch.tensor([0.7, -3])
+    y[2] = torch.tensor(other)
     assert debiased_cka(y, y) == debiased_cka(y, normal(stimuli, 5, dtype=dtype)) == 0
 
 
