@@ -11,7 +11,7 @@ from sklearn.linear_model import LinearRegression, RidgeCV
 from timing import race
 
 from lib.crossval import k_folds
-from lib.regression import ALPHAS, held_out_correlations, ridge_score
+from lib.regression import ALPHAS, held_out_correlations, ridge_correlations
 
 
 def correlations(prediction, y):
@@ -19,20 +19,20 @@ def correlations(prediction, y):
     return (p * y).sum(0) / np.sqrt((p**2).sum(0) * (y**2).sum(0))
 
 
-def scikit_ridge(a, b):
+def scikit_ridge(a, b, folds):
     """Leave-one-out for the alphas, where ours is generalised cross-validation."""
     each = []
-    for train, test in k_folds(len(a)):
+    for train, test in folds:
         fit = RidgeCV(ALPHAS, alpha_per_target=True).fit(a[train], b[train])
         each.append(correlations(fit.predict(a[test]), b[test]).mean())
     return np.mean(each)
 
 
-def himalaya_ridge(a, b):
+def himalaya_ridge(a, b, folds):
     from himalaya.ridge import RidgeCV as Himalaya
 
     each = []
-    for train, test in k_folds(len(a)):
+    for train, test in folds:
         fit = Himalaya(alphas=ALPHAS, cv=5, fit_intercept=True, solver="svd").fit(a[train], b[train])
         each.append(correlations(fit.predict(a[test]), b[test]).mean())
     return np.mean(each)
@@ -63,16 +63,16 @@ def systems(stimuli, units_a, units_b):
 
 
 if __name__ == "__main__":
-    for stimuli, units_a, units_b in ((4000, 2048, 1000), (2000, 8192, 500)):
-        a, b = systems(stimuli, units_a, units_b)
+    for stimuli, units_a, units_b, count in ((4000, 2048, 1000, 5), (2000, 8192, 500, 1)):
+        (a, b), folds = systems(stimuli, units_a, units_b), k_folds(stimuli)[:count]
         ways = {
-            "lib": lambda a=a, b=b: ridge_score(a, b).mean,
-            "scikit-learn": lambda a=a, b=b: scikit_ridge(a, b),
+            "lib": lambda a=a, b=b, folds=folds: ridge_correlations(a, b, folds).mean(),
+            "scikit-learn": lambda a=a, b=b, folds=folds: scikit_ridge(a, b, folds),
         }
         if find_spec("himalaya"):
-            ways["himalaya"] = lambda a=a, b=b: himalaya_ridge(a, b)
+            ways["himalaya"] = lambda a=a, b=b, folds=folds: himalaya_ridge(a, b, folds)
         # Alphas are chosen by other rules, so scores agree and are not equal.
-        size = f"{stimuli:,} x {units_a:,} to {units_b:,}, 17 alphas, 5 folds"
+        size = f"{stimuli:,} x {units_a:,} to {units_b:,}, 17 alphas, {count} fold{'s' * (count > 1)}"
         race("ridge", size, ways, tolerance=0.01, repeats=3)
     a, b = systems(5000, 768, 768)
     ta, tb = torch.as_tensor(a), torch.as_tensor(b)

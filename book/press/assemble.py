@@ -27,7 +27,7 @@ def build(profile: str) -> int:
     written = {f"{name}.ipynb": _published(name, profile, f"../../notebooks/{name}.py") for name in chapter_names()}
     written |= {"_verdicts.md": pages.landing_verdicts(profile), "_run_times.md": pages.run_times(profile)}
     written |= {"_recorded_times.md": pages.recorded_times(), "_live.md": pages.live_table()}
-    written |= {"_speeds.md": pages.speeds(), "_reference.md": reference()}
+    written |= {"_speeds.md": pages.speeds(), "_growth.md": pages.growth(), "_reference.md": reference()}
     for name, text in written.items():
         _write_if_changed(store.ROOT / "book" / "chapters" / name, text)
     write_whole(store.ROOT / "build" / profile / "landing.svg", pages.landing_picture(profile))

@@ -12,6 +12,7 @@ from book.press.runner import run_seconds
 from lib import store
 from lib.chapter.claims import ledger, load_claims, runs_of, summary_table, verdict_table
 from lib.chapter.parameters import chapter_names, notebook_path
+from lib.chapter.plotting import FigureHTML, k_styles, panels
 from lib.chapter.results import output_path, recorded_results, results_of
 
 WORDS_A_MINUTE = 180  # of prose with formulas
@@ -109,6 +110,23 @@ def speeds() -> str:
             what = "", "", ""
     table = _markdown("work", "ms", "MB", "against", "its time over ours", "its MB", rows=rows)
     return f"{table}\n*One thread; measured {'; '.join(sorted(made))}.*\n"
+
+
+def growth() -> str:
+    """Cost against size of each kind of work, a panel for each size that grows, and the slopes in a table."""
+    lines = [json.loads(line) for line in (store.ROOT / "book" / "results" / "growth.jsonl").read_text().splitlines()]
+    grows = list(dict.fromkeys(line["grows"] for line in lines))
+    axes = panels(len(grows))
+    for line, style in zip(lines, k_styles(lines), strict=True):
+        axes[grows.index(line["grows"])].plot(line["sizes"], line["seconds"], label=line["work"], **style)
+    for ax, name in zip(axes, grows, strict=True):
+        ax.set(xlabel=name, ylabel="seconds", xscale="log", yscale="log")
+        ax.legend()
+    rows = [(line["work"], line["grows"], f"{line['slope']:.2f}") for line in lines]
+    alt = "Seconds against size on logarithmic axes; straight lines, whose slopes the table below gives."
+    figure = FigureHTML(axes, "growth", alt, "Cost of each kind of work as one size of it grows")
+    table = _markdown("work", "grows with", "slope", rows=rows)
+    return f"{figure.body}\n\n{table}\n*One thread; measured {lines[0]['date']}, {lines[0]['cpu']}.*\n"
 
 
 def _link(chapter):
