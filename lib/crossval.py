@@ -9,6 +9,7 @@ from lib.printed import as_number
 
 NEAR = 0.01  # stimuli this near, in shares of the typical distance of two, are copies
 MOST_ALIKE = 0.1  # share of stimuli from which on likeness is no copying: a state that recurs, or few dimensions
+AXES = 64  # random projections of the stimuli that are looked at first, 8 of them in a tree
 PAIRS = 200  # a stimulus, of near ones, that are looked at
 
 
@@ -88,15 +89,17 @@ def _linked(x, near):
     from scipy.spatial import KDTree
 
     units, stimuli = x[:1].shape[1], len(x.places)
-    axes = min(units, 8)  # distances of random projections come close to those of all units
+    axes = min(units, AXES)  # distances of random projections come close to those of all units
     projections = torch.randn(units, axes, generator=torch.Generator().manual_seed(0)).double() / axes**0.5
-    tree = KDTree(torch.cat([part.cpu() @ projections for part in x.blocks()]).numpy())
+    seen = torch.cat([part.cpu() @ projections for part in x.blocks()])
+    tree = KDTree((seen[:, :8] * (axes / min(axes, 8)) ** 0.5).numpy())
     if tree.count_neighbors(tree, 2 * near) > PAIRS * stimuli:
         return torch.zeros(stimuli, dtype=torch.int64)
-    i, j = torch.from_numpy(tree.query_pairs(2 * near, output_type="ndarray").astype(np.int64)).unbind(1)
-    parts = zip(i.split(1000), j.split(1000), strict=True)
-    distance = torch.cat([torch.zeros(0), *((x[a] - x[b]).norm(dim=1).cpu() for a, b in parts)])
-    i, j = i[distance < near].numpy(), j[distance < near].numpy()
+    pairs = torch.from_numpy(tree.query_pairs(2 * near, output_type="ndarray").astype(np.int64))
+    parts = [(part, (seen[part[:, 0]] - seen[part[:, 1]]).norm(dim=1) < 2 * near) for part in pairs.split(2**18)]
+    pairs = torch.cat([part[close] for part, close in parts] or [pairs])
+    each = [(x[part[:, 0]] - x[part[:, 1]]).norm(dim=1).cpu() < near for part in pairs.split(1000)]
+    i, j = pairs[torch.cat(each)].numpy().T if each else pairs.numpy().T
     links = coo_matrix((np.ones(len(i)), (i, j)), shape=(stimuli, stimuli))
     return torch.from_numpy(connected_components(links, directed=False)[1].astype(np.int64))
 
