@@ -3,8 +3,8 @@
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from math import prod
-from typing import NamedTuple
 
 import torch
 
@@ -14,7 +14,8 @@ BLOCK = 2**28  # bytes that a block takes in double precision; the book's respon
 IN_MEMORY = 2**32  # bytes that prepared responses may take in memory
 
 
-class Rows(NamedTuple):
+@dataclass(frozen=True)
+class Rows:
     """Stimuli that are made when they are asked for: `take(places)` gives them, `(len(places), units)`, in double."""
 
     take: Callable[[torch.Tensor], torch.Tensor]

@@ -43,11 +43,16 @@ def lengths(y: torch.Tensor) -> torch.Tensor:
 def centre_and_scale(y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """Mean of each unit `(P, 1, units)`, and root of the summed variance of all units `(P, 1, 1)`."""
     parts = y.split(block_of(y.shape[0] * y.shape[2]), 1)
-    shares = [part.shape[1] / y.shape[1] for part in parts]
-    centre = sum(part.mean(1, keepdim=True) * share for part, share in zip(parts, shares, strict=True))
+    centre = _mean([part.mean(1, keepdim=True) for part in parts], parts)
     size = torch.stack([size_of(part - centre) for part in parts]).amax(0).to(y.dtype)
-    each = [((part - centre) / size).square().sum(2, keepdim=True).mean(1, keepdim=True) for part in parts]
-    return centre, sum(part * share for part, share in zip(each, shares, strict=True)).sqrt() * size
+    powers = [((part - centre) / size).square().sum(2, keepdim=True).mean(1, keepdim=True) for part in parts]
+    return centre, _mean(powers, parts).sqrt() * size
+
+
+def _mean(means, parts):
+    """Of all stimuli, from the means of parts of them."""
+    stimuli = sum(part.shape[1] for part in parts)
+    return torch.stack([mean * (part.shape[1] / stimuli) for mean, part in zip(means, parts, strict=True)]).sum(0)
 
 
 def unit_correlations(y_a: torch.Tensor, y_b: torch.Tensor) -> torch.Tensor:

@@ -184,7 +184,7 @@ def _alike(y):
     """What gives responses centred, units scaled as for the SAEs, and of mean square length 1."""
     mean, factor = _mean(y), _tame(Rows.of(y), ~constant_units(y))[0]
     scaled = Rows.of(y).then(lambda part: (part - mean) * factor)
-    size = (sum(part.square().sum() for part in scaled.blocks()) / len(y)).sqrt()
+    size = (sum(float(part.square().sum()) for part in scaled.blocks()) / len(y)) ** 0.5
     return scaled.then(lambda part: part / size).take
 
 

@@ -221,6 +221,10 @@ run.record(**{f"limit_{name}": value for name, value in LIMITS.items()})
 # Responses come from the files, or from one pass of the images through each network. Second files become a third
 # dimension, the repeats. Of several layers the last is the one that the report is about, up to
 # {ref}`sec-own-layers`, and of several seeds the first.
+#
+# An `.npy` file may be larger than memory: it is read in blocks, and what the SAEs train on is kept in a file of its
+# own while the run lasts. Of many stimuli no more than `most_scored` are scored, since more would hardly change a
+# score, and the rest trains the SAEs as well.
 
 
 # %%
