@@ -56,7 +56,7 @@ def draw(files, size):
 
 
 class Memory:
-    """The most that all processes begun by this one have held together, looked at ten times a second."""
+    """The most that all processes begun by this one have held together, looked at twice a second."""
 
     def __init__(self):
         self.found, self.ended = 0, Event()
@@ -64,7 +64,7 @@ class Memory:
         self.watch.start()
 
     def _look(self):
-        while not self.ended.wait(0.1):
+        while not self.ended.wait(0.5):
             self.found = max(self.found, sum(map(_anonymous, _descendants())))
 
     def most(self) -> float:

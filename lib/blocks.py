@@ -5,6 +5,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from math import prod
+from typing import NamedTuple
 
 import torch
 
@@ -44,14 +45,23 @@ def block_of(width: int) -> int:
     return max(1, BLOCK // (8 * width))
 
 
-def mean_and_deviation(y: Rows) -> tuple[torch.Tensor, torch.Tensor]:
-    """Mean and standard deviation of each unit, `(units,)`. Blocks are merged as by Chan, Golub and LeVeque 1983."""
+class Summary(NamedTuple):
+    """Of each unit over the stimuli, `(units,)`, in double precision."""
+
+    mean: torch.Tensor
+    deviation: torch.Tensor
+    varies: torch.Tensor  # whether it has more than one value
+
+
+def summary(y: Rows) -> Summary:
+    """Mean, deviation and whether anything changes, in one pass. Blocks are merged as by Chan et al. 1983."""
+    first, varies = y[:1], torch.zeros(1, dtype=torch.bool)
     count, mean, squares = 0, torch.zeros(1), torch.zeros(1)
     for part in y.blocks():
         joined, step = count + len(part), part.mean(0) - mean
         squares = squares + part.var(0, correction=0) * len(part) + step.square() * count * len(part) / joined
-        mean, count = mean + step * len(part) / joined, joined
-    return mean, (squares / count).sqrt()
+        mean, count, varies = mean + step * len(part) / joined, joined, varies | (part != first).any(0)
+    return Summary(mean, (squares / count).sqrt(), varies)
 
 
 def room(*shape: int, device: str | torch.device = "cpu") -> torch.Tensor:

@@ -4,7 +4,7 @@ from typing import NamedTuple
 
 import torch
 
-from lib.blocks import Rows, mean_and_deviation
+from lib.blocks import Rows, summary
 from lib.printed import as_number
 
 NEAR = 0.01  # stimuli this near, in shares of the typical distance of two, are copies
@@ -63,22 +63,26 @@ def grouped_order(groups: torch.Tensor, generator: torch.Generator) -> tuple[tor
     return order, middle[place[order]]
 
 
-def copies(y: torch.Tensor | Rows) -> torch.Tensor:
+def copies(y: torch.Tensor) -> torch.Tensor:
     """A number for each stimulus of `y: (stimuli, units)`, the same for those that are copies, exact or nearly so.
 
     Copies are less than NEAR apart, in shares of sqrt(2 |variance|), the typical distance of two stimuli, or are linked
     by others that are. Where this makes one group of more than MOST_ALIKE of the stimuli, only exact copies count, and
     not even these if they do: a network that is silent for many stimuli does not repeat them.
     """
-    rows = y if isinstance(y, Rows) else Rows.of(y)
-    mean, deviation = mean_and_deviation(rows)
-    typical, stimuli = (2 * deviation.square().sum()).sqrt(), len(rows.places)
-    x = rows.then(lambda part: (part - mean) / typical)
+    rows = Rows.of(y)
+    mean, deviation, _ = summary(rows)
+    typical = (2 * deviation.square().sum()).sqrt()
+    return copies_among(rows.then(lambda part: (part - mean) / typical))
+
+
+def copies_among(x: Rows) -> torch.Tensor:
+    """`copies` of centred stimuli whose typical distance is 1."""
     for near in (NEAR, 1e-12):
         found = _linked(x, near)
-        if found.bincount().max() <= MOST_ALIKE * stimuli:
+        if found.bincount().max() <= MOST_ALIKE * len(x.places):
             return found
-    return torch.arange(stimuli)
+    return torch.arange(len(x.places))
 
 
 def _linked(x, near):

@@ -142,7 +142,8 @@ class System:
 
     def columns(self) -> Iterator[torch.Tensor]:
         """The same, some units after others; each `(..., units, stimuli)`."""
-        return (self.part(units=slice(at, at + BAND)).mT for at in range(0, self.y.shape[-1], BAND))
+        width = max(BAND, BLOCK // self.y.shape[-2])
+        return (self.part(units=slice(at, at + width)).mT for at in range(0, self.y.shape[-1], width))
 
     def measured(self, powers: torch.Tensor | None = None, bands: list[torch.Tensor] | None = None) -> "System":
         """The same, with squared norms of stimuli and products of units; one with `few` stimuli finds its own."""

@@ -1,13 +1,14 @@
 """Deal the stimuli that two networks answered: one part trains sparse autoencoders, the other is scored in folds."""
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import torch
 
-from lib.blocks import Rows, block_of, joined, mean_and_deviation, room
+from lib.blocks import Rows, Summary, block_of, joined, room, summary
 from lib.checks import as_tensor, check_pair, check_responses
-from lib.correlation import centre_and_scale, constant_units
-from lib.crossval import copies, grouped_order, k_folds
+from lib.correlation import centre_and_scale
+from lib.crossval import copies_among, grouped_order, k_folds
 from lib.features import seeded
 from lib.geometry import participation_ratio
 
@@ -53,20 +54,19 @@ def split_stimuli(
 ) -> Split:
     """Deal stimuli at random: a `share` trains the SAEs, the rest is scored. Centre and scale come from the former.
 
-    Responses are any arrays (`lib.checks.as_tensor`), `(stimuli, units)`, or `(stimuli, units, repeats)` of which the
-    mean is compared. `groups`, a number for each stimulus, keeps those of one number together, in one part and one
-    fold, as frames of one film; without, copies are found and kept together. Units constant in the SAEs' part or in
-    some fold are left out, and those of more than MASSIVE median deviations are scaled down to that.
-
-    Arrays may be mapped from files larger than memory (`numpy.load(path, mmap_mode="r")`). Raises ValueError on bad
-    input, units that never change, and fewer than ten stimuli for the SAEs or four in a fold.
+    Responses are any arrays (`lib.checks.as_tensor`), also mapped from files, `(stimuli, units)`, or `(stimuli, units,
+    repeats)` of which the mean is compared. `groups`, a number for each stimulus, keeps those of one number in one part
+    and one fold; without, copies are kept together. Units constant in the SAEs' part or in some fold are left out, and
+    those of more than MASSIVE median deviations are scaled down to that. Raises ValueError on bad input, units that
+    never change, and fewer than ten stimuli for the SAEs or four in a fold.
     """
-    trials, y = _checked(y_a, y_b, share, folds)
-    groups = _groups(y, groups)
+    trials, y, known = _checked(y_a, y_b, share, folds)
+    groups = _groups(y, known, groups)
     at, parts = _dealt(groups, share, seed, folds)
-    kept = [_changing(one, name, at, parts) for one, name in zip(y, "ab", strict=True)]
-    tamed = [_tame(Rows.of(one, at[0]), keep) for one, keep in zip(y, kept, strict=True)]
-    plan = [(_mean(one), factor, keep) for one, (factor, _), keep in zip(y, tamed, kept, strict=True)]
+    fitted = [summary(Rows.of(one, at[0])) for one in y]
+    kept = [_changing(*one, at, parts) for one in zip(y, "ab", fitted, strict=True)]
+    tamed = [_tame(one.deviation * keep) for one, keep in zip(fitted, kept, strict=True)]
+    plan = [(one.mean, factor, keep) for one, (factor, _), keep in zip(known, tamed, kept, strict=True)]
     fit, scored = (_prepared(y, plan, part, device) for part in at)
     centre, scale = centre_and_scale(fit)
     return Split(
@@ -97,14 +97,11 @@ def further(split: Split, y: torch.Tensor, name: str = "y") -> torch.Tensor:
     y, stimuli = check_responses(y, name), sum(map(len, split.at))
     if y.shape[:-1] != (stimuli,):
         raise ValueError(f"{name} has shape {tuple(y.shape)}: give ({stimuli}, units), a row for each stimulus")
-    kept = _changing(y, name, split.at, split.folds)
-    plan = [(_mean(y), _tame(Rows.of(y, split.at[0]), kept)[0], kept)]
+    fitted = summary(Rows.of(y, split.at[0]))
+    kept = _changing(y, name, fitted, split.at, split.folds)
+    plan = [(summary(Rows.of(y)).mean, _tame(fitted.deviation * kept)[0], kept)]
     whole = _prepared([y], plan, torch.cat(split.at), split.fit.device)
     return _scaled(whole, *centre_and_scale(whole[:, : len(split.at[0])]))[0]
-
-
-def _mean(y):
-    return mean_and_deviation(Rows.of(y))[0]
 
 
 def _prepared(responses, plan, at, device):
@@ -125,13 +122,17 @@ def _scaled(y, centre, scale):
 
 
 def _checked(y_a, y_b, share, folds):
-    """Both networks' trials `(stimuli, units, repeats)` and their means over repeats."""
+    """Both networks' trials `(stimuli, units, repeats)`, their means over repeats, and what these are like."""
     given = [as_tensor(y, name) for y, name in ((y_a, "a"), (y_b, "b"))]
     trials = [y[:, :, None] if y.ndim == 2 else y for y in given]
     y = [_mean_response(one, name) for one, name in zip(trials, "ab", strict=True)]
     check_pair(y[0], y[1], names=("a", "b"))
+    known = [summary(Rows.of(one)) for one in y]
+    for name, one in zip("ab", known, strict=True):
+        if not one.varies.any():
+            raise ValueError(f"no unit of {name} ever changes: check that its rows are stimuli and its columns units")
     _check_counts(len(y[0]), share, folds)
-    return trials, y
+    return trials, y, known
 
 
 def _dealt(groups, share, seed, folds):
@@ -145,10 +146,7 @@ def _dealt(groups, share, seed, folds):
 def _mean_response(trials, name):
     if trials.ndim != 3 or 0 in trials.shape:
         raise ValueError(f"{name} has shape {tuple(trials.shape)}: give (stimuli, units) or (stimuli, units, repeats)")
-    y = trials.double().mean(2) if trials.shape[2] > 1 else trials[:, :, 0]
-    if constant_units(y).all():
-        raise ValueError(f"no unit of {name} ever changes: check that its rows are stimuli and its columns units")
-    return y
+    return trials.double().mean(2) if trials.shape[2] > 1 else trials[:, :, 0]
 
 
 def _check_counts(stimuli, share, folds):
@@ -164,10 +162,10 @@ def _check_counts(stimuli, share, folds):
         )
 
 
-def _groups(y, groups):
+def _groups(y, known, groups):
     """The groups given, or those of copies."""
     if groups is None:
-        return answered_alike(*y)
+        return _alike(y, known)
     groups = as_tensor(groups, "groups")
     if groups.shape != (len(y[0]),):
         raise ValueError(f"groups have shape {tuple(groups.shape)}: give one number for each of {len(y[0])} stimuli")
@@ -176,34 +174,34 @@ def _groups(y, groups):
 
 def answered_alike(*responses: torch.Tensor) -> torch.Tensor:
     """A number for each stimulus, the same for those that all networks answer alike; each `(stimuli, units)`."""
-    each = [_alike(as_tensor(one, "responses")) for one in responses]
-    return copies(Rows(lambda at: torch.cat([take(at) for take in each], 1), torch.arange(len(responses[0]))))
+    y = [as_tensor(one, "responses") for one in responses]
+    return _alike(y, [summary(Rows.of(one)) for one in y])
 
 
-def _alike(y):
-    """What gives responses centred, units scaled as for the SAEs, and of mean square length 1."""
-    mean, factor = _mean(y), _tame(Rows.of(y), ~constant_units(y))[0]
-    scaled = Rows.of(y).then(lambda part: (part - mean) * factor)
-    size = (sum(float(part.square().sum()) for part in scaled.blocks()) / len(y)) ** 0.5
-    return scaled.then(lambda part: part / size).take
+def _alike(y, known: Sequence[Summary]):
+    """`answered_alike`: each network's units are scaled as for the SAEs, and all networks' variances are the same."""
+    each = []
+    for one, (mean, deviation, varies) in zip(y, known, strict=True):
+        factor = _tame(deviation * varies)[0]
+        by = factor / (2 * len(y) * (factor * deviation).square().sum()).sqrt()
+        each.append(Rows.of(one).then(lambda part, mean=mean, by=by: (part - mean) * by))
+    return copies_among(Rows(lambda at: torch.cat([one.take(at) for one in each], 1), torch.arange(len(y[0]))))
 
 
-def _changing(y, name, at, parts):
+def _changing(y, name, fitted: Summary, at, parts):
     """Units that change in the SAEs' part and in each fold of the others, as latents must; boolean `(units,)`."""
-    kept = torch.stack([_varies(y, part) for part in (at[0], *(at[1][test] for _, test in parts))]).all(0)
+    each = [fitted.varies, *(summary(Rows.of(y, at[1][test])).varies for _, test in parts)]
+    kept = torch.stack(each).all(0)
     if not kept.any():
         raise ValueError(f"no unit of {name} changes in every fold: give more stimuli, or more varied ones")
     return kept
 
 
-def _varies(y, at):
-    first = y[at[0]]
-    return torch.stack([(y[part] != first).any(0) for part in at.split(block_of(y.shape[1]))]).any(0)
+def _tame(deviation):
+    """What each unit is multiplied by, `(units,)`, and the ones scaled down, with their share of the variance.
 
-
-def _tame(y, kept):
-    """What each unit is multiplied by, `(units,)`, and the kept ones scaled down, with their share of the variance."""
-    deviation = mean_and_deviation(y)[1] * kept
+    `deviation` is 0 for units that are left out.
+    """
     most = MASSIVE * deviation[deviation > 0].median() if (deviation > 0).any() else torch.inf
     factor = torch.where(deviation > most, most / deviation, 1.0)
     share = (deviation / deviation.max()).square()
@@ -251,7 +249,7 @@ def _independent(*responses: Rows) -> float:
 
 def _autocorrelation(rows, lags):
     """sum_t y_t . y_(t+l) of centred responses for l < `lags`, by transforms of stretches so long and of the next."""
-    mean, power = mean_and_deviation(rows)[0], torch.zeros(1)
+    mean, power = summary(rows).mean, torch.zeros(1)
     for start in range(0, len(rows.places), lags):
         both = rows[start : start + 2 * lags].sub(mean).cpu()
         for unit in both.split(64, 1):

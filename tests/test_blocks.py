@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lib import blocks, store
-from lib.blocks import Rows, joined, mean_and_deviation, room
+from lib.blocks import Rows, joined, room, summary
 from lib.correlation import centre_and_scale
 from lib.crossval import copies
 from lib.seeds import beside
@@ -60,7 +60,8 @@ def test_sums_block_by_block_are_sums_at_once(small):
     y = normal(300, 5).double() * torch.tensor([1, 1e-3, 1e6, 1, 0]) + torch.tensor([0, 1e5, 1, -7, 3])
     once, copied = centre_and_scale(y[None]), copies(y.repeat(2, 1))
     small()
-    mean, deviation = mean_and_deviation(Rows.of(y))
+    mean, deviation, varies = summary(Rows.of(y))
+    assert varies.tolist() == [True] * 4 + [False]
     close(mean / y.mean(0), torch.ones(5), 1e-12)
     close(deviation, y.std(0, correction=0), 1e-9)
     close(centre_and_scale(y[None])[0], once[0], 1e-9)
