@@ -12,7 +12,7 @@ from book.press.runner import run_seconds
 from lib import store
 from lib.chapter.claims import ledger, load_claims, runs_of, summary_table, verdict_table
 from lib.chapter.parameters import chapter_names, notebook_path
-from lib.chapter.plotting import FigureHTML, k_styles, panels
+from lib.chapter.plotting import FigureHTML, k_styles, log_ticks, panels
 from lib.chapter.results import output_path, recorded_results, results_of
 
 WORDS_A_MINUTE = 180  # of prose with formulas
@@ -108,6 +108,8 @@ def speeds() -> str:
             ratio = f"{one['ratio']:.2f} ({one['low']:.2f} to {one['high']:.2f})"
             rows.append((*what, name, ratio, f"{one['mb']:.0f}"))
             what = "", "", ""
+        if not line["against"]:
+            rows.append((*what, "nothing that ran here", "", ""))
     table = _markdown("work", "ms", "MB", "against", "its time over ours", "its MB", rows=rows)
     return f"{table}\n*One thread; measured {'; '.join(sorted(made))}.*\n"
 
@@ -120,8 +122,9 @@ def growth() -> str:
     for line, style in zip(lines, k_styles(lines), strict=True):
         axes[grows.index(line["grows"])].plot(line["sizes"], line["seconds"], label=line["work"], **style)
     for ax, name in zip(axes, grows, strict=True):
-        ax.set(xlabel=name, ylabel="seconds", xscale="log", yscale="log")
-        ax.legend()
+        ax.set(xlabel=name, ylabel="seconds", yscale="log")
+        log_ticks(ax, sorted({size for line in lines if line["grows"] == name for size in line["sizes"]}))
+        ax.legend(loc="lower right")
     rows = [(line["work"], line["grows"], f"{line['slope']:.2f}") for line in lines]
     alt = "Seconds against size on logarithmic axes; straight lines, whose slopes the table below gives."
     figure = FigureHTML(axes, "growth", alt, "Cost of each kind of work as one size of it grows")

@@ -14,6 +14,7 @@ from helpers import executed
 from book.press import pages
 from book.press.pages import (
     chapter_card,
+    growth,
     landing_picture,
     landing_verdicts,
     live_changes,
@@ -193,10 +194,23 @@ def test_speeds_have_a_row_for_each_rival_with_its_ratio_and_memory(project):
     }
     path = project / "book" / "results" / "speed.jsonl"
     path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(line) + "\n")
+    alone = {**line, "size": "99 x 99", "against": {}}
+    path.write_text(f"{json.dumps(line)}\n{json.dumps(alone)}\n")
     assert speeds().splitlines()[2:] == [
         "| w<br>9 x 9 | 12 | 4 | numpy | 0.50 (0.40 to 0.62) | 7 |",
         "|  |  |  | other | 2.00 (1.50 to 3.00) | 100 |",
+        "| w<br>99 x 99 | 12 | 4 | nothing that ran here |  |  |",
         "",
         "*One thread; measured 2030-01-02, one.*",
     ]
+
+
+def test_growth_has_a_panel_for_each_size_and_a_slope_for_each_work(project):
+    line = {"grows": "units", "sizes": [1, 2], "seconds": [0.1, 0.4], "slope": 2.0, "date": "2030-01-02", "cpu": "one"}
+    lines = [{**line, "work": "RSA"}, {**line, "work": "CKA"}, {**line, "work": "ridge", "grows": "targets"}]
+    path = project / "book" / "results" / "growth.jsonl"
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text("".join(json.dumps(one) + "\n" for one in lines))
+    text = growth()
+    assert text.count("<svg") == 2
+    assert "| RSA | units | 2.00 |\n| CKA | units | 2.00 |\n| ridge | targets | 2.00 |\n" in text
