@@ -39,6 +39,7 @@ COMMANDS = {
     "build": ("book.press.assemble", "build", "build the whole book from executed chapters", ("profile",)),
     "page": ("book.press.assemble", "page", "build the page of one executed chapter", ("name", "label", "open")),
     "record": ("book.press.assemble", "record", "keep the results of a long run with the book", ("profile",)),
+    "verify": ("book.press.verify", "verify", "run a small part of recorded runs again", ("profile", "jobs")),
     "claims": ("lib.chapter.claims", "print_ledger", "print the verdict on every claim", ("profile",)),
     "classroom": ("book.press.classroom", "write_notebooks", "write notebooks for teachers and students", ("names",)),
     "slides": ("book.press.slides", "write_slides", "make slides of built chapters", ("names",)),

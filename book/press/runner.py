@@ -266,7 +266,7 @@ def _begun(temporary):
 
 
 def _tidy(notebook):
-    """Cell ids from their source and no timestamps, paths or bars: two runs differ only where results do."""
+    """Cell ids from their source and no timestamps, addresses or bars: two runs differ only where results do."""
     seen = {}
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
