@@ -16,7 +16,7 @@ from book.press.reference import reference
 from book.press.runner import run_seconds
 from lib import store
 from lib.chapter.parameters import chapter_names, notebook_path, reads_ledger
-from lib.chapter.results import checked_run, output_path, own_results
+from lib.chapter.results import chapter_code, checked_run, output_path, own_results
 from lib.store import write_whole
 
 STRICT = ["-W", "-n", "--keep-going", "-q"]  # a warning is an error, missing references too, and all of them are shown
@@ -69,7 +69,8 @@ def record(profile: str) -> int:
         raise ValueError(f"build/{profile} has no results to record: run `make book PROFILE={profile}` first")
     for name, content in found.items():
         copy = store.ROOT / "book" / "results" / profile / f"{name}.json"
-        content.pop("key")  # a record outlives the code that made it; its provenance names the revision
+        content.pop("key")  # a record outlives the code that made it; what that was it says
+        content["code"] = chapter_code(name)
         write_whole(copy, json.dumps(content, indent=1) + "\n")
         print(copy.relative_to(store.ROOT))
     return 0

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from lib import store
 from lib.chapter.parameters import chapter_names, notebook_path, reads_ledger
-from lib.closure import imported
+from lib.closure import closure_of, imported
 from lib.store import dependencies, differing, key
 
 BY_RUNNER = "CHAPTER_BY_RUNNER"  # set in the environment of a kernel that the runner started
@@ -56,6 +56,17 @@ def chapter_dependencies(name: str, settings: dict, label: str) -> dict[str, str
         others = (output_path(other, label).with_suffix(".json") for other in chapter_names() if other != name)
         files += [path for path in others if path.exists()]
     return parts | {str(path.relative_to(store.ROOT)): _hash(path.read_bytes()) for path in files}
+
+
+def chapter_code(name: str) -> dict[str, str]:
+    """Digests of a chapter's notebook and of the project's modules that it imports, by path."""
+    found, _ = closure_of([notebook_path(name)], store.ROOT)
+    return {str(path.relative_to(store.ROOT)): _hash(path.read_bytes()) for path in sorted(found)}
+
+
+def changed_since(content: dict) -> list[str]:
+    """Files of code that changed since results were recorded, were added or taken out."""
+    return sorted(differing(content["code"], chapter_code(content["chapter"])))
 
 
 def named_paths(settings: dict) -> list[Path]:

@@ -63,6 +63,7 @@ def test_long_run_is_recorded_whole_and_only_if_there_is_one(project):
     executed(project, "01_first", "paper", values={"rms": 1})
     assert book.record("paper") == 0
     recorded = json.loads((project / "book/results/paper/01_first.json").read_text())
+    assert recorded.pop("code").keys() == {"notebooks/01_first.py"}
     assert recorded == {"chapter": "01_first", "profile": "paper", "values": {"rms": 1}, "provenance": {}}
 
 
