@@ -3,7 +3,8 @@
     .venv/bin/python benchmarks/determinism.py [CHAPTER ...] [--short]
 
 Keeps with the book, for each chapter and surroundings, whether results and executed notebook are the same to the last
-digit, and else the largest difference of a recorded number, relative to the number. `--short` trains and draws little.
+digit, and else the largest difference of a recorded number, as a share of the number if that is above 1. `--short`
+trains and draws little.
 """
 
 import argparse
@@ -63,11 +64,11 @@ def numbers(results):
 
 
 def difference(one, two):
-    """The largest relative difference; infinite where other numbers were recorded."""
+    """The largest difference, relative for numbers above 1; infinite where other numbers were recorded."""
     a, b = numbers(one), numbers(two)
     if a.keys() != b.keys():
         return float("inf")
-    return max((abs(a[name] - b[name]) / max(abs(a[name]), abs(b[name]), 1e-12) for name in a), default=0.0)
+    return max((abs(a[name] - b[name]) / max(abs(a[name]), abs(b[name]), 1) for name in a), default=0.0)
 
 
 def main():
