@@ -648,3 +648,11 @@ def test_a_session_of_full_size_is_read_in_little_memory(suffix, tmp_path):
     assert found["shape"] == [750, 7600]
     assert abs(found["sum"] - total / 300) < 1
     assert found["GiB"] < 3
+
+
+@pytest.mark.parametrize("name", [STREAMS, NCSNR, f"{SECOND}.nii.gz"])
+def test_the_checksum_of_a_gzip_stream_is_compared(name, copy):
+    content = bytearray((copy / name).read_bytes())
+    content[-8] ^= 1  # of the checksum itself, which follows all numbers
+    (copy / name).write_bytes(content)
+    refuses(f"{copy / name} cannot be read (CRC check failed", "fetch it anew", read_nsd, copy, SUBJECT, "ventral", 2)
