@@ -5,6 +5,7 @@ al. 2022, A massive 7T fMRI dataset, and the NSD data manual, whose file names, 
 """
 
 import gzip
+import math
 import warnings
 from contextlib import contextmanager
 from functools import partial
@@ -29,6 +30,7 @@ SHOWN = 10_000  # images planned for a subject, three times each
 SCALE = 300  # stored integers per percent signal change
 STREAMS = {"early": 1, "midventral": 2, "midlateral": 3, "midparietal": 4, "ventral": 5, "lateral": 6, "parietal": 7}
 AT_ONCE = 25  # volumes in memory
+VOXELS = 2**24  # of a volume at most: at 1 mm NSD's have four million
 
 
 class Files(NamedTuple):
@@ -268,6 +270,8 @@ def noise_ceiling(ncsnr: torch.Tensor, repetitions: torch.Tensor) -> torch.Tenso
 
 def _read_volume(path):
     with _open_nifti(path) as volume:
+        if math.prod(volume.shape) > VOXELS:  # before room is made for them
+            raise ValueError(f"{path} says that it has {volume.shape} voxels: fetch it anew from NSD")
         return np.asarray(volume)
 
 
