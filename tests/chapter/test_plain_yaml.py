@@ -1,9 +1,12 @@
+import subprocess
+import sys
+
 import pytest
 import yaml
 from helpers import refuses
 
 from lib.chapter.plain_yaml import load_yaml
-from lib.store import ROOT
+from lib.store import CODE, ROOT
 
 BOMB = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"{name}: &{name} [{', '.join([f'*{below}'] * 9)}]\n" for below, name in zip("abcdefgh", "bcdefghi", strict=True)
@@ -35,3 +38,10 @@ def test_the_files_of_the_project_are_plain(path):
 )
 def test_what_is_not_plain_is_refused_in_one_line(text, thing, mend):
     refuses(thing, mend, load_yaml, text, "a.yml")
+
+
+def test_it_needs_nothing_but_yaml():
+    """Snakemake's environment has no PyTorch."""
+    code = "import sys, lib.chapter.plain_yaml; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], cwd=CODE, capture_output=True, text=True, check=True).stdout
+    assert not {"torch", "numpy", "jupytext", "lib.store"} & {*loaded.split()}
