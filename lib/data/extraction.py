@@ -16,8 +16,8 @@ from lib import store
 from lib.checks import check_finite, first_line, one_line
 from lib.data.activations import Network, activations, check_sites
 from lib.data.arrays import load_layer
-from lib.data.formats import open_npy
 from lib.data.images import Images, open_images
+from lib.data.npy import open_npy
 from lib.data.vision import load_network
 from lib.store import dependencies, differing, key, locked, write_whole
 

@@ -7,7 +7,6 @@ is sliced. The name is "" where a file holds one array without a name. Nothing i
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
-from typing import Literal
 from zipfile import ZipFile, is_zipfile
 
 import h5py
@@ -18,6 +17,7 @@ from safetensors import safe_open
 
 from lib.checks import check_zip
 from lib.data.matlab import read_matlab
+from lib.data.npy import open_npy
 
 Opened = dict[str, Callable]
 
@@ -34,14 +34,6 @@ class _Transposed:
 
     def __getitem__(self, rows: slice) -> np.ndarray:
         return self.dataset[..., rows].T
-
-
-def open_npy(file: Path, mode: Literal["r", "r+", "c"] = "r") -> np.memmap:
-    """The array of an .npy file, where it lies; raises ValueError or OSError for one that is not as long as it says."""
-    stored = np.lib.format.open_memmap(file, mode)
-    if stored.offset + stored.nbytes != (size := file.stat().st_size):
-        raise ValueError(f"it has {size} bytes in place of {stored.offset + stored.nbytes}")
-    return stored
 
 
 def _numpy(file: Path) -> Opened:

@@ -17,8 +17,8 @@ import torch
 
 from lib.brain import Recording, split_half_ceiling
 from lib.checks import first_line
-from lib.data.formats import open_npy
 from lib.data.images import open_images
+from lib.data.npy import open_npy
 
 BOOK = ("210322", "210325")  # the sessions that the book compares: three days apart, with 600 images in common
 KINDS = {"responses": "responses_repeat_averaged/responses_", "images": "images/images_"}
