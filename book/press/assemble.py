@@ -16,7 +16,7 @@ from book.press.reference import reference
 from book.press.runner import run_seconds
 from lib import store
 from lib.chapter.parameters import chapter_names, notebook_path, reads_ledger
-from lib.chapter.results import chapter_code, checked_run, output_path, own_results
+from lib.chapter.results import chapter_code, checked_run, output_path, own_results, run_folder
 from lib.store import write_whole
 
 STRICT = ["-W", "-n", "--keep-going", "-q"]  # a warning is an error, missing references too, and all of them are shown
@@ -41,7 +41,7 @@ def build(profile: str) -> int:
 def page(name: str, label: str | None, show: bool = False) -> int:
     """Build the page of one executed chapter on its own, into build/<label>/page, and `show` it; the exit status."""
     label = label or "custom"
-    source = store.ROOT / "build" / label / "page"
+    source = run_folder(label) / "page"
     source.mkdir(parents=True, exist_ok=True)
     config = yaml.safe_load((store.ROOT / "_config.yml").read_text(encoding="utf-8"))
     extensions = config["sphinx"]["local_extensions"]

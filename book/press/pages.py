@@ -6,12 +6,12 @@ import re
 
 import jupytext
 import nbformat
-import yaml
 
 from book.press.runner import run_seconds
 from lib import store
 from lib.chapter.claims import ledger, load_claims, runs_of, summary_table, verdict_table
 from lib.chapter.parameters import chapter_names, notebook_path
+from lib.chapter.plain_yaml import load_yaml
 from lib.chapter.plotting import FigureHTML, k_styles, panels
 from lib.chapter.results import changed_since, output_path, recorded_results, results_of
 
@@ -152,7 +152,7 @@ def _markdown(*heads, rows):
 
 def live_changes() -> list[dict]:
     """Parameter changes for a class: `chapter`, `arguments`, and what to `watch`."""
-    return yaml.safe_load((store.ROOT / "book" / "live.yml").read_text(encoding="utf-8"))
+    return load_yaml((store.ROOT / "book" / "live.yml").read_bytes(), "book/live.yml")
 
 
 def live_table() -> str:

@@ -12,7 +12,6 @@ import sys
 import time
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
-from pathlib import Path
 
 import jupytext
 import nbformat
@@ -29,7 +28,7 @@ from lib.chapter.parameters import (
     profile_values,
     reads_ledger,
 )
-from lib.chapter.results import chapter_dependencies, out_of_date, output_path
+from lib.chapter.results import chapter_dependencies, out_of_date, output_path, run_folder
 from lib.closure import closure_of
 from lib.store import DISK, differing, disk_error, key, locked, write_whole
 
@@ -63,7 +62,7 @@ def run(
     words, left_out = dict(given), ({} if exercises else {EXERCISES: False}) | ({TRAININGS: True} if trainings else {})
     if "profile" in words:
         raise ValueError("profile is set by --profile and --label, not by -p")
-    label, names = _inside(label or ("custom" if words else profile)), list(dict.fromkeys(names or chapter_names()))
+    label, names = label or ("custom" if words else profile), list(dict.fromkeys(names or chapter_names()))
     values = {name: {**profile_values(name, profile), **from_words(name, words), "profile": label} for name in names}
     settings = {name: checked(name, values[name]) | left_out for name in names}
     os.environ |= _surroundings(jobs)
@@ -78,14 +77,6 @@ def run(
             progress.bar.close()
             print("interrupted: finished chapters are kept, the same command goes on", file=sys.stderr)
             os._exit(130)
-
-
-def _inside(label):
-    """The label of a run, whose outputs must not leave build/."""
-    build = store.ROOT / "build"
-    if build not in Path(os.path.normpath(build / label)).parents:
-        raise ValueError(f"--label {label}: name a folder of build/")
-    return label
 
 
 def _surroundings(jobs):
@@ -292,7 +283,7 @@ def _too_long(notebook):
 def _alone(label):
     """Hold build/<label> for this run: two runs would overwrite each other's temporary files."""
     try:
-        with locked(store.ROOT / "build" / label / ".lock", wait=False):
+        with locked(run_folder(label) / ".lock", wait=False):
             yield
     except BlockingIOError:
         raise ValueError(f"another run is using build/{label}: wait for it, or give --label another name") from None

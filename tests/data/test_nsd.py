@@ -648,3 +648,23 @@ def test_a_session_of_full_size_is_read_in_little_memory(suffix, tmp_path):
     assert found["shape"] == [750, 7600]
     assert abs(found["sum"] - total / 300) < 1
     assert found["GiB"] < 3
+
+
+@pytest.mark.parametrize("name", [STREAMS, NCSNR, f"{SECOND}.nii.gz"])
+def test_the_checksum_of_a_gzip_stream_is_compared(name, copy):
+    content = bytearray((copy / name).read_bytes())
+    content[-8] ^= 1  # of the checksum itself, which follows all numbers
+    (copy / name).write_bytes(content)
+    refuses(f"{copy / name} cannot be read (CRC check failed", "fetch it anew", read_nsd, copy, SUBJECT, "ventral", 2)
+
+
+def test_a_header_that_asks_for_more_voxels_than_a_brain_has_is_refused(copy):
+    """Damage to the first bytes of a stream is seen at its end alone."""
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype(np.int16)
+    header.set_data_shape((1000, 1000, 1000))
+    with gzip.open(copy / STREAMS, "wb") as file:
+        file.write(header.binaryblock + bytes(100))
+    refuses(
+        f"{copy / STREAMS} says that it has (1000, 1000, 1000) voxels", "fetch it", roi_mask, copy, SUBJECT, "early"
+    )

@@ -370,6 +370,7 @@ def test_interrupted_run_ends_at_once_and_says_how_to_go_on(project):
         (["-p", "drows", "3"], ["no parameter 'drows'", "draws: int = 2  (number of draws)"]),
         (["-p", "draws", "many"], ["draws = 'many' should be of type int", "rate: float"]),
         (["--profile", "nope"], ["no profile 'nope'", "quick, long"]),
+        (["--profile", "..", "--label", "mine"], ["no profile '..'", "quick, long"]),
         (["99_none"], ["no chapter '99_none'", "01_first, 02_second"]),
         (["--profile", "long", "02_second"], ["rate = '1e-3' should be of type float", "write 0.001"]),
         (["--profile", "long", "01_first"], ["01_first.yml is not YAML"]),
