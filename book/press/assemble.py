@@ -13,17 +13,27 @@ import yaml
 
 from book.press import beside, pages
 from book.press.reference import reference
-from book.press.runner import run_seconds
+from book.press.runner import alone, run_seconds
 from lib import store
 from lib.chapter.parameters import chapter_names, notebook_path, reads_ledger
 from lib.chapter.results import checked_run, output_path, own_results
 from lib.store import write_whole
 
+# Jupyter Book in a process that ends with the one that started it, whose end closes its standard input.
+TIED = """import os, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
+from jupyter_book.cli.main import main
+main()"""
 STRICT = ["-W", "-n", "--keep-going", "-q"]  # a warning is an error, missing references too, and all of them are shown
 
 
 def build(profile: str) -> int:
     """Copy the executed chapters of a profile into the book, write its generated pages, build; the exit status."""
+    with alone(store.ROOT / "build", "wait for it"):
+        return _build(profile)
+
+
+def _build(profile):
     written = {f"{name}.ipynb": _published(name, profile, f"../../notebooks/{name}.py") for name in chapter_names()}
     written |= {"_verdicts.md": pages.landing_verdicts(profile), "_run_times.md": pages.run_times(profile)}
     written |= {"_recorded_times.md": pages.recorded_times(), "_live.md": pages.live_table()}
@@ -42,7 +52,11 @@ def page(name: str, label: str | None, show: bool = False) -> int:
     """Build the page of one executed chapter on its own, into build/<label>/page, and `show` it; the exit status."""
     label = label or "custom"
     source = store.ROOT / "build" / label / "page"
-    source.mkdir(parents=True, exist_ok=True)
+    with alone(source, "wait for it"):
+        return _page(name, label, source, show)
+
+
+def _page(name, label, source, show):
     config = yaml.safe_load((store.ROOT / "_config.yml").read_text(encoding="utf-8"))
     extensions = config["sphinx"]["local_extensions"]
     config["sphinx"]["local_extensions"] = dict.fromkeys(extensions, str(store.ROOT / "book" / "_ext"))
@@ -112,7 +126,14 @@ def _write_if_changed(path: Path, text: str) -> None:
 
 
 def _jupyter_book(source, output, *options):
-    if not (output / "_build" / "html" / "searchindex.js").exists():
-        shutil.rmtree(output / "_build", ignore_errors=True)  # what a killed build left would stop this one
-    tool = Path(sys.executable).with_name("jupyter-book")
-    return subprocess.run([tool, "build", source, "--path-output", output, *options]).returncode
+    """Build the pages, from nothing after a build that was killed or failed: Sphinx takes half a page for a page."""
+    unfinished = output / "_build" / ".unfinished"
+    if unfinished.exists():
+        shutil.rmtree(output / "_build", ignore_errors=True)
+    write_whole(unfinished, "")
+    command = [sys.executable, "-c", TIED, "build", source, "--path-output", output, *options]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        status = process.wait()
+    if status == 0:
+        unfinished.unlink()
+    return status

@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,7 @@ from lib.store import DISK, differing, disk_error, key, locked, write_whole
 
 CELL_OUTPUT_LIMIT = 2_000_000  # characters; beyond it a page is too heavy for a phone
 KERNEL_STARTS = 3
+OTHER = "wait for it, or give --label another name"  # what to do if a folder is taken
 EXERCISES = "exercises"  # the setting of a run that leaves them out, which no chapter has as a parameter
 TRAININGS = "trainings-only"  # and of one that ends with the cell tagged `trained`
 
@@ -69,7 +71,7 @@ def run(
     os.environ |= _surroundings(jobs)
     judges = {name for name in names if reads_ledger(name)}  # read the results of all others, so they run last
     waves = [name for name in names if name not in judges], [name for name in names if name in judges]
-    with _alone(label), Progress(len(names)) as progress, ThreadPoolExecutor(jobs) as pool:
+    with alone(store.ROOT / "build" / label, OTHER), Progress(len(names)) as progress, ThreadPoolExecutor(jobs) as pool:
         try:
             good = [good for wave in waves for good in _run_wave(wave, settings, label, pool, progress)]
             return 0 if all(good) else 1
@@ -104,7 +106,7 @@ def _run_wave(names, settings, label, pool, progress):
 def _reported(name, done, progress):
     try:
         line, good = done.result(), True
-    except ChapterError as error:
+    except (ChapterError, ValueError) as error:
         line, good = f"FAILED  {error}", False
     except OSError as error:
         line, good = f"FAILED  {disk_error(error)}", False
@@ -289,13 +291,13 @@ def _too_long(notebook):
 
 
 @contextmanager
-def _alone(label):
-    """Hold build/<label> for this run: two runs would overwrite each other's temporary files."""
+def alone(folder: Path, mend: str) -> Iterator[None]:
+    """Hold a folder of outputs: two that write there would overwrite each other's files. Raises ValueError if taken."""
     try:
-        with locked(store.ROOT / "build" / label / ".lock", wait=False):
+        with locked(folder / ".lock", wait=False):
             yield
     except BlockingIOError:
-        raise ValueError(f"another run is using build/{label}: wait for it, or give --label another name") from None
+        raise ValueError(f"another run is using {folder.relative_to(store.ROOT)}: {mend}") from None
 
 
 def list_chapters() -> None:
