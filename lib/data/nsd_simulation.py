@@ -56,12 +56,11 @@ def simulate_nsd(
     same trials, with its sampling error and its floor at 0. A call that was killed is finished by the same call again.
     Raises ValueError for what does not fit.
     """
-    Path(root).mkdir(parents=True, exist_ok=True)
-    files = nsd_files(root, subject)
-    _check_arguments(subject, images, planted, sessions, suffix)
-    about = key(dependencies(code=simulate_nsd, given=[subject, images, planted, sessions, seed, suffix]))
-    _check_own(files, about)
-    with locked(Path(root) / ".lock"):
+    with locked(Path(root) / ".lock"):  # which makes the folder
+        files = nsd_files(root, subject)
+        _check_arguments(subject, images, planted, sessions, suffix)
+        about = key(dependencies(code=simulate_nsd, given=[subject, images, planted, sessions, seed, suffix]))
+        _check_own(files, about)
         _write_experiment(files, images.numpy(), seed)
     write_whole(files.betas / NOTE, about)
     rows = trial_images(root, subject, sessions)
