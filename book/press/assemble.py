@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import webbrowser
 from pathlib import Path
 
@@ -61,10 +62,10 @@ def _page(name, label, source, show):
     extensions = config["sphinx"]["local_extensions"]
     config["sphinx"]["local_extensions"] = dict.fromkeys(extensions, str(store.ROOT / "book" / "_ext"))
     config["bibtex_bibfiles"] = ["references.bib"]
-    shutil.copyfile(store.ROOT / "book" / "references.bib", source / "references.bib")
+    for original in (store.ROOT / "book" / "references.bib", notebook_path(name)):
+        write_whole(source / original.name, original.read_text(encoding="utf-8"))
     write_whole(source / "_config.yml", yaml.safe_dump(config))
     write_whole(source / "_toc.yml", yaml.safe_dump({"format": "jb-book", "root": name}))
-    shutil.copyfile(notebook_path(name), source / f"{name}.py")
     write_whole(source / f"{name}.ipynb", _alone(_published(name, label, f"{name}.py"), beside.box(name, label)))
     # Links to what other chapters define lead nowhere in a page of its own, so warnings do not stop this build.
     status = _jupyter_book(source, source, "-q")
@@ -126,9 +127,12 @@ def _write_if_changed(path: Path, text: str) -> None:
 
 
 def _jupyter_book(source, output, *options):
-    """Build the pages, from nothing after a build that was killed or failed: Sphinx takes half a page for a page."""
-    unfinished = output / "_build" / ".unfinished"
-    if unfinished.exists():
+    """Build the pages, from nothing after a build that was killed or failed: Sphinx takes half a page for a page.
+
+    So too where the clock was put back since the last one: pages edited after it would look older.
+    """
+    unfinished, read = output / "_build" / ".unfinished", output / "_build" / ".doctrees" / "environment.pickle"
+    if unfinished.exists() or (read.exists() and read.stat().st_mtime > time.time()):
         shutil.rmtree(output / "_build", ignore_errors=True)
     write_whole(unfinished, "")
     command = [sys.executable, "-c", TIED, "build", source, "--path-output", output, *options]

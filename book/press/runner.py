@@ -136,7 +136,10 @@ def run_chapter(name: str, settings: dict, label: str, progress: Progress) -> st
         failure = _execute(name, settings, temporary, on_cell_start=watched.cell, stderr_file=watched)
     if not temporary.exists():
         raise ChapterError(failure)
-    notebook = _tidy(nbformat.read(temporary, as_version=4))
+    try:
+        notebook = _tidy(nbformat.read(temporary, as_version=4))
+    except ValueError:
+        raise ChapterError(f"{temporary} was cut ({failure}): free some space and run it again") from None
     seconds = round(time.perf_counter() - started, 1)
     failure = failure or _too_long(notebook) or _changed(depends, touched, name, settings, label)
     entry = {"chapter": name, "profile": label, "settings": settings, "seconds": seconds, "depends": depends}
@@ -192,7 +195,7 @@ def _execute(name, settings, temporary, **hooks):
     notebook = written if settings.get(EXERCISES, True) else without_exercises(written)
     notebook = without_needless(notebook, settings)
     notebook = until_trained(notebook, name) if settings.get(TRAININGS) else notebook
-    jupytext.write(notebook, source)
+    write_whole(source, jupytext.writes(notebook, "ipynb"))
     settings = {key: value for key, value in settings.items() if key not in (EXERCISES, TRAININGS)}
     options = dict(parameters=settings, kernel_name="python3", cwd=str(store.ROOT), progress_bar=False)
     options |= hooks
@@ -210,7 +213,7 @@ def _execute(name, settings, temporary, **hooks):
                 return f"cell {number}: {error.ename}: {message.splitlines()[0]}"
             except Exception as error:  # ports race when several kernels start at once: the computation never began
                 if isinstance(error, OSError) and error.errno in DISK:
-                    raise
+                    raise OSError(error.errno, error.strerror, error.filename or str(temporary)) from None
                 begun = _begun(temporary)
                 if begun or attempt == KERNEL_STARTS - 1:
                     reason = (str(error) or repr(error)).splitlines()[0]
@@ -264,7 +267,10 @@ def _begun(temporary):
     """Whether any cell was executed."""
     if not temporary.exists():
         return False
-    return any(cell.get("execution_count") for cell in nbformat.read(temporary, as_version=4).cells)
+    try:
+        return any(cell.get("execution_count") for cell in nbformat.read(temporary, as_version=4).cells)
+    except ValueError:  # it was cut, so something was written
+        return True
 
 
 def _tidy(notebook):

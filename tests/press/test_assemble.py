@@ -97,6 +97,15 @@ def test_what_a_killed_or_failed_build_left_is_deleted_before_the_next_one(finis
     assert left.exists() == finished and (not finished or left.read_text() == "half a book, xx")
 
 
+def test_after_the_clock_was_put_back_all_pages_are_written_anew(tmp_path, monkeypatch):
+    read = tmp_path / "_build" / ".doctrees" / "environment.pickle"
+    monkeypatch.setattr(book, "TIED", "")
+    for ahead, kept in ((-10, True), (3600, False)):
+        write_whole(read, "read")
+        os.utime(read, (time.time() + ahead,) * 2)
+        assert book._jupyter_book(tmp_path, tmp_path) == 0 and read.exists() == kept
+
+
 def test_the_process_that_writes_pages_ends_with_the_one_that_started_it(tmp_path):
     waits = "open('begun', 'w').write(str(os.getpid())); import time; time.sleep(100)"
     tied = book.TIED.replace("from jupyter_book.cli.main import main\nmain()", waits)

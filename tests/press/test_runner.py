@@ -200,7 +200,15 @@ def test_results_of_an_older_book_are_refused_and_made_anew(saving):
     assert "anew since it does not say what it was made from" in run(saving, "01_first").stdout
 
 
-UNREADABLE = ["", "[]", "null", '{"cells": [', '{"metadata": {"run": []}}', '{"metadata": {"run": {"settings": 1}}}', "\udce9"]
+UNREADABLE = [
+    "",
+    "[]",
+    "null",
+    '{"cells": [',
+    '{"metadata": {"run": []}}',
+    '{"metadata": {"run": {"settings": 1}}}',
+    "\udce9",
+]
 
 
 @pytest.mark.parametrize("content", UNREADABLE)
