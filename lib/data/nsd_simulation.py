@@ -59,30 +59,33 @@ def simulate_nsd(
     with locked(Path(root) / ".lock"):  # which makes the folder
         files = nsd_files(root, subject)
         _check_arguments(subject, images, planted, sessions, suffix)
-        about = key(dependencies(code=simulate_nsd, given=[subject, images, planted, sessions, seed, suffix]))
-        _check_own(files, about)
+        about = _check_own(files, [subject, images, planted, sessions, seed, suffix])
         _write_experiment(files, images.numpy(), seed)
     write_whole(files.betas / NOTE, about)
     rows = trial_images(root, subject, sessions)
     generator = seeded(10 * seed + subject)
-    streams = _streams(planted, generator)
-    _write_volume(files.streams, streams)
+    _write_volume(files.streams, streams := _streams(planted, generator))
     brain = streams >= 0
-    signal, snr = _signals(planted, torch.from_numpy(streams[brain]), len(images))
-    z = _write_sessions(files, suffix, rows, brain, (signal, snr), generator)
-    ncsnr = np.zeros(brain.shape, np.float32)
-    ncsnr[brain] = measured_ncsnr(z, rows.flatten())
-    _write_volume(files.ncsnr, ncsnr)
+    truth = _signals(planted, torch.from_numpy(streams[brain]), len(images))
+    z = _write_sessions(files, suffix, rows, brain, truth, generator)
+    _write_ncsnr(files.ncsnr, measured_ncsnr(z, rows.flatten()), brain)
 
 
-def _check_own(files, about):
-    """Raise ValueError if there is anything of this subject that another call has written, or nobody knows who."""
-    note = files.betas / NOTE
+def _check_own(files, given):
+    """The key of this call; ValueError if there is anything of this subject that another call has written."""
+    about, note = key(dependencies(code=simulate_nsd, given=given)), files.betas / NOTE
     if note.exists() and note.read_text(encoding="utf-8") == about:
-        return
+        return about
     for path in (files.betas, files.streams):
         if path.exists():
             raise ValueError(f"{path} exists already: choose another root, or delete what was simulated there")
+    return about
+
+
+def _write_ncsnr(path, values, brain):
+    ncsnr = np.zeros(brain.shape, np.float32)
+    ncsnr[brain] = values
+    _write_volume(path, ncsnr)
 
 
 def _write_sessions(files, suffix, rows, brain, planted, generator):
