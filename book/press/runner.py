@@ -10,8 +10,10 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
+from pathlib import Path
 
 import jupytext
 import nbformat
@@ -28,12 +30,13 @@ from lib.chapter.parameters import (
     profile_values,
     reads_ledger,
 )
-from lib.chapter.results import chapter_dependencies, out_of_date, output_path, run_folder
+from lib.chapter.results import chapter_dependencies, out_of_date, output_path
 from lib.closure import closure_of
 from lib.store import DISK, differing, disk_error, key, locked, write_whole
 
 CELL_OUTPUT_LIMIT = 2_000_000  # characters; beyond it a page is too heavy for a phone
 KERNEL_STARTS = 3
+OTHER = "wait for it, or give --label another name"  # what to do if a folder is taken
 EXERCISES = "exercises"  # the setting of a run that leaves them out, which no chapter has as a parameter
 TRAININGS = "trainings-only"  # and of one that ends with the cell tagged `trained`
 
@@ -68,7 +71,7 @@ def run(
     os.environ |= _surroundings(jobs)
     judges = {name for name in names if reads_ledger(name)}  # read the results of all others, so they run last
     waves = [name for name in names if name not in judges], [name for name in names if name in judges]
-    with _alone(label), Progress(len(names)) as progress, ThreadPoolExecutor(jobs) as pool:
+    with alone(results.run_folder(label), OTHER), Progress(len(names)) as progress, ThreadPoolExecutor(jobs) as pool:
         try:
             good = [good for wave in waves for good in _run_wave(wave, settings, label, pool, progress)]
             return 0 if all(good) else 1
@@ -95,7 +98,7 @@ def _run_wave(names, settings, label, pool, progress):
 def _reported(name, done, progress):
     try:
         line, good = done.result(), True
-    except ChapterError as error:
+    except (ChapterError, ValueError) as error:
         line, good = f"FAILED  {error}", False
     except OSError as error:
         line, good = f"FAILED  {disk_error(error)}", False
@@ -125,7 +128,10 @@ def run_chapter(name: str, settings: dict, label: str, progress: Progress) -> st
         failure = _execute(name, settings, temporary, on_cell_start=watched.cell, stderr_file=watched)
     if not temporary.exists():
         raise ChapterError(failure)
-    notebook = _tidy(nbformat.read(temporary, as_version=4))
+    try:
+        notebook = _tidy(nbformat.read(temporary, as_version=4))
+    except ValueError:
+        raise ChapterError(f"{temporary} was cut ({failure}): free some space and run it again") from None
     seconds = round(time.perf_counter() - started, 1)
     failure = failure or _too_long(notebook) or _changed(depends, touched, name, settings, label)
     entry = {"chapter": name, "profile": label, "settings": settings, "seconds": seconds, "depends": depends}
@@ -181,7 +187,7 @@ def _execute(name, settings, temporary, **hooks):
     notebook = written if settings.get(EXERCISES, True) else without_exercises(written)
     notebook = without_needless(notebook, settings)
     notebook = until_trained(notebook, name) if settings.get(TRAININGS) else notebook
-    jupytext.write(notebook, source)
+    write_whole(source, jupytext.writes(notebook, "ipynb"))
     settings = {key: value for key, value in settings.items() if key not in (EXERCISES, TRAININGS)}
     options = dict(parameters=settings, kernel_name="python3", cwd=str(store.ROOT), progress_bar=False)
     options |= hooks
@@ -199,7 +205,7 @@ def _execute(name, settings, temporary, **hooks):
                 return f"cell {number}: {error.ename}: {message.splitlines()[0]}"
             except Exception as error:  # ports race when several kernels start at once: the computation never began
                 if isinstance(error, OSError) and error.errno in DISK:
-                    raise
+                    raise OSError(error.errno, error.strerror, error.filename or str(temporary)) from None
                 begun = _begun(temporary)
                 if begun or attempt == KERNEL_STARTS - 1:
                     reason = (str(error) or repr(error)).splitlines()[0]
@@ -253,7 +259,10 @@ def _begun(temporary):
     """Whether any cell was executed."""
     if not temporary.exists():
         return False
-    return any(cell.get("execution_count") for cell in nbformat.read(temporary, as_version=4).cells)
+    try:
+        return any(cell.get("execution_count") for cell in nbformat.read(temporary, as_version=4).cells)
+    except ValueError:  # it was cut, so something was written
+        return True
 
 
 def _tidy(notebook):
@@ -280,13 +289,13 @@ def _too_long(notebook):
 
 
 @contextmanager
-def _alone(label):
-    """Hold build/<label> for this run: two runs would overwrite each other's temporary files."""
+def alone(folder: Path, mend: str) -> Iterator[None]:
+    """Hold a folder of outputs: two that write there would overwrite each other's files. Raises ValueError if taken."""
     try:
-        with locked(run_folder(label) / ".lock", wait=False):
+        with locked(folder / ".lock", wait=False):
             yield
     except BlockingIOError:
-        raise ValueError(f"another run is using build/{label}: wait for it, or give --label another name") from None
+        raise ValueError(f"another run is using {folder.relative_to(store.ROOT)}: {mend}") from None
 
 
 def list_chapters() -> None:

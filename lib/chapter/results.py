@@ -15,12 +15,14 @@ from pathlib import Path
 
 from lib import store
 from lib.chapter.parameters import chapter_names, notebook_path, reads_ledger
-from lib.closure import closure_of, imported
 from lib.checks import first_line
+from lib.closure import closure_of, imported
 from lib.store import dependencies, differing, key
 
 BY_RUNNER = "CHAPTER_BY_RUNNER"  # set in the environment of a kernel that the runner started
 NUMBERS = ("parse_int", "parse_float", "parse_constant")  # what JSON's reader asks of us
+# What the runner writes of a run, as far as it is read again.
+ENTRY = {"chapter": str, "profile": str, "settings": dict, "seconds": (int, float), "depends": dict, "notebook": str}
 # A word that is the name of one of these folders of the project is a word, no folder of data.
 OWN_FOLDERS = {"book", "build", "lib", "notebooks", "tests", "benchmarks", "_build"}
 
@@ -143,13 +145,13 @@ def out_of_date(name: str, label: str, settings: dict | None = None) -> str:
     path = output_path(name, label)
     try:
         entry = run_entry(path)
-        then, results = entry["depends"], entry["results"]
-        if (entry["chapter"], entry["profile"]) != (name, label):
-            return f"since it is the run of {entry['chapter']} with {entry['profile']}"
-        if entry["notebook"] != notebook_digest(json.loads(path.read_text(encoding="utf-8"))):
-            return "since its executed notebook was edited"
-    except (ValueError, KeyError, TypeError, OSError):
+    except ValueError:
         return "since it does not say what it was made from"
+    then, results = entry["depends"], entry.get("results")
+    if (entry["chapter"], entry["profile"]) != (name, label):
+        return f"since it is the run of {entry['chapter']} with {entry['profile']}"
+    if entry["notebook"] != notebook_digest(json.loads(path.read_text(encoding="utf-8"))):
+        return "since its executed notebook was edited"
     now = chapter_dependencies(name, entry["settings"] if settings is None else settings, label)
     if now != then:
         return f"since {', '.join(differing(then, now)[:4])} changed"
@@ -160,8 +162,15 @@ def out_of_date(name: str, label: str, settings: dict | None = None) -> str:
 
 
 def run_entry(path: Path) -> dict:
-    """The part of an executed notebook's metadata that the runner wrote."""
-    return json.loads(path.read_text(encoding="utf-8"))["metadata"]["run"]
+    """The part of an executed notebook's metadata that the runner wrote; ValueError if it cannot be read as that."""
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8"))["metadata"]["run"]
+        whole = ENTRY.keys() <= entry.keys() and all(isinstance(entry[name], kind) for name, kind in ENTRY.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise ValueError(f"{path} does not say what it was made from: run its chapter again")
+    return entry
 
 
 def notebook_digest(notebook: dict) -> str:

@@ -19,7 +19,7 @@ from lib.data.arrays import load_layer
 from lib.data.images import Images, open_images
 from lib.data.npy import open_npy
 from lib.data.vision import load_network
-from lib.store import dependencies, differing, key, locked, write_whole
+from lib.store import dependencies, differing, key, locked, named, write_whole
 
 NOTE = "extraction.json"
 PART = 2500  # images held at a time
@@ -43,7 +43,6 @@ def extract(
     if len(images) == 0:
         raise ValueError("there are no images: give at least one")
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / ".lock"):
         about = identity(network, images, sites)
         rows, sums = _rows_done(folder, about)
@@ -69,7 +68,7 @@ def _fill_files(network, images, sites, folder, about, done, loader):
     told = {"network": network.name, "sites": sites, "images": len(images)}
     for site, y in activations(network, _stack([images[0]]), sites).items():
         if not rows:
-            np.lib.format.open_memmap(_partial(folder, site), "w+", np.float32, (len(images), y.shape[1]))
+            _reserve(_partial(folder, site), (len(images), y.shape[1]))
         files[site] = _open(_partial(folder, site), "r+", len(images), y.shape[1])
     with tqdm(initial=rows, total=len(images), desc=network.name, unit="image", leave=False, disable=None) as bar:
         for piece in loader:
@@ -128,6 +127,15 @@ def _rows_done(folder, about):
 
 def _partial(folder, site):
     return folder / f"{site}.npy.part"
+
+
+def _reserve(path, shape):
+    """A file with all its room on the disk: to write into a map of it that has none would kill the process."""
+    with named(path):
+        np.lib.format.open_memmap(path, "w+", np.float32, shape)
+        if hasattr(os, "posix_fallocate"):
+            with open(path, "r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
 
 
 def _open(path, mode, rows, units=None):

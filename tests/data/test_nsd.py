@@ -536,7 +536,7 @@ def spoilt_simulation(**changes):
     "changes, thing, mend",
     [
         ({"subject": 0}, "subject 0 is unknown", "choose 1 to 8"),
-        ({"subject": 2}, "exists already", "choose another root"),
+        ({"subject": 2, "planted": {}}, "exists already", "choose another root"),
         ({"seed": 1}, "nsd_expdesign.mat is of other images or another seed", "another root"),
         ({"images": pictures(seed=1)}, "nsd_expdesign.mat is of other images", "another root"),
         ({"images": pictures().float()}, "images are torch.float32", "give uint8"),
@@ -575,19 +575,24 @@ def test_a_simulation_overwrites_nothing(name, thing, tmp_path):
     path.write_bytes(b"real data")
     with pytest.raises(ValueError, match=thing):
         simulate_nsd(tmp_path, SUBJECT, pictures(), planted(), 1)
-    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path] and path.read_bytes() == b"real data"
+    assert [file for file in tmp_path.rglob("*.*") if file.is_file() and file.name != ".lock"] == [path]
+    assert path.read_bytes() == b"real data"
 
 
-def test_a_simulation_killed_between_its_files_goes_on(tmp_path, monkeypatch):
+@pytest.mark.parametrize("at", ["scipy.io.savemat", "lib.data.nsd_simulation.z_scores"])
+def test_a_simulation_killed_between_its_files_goes_on(at, plain, tmp_path, monkeypatch):
     def killed(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("scipy.io.savemat", killed)
-        simulate_nsd(tmp_path, SUBJECT, pictures(), planted(), 1)
-    assert (tmp_path / STIMULI).exists() and not (tmp_path / DESIGN).exists()
-    simulate_nsd(tmp_path, SUBJECT, pictures(), planted(), 1)
-    assert (tmp_path / DESIGN).exists()
+        patch.setattr(at, killed)
+        simulate_nsd(tmp_path, SUBJECT, pictures(), planted(), 2)
+    assert (tmp_path / STIMULI).exists() and (tmp_path / DESIGN).exists() == ("savemat" not in at)
+    begun = {path: path.stat().st_mtime_ns for path in (tmp_path / BETAS).glob("*_session*")}
+    simulate_nsd(tmp_path, SUBJECT, pictures(), planted(), 2)
+    assert all(path.stat().st_mtime_ns == then for path, then in begun.items())
+    found, wanted = (read_nsd(root, SUBJECT, "ventral", 2) for root in (tmp_path, plain))
+    assert found.responses.equal(wanted.responses) and found.ceiling.equal(wanted.ceiling)
 
 
 # --- a session of subject 1 at its full size
