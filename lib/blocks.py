@@ -55,8 +55,8 @@ class Summary(NamedTuple):
 
 def summary(y: Rows) -> Summary:
     """Mean, deviation and whether anything changes, in one pass. Blocks are merged as by Chan et al. 1983."""
-    first, varies = y[:1], torch.zeros(1, dtype=torch.bool)
-    count, mean, squares = 0, torch.zeros(1), torch.zeros(1)
+    first, varies = y[:1], torch.tensor(False)  # without dimensions, these fit any device
+    count, mean, squares = 0, torch.tensor(0.0), torch.tensor(0.0)
     for part in y.blocks():
         joined, step = count + len(part), part.mean(0) - mean
         squares = squares + part.var(0, correction=0) * len(part) + step.square() * count * len(part) / joined

@@ -32,7 +32,7 @@ USUAL_SHARE = 64  # of larger dictionaries one latent in so many is active
 MOST_AXES = 64  # principal and independent axes that are matched; more take minutes to find
 MOST_LATENTS = 1536  # chosen unasked, or two a unit: regressions from more latents would take longest of all
 PAIR_BYTES = 28  # that matching takes for each unit of a and unit of b, on one fold after the other
-CODE_BYTES = 80  # that codes take for each scored stimulus and latent: of six SAEs and of controls, some standardised
+CODE_BYTES = 80  # that codes take for each scored stimulus and latent, counted: 20 populations and copies of 4 bytes
 MOST_BYTES = 2**30  # of matching and codes, beyond which the reader is warned
 ESTIMATED = 50_000  # stimuli of the SAEs' part that what is only estimated from it takes
 

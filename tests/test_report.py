@@ -254,9 +254,8 @@ def test_networks_of_different_sizes_are_compared_as_they_are():
         ("ridge_ab", "shuffled sn", ridge_score(a, n_b[order])),
         ("ridge_ab", "shuffled rn", ridge_score(random_a, n_b[order])),
     ):
-        close(
-            values(scores, metric, pairing)[-1], wanted.folds, 5e-7
-        )  # products of single precision, transposed or not
+        # A product in single precision is rounded otherwise when it is that of the transposes.
+        close(values(scores, metric, pairing)[-1], wanted.folds, 5e-7 if metric == "semi_ba" else 1e-8)
     close(values(scores, "cka", "ss")[1, 0], linear_cka(a[folds[0][1]], b[folds[0][1]], debiased=True))
     assert "0 of a and 1 of b" in found.reading.markdown()
     semi = [values(scores, "semi_ba", ab).mean() for ab in ("ss", "nn")]  # from the narrower network to the wider one
