@@ -69,7 +69,7 @@ def transports(units_a, units_b, kind):
 
 
 def largest(kind):
-    """A plan of 16,384 units and 15,000, for which the other ways have no room here."""
+    """A plan of 16,384 units and 15,000, of ours alone: the other ways hold all pairs several times."""
     similarity = unit_correlations(*populations(1000, 16384, 15000, kind == "matched"))
     race(
         f"transport plan, {kind}",

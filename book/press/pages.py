@@ -109,16 +109,16 @@ def speeds() -> str:
             rows.append((*what, name, ratio, f"{one['mb']:.0f}"))
             what = "", "", ""
         if not line["against"]:
-            rows.append((*what, "nothing that ran here", "", ""))
+            rows.append((*what, "no other way was tried", "", ""))
     table = _markdown("work", "ms", "MB", "against", "its time over ours", "its MB", rows=rows)
     return f"{table}\n*One thread; measured {'; '.join(sorted(made))}.*\n"
 
 
 def growth() -> str:
     """Cost against size of each kind of work, a panel for each size that grows, and the slopes in a table."""
-    lines = [json.loads(line) for line in (store.ROOT / "book" / "results" / "growth.jsonl").read_text().splitlines()]
-    grows = list(dict.fromkeys(line["grows"] for line in lines))
-    axes = panels(len(grows))
+    text = (store.ROOT / "book/results/growth.jsonl").read_text(encoding="utf-8")
+    lines = [json.loads(line) for line in text.splitlines()]
+    axes = panels(len(grows := list(dict.fromkeys(line["grows"] for line in lines))))
     for line, style in zip(lines, k_styles(lines), strict=True):
         axes[grows.index(line["grows"])].plot(line["sizes"], line["seconds"], label=line["work"], **style)
     for ax, name in zip(axes, grows, strict=True):
@@ -126,10 +126,10 @@ def growth() -> str:
         log_ticks(ax, sorted({size for line in lines if line["grows"] == name for size in line["sizes"]}))
         ax.legend(loc="lower right")
     rows = [(line["work"], line["grows"], f"{line['slope']:.2f}") for line in lines]
-    alt = "Seconds against size on logarithmic axes; straight lines, whose slopes the table below gives."
-    figure = FigureHTML(axes, "growth", alt, "Cost of each kind of work as one size of it grows")
-    table = _markdown("work", "grows with", "slope", rows=rows)
-    return f"{figure.body}\n\n{table}\n*One thread; measured {lines[0]['date']}, {lines[0]['cpu']}.*\n"
+    alt = "Seconds against size on logarithmic axes, a line for each kind of work; the table below gives the slopes."
+    body = FigureHTML(axes, "growth", alt, "Cost of each kind of work as one size of it grows").body
+    made = f"*One thread; measured {lines[0]['date']}, {lines[0]['cpu']}.*"
+    return f"{body}\n\n{_markdown('work', 'grows with', 'slope', rows=rows)}\n{made}\n"
 
 
 def _link(chapter):

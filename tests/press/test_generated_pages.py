@@ -199,7 +199,7 @@ def test_speeds_have_a_row_for_each_rival_with_its_ratio_and_memory(project):
     assert speeds().splitlines()[2:] == [
         "| w<br>9 x 9 | 12 | 4 | numpy | 0.50 (0.40 to 0.62) | 7 |",
         "|  |  |  | other | 2.00 (1.50 to 3.00) | 100 |",
-        "| w<br>99 x 99 | 12 | 4 | nothing that ran here |  |  |",
+        "| w<br>99 x 99 | 12 | 4 | no other way was tried |  |  |",
         "",
         "*One thread; measured 2030-01-02, one.*",
     ]
