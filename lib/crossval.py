@@ -92,20 +92,22 @@ def _linked(x, near):
     from scipy.sparse.csgraph import connected_components
     from scipy.spatial import KDTree
 
-    units, stimuli = x[:1].shape[1], len(x.places)
+    units = x[:1].shape[1]
     axes = min(units, AXES)  # distances of random projections come close to those of all units
     projections = torch.randn(units, axes, generator=torch.Generator().manual_seed(0)).double() / axes**0.5
-    seen = torch.cat([part.cpu() @ projections for part in x.blocks()])
+    seen, same = torch.cat([part.cpu() @ projections for part in x.blocks()]).unique(dim=0, return_inverse=True)
+    one, order = torch.full((len(seen),), len(same)).scatter_reduce(0, same, torch.arange(len(same)), "amin").sort()
+    seen, same = seen[order], order.argsort()[same]  # exact copies once, in the order in which they come
     tree = KDTree((seen[:, :8] * (axes / min(axes, 8)) ** 0.5).numpy())
-    if tree.count_neighbors(tree, 2 * near) > PAIRS * stimuli:
-        return torch.zeros(stimuli, dtype=torch.int64)
+    if tree.count_neighbors(tree, 2 * near) > PAIRS * len(seen):
+        return torch.zeros(len(same), dtype=torch.int64)
     pairs = torch.from_numpy(tree.query_pairs(2 * near, output_type="ndarray").astype(np.int64))
     parts = [(part, (seen[part[:, 0]] - seen[part[:, 1]]).norm(dim=1) < 2 * near) for part in pairs.split(2**18)]
     pairs = torch.cat([part[close] for part, close in parts] or [pairs])
-    each = [(x[part[:, 0]] - x[part[:, 1]]).norm(dim=1).cpu() < near for part in pairs.split(1000)]
+    each = [(x[one[part[:, 0]]] - x[one[part[:, 1]]]).norm(dim=1).cpu() < near for part in pairs.split(1000)]
     i, j = pairs[torch.cat(each)].numpy().T if each else pairs.numpy().T
-    links = coo_matrix((np.ones(len(i)), (i, j)), shape=(stimuli, stimuli))
-    return torch.from_numpy(connected_components(links, directed=False)[1].astype(np.int64))
+    links = coo_matrix((np.ones(len(i)), (i, j)), shape=(len(seen), len(seen)))
+    return torch.from_numpy(connected_components(links, directed=False)[1].astype(np.int64))[same]
 
 
 def silent_units(y: torch.Tensor, folds: list[tuple[torch.Tensor, torch.Tensor]]) -> torch.Tensor:

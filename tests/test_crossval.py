@@ -6,7 +6,7 @@ from helpers import NO_GPU, close, normal, refuses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.crossval import copies, k_folds, silent_units, summarise
+from lib.crossval import PAIRS, copies, k_folds, silent_units, summarise
 
 
 @given(stimuli=st.integers(4, 60), data=st.data())
@@ -76,6 +76,11 @@ def test_what_recurs_or_has_few_dimensions_is_no_copy():
     assert len(copies(silent).unique()) == 500
     many = normal(30, 10).repeat(20, 1)
     assert len(copies(many).unique()) == 30
+
+
+def test_many_exact_copies_are_found():
+    """More than the pairs of near ones that are looked at."""
+    assert (copies(normal(15, 10).repeat(2 * PAIRS, 1)) == torch.arange(15).repeat(2 * PAIRS)).all()
 
 
 def test_a_unit_silent_in_one_test_fold_only_is_found():
