@@ -10,7 +10,7 @@ SWEEP ?= workflow/example.yml
 WHERE ?= default
 SNAKEMAKE := workflow/.venv/bin/snakemake
 
-.PHONY: help book test chapter own sweep classroom slides pdf lab claims check-data clean
+.PHONY: help book test chapter own sweep classroom slides pdf lab claims verify check-data clean
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
@@ -78,6 +78,9 @@ lab: $(INSTALLED)  ## open JupyterLab, where a chapter's .py opens as a notebook
 
 claims: $(INSTALLED)  ## print the verdict on every claim (PROFILE=quick)
 	@$(RUN) book.press claims --profile $(PROFILE)
+
+verify: $(INSTALLED)  ## run a small part of recorded runs again and compare (PROFILE=paper)
+	$(RUN) book.press verify --profile $(PROFILE) --jobs $(JOBS)
 
 check-data: $(INSTALLED)  ## say which data sets of the larger runs are there, missing or damaged (DATA=data)
 	@$(RUN) book.press check-data --root $(DATA)

@@ -3,6 +3,8 @@
 import warnings
 from collections.abc import Iterable
 from difflib import get_close_matches
+from pathlib import Path
+from zipfile import ZipFile, is_zipfile
 
 import numpy as np
 import torch
@@ -160,4 +162,20 @@ def unknown(what: str, given: str, known: Iterable[str]) -> ValueError:
 
 def first_line(error: Exception) -> str:
     """What an error says, in one line."""
-    return (str(error) or type(error).__name__).splitlines()[0]
+    return one_line((str(error) or type(error).__name__).splitlines()[0])
+
+
+def one_line(text) -> str:
+    """A text of a file as it may be shown: what would break the line or steer a terminal is a question mark."""
+    return "".join(letter if letter.isprintable() else "?" for letter in str(text))
+
+
+def check_zip(path: Path) -> None:
+    """Raise ValueError where a part of a zip is not what its checksum says; what is no zip, and has none, passes.
+
+    PyTorch, whose files are zips, does not look at the checksums.
+    """
+    if is_zipfile(path):
+        with ZipFile(path) as archive:
+            if damaged := archive.testzip():
+                raise ValueError(f"its part {one_line(damaged)} is not what its checksum says")

@@ -25,15 +25,26 @@ PLAIN = (type(None), bool, int, float, complex, str, bytes, Path, torch.dtype, t
 
 
 FULL = "the disk is full: free some space and give the same command again"
+LARGE = "no file may be so large here: raise the limit, see `ulimit -f`, and give the same command again"
 CLOSED = "this may not be written: work in a copy of the project that you may write to"
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 DISK = {errno.ENOSPC: FULL, errno.EDQUOT: FULL, errno.EROFS: CLOSED, errno.EACCES: CLOSED, errno.EPERM: CLOSED}
+DISK[errno.EFBIG] = LARGE
 
 
 def disk_error(error: OSError) -> str:
     """What the system refused, in one line with the file, the cause and the mend."""
     where = f"{error.filename}: " if error.filename else ""
     return where + DISK.get(error.errno or 0, error.strerror or str(error))
+
+
+@contextmanager
+def named(path: Path) -> Iterator[None]:
+    """What the disk refuses in this block is told of `path`, as `disk_error` does: many writers name no file."""
+    try:
+        yield
+    except OSError as error:
+        raise (OSError(error.errno, DISK[error.errno], str(path)) if error.errno in DISK else error) from None
 
 
 @contextmanager
@@ -44,15 +55,16 @@ def whole(path: Path) -> Iterator[Path]:
     write the same file on a shared disk do not write into each other's. Raises OSError if the disk is full, which some
     writers call by other names.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".part.{os.uname().nodename}.{os.getpid()}.{path.name}")
     try:
-        yield part
-        with open(part, "rb") as file:
-            os.fsync(file.fileno())
-        part.replace(path)
+        with named(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            yield part
+            with open(part, "rb") as file:
+                os.fsync(file.fileno())
+            part.replace(path)
     except (OSError, RuntimeError) as error:
-        full = shutil.disk_usage(path.parent).free < 2**16
+        full = path.parent.exists() and shutil.disk_usage(path.parent).free < 2**16
         part.unlink(missing_ok=True)
         raise (OSError(errno.ENOSPC, FULL, str(path)) if full else error) from None
 
@@ -70,8 +82,10 @@ def locked(path: Path, wait: bool = True) -> Iterator[None]:
     Linux passes the lock on to the server of an NFS, so it holds between machines. A disk that knows no locks is said
     on stderr: what is written there is still whole, see `whole`, but may be computed twice.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with open(path, "w") as lock:
+    with named(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock = open(path, "w")
+    with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except OSError as error:

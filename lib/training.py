@@ -13,7 +13,7 @@ from torch import nn
 from tqdm import tqdm
 
 from lib import store
-from lib.checks import first_line
+from lib.checks import check_zip, first_line
 from lib.features import seeded
 from lib.store import dependencies, differing, key, locked, whole, write_whole
 
@@ -115,6 +115,7 @@ class Training(Generic[M]):
 
     def _load(self, path):
         try:
+            check_zip(path)
             state = torch.load(path, map_location=self.generator.device, weights_only=True)
             self.model.load_state_dict(state["model"])
             self.optimizer.load_state_dict(state["optimizer"])

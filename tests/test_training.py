@@ -287,6 +287,15 @@ def test_another_file_in_its_place_is_refused(what, tmp_path):
     refuses(f"checkpoint {path} cannot be used", "delete it", Training, toys(), Counted(), checkpoint=path)
 
 
+def test_a_checkpoint_of_which_one_bit_changed_is_refused(tmp_path):
+    path = tmp_path / "a.pt"
+    weights = Training(toys(), Counted(), checkpoint=path).run(4).model.weight.detach().numpy().tobytes()
+    content = bytearray(path.read_bytes())
+    content[content.index(weights) + 3] ^= 1
+    path.write_bytes(content)
+    refuses(f"checkpoint {path} cannot be used (its part", "delete it", Training, toys(), Counted(), checkpoint=path)
+
+
 @pytest.mark.parametrize("part", ["step", "model", "optimizer", "generator", "history"])
 def test_a_checkpoint_without_a_part_is_refused(part, tmp_path):
     path = tmp_path / "a.pt"

@@ -10,7 +10,7 @@
         shards: []                    # parameters of runs that train parts of the chapter before it
     figure: {x: stimuli, y: [b5_rms_rsa]}
 
-Read by Snakemake in an environment of its own, so it imports nothing of the book.
+Read by Snakemake in an environment of its own, so of the book it imports only what needs nothing else.
 """
 
 import json
@@ -21,6 +21,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import yaml
+
+from lib.chapter.plain_yaml import load_yaml
 
 NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]*")  # no dot and no slash, so no result leaves build/sweeps
 FIELDS = {"parameters": dict, "grid": dict, "seeds": list, "shards": list}
@@ -53,7 +55,7 @@ class Sweep(NamedTuple):
 def read_sweep(path: str | Path) -> Sweep:
     """The jobs of a sweep file; raises ValueError, in one line that names the file and the mend."""
     try:
-        asked = yaml.safe_load(Path(path).read_text(encoding="utf-8"))
+        asked = load_yaml(Path(path).read_bytes(), path)
         if unknown := asked.keys() - {"name", "profile", "chapters", "figure"}:
             raise ValueError(f"it has {', '.join(sorted(unknown))}: write name, profile, chapters and figure")
         name, profile = asked["name"], asked.get("profile", "quick")
@@ -64,8 +66,6 @@ def read_sweep(path: str | Path) -> Sweep:
         return Sweep(name, profile, {job.label: job for job in jobs}, asked.get("figure", {}))
     except OSError as error:
         raise ValueError(f"{path} cannot be read: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path} is not YAML: {str(error).splitlines()[0]}") from None
     except KeyError as error:
         raise ValueError(f"{path} lacks {error}: say name and chapters") from None
     except (ValueError, TypeError, AttributeError) as error:

@@ -39,6 +39,7 @@ COMMANDS = {
     "build": ("book.press.assemble", "build", "build the whole book from executed chapters", ("profile",)),
     "page": ("book.press.assemble", "page", "build the page of one executed chapter", ("name", "label", "open")),
     "record": ("book.press.assemble", "record", "keep the results of a long run with the book", ("profile",)),
+    "verify": ("book.press.verify", "verify", "run a small part of recorded runs again", ("profile", "jobs")),
     "claims": ("lib.chapter.claims", "print_ledger", "print the verdict on every claim", ("profile",)),
     "classroom": ("book.press.classroom", "write_notebooks", "write notebooks for teachers and students", ("names",)),
     "slides": ("book.press.slides", "write_slides", "make slides of built chapters", ("names",)),
@@ -59,13 +60,16 @@ def main(arguments: list[str] | None = None) -> int:
             command.add_argument(ARGUMENTS[argument][0], **ARGUMENTS[argument][1])
     given = parser.parse_args(arguments)
     module, function, _, wanted = COMMANDS[given.command]
-    work = getattr(import_module(module), function)  # imported by the command that needs it: some take seconds
     try:
+        work = getattr(import_module(module), function)  # imported by the command that needs it: some take seconds
         return work(*(getattr(given, argument) for argument in wanted)) or 0
     except ValueError as error:
         print(f"error: {error}", file=sys.stderr)
     except OSError as error:
         print(f"error: {import_module('lib.store').disk_error(error)}", file=sys.stderr)
+    except KeyboardInterrupt:
+        print("interrupted: what is finished is kept, the same command goes on", file=sys.stderr)
+        return 130
     return 1
 
 

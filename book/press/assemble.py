@@ -5,6 +5,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 import webbrowser
 from pathlib import Path
 
@@ -13,17 +14,27 @@ import yaml
 
 from book.press import beside, pages
 from book.press.reference import reference
-from book.press.runner import run_seconds
+from book.press.runner import alone, run_seconds
 from lib import store
 from lib.chapter.parameters import chapter_names, notebook_path, reads_ledger
-from lib.chapter.results import checked_run, output_path, own_results
+from lib.chapter.results import chapter_code, checked_run, output_path, own_results, run_folder
 from lib.store import write_whole
 
+# Jupyter Book in a process that ends with the one that started it, whose end closes its standard input.
+TIED = """import os, sys, threading
+threading.Thread(target=lambda: (sys.stdin.read(), os._exit(1)), daemon=True).start()
+from jupyter_book.cli.main import main
+main()"""
 STRICT = ["-W", "-n", "--keep-going", "-q"]  # a warning is an error, missing references too, and all of them are shown
 
 
 def build(profile: str) -> int:
     """Copy the executed chapters of a profile into the book, write its generated pages, build; the exit status."""
+    with alone(store.ROOT / "build", "wait for it"):
+        return _build(profile)
+
+
+def _build(profile):
     written = {f"{name}.ipynb": _published(name, profile, f"../../notebooks/{name}.py") for name in chapter_names()}
     written |= {"_verdicts.md": pages.landing_verdicts(profile), "_run_times.md": pages.run_times(profile)}
     written |= {"_recorded_times.md": pages.recorded_times(), "_live.md": pages.live_table()}
@@ -41,16 +52,20 @@ def build(profile: str) -> int:
 def page(name: str, label: str | None, show: bool = False) -> int:
     """Build the page of one executed chapter on its own, into build/<label>/page, and `show` it; the exit status."""
     label = label or "custom"
-    source = store.ROOT / "build" / label / "page"
-    source.mkdir(parents=True, exist_ok=True)
+    source = run_folder(label) / "page"
+    with alone(source, "wait for it"):
+        return _page(name, label, source, show)
+
+
+def _page(name, label, source, show):
     config = yaml.safe_load((store.ROOT / "_config.yml").read_text(encoding="utf-8"))
     extensions = config["sphinx"]["local_extensions"]
     config["sphinx"]["local_extensions"] = dict.fromkeys(extensions, str(store.ROOT / "book" / "_ext"))
     config["bibtex_bibfiles"] = ["references.bib"]
-    shutil.copyfile(store.ROOT / "book" / "references.bib", source / "references.bib")
+    for original in (store.ROOT / "book" / "references.bib", notebook_path(name)):
+        write_whole(source / original.name, original.read_text(encoding="utf-8"))
     write_whole(source / "_config.yml", yaml.safe_dump(config))
     write_whole(source / "_toc.yml", yaml.safe_dump({"format": "jb-book", "root": name}))
-    shutil.copyfile(notebook_path(name), source / f"{name}.py")
     write_whole(source / f"{name}.ipynb", _alone(_published(name, label, f"{name}.py"), beside.box(name, label)))
     # Links to what other chapters define lead nowhere in a page of its own, so warnings do not stop this build.
     status = _jupyter_book(source, source, "-q")
@@ -69,7 +84,8 @@ def record(profile: str) -> int:
         raise ValueError(f"build/{profile} has no results to record: run `make book PROFILE={profile}` first")
     for name, content in found.items():
         copy = store.ROOT / "book" / "results" / profile / f"{name}.json"
-        content.pop("key")  # a record outlives the code that made it; its provenance names the revision
+        content.pop("key")  # a record outlives the code that made it; what that was it says
+        content["code"] = chapter_code(name)
         write_whole(copy, json.dumps(content, indent=1) + "\n")
         print(copy.relative_to(store.ROOT))
     return 0
@@ -112,7 +128,17 @@ def _write_if_changed(path: Path, text: str) -> None:
 
 
 def _jupyter_book(source, output, *options):
-    if not (output / "_build" / "html" / "searchindex.js").exists():
-        shutil.rmtree(output / "_build", ignore_errors=True)  # what a killed build left would stop this one
-    tool = Path(sys.executable).with_name("jupyter-book")
-    return subprocess.run([tool, "build", source, "--path-output", output, *options]).returncode
+    """Build the pages, from nothing after a build that was killed or failed: Sphinx takes half a page for a page.
+
+    So too where the clock was put back since the last one: pages edited after it would look older.
+    """
+    unfinished, read = output / "_build" / ".unfinished", output / "_build" / ".doctrees" / "environment.pickle"
+    if unfinished.exists() or (read.exists() and read.stat().st_mtime > time.time()):
+        shutil.rmtree(output / "_build", ignore_errors=True)
+    write_whole(unfinished, "")
+    command = [sys.executable, "-c", TIED, "build", source, "--path-output", output, *options]
+    with subprocess.Popen(command, stdin=subprocess.PIPE) as process:
+        status = process.wait()
+    if status == 0:
+        unfinished.unlink()
+    return status

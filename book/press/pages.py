@@ -6,14 +6,14 @@ import re
 
 import jupytext
 import nbformat
-import yaml
 
 from book.press.runner import run_seconds
 from lib import store
 from lib.chapter.claims import ledger, load_claims, runs_of, summary_table, verdict_table
 from lib.chapter.parameters import chapter_names, notebook_path
+from lib.chapter.plain_yaml import load_yaml
 from lib.chapter.plotting import FigureHTML, k_styles, log_ticks, panels
-from lib.chapter.results import output_path, recorded_results, results_of
+from lib.chapter.results import changed_since, output_path, recorded_results, results_of
 
 WORDS_A_MINUTE = 180  # of prose with formulas
 
@@ -89,13 +89,24 @@ def run_times(profile: str) -> str:
 
 
 def recorded_times() -> str:
-    """The table of how long the recorded runs took, as Markdown."""
+    """The table of how long the recorded runs took, and what was seen of them since, as Markdown."""
     rows = []
     for folder in sorted(path for path in (store.ROOT / "book" / "results").glob("*") if path.is_dir()):
         for name, content in recorded_results(folder.name).items():
             made, minutes = content["provenance"], f"{content['seconds'] / 60:.0f}"
-            rows.append((_link(name), folder.name, minutes, made["device"], made["date"]))
-    return _markdown("chapter", "profile", "minutes", "device", "date", rows=rows)
+            since = f"{len(changed_since(content))} of {len(content['code'])}", _verified(folder, name)
+            rows.append((_link(name), folder.name, minutes, made["device"], made["date"], *since))
+    heads = "chapter", "profile", "minutes", "device", "date", "files of code changed since", "run again in part"
+    return _markdown(*heads, rows=rows)
+
+
+def _verified(folder, name):
+    path = folder / "verified.json"
+    told = json.loads(path.read_text(encoding="utf-8")).get(name) if path.exists() else None
+    if not told:
+        return "no"
+    outside = ", ".join(f"`{one}`" for one in told["outside"])
+    return f"{told['date']}: {told['within']} numbers as recorded" + (f", not {outside}" if outside else "")
 
 
 def speeds() -> str:
@@ -144,7 +155,7 @@ def _markdown(*heads, rows):
 
 def live_changes() -> list[dict]:
     """Parameter changes for a class: `chapter`, `arguments`, and what to `watch`."""
-    return yaml.safe_load((store.ROOT / "book" / "live.yml").read_text(encoding="utf-8"))
+    return load_yaml((store.ROOT / "book" / "live.yml").read_bytes(), "book/live.yml")
 
 
 def live_table() -> str:

@@ -27,6 +27,7 @@ FIRST_BAR = 60  # seconds until a bar has a line in a log, then twice as many un
 BARS = {"TQDM_MININTERVAL": "1", "TQDM_BAR_FORMAT": "{desc}: {n_fmt} of {total_fmt}, {remaining} left"}
 SHOW_BARS = "import sys; sys.stderr.isatty = lambda: True"
 EXPECTED = re.compile(r"expected: about (\d+) s.*\n?")  # from here to the end, perhaps after a bar
+ADDRESS = re.compile(r" at 0x[0-9a-f]+>")  # of an object in memory
 BAR = re.compile(r"\r(?:([^\r\n]*), (\S+) left)? *")
 
 
@@ -161,11 +162,10 @@ def estimate(name: str, settings: dict) -> tuple[float | None, str]:
 
 
 def _entry(path):
-    """What the runner wrote of a run, None of a notebook by another version of it."""
+    """What the runner wrote of a run, None of a notebook by another version of it or one that was cut."""
     try:
-        entry = run_entry(path)
-        return entry if {"settings", "seconds", "depends"} <= entry.keys() else None
-    except (ValueError, KeyError, OSError):
+        return run_entry(path)
+    except ValueError:
         return None
 
 
@@ -183,8 +183,10 @@ def clock(seconds: float) -> str:
 
 
 def without_bars(outputs: list) -> list:
-    """Outputs of a cell without progress bars and times on stderr, and without what is empty then."""
+    """Outputs of a cell without progress bars, times on stderr and addresses of objects, and without what is empty."""
     for output in outputs:
         if output.get("name") == "stderr":
             output.text = EXPECTED.sub("", BAR.sub("", output.text))
+        if shown := output.get("data", {}).get("text/plain"):
+            output.data["text/plain"] = ADDRESS.sub(">", shown)
     return [output for output in outputs if output.get("name") != "stderr" or output.text]

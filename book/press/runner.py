@@ -10,6 +10,7 @@ import json
 import os
 import sys
 import time
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from contextlib import contextmanager
 from pathlib import Path
@@ -35,6 +36,7 @@ from lib.store import DISK, differing, disk_error, key, locked, write_whole
 
 CELL_OUTPUT_LIMIT = 2_000_000  # characters; beyond it a page is too heavy for a phone
 KERNEL_STARTS = 3
+OTHER = "wait for it, or give --label another name"  # what to do if a folder is taken
 EXERCISES = "exercises"  # the setting of a run that leaves them out, which no chapter has as a parameter
 TRAININGS = "trainings-only"  # and of one that ends with the cell tagged `trained`
 
@@ -63,13 +65,13 @@ def run(
     words, left_out = dict(given), ({} if exercises else {EXERCISES: False}) | ({TRAININGS: True} if trainings else {})
     if "profile" in words:
         raise ValueError("profile is set by --profile and --label, not by -p")
-    label, names = _inside(label or ("custom" if words else profile)), list(dict.fromkeys(names or chapter_names()))
+    label, names = label or ("custom" if words else profile), list(dict.fromkeys(names or chapter_names()))
     values = {name: {**profile_values(name, profile), **from_words(name, words), "profile": label} for name in names}
     settings = {name: checked(name, values[name]) | left_out for name in names}
     os.environ |= _surroundings(jobs)
     judges = {name for name in names if reads_ledger(name)}  # read the results of all others, so they run last
     waves = [name for name in names if name not in judges], [name for name in names if name in judges]
-    with _alone(label), Progress(len(names)) as progress, ThreadPoolExecutor(jobs) as pool:
+    with alone(results.run_folder(label), OTHER), Progress(len(names)) as progress, ThreadPoolExecutor(jobs) as pool:
         try:
             good = [good for wave in waves for good in _run_wave(wave, settings, label, pool, progress)]
             return 0 if all(good) else 1
@@ -78,14 +80,6 @@ def run(
             progress.bar.close()
             print("interrupted: finished chapters are kept, the same command goes on", file=sys.stderr)
             os._exit(130)
-
-
-def _inside(label):
-    """The label of a run, whose outputs must not leave build/."""
-    build = store.ROOT / "build"
-    if build not in Path(os.path.normpath(build / label)).parents:
-        raise ValueError(f"--label {label}: name a folder of build/")
-    return label
 
 
 def _surroundings(jobs):
@@ -104,7 +98,7 @@ def _run_wave(names, settings, label, pool, progress):
 def _reported(name, done, progress):
     try:
         line, good = done.result(), True
-    except ChapterError as error:
+    except (ChapterError, ValueError) as error:
         line, good = f"FAILED  {error}", False
     except OSError as error:
         line, good = f"FAILED  {disk_error(error)}", False
@@ -134,7 +128,10 @@ def run_chapter(name: str, settings: dict, label: str, progress: Progress) -> st
         failure = _execute(name, settings, temporary, on_cell_start=watched.cell, stderr_file=watched)
     if not temporary.exists():
         raise ChapterError(failure)
-    notebook = _tidy(nbformat.read(temporary, as_version=4))
+    try:
+        notebook = _tidy(nbformat.read(temporary, as_version=4))
+    except ValueError:
+        raise ChapterError(f"{temporary} was cut ({failure}): free some space and run it again") from None
     seconds = round(time.perf_counter() - started, 1)
     failure = failure or _too_long(notebook) or _changed(depends, touched, name, settings, label)
     entry = {"chapter": name, "profile": label, "settings": settings, "seconds": seconds, "depends": depends}
@@ -190,7 +187,7 @@ def _execute(name, settings, temporary, **hooks):
     notebook = written if settings.get(EXERCISES, True) else without_exercises(written)
     notebook = without_needless(notebook, settings)
     notebook = until_trained(notebook, name) if settings.get(TRAININGS) else notebook
-    jupytext.write(notebook, source)
+    write_whole(source, jupytext.writes(notebook, "ipynb"))
     settings = {key: value for key, value in settings.items() if key not in (EXERCISES, TRAININGS)}
     options = dict(parameters=settings, kernel_name="python3", cwd=str(store.ROOT), progress_bar=False)
     options |= hooks
@@ -208,7 +205,7 @@ def _execute(name, settings, temporary, **hooks):
                 return f"cell {number}: {error.ename}: {message.splitlines()[0]}"
             except Exception as error:  # ports race when several kernels start at once: the computation never began
                 if isinstance(error, OSError) and error.errno in DISK:
-                    raise
+                    raise OSError(error.errno, error.strerror, error.filename or str(temporary)) from None
                 begun = _begun(temporary)
                 if begun or attempt == KERNEL_STARTS - 1:
                     reason = (str(error) or repr(error)).splitlines()[0]
@@ -262,11 +259,14 @@ def _begun(temporary):
     """Whether any cell was executed."""
     if not temporary.exists():
         return False
-    return any(cell.get("execution_count") for cell in nbformat.read(temporary, as_version=4).cells)
+    try:
+        return any(cell.get("execution_count") for cell in nbformat.read(temporary, as_version=4).cells)
+    except ValueError:  # it was cut, so something was written
+        return True
 
 
 def _tidy(notebook):
-    """Cell ids from their source and no timestamps, paths or bars: two runs differ only where results do."""
+    """Cell ids from their source and no timestamps, addresses or bars: two runs differ only where results do."""
     seen = {}
     notebook.metadata.pop("papermill", None)
     for cell in notebook.cells:
@@ -289,13 +289,13 @@ def _too_long(notebook):
 
 
 @contextmanager
-def _alone(label):
-    """Hold build/<label> for this run: two runs would overwrite each other's temporary files."""
+def alone(folder: Path, mend: str) -> Iterator[None]:
+    """Hold a folder of outputs: two that write there would overwrite each other's files. Raises ValueError if taken."""
     try:
-        with locked(store.ROOT / "build" / label / ".lock", wait=False):
+        with locked(folder / ".lock", wait=False):
             yield
     except BlockingIOError:
-        raise ValueError(f"another run is using build/{label}: wait for it, or give --label another name") from None
+        raise ValueError(f"another run is using {folder.relative_to(store.ROOT)}: {mend}") from None
 
 
 def list_chapters() -> None:

@@ -11,11 +11,11 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
-import yaml
-
 from lib import store
+from lib.chapter.plain_yaml import load_yaml
 from lib.chapter.results import recorded_results, results_of
 from lib.chapter.tables import Lacking, number, operands, true
+from lib.checks import one_line
 
 VERDICTS = ("reproduced", "reproduced-with-condition", "not-reproduced", "uninformative", "not-run")
 KINDS = {
@@ -24,7 +24,8 @@ KINDS = {
     "stand_ins": "on stand-ins",
     "real": "on real data",
 }
-FIELD = re.compile(r"{([^{}:]+)(:[^{}]*)?}")  # of a measured text: a name or question, and a format
+FIELD = re.compile(r"{([^{}:]+)(:\+?(?:\.\d)?[ef])?}")  # of a measured text: a name or question, and a format
+TABLES, LISTS = {*KINDS, "evidence", "condition"}, {"holds", "requires", "informative"}  # fields that are no text
 
 
 class Piece(NamedTuple):
@@ -56,24 +57,35 @@ class Entry(NamedTuple):
 
 
 def load_claims(path: Path | None = None) -> list[dict]:
-    """The ledger's entries; raises ValueError naming the claim and the field that is missing or unknown."""
+    """The ledger's entries; raises ValueError naming the claim and the field that is missing, unknown or no such."""
     path = path or store.ROOT / "book" / "claims.yml"
-    claims = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for claim in claims:
-        who = f"{path.name}: claim {claim.get('id', '?')}"
+    claims = load_yaml(path.read_bytes(), path.name)
+    if not isinstance(claims, list):
+        raise ValueError(f"{path.name} is no list of claims: begin each with `- id: A1`")
+    for i, claim in enumerate(claims, 1):
+        who = f"{path.name}: claim {one_line(claim['id']) if isinstance(claim, dict) and 'id' in claim else i}"
         _check_fields(claim, {"id", "paper", "place", "claim", "chapter", "evidence"}, {"reports"}, who)
         _check_fields(claim["evidence"], {"stated"}, set(KINDS), f"{who}, evidence")
         for kind, piece in claim["evidence"].items():
             need = {"ran_on"} | ({"holds", "measured", "figure"} if "holds" in piece else {"needs"})
             _check_fields(piece, need, {"condition", "needs", "requires", "informative", "chapter"}, f"{who}, {kind}")
+            if "condition" in piece:
+                _check_fields(piece["condition"], {"text", "holds"}, set(), f"{who}, {kind}, condition")
     return claims
 
 
 def _check_fields(given, needed, optional, who):
+    if not isinstance(given, dict):
+        raise ValueError(f"{who} is no table: write its fields, `name: text`, one a line")
     if missing := needed - set(given):
         raise ValueError(f"{who} lacks {', '.join(sorted(missing))}")
     if unknown := set(given) - needed - optional:
-        raise ValueError(f"{who} has unknown fields {', '.join(sorted(unknown))}")
+        raise ValueError(f"{who} has unknown fields {one_line(', '.join(sorted(map(str, unknown))))}")
+    for name, value in given.items():
+        if not isinstance(value, dict if name in TABLES else list if name in LISTS else str):
+            raise ValueError(f"{who}: {name} is a {type(value).__name__}: write it as in the other claims")
+        if name in LISTS and not all(isinstance(one, str) for one in value):
+            raise ValueError(f"{who}: {name} should be a list of predicates, one a line")
 
 
 def judge(claim: dict, runs: dict[str, dict]) -> Entry:

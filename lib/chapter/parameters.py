@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 import jupytext
-import yaml
 
 from lib import store
+from lib.chapter.plain_yaml import load_yaml
 from lib.closure import imported
 
 LINE = re.compile(r"(?P<name>\w+): (?P<type>\w+(\[\w+\])?) = (?P<default>[^=|#]+?)  # (?P<help>[^=|#]+)")
@@ -75,17 +75,14 @@ def profile_values(chapter: str, profile: str) -> dict:
     """
     if profile == "quick":
         return {}
-    folder = store.ROOT / "notebooks" / "profiles" / profile
-    if not folder.is_dir():
-        known = sorted(path.name for path in (store.ROOT / "notebooks" / "profiles").glob("*/"))
+    folder = store.ROOT / "notebooks" / "profiles"
+    known = sorted(path.name for path in folder.glob("*/"))
+    if profile not in known:  # a path, which may lead elsewhere, is none
         raise ValueError(f"there is no profile {profile!r}: choose one of {', '.join(['quick', *known])}")
-    path = folder / f"{chapter}.yml"
+    path = folder / profile / f"{chapter}.yml"
     if not path.exists():
         return {}
-    try:
-        values = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except yaml.YAMLError as error:
-        raise ValueError(f"{path.relative_to(store.ROOT)} is not YAML: {str(error).splitlines()[0]}") from None
+    values = load_yaml(path.read_bytes(), str(path.relative_to(store.ROOT))) or {}
     if not isinstance(values, dict):
         raise ValueError(
             f"{path.relative_to(store.ROOT)} should map parameter names to values, one `name: value` a line"
@@ -122,8 +119,8 @@ def from_words(chapter: str, words: dict[str, str]) -> dict:
 
 def _literal(name, word):
     try:
-        return yaml.safe_load(word)
-    except yaml.YAMLError:
+        return load_yaml(word, name)
+    except ValueError:
         raise ValueError(f"-p {name} {word!r} is no value: write a number, a word or a list such as [2, 8]") from None
 
 

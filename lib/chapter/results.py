@@ -6,6 +6,7 @@ or key, what was edited since, and what would come out otherwise today.
 """
 
 import json
+import math
 import os
 import re
 from collections.abc import Iterator
@@ -14,17 +15,29 @@ from pathlib import Path
 
 from lib import store
 from lib.chapter.parameters import chapter_names, notebook_path, reads_ledger
-from lib.closure import imported
+from lib.checks import first_line
+from lib.closure import closure_of, imported
 from lib.store import dependencies, differing, key
 
 BY_RUNNER = "CHAPTER_BY_RUNNER"  # set in the environment of a kernel that the runner started
+NUMBERS = ("parse_int", "parse_float", "parse_constant")  # what JSON's reader asks of us
+# What the runner writes of a run, as far as it is read again.
+ENTRY = {"chapter": str, "profile": str, "settings": dict, "seconds": (int, float), "depends": dict, "notebook": str}
 # A word that is the name of one of these folders of the project is a word, no folder of data.
 OWN_FOLDERS = {"book", "build", "lib", "notebooks", "tests", "benchmarks", "_build"}
 
 
+def run_folder(label: str) -> Path:
+    """The folder build/<label> for the outputs of a run; raises ValueError for a label that leads out of build/."""
+    build = store.ROOT / "build"
+    if build not in Path(os.path.normpath(build / label)).parents:
+        raise ValueError(f"--label {label}: name a folder of build/")
+    return build / label
+
+
 def output_path(name: str, label: str) -> Path:
     """Where the executed notebook of a chapter lies; its results lie beside it, as .json."""
-    return store.ROOT / "build" / label / f"{name}.ipynb"
+    return run_folder(label) / f"{name}.ipynb"
 
 
 def saved_path(name: str, label: str) -> Path:
@@ -56,6 +69,17 @@ def chapter_dependencies(name: str, settings: dict, label: str) -> dict[str, str
         others = (output_path(other, label).with_suffix(".json") for other in chapter_names() if other != name)
         files += [path for path in others if path.exists()]
     return parts | {str(path.relative_to(store.ROOT)): _hash(path.read_bytes()) for path in files}
+
+
+def chapter_code(name: str) -> dict[str, str]:
+    """Digests of a chapter's notebook and of the project's modules that it imports, by path."""
+    found, _ = closure_of([notebook_path(name)], store.ROOT)
+    return {str(path.relative_to(store.ROOT)): _hash(path.read_bytes()) for path in sorted(found)}
+
+
+def changed_since(content: dict) -> list[str]:
+    """Files of code that changed since results were recorded, were added or taken out."""
+    return sorted(differing(content["code"], chapter_code(content["chapter"])))
 
 
 def named_paths(settings: dict) -> list[Path]:
@@ -121,13 +145,13 @@ def out_of_date(name: str, label: str, settings: dict | None = None) -> str:
     path = output_path(name, label)
     try:
         entry = run_entry(path)
-        then, results = entry["depends"], entry["results"]
-        if (entry["chapter"], entry["profile"]) != (name, label):
-            return f"since it is the run of {entry['chapter']} with {entry['profile']}"
-        if entry["notebook"] != notebook_digest(json.loads(path.read_text(encoding="utf-8"))):
-            return "since its executed notebook was edited"
-    except (ValueError, KeyError, TypeError, OSError):
+    except ValueError:
         return "since it does not say what it was made from"
+    then, results = entry["depends"], entry.get("results")
+    if (entry["chapter"], entry["profile"]) != (name, label):
+        return f"since it is the run of {entry['chapter']} with {entry['profile']}"
+    if entry["notebook"] != notebook_digest(json.loads(path.read_text(encoding="utf-8"))):
+        return "since its executed notebook was edited"
     now = chapter_dependencies(name, entry["settings"] if settings is None else settings, label)
     if now != then:
         return f"since {', '.join(differing(then, now)[:4])} changed"
@@ -138,8 +162,15 @@ def out_of_date(name: str, label: str, settings: dict | None = None) -> str:
 
 
 def run_entry(path: Path) -> dict:
-    """The part of an executed notebook's metadata that the runner wrote."""
-    return json.loads(path.read_text(encoding="utf-8"))["metadata"]["run"]
+    """The part of an executed notebook's metadata that the runner wrote; ValueError if it cannot be read as that."""
+    try:
+        entry = json.loads(path.read_text(encoding="utf-8"))["metadata"]["run"]
+        whole = ENTRY.keys() <= entry.keys() and all(isinstance(entry[name], kind) for name, kind in ENTRY.items())
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        whole = False
+    if not whole:
+        raise ValueError(f"{path} does not say what it was made from: run its chapter again")
+    return entry
 
 
 def notebook_digest(notebook: dict) -> str:
@@ -165,19 +196,37 @@ def settle(name: str, label: str, depends: dict[str, str]) -> str | None:
 
 def read_results(path: Path, chapter: str, profile: str) -> dict:
     """The content of the results file of a chapter; raises ValueError naming the file if it is not that."""
-
-    def refuse(constant):
-        raise ValueError(f"it holds {constant}")
-
     try:
-        content = json.loads(path.read_text(encoding="utf-8"), parse_constant=refuse)
+        content = json.loads(path.read_text(encoding="utf-8"), **dict.fromkeys(NUMBERS, _finite))
         if lacking := {"values", "provenance"} - content.keys():
             raise ValueError(f"it lacks {min(lacking)}")
         if (content["chapter"], content["profile"]) != (chapter, profile):
             raise ValueError(f"it is of {content['chapter']}, profile {content['profile']}")
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path} is no results file ({error}): delete it and rerun its chapter") from None
+        _check_form(**{name: content.get(name, {}) for name in ("values", "tables", "provenance")})
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"{path} is no results file ({first_line(error)}): delete it and rerun its chapter") from None
     return content
+
+
+def _finite(written):
+    """A number as JSON writes it, not Infinity or NaN, and not so long that it could not be computed with."""
+    number = int(written) if written.lstrip("-").isdigit() and len(written) < 20 else float(written)
+    if not math.isfinite(number):
+        raise ValueError(f"it holds {written[:20]}")
+    return number
+
+
+def _check_form(values, tables, provenance):
+    """That values are numbers and spreads, tables lists of rows of numbers and words."""
+    spreads = [value for value in values.values() if isinstance(value, dict)]
+    rows = [row for table in tables.values() for row in table]
+    single = [value for value in values.values() if not isinstance(value, dict)]
+    single += [x for spread in spreads for x in (spread["mean"], spread["standard_error"] or 0, spread["count"])]
+    cells = [x for row in rows for x in row.values()]
+    if not all(isinstance(x, int | float) for x in single) or not all(isinstance(x, int | float | str) for x in cells):
+        raise ValueError("a value is no number, or a cell neither number nor word")
+    if not isinstance(provenance, dict) or not all(isinstance(table, list) for table in tables.values()):
+        raise ValueError("a table is no list, or the provenance no table")
 
 
 def recorded_results(profile: str) -> dict[str, dict]:

@@ -15,7 +15,7 @@ import torch
 from lib import store
 from lib.chapter.parameters import scope_values
 from lib.chapter.plotting import FigureHTML, use_theme
-from lib.chapter.results import recorded_results, saved_path
+from lib.chapter.results import recorded_results, run_folder, saved_path
 from lib.chapter.tables import Lacking, asked, by
 from lib.checks import choose_device
 from lib.store import write_whole
@@ -123,7 +123,7 @@ class Run:
         """Write build/<profile>/<chapter><ending>, and show a link that carries the text, so it works from disk."""
         from IPython.display import HTML
 
-        path = store.ROOT / "build" / self.profile / f"{self.chapter}{ending}"
+        path = run_folder(self.profile) / f"{self.chapter}{ending}"
         write_whole(path, text)
         data = base64.b64encode(text.encode()).decode()
         link = f'<a download="{path.name}" href="data:text/plain;base64,{data}">{path.name}</a>'

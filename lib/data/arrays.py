@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from lib.checks import as_tensor, check_finite, first_line, unknown
+from lib.checks import as_tensor, check_finite, first_line, one_line, unknown
 from lib.data.formats import READERS
 from lib.positions import EVERY, POSITIONS, at_position, fitting
 
@@ -210,13 +210,15 @@ def _chosen(path, arrays, rest):
         return name or next(iter(arrays)), position
     if rest:
         raise ValueError(f"{path} does not exist, or lacks that array: it has {_listed(arrays)}")
-    example = f"{path}:{next(iter(arrays))}" if arrays else "y with torch.save(y, path)"
+    example = f"{path}:{one_line(next(iter(arrays)))}" if arrays else "y with torch.save(y, path)"
     joined = ", or join batches of one layer with torch.cat" if "0" in arrays else ""
     raise ValueError(f"{path} holds {len(arrays)} arrays ({_listed(arrays)}): name one, as {example}{joined}")
 
 
 def _listed(arrays):
-    return ", ".join(list(arrays)[:6]) + (", ..." if len(arrays) > 6 else "") if any(arrays) else "none with a name"
+    if not any(arrays):
+        return "none with a name"
+    return one_line(", ".join(list(arrays)[:6])) + (", ..." if len(arrays) > 6 else "")
 
 
 def _check_array(y, path):

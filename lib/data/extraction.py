@@ -2,6 +2,7 @@
 
 import json
 import os
+import zlib
 from collections.abc import Callable, Iterable
 from pathlib import Path
 
@@ -12,12 +13,13 @@ from torch.utils.data import DataLoader, Subset
 from tqdm import tqdm
 
 from lib import store
-from lib.checks import check_finite, first_line
+from lib.checks import check_finite, first_line, one_line
 from lib.data.activations import Network, activations, check_sites
 from lib.data.arrays import load_layer
 from lib.data.images import Images, open_images
+from lib.data.npy import open_npy
 from lib.data.vision import load_network
-from lib.store import dependencies, differing, key, locked, write_whole
+from lib.store import dependencies, differing, key, locked, named, write_whole
 
 NOTE = "extraction.json"
 PART = 2500  # images held at a time
@@ -41,10 +43,9 @@ def extract(
     if len(images) == 0:
         raise ValueError("there are no images: give at least one")
     folder = Path(folder)
-    folder.mkdir(parents=True, exist_ok=True)
     with locked(folder / ".lock"):
         about = identity(network, images, sites)
-        rows = _rows_done(folder, about)
+        rows, sums = _rows_done(folder, about)
         if rows < len(images):
             _fill_files(
                 network,
@@ -52,21 +53,22 @@ def extract(
                 sites,
                 folder,
                 about,
-                rows,
+                (rows, sums),
                 DataLoader(Subset(images, range(rows, len(images))), batch, collate_fn=_stack, num_workers=workers),
             )
         for site in sites:
             if _partial(folder, site).exists():
                 _partial(folder, site).rename(folder / f"{site}.npy")
-        return {site: _open(folder / f"{site}.npy", "r", len(images)) for site in sites}
+        return {site: _sound(_open(folder / f"{site}.npy", "r", len(images)), sums.get(site)) for site in sites}
 
 
-def _fill_files(network, images, sites, folder, about, rows, loader):
-    """Write the rows that are still missing, and after each batch how many there are."""
-    files, told = {}, {"network": network.name, "sites": sites, "images": len(images)}
+def _fill_files(network, images, sites, folder, about, done, loader):
+    """Write the rows that are still missing, and after each batch how many there are and their checksums."""
+    (rows, sums), files = done, {}
+    told = {"network": network.name, "sites": sites, "images": len(images)}
     for site, y in activations(network, _stack([images[0]]), sites).items():
         if not rows:
-            np.lib.format.open_memmap(_partial(folder, site), "w+", np.float32, (len(images), y.shape[1]))
+            _reserve(_partial(folder, site), (len(images), y.shape[1]))
         files[site] = _open(_partial(folder, site), "r+", len(images), y.shape[1])
     with tqdm(initial=rows, total=len(images), desc=network.name, unit="image", leave=False, disable=None) as bar:
         for piece in loader:
@@ -74,8 +76,9 @@ def _fill_files(network, images, sites, folder, about, rows, loader):
                 check_finite(y, f"{network.name} at {site}")
                 files[site][rows : rows + len(piece)] = y.cpu().numpy()
                 files[site].flush()
+                sums[site] = _crc(y.cpu().numpy(), sums.get(site, 0))
             rows += len(piece)
-            write_whole(folder / NOTE, json.dumps({**told, "rows": rows, "depends": about}, indent=1))
+            write_whole(folder / NOTE, json.dumps({**told, "rows": rows, "crc": sums, "depends": about}, indent=1))
             bar.update(len(piece))
 
 
@@ -106,34 +109,58 @@ def _stack(items):
 
 
 def _rows_done(folder, about):
-    """How many rows an earlier call has written; 0 where there was none."""
+    """How many rows an earlier call has written, and their checksums by site; 0 where there was none."""
     note = folder / NOTE
     if not note.exists():
         if any(folder.glob("*.npy")):
             raise ValueError(f"{folder} holds .npy files of unknown origin: choose another folder")
-        return 0
+        return 0, {}
     try:
         found = json.loads(note.read_text(encoding="utf-8"))
-        rows, depends = int(found["rows"]), dict(found["depends"])
-    except (ValueError, KeyError, TypeError) as error:
+        rows, depends, sums = int(found["rows"]), dict(found["depends"]), dict(found.get("crc", {}))
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise ValueError(f"{note} is damaged ({first_line(error)}): delete {folder} to start anew") from None
-    if other := ", ".join(differing(depends, about)):
+    if other := one_line(", ".join(differing(depends, about))):
         raise ValueError(f"{folder} holds an extraction with other {other}: delete it, or choose another folder")
-    return rows
+    return (rows, sums) if sums else (0, {})  # an extraction of a time before there were checksums is done anew
 
 
 def _partial(folder, site):
     return folder / f"{site}.npy.part"
 
 
+def _reserve(path, shape):
+    """A file with all its room on the disk: to write into a map of it that has none would kill the process."""
+    with named(path):
+        np.lib.format.open_memmap(path, "w+", np.float32, shape)
+        if hasattr(os, "posix_fallocate"):
+            with open(path, "r+b") as file:
+                os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
+
+
 def _open(path, mode, rows, units=None):
     try:
-        file = np.load(path, mmap_mode="r")  # never at once for writing: that would lengthen a file that was cut
+        file = open_npy(path)  # never at once for writing: that would lengthen a file that was cut
         if file.dtype != np.float32 or file.ndim != 2 or file.shape != (rows, units or file.shape[1]):
             raise ValueError(f"it holds {file.dtype} {file.shape}")
-        return np.load(path, mmap_mode=mode)
-    except (OSError, ValueError, EOFError) as error:
+        return open_npy(path, mode)
+    except Exception as error:
         raise ValueError(f"{path} is damaged ({first_line(error)}): delete {path.parent} to start anew") from None
+
+
+def _crc(y, before):
+    """The checksum of rows, after that of the rows `before` them; a part at a time, as a file may exceed memory."""
+    for start in range(0, len(y), PART):
+        before = zlib.crc32(np.ascontiguousarray(y[start : start + PART]).data, before)
+    return before
+
+
+def _sound(file, wanted):
+    """The file, if its numbers are those that were written, by their checksum."""
+    if _crc(file, 0) != wanted:
+        path = Path(str(file.filename))
+        raise ValueError(f"{path} is damaged (other numbers were written): delete {path.parent} to start anew")
+    return file
 
 
 def responses(

@@ -7,12 +7,17 @@ is sliced. The name is "" where a file holds one array without a name. Nothing i
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
+from zipfile import ZipFile, is_zipfile
 
 import h5py
 import numpy as np
 import pandas as pd
 import torch
 from safetensors import safe_open
+
+from lib.checks import check_zip
+from lib.data.matlab import read_matlab
+from lib.data.npy import open_npy
 
 Opened = dict[str, Callable]
 
@@ -32,13 +37,23 @@ class _Transposed:
 
 
 def _numpy(file: Path) -> Opened:
+    if is_zipfile(file):
+        with ZipFile(file) as archive:
+            return {name.removesuffix(".npy"): partial(_zipped, file, name) for name in archive.namelist()}
     try:
-        stored = np.load(file, mmap_mode="c", allow_pickle=False)
+        stored = open_npy(file, "c")
     except OSError:  # larger than what memory could copy
-        stored = np.load(file, mmap_mode="r", allow_pickle=False)
-    if isinstance(stored, np.ndarray):
-        return {"": lambda: stored}
-    return {name: partial(stored.__getitem__, name) for name in stored}
+        stored = open_npy(file)
+    return {"": lambda: stored}
+
+
+def _zipped(file, name):
+    """An array in a zip, read to the end, where its checksum is compared."""
+    with ZipFile(file) as archive, archive.open(name) as member:
+        y = np.lib.format.read_array(member, allow_pickle=False)
+        if member.read(1):
+            raise ValueError("it is longer than it says")
+    return y
 
 
 def _safetensors(file: Path) -> Opened:
@@ -47,6 +62,7 @@ def _safetensors(file: Path) -> Opened:
 
 
 def _torch(file: Path) -> Opened:
+    check_zip(file)
     try:
         stored = torch.load(file, "cpu", weights_only=True, mmap=True)
     except RuntimeError:  # of an older version, which cannot be mapped
@@ -55,11 +71,9 @@ def _torch(file: Path) -> Opened:
 
 
 def _matlab(file: Path) -> Opened:
-    from scipy.io import loadmat
-
     if h5py.is_hdf5(file):  # as from version 7.3 on
         return _hdf5(file, _Transposed)
-    return _named({name: x for name, x in loadmat(file).items() if not name.startswith("__")})
+    return _named(read_matlab(file))
 
 
 def _hdf5(file: Path, view: Callable = lambda dataset: dataset) -> Opened:
@@ -85,7 +99,7 @@ def _csv(file: Path) -> Opened:
 
 
 def _parquet(file: Path) -> Opened:
-    table = pd.read_parquet(file)
+    table = pd.read_parquet(file, "pyarrow", page_checksum_verification=True)
     return {"": lambda: _numbers(table)}
 
 
@@ -96,9 +110,7 @@ READERS = {
 
 
 def _named(stored, above: str = "") -> Opened:
-    """The arrays in nested dictionaries, lists and MATLAB's structures: `acts/l1`, or of the second in a list `1`."""
-    if isinstance(stored, np.ndarray) and stored.dtype.names and stored.size == 1:
-        stored = {name: stored[name].item() for name in stored.dtype.names}
+    """The arrays in nested dictionaries and lists: `acts/l1`, or of the second in a list `1`."""
     if isinstance(stored, np.ndarray | torch.Tensor):
         return {above: lambda: stored}
     if isinstance(stored, list | tuple):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable
 from functools import cache, partial
 from hashlib import sha256
 from pathlib import Path, PurePosixPath
-from zipfile import BadZipFile, ZipFile
+from zipfile import ZipFile
 
 import numpy as np
 import torch
@@ -19,6 +19,8 @@ from lib.data.digits import digit_grid, single_digits
 from lib.features import seeded
 
 SUFFIXES = {".bmp", ".gif", ".jpeg", ".jpg", ".png", ".ppm", ".tif", ".tiff", ".webp"}
+FORMATS = ["BMP", "GIF", "JPEG", "PNG", "PPM", "TIFF", "WEBP"]  # of these; Pillow would take others for what they hold
+MEMBER, PIXELS = 2**28, 2**26  # of an image: bytes unpacked from a zip, and width x height
 
 
 class Images(Dataset):
@@ -82,8 +84,11 @@ def _folder(path, transform):
 
 def _zip(path, transform):
     try:
-        names = _image_names(_archive(path, os.getpid()).namelist())
-    except (OSError, BadZipFile) as error:
+        archive = _archive(path, os.getpid())
+        names = _image_names(archive.namelist())
+        for other in {*archive.namelist()} - {*names}:
+            archive.open(other).close()  # it compares this name, which may be damaged, with the one at the member
+    except Exception as error:
         raise ValueError(f"zip {path} cannot be opened ({first_line(error)}): check the path or copy it anew") from None
     labels, state = _labels(names, f"zip {path}"), files_state([path])
     return Images(names, labels, partial(_read_zipped, path, names), transform, state)
@@ -112,11 +117,23 @@ def files_state(paths: Iterable[Path]) -> str:
 
 
 def _read_file(path, names, i):
-    return Image.open(path / names[i])
+    return _opened(path / names[i])
 
 
 def _read_zipped(path, names, i):
-    return Image.open(io.BytesIO(_archive(path, os.getpid()).read(names[i])))
+    archive = _archive(path, os.getpid())
+    if (size := archive.getinfo(names[i]).file_size) > MEMBER:
+        raise ValueError(f"{size} bytes unpacked, more than {MEMBER}")
+    return _opened(io.BytesIO(archive.read(names[i])))
+
+
+def _opened(source):
+    """The image in a file, not yet decoded; of PNG, whose decoder stops before its checksums, these are compared."""
+    with Image.open(source, formats=FORMATS) as image:
+        if image.width * image.height > PIXELS:
+            raise ValueError(f"{image.width} x {image.height} pixels, more than {PIXELS}")
+        image.verify()
+    return Image.open(source, formats=FORMATS)
 
 
 @cache

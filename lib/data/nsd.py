@@ -4,6 +4,8 @@ Every function takes `root`, the folder that holds `nsddata`, `nsddata_betas` an
 al. 2022, A massive 7T fMRI dataset, and the NSD data manual, whose file names, shapes and numbering from 1 these are.
 """
 
+import gzip
+import math
 import warnings
 from contextlib import contextmanager
 from functools import partial
@@ -18,8 +20,9 @@ from PIL import Image
 from tqdm import tqdm
 
 from lib.brain import Recording
-from lib.checks import first_line, unknown
+from lib.checks import first_line, one_line, unknown
 from lib.data.images import Images, files_state
+from lib.data.matlab import read_matlab
 
 SESSIONS = {1: 40, 2: 40, 3: 32, 4: 30, 5: 40, 6: 32, 7: 40, 8: 30}  # of each subject
 TRIALS = 750  # in a session
@@ -27,6 +30,7 @@ SHOWN = 10_000  # images planned for a subject, three times each
 SCALE = 300  # stored integers per percent signal change
 STREAMS = {"early": 1, "midventral": 2, "midlateral": 3, "midparietal": 4, "ventral": 5, "lateral": 6, "parietal": 7}
 AT_ONCE = 25  # volumes in memory
+VOXELS = 2**24  # of a volume at most: at 1 mm NSD's have four million
 
 
 class Files(NamedTuple):
@@ -115,10 +119,8 @@ def trial_images(root: Path, subject: int, sessions: int | None = None) -> torch
 
 def read_design(path):
     """masterordering `(30000,)` and subjectim `(8, 10000)`, both counting from 1."""
-    from scipy.io import loadmat  # here, as it takes a third of a second to load
-
     with _reading(path):
-        design = loadmat(path)
+        design = read_matlab(path)
     for key, shape in {"masterordering": (1, 3 * SHOWN), "subjectim": (len(SESSIONS), SHOWN)}.items():
         if key not in design:
             raise ValueError(f"{path} lacks {key}: fetch NSD's own file")
@@ -205,12 +207,10 @@ def read_betas(root: Path, subject: int, session: int, mask: np.ndarray) -> torc
 
 def _from_nifti(path, mask):
     """The file's integers `(750, voxels)`; a gzip stream can only be read forwards, so it stays open."""
-    with _reading(path):
-        betas = cast(Any, nibabel.load(path, keep_file_open=True)).dataobj
-    _check_betas(path, betas.dtype, betas.shape, mask)
-    if (betas.slope, betas.inter) != (1, 0):
-        raise ValueError(f"{path} is scaled by {betas.slope:g} in its header, unlike NSD's betas: fetch it anew")
-    with _reading(path):
+    with _open_nifti(path) as betas:
+        _check_betas(path, betas.dtype, betas.shape, mask)
+        if (betas.slope, betas.inter) != (1, 0):
+            raise ValueError(f"{path} is scaled by {betas.slope:g} in its header, unlike NSD's betas: fetch it anew")
         pieces = [np.asarray(betas[..., t : t + AT_ONCE])[mask] for t in range(0, TRIALS, AT_ONCE)]
     return np.concatenate(pieces, 1).T
 
@@ -269,27 +269,39 @@ def noise_ceiling(ncsnr: torch.Tensor, repetitions: torch.Tensor) -> torch.Tenso
 
 
 def _read_volume(path):
-    with _reading(path):
-        return np.asarray(cast(Any, nibabel.load(path)).dataobj)
+    with _open_nifti(path) as volume:
+        if math.prod(volume.shape) > VOXELS:  # before room is made for them
+            raise ValueError(f"{path} says that it has {volume.shape} voxels: fetch it anew from NSD")
+        return np.asarray(volume)
+
+
+@contextmanager
+def _open_nifti(path):
+    """The numbers of a .nii.gz file; when all is done the rest of it is read, to where its checksum is compared."""
+    with _reading(path), gzip.open(path) as file:
+        yield cast(Any, nibabel.Nifti1Image.from_stream(file)).dataobj
+        while file.read(2**20):
+            pass
 
 
 @contextmanager
 def open_hdf5(path, key):
     """The data set `key` of an HDF5 file, open."""
-    with _reading(path):
-        file = h5py.File(path, "r")
-    with file:
-        if key not in file:
-            raise ValueError(f"{path} lacks {key} (it has {', '.join(file) or 'nothing'}): fetch NSD's own file")
-        yield cast(h5py.Dataset, file[key])
+    with _reading(path), h5py.File(path, "r") as file:
+        if not isinstance(found := file.get(key), h5py.Dataset):
+            names = one_line(", ".join(file)) or "nothing"
+            raise ValueError(f"{path} lacks {key} (it has {names}): fetch NSD's own file")
+        yield found
 
 
 @contextmanager
 def _reading(path):
-    """Say in one line which file is missing or damaged."""
+    """Say in one line which file is missing or damaged; an error that names it already passes."""
     if not path.exists():
         raise ValueError(f"{path} is missing: check the root folder or fetch the file from NSD")
     try:
         yield
     except Exception as error:
+        if str(error).startswith(f"{path} "):
+            raise
         raise ValueError(f"{path} cannot be read ({first_line(error)}): fetch it anew from NSD") from None

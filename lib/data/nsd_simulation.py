@@ -21,10 +21,11 @@ from lib.data.nsd import (
     z_scores,
 )
 from lib.features import seeded
-from lib.store import whole
+from lib.store import dependencies, key, locked, whole, write_whole
 
 MOST_SESSIONS = 40
 STORED = 73_000  # images in the real imgBrick
+NOTE = "simulation.key"  # beside the betas: of the call that writes them
 OTHERS = 8  # voxels of pure noise in each stream that has no planted signal
 LARGEST = np.iinfo(np.int16).max
 
@@ -52,29 +53,39 @@ def simulate_nsd(
     that are not stored. Subjects below one root share images and `seed` and see them in orders of their own.
 
     ncsnr.nii.gz holds `measured_ncsnr` of the betas written, not the planted snr: in NSD too it is an estimate from the
-    same trials, with its sampling error and its floor at 0. Raises ValueError for what does not fit.
+    same trials, with its sampling error and its floor at 0. A call that was killed is finished by the same call again.
+    Raises ValueError for what does not fit.
     """
-    Path(root).mkdir(parents=True, exist_ok=True)
-    files = nsd_files(root, subject)
-    _check_absent(files)
-    _check_arguments(subject, images, planted, sessions, suffix)
-    _write_experiment(files, images.numpy(), seed)
+    with locked(Path(root) / ".lock"):  # which makes the folder
+        files = nsd_files(root, subject)
+        _check_arguments(subject, images, planted, sessions, suffix)
+        about = _check_own(files, [subject, images, planted, sessions, seed, suffix])
+        _write_experiment(files, images.numpy(), seed)
+    write_whole(files.betas / NOTE, about)
     rows = trial_images(root, subject, sessions)
     generator = seeded(10 * seed + subject)
-    streams = _streams(planted, generator)
-    _write_volume(files.streams, streams)
+    _write_volume(files.streams, streams := _streams(planted, generator))
     brain = streams >= 0
-    signal, snr = _signals(planted, torch.from_numpy(streams[brain]), len(images))
-    z = _write_sessions(files, suffix, rows, brain, (signal, snr), generator)
-    ncsnr = np.zeros(brain.shape, np.float32)
-    ncsnr[brain] = measured_ncsnr(z, rows.flatten())
-    _write_volume(files.ncsnr, ncsnr)
+    truth = _signals(planted, torch.from_numpy(streams[brain]), len(images))
+    z = _write_sessions(files, suffix, rows, brain, truth, generator)
+    _write_ncsnr(files.ncsnr, measured_ncsnr(z, rows.flatten()), brain)
 
 
-def _check_absent(files):
+def _check_own(files, given):
+    """The key of this call; ValueError if there is anything of this subject that another call has written."""
+    about, note = key(dependencies(code=simulate_nsd, given=given)), files.betas / NOTE
+    if note.exists() and note.read_text(encoding="utf-8") == about:
+        return about
     for path in (files.betas, files.streams):
         if path.exists():
             raise ValueError(f"{path} exists already: choose another root, or delete what was simulated there")
+    return about
+
+
+def _write_ncsnr(path, values, brain):
+    ncsnr = np.zeros(brain.shape, np.float32)
+    ncsnr[brain] = values
+    _write_volume(path, ncsnr)
 
 
 def _write_sessions(files, suffix, rows, brain, planted, generator):
@@ -83,7 +94,9 @@ def _write_sessions(files, suffix, rows, brain, planted, generator):
     z = []
     for session, row in enumerate(rows, start=1):
         betas = _session(signal[row], snr, generator)
-        _write_session(files.betas / f"betas_session{session:02d}{suffix}", betas, brain)
+        path = files.betas / f"betas_session{session:02d}{suffix}"
+        if not path.exists():
+            _write_session(path, betas, brain)
         z.append(z_scores(betas).float())
     return torch.cat(z)
 

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 from torch import Tensor
 
-from lib.checks import check_finite
+from lib.checks import check_finite, check_zip, one_line
 from lib.data.arrays import load_activations
 
 WEIGHTS = ("sae_weights.safetensors", "sae.safetensors", "ae.pt", "weights.pt")  # as the libraries call them
@@ -140,6 +140,7 @@ def load_codes(path: str) -> Tensor:
     except Exception:  # a dense array, or damaged, or missing: that reader says which
         return load_activations(path)
     try:
+        check_zip(file)
         matrix.check_format(full_check=True)  # else a place outside the matrix is written to as it stands
         codes = torch.from_numpy(matrix.toarray()).float()
     except Exception as error:
@@ -199,6 +200,7 @@ def _contents(path, file) -> tuple[dict[str, Tensor], dict]:
         if file.suffix == ".safetensors":
             stored = load_file(file)
         else:
+            check_zip(file)
             with torch.serialization.safe_globals([(Settings, name) for name in PICKLED]):
                 stored = torch.load(file, "cpu", weights_only=True)
     except Exception as error:
@@ -385,5 +387,5 @@ def _checked(fields) -> PretrainedSAE:
 
 
 def _listed(names):
-    names = [str(name) for name in names]
+    names = [one_line(name) for name in names]
     return ", ".join(names[:6]) + (", ..." if len(names) > 6 else "")

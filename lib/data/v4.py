@@ -18,6 +18,7 @@ import torch
 from lib.brain import Recording, split_half_ceiling
 from lib.checks import first_line
 from lib.data.images import open_images
+from lib.data.npy import open_npy
 
 BOOK = ("210322", "210325")  # the sessions that the book compares: three days apart, with 600 images in common
 KINDS = {"responses": "responses_repeat_averaged/responses_", "images": "images/images_"}
@@ -93,10 +94,10 @@ def _path(folder, kind, session):
 def _read(path, dimensions):
     """A file's numbers with images first."""
     try:
-        array = np.load(path)
+        array = np.array(open_npy(path))
     except FileNotFoundError:
         raise ValueError(f"{path} does not exist: give the folder of the V4 files and one of its sessions") from None
-    except (OSError, ValueError, EOFError) as error:
+    except Exception as error:
         raise ValueError(f"{path} is damaged ({first_line(error)}): copy it anew") from None
     if array.ndim != dimensions or array.size == 0 or array.dtype.kind != "f":
         wanted = "(neurons, images)" if dimensions == 2 else "(neurons, images, repetitions)"

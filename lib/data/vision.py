@@ -9,7 +9,7 @@ from typing import Any
 import torch
 from safetensors.torch import load_file
 
-from lib.checks import choose_device, first_line, unknown
+from lib.checks import check_zip, choose_device, first_line, unknown
 from lib.data.activations import Network
 from lib.data.cifar_resnet import BLOCKS, CifarResNet
 from lib.data.stand_ins import SIDE, STAND_INS, train_stand_in
@@ -196,6 +196,7 @@ def _read_state(path):
         raise ValueError(f"weights file {path} does not exist: check the path")
     try:
         suffix = path.suffix.lower()
+        check_zip(path)
         state: Any = load_file(path) if suffix == ".safetensors" else torch.load(path, "cpu", weights_only=True)
     except Exception as error:
         raise ValueError(

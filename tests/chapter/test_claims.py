@@ -5,6 +5,7 @@ import re
 import shutil
 
 import pytest
+from helpers import refuses
 
 from lib import store
 from lib.chapter import claims, tables
@@ -312,3 +313,36 @@ def test_altering_a_results_file_flips_the_printed_verdict(project, capsys, chap
     altered(project / f"{chapter}.json", change)
     after = printed()
     assert after.pop(flipped) == "not-reproduced" and before.pop(flipped) and before == after
+
+
+CLAIM = """- id: A1
+  paper: A
+  place: section 3
+  claim: it is so
+  chapter: 01_first
+  evidence:
+    stated: {ran_on: frames, holds: [rms < 1], measured: "{rms:.1e}", figure: fig-a}
+"""
+
+
+@pytest.mark.parametrize(
+    "old, new, thing, mend",
+    [
+        (CLAIM, "id: A1", "claims.yml is no list of claims", "begin each with"),
+        (CLAIM, "- 3", "claims.yml: claim 1 is no table", "one a line"),
+        ("section 3", "[3]", "claim A1: place is a list", "as in the other claims"),
+        ("{ran_on", "[ran_on", "claims.yml is not YAML", "expected"),
+        ("frames", "frames, condition: {holds: [rms < 2]}", "claim A1, stated, condition lacks text", ""),
+        ("[rms < 1]", "[rms < 1, 3]", "claim A1, stated: holds should be a list of predicates", "one a line"),
+        ("[rms < 1]", "rms < 1", "claim A1, stated: holds is a str", "as in the other claims"),
+        ("paper: A", "? [a]\n  : c", "claims.yml is not YAML", "unhashable"),
+        ("paper: A", "3: c\n  paper: A", "claim A1 has unknown fields 3", ""),
+        ("- id: A1", r'- id: "A\x85"' + "\n  more: 1", "claims.yml: claim A? has unknown fields", "more"),
+    ],
+)
+def test_claims_of_another_form_are_refused(old, new, thing, mend, tmp_path):
+    (tmp_path / "claims.yml").write_text(CLAIM)
+    assert len(load_claims(tmp_path / "claims.yml")) == 1
+    assert old in CLAIM
+    (tmp_path / "claims.yml").write_text(CLAIM.replace(old, new))
+    refuses(thing, mend, load_claims, tmp_path / "claims.yml")

@@ -6,10 +6,11 @@ import re
 
 import pytest
 import torch
+from helpers import refuses
 
 from lib import store
 from lib.chapter import results
-from lib.chapter.results import read_results, recorded_results, results_of
+from lib.chapter.results import output_path, read_results, recorded_results, results_of, saved_path
 from lib.chapter.run import Run
 from lib.store import write_whole
 
@@ -142,11 +143,11 @@ def test_write_that_fails_leaves_the_old_file(tmp_path):
 
 def test_own_runs_take_precedence_over_recorded_ones(tmp_path, monkeypatch):
     monkeypatch.setattr(store, "ROOT", tmp_path)
-    keep(tmp_path, "paper", {"from": "recorded"})
-    assert results_of("paper")["01_tiny"]["values"]["from"] == "recorded"
-    monkeypatch.setattr(results, "own_results", lambda label: {"01_tiny": {"values": {"from": "own"}}})
-    assert results_of("paper")["01_tiny"]["values"]["from"] == "own"
-    assert recorded_results("paper")["01_tiny"]["values"]["from"] == "recorded"
+    keep(tmp_path, "paper", {"from": 1})
+    assert results_of("paper")["01_tiny"]["values"]["from"] == 1
+    monkeypatch.setattr(results, "own_results", lambda label: {"01_tiny": {"values": {"from": 2}}})
+    assert results_of("paper")["01_tiny"]["values"]["from"] == 2
+    assert recorded_results("paper")["01_tiny"]["values"]["from"] == 1
 
 
 def keep(tmp_path, profile, values, tables=None):
@@ -203,3 +204,35 @@ def test_a_table_of_this_run_stands_in_the_place_of_the_recorded_one(run, tmp_pa
     run.tabulate("cases", block=1, k=2, gap=0.5)
     assert run.series("long", "cases.gap", "block") == [(1,), (0.5,), (None,)]
     assert run.series("long", "other.gap where k = 3", "block") == [(8,), (7.0,), (None,)]
+
+
+@pytest.mark.parametrize(
+    "change, why",
+    [
+        ({"values": {"a": "word"}}, "a value is no number"),
+        ({"values": {"a": {"mean": 1.0, "count": 2}}}, "'standard_error'"),
+        ({"values": [1]}, "no attribute 'values'"),
+        ({"values": {"a": float("inf")}}, "it holds Infinity"),
+        ({"tables": {"t": [{"gain": [1]}]}}, "a cell neither number nor word"),
+        ({"tables": {"t": {}}}, "a table is no list"),
+        ({"provenance": []}, "the provenance no table"),
+    ],
+)
+def test_results_of_another_form_are_refused(change, why, tmp_path):
+    content = {"chapter": "01_tiny", "profile": "quick", "values": {}, "tables": {}, "provenance": {}}
+    (tmp_path / "a.json").write_text(json.dumps(content | change))
+    refuses(why, "delete it and rerun", read_results, tmp_path / "a.json", "01_tiny", "quick")
+
+
+@pytest.mark.parametrize(
+    "text, why", [("[" * 5000, "recursion"), ('{"values": 1e999}', "it holds 1e999"), ("3", "keys")]
+)
+def test_results_that_no_run_wrote_are_refused(text, why, tmp_path):
+    (tmp_path / "a.json").write_text(text)
+    refuses(why, "delete it and rerun", read_results, tmp_path / "a.json", "01_tiny", "quick")
+
+
+@pytest.mark.parametrize("label", ["../up", "..", "/elsewhere", "quick/../.."])
+def test_no_run_lies_outside_of_build(label):
+    for path in (output_path, saved_path):
+        refuses(f"--label {label}", "name a folder of build/", path, "01_tiny", label)

@@ -1,5 +1,6 @@
 import pickle
 import sys
+from zipfile import ZipFile
 
 import h5py
 import numpy as np
@@ -444,3 +445,52 @@ def test_a_seed_named_twice_or_copied_is_refused(saved, tmp_path):
     refuses(f"{repeated[1]} has 3x2 units", "stimuli x units", load_networks, ",".join(repeated), other)
     for given in (f"{first},", f",{first}"):
         refuses(f"{given} has nothing before or after a comma", "a path for each seed", load_networks, other, given)
+
+
+def changed(path, found, by=None):
+    """Change one bit of the numbers, or what is found there."""
+    data = bytearray(path.read_bytes())
+    place = data.index(found)
+    data[place : place + len(by or b"1")] = by or bytes([data[place] ^ 1])
+    path.write_bytes(data)
+
+
+def write_sealed_parquet(path, y):
+    options = {"compression": None, "use_dictionary": False, "write_page_checksum": True}
+    pd.DataFrame(y.numpy()).add_prefix("u").to_parquet(path, **options)
+
+
+SEALED = {
+    ".npz": WRITERS[".npz"],
+    ".pt": WRITERS[".pt"],
+    ".parquet": write_sealed_parquet,
+    ".h5": lambda path, y: write_hdf5(path, y, chunks=(12, 3), fletcher32=True),
+}
+
+
+@pytest.mark.parametrize("suffix", SEALED)
+def test_one_changed_bit_is_seen_where_there_is_a_checksum(suffix, tmp_path):
+    path = tmp_path / f"y{suffix}"
+    SEALED[suffix](path, Y)
+    close(load_activations(str(path)), Y)
+    changed(path, (Y[:, 1].numpy() if suffix == ".parquet" else Y.numpy()).tobytes()[8:20])
+    refuses(f"{path} cannot be read", "copy it anew", load_activations, str(path))
+
+
+def test_a_file_that_is_longer_than_it_says_is_refused(tmp_path):
+    np.save(tmp_path / "y.npy", Y.numpy())
+    path = tmp_path / "y.npy"
+    sound = path.read_bytes()
+    path.write_bytes(sound + b"\0")
+    refuses(f"{path} cannot be read", "copy it anew", load_activations, str(path))
+    path.write_bytes(sound)
+    changed(path, b"(12, 3)", b"(11, 3)")
+    refuses(f"{path} cannot be read", "copy it anew", load_activations, str(path))
+    with ZipFile(tmp_path / "y.npz", "w") as archive:
+        archive.write(path, "layer4.npy")
+    refuses("y.npz cannot be read", "copy it anew", load_activations, str(tmp_path / "y.npz"))
+
+
+def test_names_that_would_break_the_line_are_shown_with_question_marks(tmp_path):
+    torch.save({"first\nline": Y, "second\x1b[2J": Y}, tmp_path / "y.pt")
+    refuses("holds 2 arrays (first?line, second?[2J)", "y.pt:first?line", load_activations, str(tmp_path / "y.pt"))

@@ -185,3 +185,20 @@ def test_the_note_says_what_was_extracted(tmp_path):
     note = json.loads((tmp_path / "extraction.json").read_text())
     assert note["network"] == f"{SMALL}:random" and note["rows"] == note["images"] == 10
     assert note["sites"] == {site: list(place) for site, place in SITES.items()}
+
+
+def test_numbers_that_were_changed_since_are_seen(tmp_path):
+    extract(small(), Counted(), SITES, tmp_path)
+    y = np.lib.format.open_memmap(tmp_path / "all.npy", "r+")
+    y[6, 1] += 1e-3
+    y.flush()
+    refuses("all.npy is damaged (other numbers", f"delete {tmp_path}", extract, small(), Counted(), SITES, tmp_path)
+
+
+def test_an_extraction_without_checksums_is_done_anew(tmp_path):
+    extract(small(), Counted(), SITES, tmp_path)
+    whole, note = bytes_of(tmp_path), tmp_path / "extraction.json"
+    note.write_text(json.dumps({key: value for key, value in json.loads(note.read_text()).items() if key != "crc"}))
+    again = Counted()
+    extract(small(), again, SITES, tmp_path)
+    assert {*again.asked} == {*range(10)} and bytes_of(tmp_path) == whole and not [*tmp_path.glob("*.part")]

@@ -222,3 +222,38 @@ def test_crops_of_nothing_and_damaged_ones_are_refused(tmp_path):
     (tmp_path / "a.png").write_bytes(b"no picture")
     damaged = open_images(f"crops:2:folder:{tmp_path}")
     refuses("image a.png, crop 0 cannot be read", "replace it", damaged.__getitem__, 0)
+
+
+def test_a_name_does_not_choose_what_reads_it(tmp_path):
+    """Pillow would hand PostScript to another program, whatever the file is called."""
+    picture = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 4 4\n%%EndComments\n"
+    (tmp_path / "a.png").write_bytes(picture)
+    refuses("image a.png cannot be read (cannot identify", "replace", open_images(f"folder:{tmp_path}").__getitem__, 0)
+    (tmp_path / "a.png").unlink()
+    (tmp_path / "a.jpg").write_bytes(png(7))
+    assert open_images(f"folder:{tmp_path}")[0][0].getpixel((0, 0)) == (7, 0, 0)
+
+
+def test_damage_that_a_decoder_would_not_see_is_refused(tmp_path):
+    """Of PNG every part has a checksum; the decoder stops before that of the pixels."""
+    content = bytearray(png(7))
+    content[content.index(b"IEND") - 5] ^= 1  # the last byte of that checksum
+    (tmp_path / "a.png").write_bytes(content)
+    refuses("image a.png cannot be read", "replace it", open_images(f"folder:{tmp_path}").__getitem__, 0)
+
+
+def test_images_that_unpack_to_more_than_an_image_are_refused(tmp_path, monkeypatch):
+    images = zipped(tmp_path, {"a.png": 1})
+    monkeypatch.setattr("lib.data.images.MEMBER", 10)
+    refuses("image a.png cannot be read", "bytes unpacked, more than 10", open_images(images).__getitem__, 0)
+    monkeypatch.setattr("lib.data.images.PIXELS", 11)
+    images = folder(tmp_path / "set", {"a.png": 1})
+    refuses("image a.png cannot be read (4 x 3 pixels, more than 11)", "replace", open_images(images).__getitem__, 0)
+
+
+def test_an_image_whose_name_is_damaged_in_the_list_of_a_zip_is_not_left_out(tmp_path):
+    zipped(tmp_path, {"a.png": 1, "b.png": 2})
+    content = (tmp_path / "set.zip").read_bytes()
+    place = content.rindex(b"b.png")
+    (tmp_path / "set.zip").write_bytes(content[:place] + b"b.pnh" + content[place + 5 :])
+    refuses("set.zip cannot be opened", "copy it anew", open_images, f"zip:{tmp_path / 'set.zip'}")

@@ -536,7 +536,7 @@ def spoilt_simulation(**changes):
     "changes, thing, mend",
     [
         ({"subject": 0}, "subject 0 is unknown", "choose 1 to 8"),
-        ({"subject": 2}, "exists already", "choose another root"),
+        ({"subject": 2, "planted": {}}, "exists already", "choose another root"),
         ({"seed": 1}, "nsd_expdesign.mat is of other images or another seed", "another root"),
         ({"images": pictures(seed=1)}, "nsd_expdesign.mat is of other images", "another root"),
         ({"images": pictures().float()}, "images are torch.float32", "give uint8"),
@@ -575,19 +575,24 @@ def test_a_simulation_overwrites_nothing(name, thing, tmp_path):
     path.write_bytes(b"real data")
     with pytest.raises(ValueError, match=thing):
         simulate_nsd(tmp_path, SUBJECT, pictures(), planted(), 1)
-    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path] and path.read_bytes() == b"real data"
+    assert [file for file in tmp_path.rglob("*.*") if file.is_file() and file.name != ".lock"] == [path]
+    assert path.read_bytes() == b"real data"
 
 
-def test_a_simulation_killed_between_its_files_goes_on(tmp_path, monkeypatch):
+@pytest.mark.parametrize("at", ["scipy.io.savemat", "lib.data.nsd_simulation.z_scores"])
+def test_a_simulation_killed_between_its_files_goes_on(at, plain, tmp_path, monkeypatch):
     def killed(*_):
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
-        patch.setattr("scipy.io.savemat", killed)
-        simulate_nsd(tmp_path, SUBJECT, pictures(), planted(), 1)
-    assert (tmp_path / STIMULI).exists() and not (tmp_path / DESIGN).exists()
-    simulate_nsd(tmp_path, SUBJECT, pictures(), planted(), 1)
-    assert (tmp_path / DESIGN).exists()
+        patch.setattr(at, killed)
+        simulate_nsd(tmp_path, SUBJECT, pictures(), planted(), 2)
+    assert (tmp_path / STIMULI).exists() and (tmp_path / DESIGN).exists() == ("savemat" not in at)
+    begun = {path: path.stat().st_mtime_ns for path in (tmp_path / BETAS).glob("*_session*")}
+    simulate_nsd(tmp_path, SUBJECT, pictures(), planted(), 2)
+    assert all(path.stat().st_mtime_ns == then for path, then in begun.items())
+    found, wanted = (read_nsd(root, SUBJECT, "ventral", 2) for root in (tmp_path, plain))
+    assert found.responses.equal(wanted.responses) and found.ceiling.equal(wanted.ceiling)
 
 
 # --- a session of subject 1 at its full size
@@ -648,3 +653,23 @@ def test_a_session_of_full_size_is_read_in_little_memory(suffix, tmp_path):
     assert found["shape"] == [750, 7600]
     assert abs(found["sum"] - total / 300) < 1
     assert found["GiB"] < 3
+
+
+@pytest.mark.parametrize("name", [STREAMS, NCSNR, f"{SECOND}.nii.gz"])
+def test_the_checksum_of_a_gzip_stream_is_compared(name, copy):
+    content = bytearray((copy / name).read_bytes())
+    content[-8] ^= 1  # of the checksum itself, which follows all numbers
+    (copy / name).write_bytes(content)
+    refuses(f"{copy / name} cannot be read (CRC check failed", "fetch it anew", read_nsd, copy, SUBJECT, "ventral", 2)
+
+
+def test_a_header_that_asks_for_more_voxels_than_a_brain_has_is_refused(copy):
+    """Damage to the first bytes of a stream is seen at its end alone."""
+    header = nibabel.Nifti1Header()
+    header.set_data_dtype(np.int16)
+    header.set_data_shape((1000, 1000, 1000))
+    with gzip.open(copy / STREAMS, "wb") as file:
+        file.write(header.binaryblock + bytes(100))
+    refuses(
+        f"{copy / STREAMS} says that it has (1000, 1000, 1000) voxels", "fetch it", roi_mask, copy, SUBJECT, "early"
+    )

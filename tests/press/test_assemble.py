@@ -1,14 +1,19 @@
 """Pages are assembled from successful runs, and carry nothing that differs from run to run."""
 
 import json
-from types import SimpleNamespace
+import os
+import subprocess
+import sys
+import time
+from functools import partial
 
 import nbformat
 import pytest
-from helpers import executed
+from helpers import executed, refuses
 
 from book.press import assemble as book
 from book.press import pages
+from lib import store
 from lib.chapter.results import results_of
 from lib.store import write_whole
 
@@ -63,6 +68,7 @@ def test_long_run_is_recorded_whole_and_only_if_there_is_one(project):
     executed(project, "01_first", "paper", values={"rms": 1})
     assert book.record("paper") == 0
     recorded = json.loads((project / "book/results/paper/01_first.json").read_text())
+    assert recorded.pop("code").keys() == {"notebooks/01_first.py"}
     assert recorded == {"chapter": "01_first", "profile": "paper", "values": {"rms": 1}, "provenance": {}}
 
 
@@ -83,10 +89,55 @@ def test_the_chapter_that_judges_is_not_kept_from_running_by_its_own_old_results
 
 
 @pytest.mark.parametrize("finished", [False, True])
-def test_what_a_killed_build_left_does_not_stop_the_next_one(finished, tmp_path, monkeypatch):
+def test_what_a_killed_or_failed_build_left_is_deleted_before_the_next_one(finished, tmp_path, monkeypatch):
     left = tmp_path / "_build" / ".doctrees" / "page.doctree"
-    write_whole(left, "half a book")
-    if finished:
-        write_whole(tmp_path / "_build" / "html" / "searchindex.js", "")
-    monkeypatch.setattr(book.subprocess, "run", lambda command: SimpleNamespace(returncode=int(left.exists())))
-    assert book._jupyter_book(tmp_path, tmp_path) == int(finished)
+    monkeypatch.setattr(book, "TIED", f"open({str(left)!r}, 'a').write('x'); import sys; sys.exit({int(not finished)})")
+    write_whole(left, "half a book, ")
+    assert book._jupyter_book(tmp_path, tmp_path) == int(not finished)
+    book._jupyter_book(tmp_path, tmp_path)
+    assert left.exists() == finished and (not finished or left.read_text() == "half a book, xx")
+
+
+def test_after_the_clock_was_put_back_all_pages_are_written_anew(tmp_path, monkeypatch):
+    read = tmp_path / "_build" / ".doctrees" / "environment.pickle"
+    monkeypatch.setattr(book, "TIED", "")
+    for ahead, kept in ((-10, True), (3600, False)):
+        write_whole(read, "read")
+        os.utime(read, (time.time() + ahead,) * 2)
+        assert book._jupyter_book(tmp_path, tmp_path) == 0 and read.exists() == kept
+
+
+def test_the_process_that_writes_pages_ends_with_the_one_that_started_it(tmp_path):
+    waits = "open('begun', 'w').write(str(os.getpid())); import time; time.sleep(100)"
+    tied = book.TIED.replace("from jupyter_book.cli.main import main\nmain()", waits)
+    code = f"from pathlib import Path; from book.press import assemble; assemble.TIED = {tied!r}; "
+    code += "assemble._jupyter_book(Path(), Path())"
+    environment = os.environ | {"PYTHONPATH": str(store.CODE)}
+    process = subprocess.Popen([sys.executable, "-c", code], cwd=tmp_path, env=environment)
+    wait_for(lambda: (tmp_path / "begun").exists() and (tmp_path / "begun").read_text())
+    process.kill()
+    process.wait()
+    wait_for(lambda: not running(int((tmp_path / "begun").read_text())))
+
+
+def wait_for(happened):
+    deadline = time.monotonic() + 60
+    while not happened():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def running(pid):
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    state = subprocess.run(["ps", "-o", "state=", "-p", str(pid)], capture_output=True, text=True).stdout
+    return not state.startswith("Z")  # one that nobody waited for
+
+
+@pytest.mark.parametrize("taken", ["build", "build/quick/page"])
+def test_a_second_build_is_refused_while_one_runs(taken, project):
+    call = partial(book.build, "quick") if taken == "build" else partial(book.page, "01_first", "quick")
+    with store.locked(project / taken / ".lock"):
+        refuses(f"another run is using {taken}", "wait for it", call)

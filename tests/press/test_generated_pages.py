@@ -29,6 +29,7 @@ from book.press.reference import reference, users
 from lib.chapter.claims import load_claims
 from lib.chapter.parameters import chapter_names, checked, notebook_path
 from lib.chapter.plotting import FigureHTML, panels
+from lib.chapter.results import chapter_code
 from lib.geometry import linear_cka
 from lib.store import CODE, write_whole
 
@@ -89,14 +90,18 @@ def test_missing_results_of_a_finished_chapter_are_named(project, results):
         run_times("quick")
 
 
-def test_recorded_times_have_a_row_for_each_recorded_run(project):
+def test_recorded_times_have_a_row_for_each_recorded_run_and_what_was_seen_of_it_since(project):
     executed(project, "01_first", "quick")
-    for profile, seconds in (("long", 119), ("paper", 600)):
+    code = chapter_code("01_first")
+    for profile, seconds, then in (("long", 119, code), ("paper", 600, {"notebooks/01_first.py": "other"})):
         content = {"chapter": "01_first", "profile": profile, "values": {}, "seconds": seconds, "provenance": SOURCE}
-        write_whole(project / "book" / "results" / profile / "01_first.json", json.dumps(content))
+        write_whole(project / "book" / "results" / profile / "01_first.json", json.dumps({**content, "code": then}))
+    told = {"01_first": {"date": "2026-01-02", "within": 3, "outside": {"x": {}}}}
+    write_whole(project / "book" / "results" / "paper" / "verified.json", json.dumps(told))
     assert recorded_times().splitlines()[2:] == [
-        "| [](#ch-first) | long | 2 | CPU, 1 threads | 2026-01-01 |",
-        "| [](#ch-first) | paper | 10 | CPU, 1 threads | 2026-01-01 |",
+        "| [](#ch-first) | long | 2 | CPU, 1 threads | 2026-01-01 | 0 of 1 | no |",
+        "| [](#ch-first) | paper | 10 | CPU, 1 threads | 2026-01-01 | 1 of 1 "
+        "| 2026-01-02: 3 numbers as recorded, not `x` |",
     ]
 
 

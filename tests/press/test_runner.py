@@ -15,6 +15,7 @@ import nbformat
 import pytest
 
 from book.press import runner
+from book.press.progress import estimate
 from lib import store
 from lib.chapter import results
 from lib.chapter.parameters import chapter_names, notebook_path
@@ -199,6 +200,35 @@ def test_results_of_an_older_book_are_refused_and_made_anew(saving):
     assert "anew since it does not say what it was made from" in run(saving, "01_first").stdout
 
 
+UNREADABLE = [
+    "",
+    "[]",
+    "null",
+    '{"cells": [',
+    '{"metadata": {"run": []}}',
+    '{"metadata": {"run": {"settings": 1}}}',
+    "\udce9",
+]
+
+
+@pytest.mark.parametrize("content", UNREADABLE)
+def test_a_notebook_that_cannot_be_read_is_out_of_date_and_blocks_nothing(content, saving):
+    (saving / "build/quick/01_first.ipynb").write_bytes(content.encode(errors="surrogateescape"))
+    assert "does not say what it was made from" in results.out_of_date("01_first", "quick", {})
+    assert estimate("01_first", {})[0] is None
+    with pytest.raises(ValueError, match="01_first.ipynb does not say what it was made from: run its chapter again"):
+        runner.run_seconds("01_first", "quick")
+
+
+def test_an_empty_notebook_and_empty_results_are_made_anew(saving):
+    before = content(saving)
+    for ending in ("ipynb", "json"):
+        (saving / f"build/quick/01_first.{ending}").write_text("")
+    again = run(saving, "01_first")
+    assert "anew since it does not say what it was made from" in again.stdout
+    assert content(saving)["values"] == before["values"]
+
+
 WAITS = """import pathlib, time
 pathlib.Path("begun").touch()
 while not pathlib.Path("go").exists():
@@ -370,6 +400,7 @@ def test_interrupted_run_ends_at_once_and_says_how_to_go_on(project):
         (["-p", "drows", "3"], ["no parameter 'drows'", "draws: int = 2  (number of draws)"]),
         (["-p", "draws", "many"], ["draws = 'many' should be of type int", "rate: float"]),
         (["--profile", "nope"], ["no profile 'nope'", "quick, long"]),
+        (["--profile", "..", "--label", "mine"], ["no profile '..'", "quick, long"]),
         (["99_none"], ["no chapter '99_none'", "01_first, 02_second"]),
         (["--profile", "long", "02_second"], ["rate = '1e-3' should be of type float", "write 0.001"]),
         (["--profile", "long", "01_first"], ["01_first.yml is not YAML"]),

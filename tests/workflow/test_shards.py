@@ -10,7 +10,7 @@ import pytest
 from nbformat.v4 import new_code_cell, new_notebook
 from test_runner import HEADER, leftovers, run, tiny
 
-from book.press import runner
+from book.press import assemble, runner
 
 CODE = """from lib.chapter.run import Run
 from lib.toy_models import ToyModels, train_toy_models
@@ -67,6 +67,8 @@ def test_a_shard_of_a_chapter_that_names_no_trainings_is_refused():
 def test_a_label_that_leaves_build_is_refused(label):
     with pytest.raises(ValueError, match=f"--label {re.escape(label)}: name a folder of build/"):
         runner.run(["01_superposition"], "quick", label, 1, [])
+    with pytest.raises(ValueError, match=f"--label {re.escape(label)}: name a folder of build/"):
+        assemble.page("01_superposition", label)
 
 
 SCRIPT = """
