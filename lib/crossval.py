@@ -98,10 +98,12 @@ def _linked(x, near):
     seen, same = torch.cat([part.cpu() @ projections for part in x.blocks()]).unique(dim=0, return_inverse=True)
     one, order = torch.full((len(seen),), len(same)).scatter_reduce(0, same, torch.arange(len(same)), "amin").sort()
     seen, same = seen[order], order.argsort()[same]  # exact copies once, in the order in which they come
-    tree = KDTree((seen[:, :8] * (axes / min(axes, 8)) ** 0.5).numpy())
-    if tree.count_neighbors(tree, 2 * near) > PAIRS * len(seen):
+    few = (seen[:, :8] * (axes / min(axes, 8)) ** 0.5).numpy()
+    around = KDTree(few).query_ball_point(few, 2 * near, return_length=True)
+    if around.sum() > PAIRS * len(seen):
         return torch.zeros(len(same), dtype=torch.int64)
-    pairs = torch.from_numpy(tree.query_pairs(2 * near, output_type="ndarray").astype(np.int64))
+    some = (around > 1).nonzero()[0]
+    pairs = torch.from_numpy(some[KDTree(few[some]).query_pairs(2 * near, output_type="ndarray")])
     parts = [(part, (seen[part[:, 0]] - seen[part[:, 1]]).norm(dim=1) < 2 * near) for part in pairs.split(2**18)]
     pairs = torch.cat([part[close] for part, close in parts] or [pairs])
     each = [(x[one[part[:, 0]]] - x[one[part[:, 1]]]).norm(dim=1).cpu() < near for part in pairs.split(1000)]
