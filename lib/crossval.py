@@ -99,9 +99,11 @@ def _linked(x, near):
     one, order = torch.full((len(seen),), len(same)).scatter_reduce(0, same, torch.arange(len(same)), "amin").sort()
     seen, same = seen[order], order.argsort()[same]  # exact copies once, in the order in which they come
     few = (seen[:, :8] * (axes / min(axes, 8)) ** 0.5).numpy()
-    around = KDTree(few).query_ball_point(few, 2 * near, return_length=True)
-    if around.sum() > PAIRS * len(seen):
-        return torch.zeros(len(same), dtype=torch.int64)
+    tree, around = KDTree(few), np.zeros(len(few), int)
+    for part in np.array_split(np.arange(len(few)), 1 + len(few) // 10_000):  # as there may be too many soon
+        around[part] = tree.query_ball_point(few[part], 2 * near, return_length=True)
+        if around.sum() > PAIRS * len(few):
+            return torch.zeros(len(same), dtype=torch.int64)
     some = (around > 1).nonzero()[0]
     pairs = torch.from_numpy(some[KDTree(few[some]).query_pairs(2 * near, output_type="ndarray")])
     parts = [(part, (seen[part[:, 0]] - seen[part[:, 1]]).norm(dim=1) < 2 * near) for part in pairs.split(2**18)]
