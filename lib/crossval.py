@@ -98,10 +98,14 @@ def _linked(x, near):
     seen, same = torch.cat([part.cpu() @ projections for part in x.blocks()]).unique(dim=0, return_inverse=True)
     one, order = torch.full((len(seen),), len(same)).scatter_reduce(0, same, torch.arange(len(same)), "amin").sort()
     seen, same = seen[order], order.argsort()[same]  # exact copies once, in the order in which they come
-    tree = KDTree((seen[:, :8] * (axes / min(axes, 8)) ** 0.5).numpy())
-    if tree.count_neighbors(tree, 2 * near) > PAIRS * len(seen):
-        return torch.zeros(len(same), dtype=torch.int64)
-    pairs = torch.from_numpy(tree.query_pairs(2 * near, output_type="ndarray").astype(np.int64))
+    few = (seen[:, :8] * (axes / min(axes, 8)) ** 0.5).numpy()
+    tree, around = KDTree(few), np.zeros(len(few), int)
+    for part in np.array_split(np.arange(len(few)), 1 + len(few) // 10_000):  # as there may be too many soon
+        around[part] = tree.query_ball_point(few[part], 2 * near, return_length=True)
+        if around.sum() > PAIRS * len(few):
+            return torch.zeros(len(same), dtype=torch.int64)
+    some = (around > 1).nonzero()[0]
+    pairs = torch.from_numpy(some[KDTree(few[some]).query_pairs(2 * near, output_type="ndarray")])
     parts = [(part, (seen[part[:, 0]] - seen[part[:, 1]]).norm(dim=1) < 2 * near) for part in pairs.split(2**18)]
     pairs = torch.cat([part[close] for part, close in parts] or [pairs])
     each = [(x[one[part[:, 0]]] - x[one[part[:, 1]]]).norm(dim=1).cpu() < near for part in pairs.split(1000)]
