@@ -13,14 +13,14 @@ import os
 import shutil
 import subprocess
 import sys
-from datetime import date
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import nbformat
 
+from book.press.evidence import keep
+
 ROOT = Path(__file__).parent.parent
-KEPT = ROOT / "book" / "results" / "determinism.jsonl"
 CHAPTERS = {  # a derivation, trained models with their SAEs, and the report on two networks, with parameters of --short
     "04_gaussian_projections": "-p draws 4",
     "06_toy_models": "-p steps 200",
@@ -76,17 +76,15 @@ def main():
     parser.add_argument("chapters", nargs="*", choices=[[], *CHAPTERS], default=[])
     parser.add_argument("--short", action="store_true")
     given = parser.parse_args()
-    lines = []
     for chapter in given.chapters or CHAPTERS:
         words = CHAPTERS[chapter].split() if given.short else []
         results, shown = run(chapter, words, {})
         for name, around in SURROUNDINGS.items():
             others, other_shown = run(chapter, words, around)
-            found = {"chapter": chapter, "short": given.short, "surroundings": name, "date": str(date.today())}
-            found |= {"difference": difference(results, others), "same_pages": shown == other_shown}
-            lines.append(found)
-            print(f"{chapter}, {name}: {found['difference']:.1e}, pages {'same' if found['same_pages'] else 'differ'}")
-    KEPT.write_text("".join(json.dumps(line) + "\n" for line in lines))
+            found = {"chapter": chapter, "surroundings": name, "shortened": given.short}
+            found |= {"largest difference": difference(results, others), "same outputs": shown == other_shown}
+            keep("surroundings", [found], ("chapter", "surroundings"))
+            print(*found.values(), sep=", ", flush=True)
 
 
 if __name__ == "__main__":

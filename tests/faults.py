@@ -37,6 +37,7 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
+from book.press.evidence import keep
 from lib import store, training
 from lib.data.activations import Network
 from lib.data.extraction import extract
@@ -331,13 +332,20 @@ def main() -> int:
     parser.add_argument("--count", type=int, default=200, help="trials in all")
     parser.add_argument("--scenario", choices=SCENARIOS, action="append", help="only these; may be given again")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", action="store_true", help="keep the counts with the book")
     given = parser.parse_args()
     torch.set_num_threads(1)
     names = given.scenario or [*SCENARIOS]
     shares = [given.count // len(names) + (i < given.count % len(names)) for i in range(len(names))]
     print(f"{'scenario':12}{'seconds':>8}" + "".join(f"{outcome:>11}" for outcome in OUTCOMES))
-    found = sum((trials(*one, given.seed) for one in zip(names, shares, strict=True)), Counter())
-    return int(found.total() > found["equal"])
+    found = {name: trials(name, share, given.seed) for name, share in zip(names, shares, strict=True)}
+    if given.keep:
+        keep(
+            "kills",
+            [{"run": name, "killed": n.total(), **{one: n[one] for one in OUTCOMES}} for name, n in found.items()],
+            ["run"],
+        )
+    return int(any(counts.total() > counts["equal"] for counts in found.values()))
 
 
 if __name__ == "__main__":

@@ -22,6 +22,7 @@ from collections import Counter
 from pathlib import Path
 from random import Random
 
+from book.press.evidence import keep
 from lib.store import dependencies
 from tests.fuzz_readers import READERS
 
@@ -190,6 +191,7 @@ def main():
     parser.add_argument("--count", type=int, default=1000, help="inputs in all")
     parser.add_argument("--reader", choices=READERS, action="append", help="one reader, all if none is named")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--keep", action="store_true", help="keep the counts with the book")
     given = parser.parse_args()
     names = given.reader or list(READERS)
     told = []
@@ -201,6 +203,9 @@ def main():
             flush=True,
         )
         told += failures
+        if given.keep:
+            row = {"reader": name, "checksum": READERS[name].sealed, "damaged files": counts.total()}
+            keep("damaged_files", [row | {one: counts[one] for one in OUTCOMES}], ["reader"])
     print("\n".join(told))
     return int(bool(told))
 

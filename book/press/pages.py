@@ -85,7 +85,7 @@ def run_times(profile: str) -> str:
         versions = ", ".join(f"{package} {number}" for package, number in source["versions"].items())
         seconds = f"{run_seconds(name, profile):.1f}"
         rows.append((_link(name), seconds, source["device"], versions, source["date"], source["revision"]))
-    return _markdown("chapter", "seconds", "device", "versions", "date", "revision", rows=rows)
+    return markdown_table("chapter", "seconds", "device", "versions", "date", "revision", rows=rows)
 
 
 def recorded_times() -> str:
@@ -97,7 +97,7 @@ def recorded_times() -> str:
             since = f"{len(changed_since(content))} of {len(content['code'])}", _verified(folder, name)
             rows.append((_link(name), folder.name, minutes, made["device"], made["date"], *since))
     heads = "chapter", "profile", "minutes", "device", "date", "files of code changed since", "run again in part"
-    return _markdown(*heads, rows=rows)
+    return markdown_table(*heads, rows=rows)
 
 
 def _verified(folder, name):
@@ -121,7 +121,7 @@ def speeds() -> str:
             what = "", "", ""
         if not line["against"]:
             rows.append((*what, "no other way was tried", "", ""))
-    table = _markdown("work", "ms", "MB", "against", "its time over ours", "its MB", rows=rows)
+    table = markdown_table("work", "ms", "MB", "against", "its time over ours", "its MB", rows=rows)
     return f"{table}\n*One thread; measured {'; '.join(sorted(made))}.*\n"
 
 
@@ -140,14 +140,14 @@ def growth() -> str:
     alt = "Seconds against size on logarithmic axes, a line for each kind of work; the table below gives the slopes."
     body = FigureHTML(axes, "growth", alt, "Cost of each kind of work as one size of it grows").body
     made = f"*One thread; measured {lines[0]['date']}, {lines[0]['cpu']}.*"
-    return f"{body}\n\n{_markdown('work', 'grows with', 'slope', rows=rows)}\n{made}\n"
+    return f"{body}\n\n{markdown_table('work', 'grows with', 'slope', rows=rows)}\n{made}\n"
 
 
 def _link(chapter):
     return f"[](#{chapter_label(chapter)})"
 
 
-def _markdown(*heads, rows):
+def markdown_table(*heads, rows):
     """A table; what is counted in units of time or memory stands on the right."""
     sides = ["---:" if head in ("seconds", "minutes", "ms", "MB", "its MB") else "---" for head in heads]
     return "".join(f"| {' | '.join(map(str, row))} |\n" for row in (heads, sides, *rows))
@@ -169,7 +169,7 @@ def live_table() -> str:
         took = timed["seconds"] if timed.get("arguments") == change["arguments"] else "not timed"
         arguments = change["arguments"].replace("|", "\\|")
         rows.append((_link(change["chapter"]), f"`{arguments}`", change["watch"], took))
-    table, times = _markdown("chapter", "`ARGS`", "what to watch", "seconds", rows=rows), found.get("provenance")
+    table, times = markdown_table("chapter", "`ARGS`", "what to watch", "seconds", rows=rows), found.get("provenance")
     return table + (f"\n*Timed {times['date']} on {times['device']}, one chapter at a time.*\n" if times else "")
 
 

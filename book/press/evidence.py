@@ -1,0 +1,49 @@
+"""What attacks on the project found, kept with the book: damaged files, kills, other surroundings, mutated code."""
+
+import json
+from collections.abc import Sequence
+
+import torch
+
+from book.press.pages import markdown_table
+from lib import store
+from lib.chapter.run import provenance
+from lib.store import write_whole
+
+KINDS = "kills", "damaged_files", "surroundings", "mutation", "versions"
+
+
+def keep(kind: str, rows: Sequence[dict], same: Sequence[str]) -> None:
+    """Keep what was found, each row with what it was found with, in place of rows that are equal in the keys `same`."""
+    path, made = _path(kind), provenance(torch.device("cpu"))
+    rows = [row | {"date": made["date"], "revision": made["revision"]} for row in rows]
+    replaced = {tuple(row[key] for key in same) for row in rows}
+    old = [row for row in kept(kind) if tuple(row[key] for key in same) not in replaced]
+    path.parent.mkdir(parents=True, exist_ok=True)
+    write_whole(path, "".join(json.dumps(row) + "\n" for row in sorted(old + rows, key=lambda row: str(row[same[0]]))))
+
+
+def kept(kind: str) -> list[dict]:
+    """The rows of a kind, none if it was never tried."""
+    path = _path(kind)
+    return [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()] if path.exists() else []
+
+
+def evidence(kind: str) -> str:
+    """The table of a kind, as Markdown, with the days it was made on; columns are those of its first row."""
+    if not (rows := kept(kind)):
+        return "*Not run.*\n"
+    heads = [name for name in rows[0] if name not in ("date", "revision")]
+    days = sorted({row["date"] for row in rows})
+    table = markdown_table(*heads, rows=[[_shown(row.get(head, "")) for head in heads] for row in rows])
+    return f"{table}\n*Made {days[0]}{f' to {days[-1]}' if days[1:] else ''}.*\n"
+
+
+def _shown(value):
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return f"{value:.2g}" if isinstance(value, float) else str(value).replace("|", "\\|")
+
+
+def _path(kind):
+    return store.ROOT / "book" / "results" / "evidence" / f"{kind}.jsonl"
