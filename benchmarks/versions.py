@@ -1,0 +1,66 @@
+"""Whether the tests pass with other versions of Python and of the packages: pinned, newest, oldest that is allowed.
+
+    .venv/bin/python benchmarks/versions.py python3.11 python3.13 [--packages oldest]
+
+Needs `uv`. Each environment is made once, in build/environments, and takes about 6 GB. Runs what starts no chapter and
+opens no page, one test at a time, and keeps the counts with the book. Deprecation warnings are errors but with the
+oldest packages, where those of the day warn of each other.
+"""
+
+import argparse
+import os
+import re
+import subprocess
+from pathlib import Path
+
+from book.press.evidence import keep
+
+ROOT = Path(__file__).parent.parent
+EXTRAS = [word for extra in ("book", "report", "test") for word in ("--extra", extra)]
+CHOSEN = {  # what uv adds to the list of packages
+    "pinned": ["-c", "constraints.txt"],
+    "newest": [],
+    "oldest": ["--resolution", "lowest-direct"],
+}
+SHOWN = "torch", "numpy", "pandas", "scipy"
+LEFT_OUT = "faults", "fuzz", "notebooks", "own_chapter", "installed", "project", "others_networks"  # tests of runs
+
+
+def environment(python, packages):
+    """The interpreter of an environment with these packages, made unless it is there."""
+    folder = ROOT / "build" / "environments" / f"{Path(python).name}-{packages}"
+    if not (folder / "bin/python").exists():
+        subprocess.run(["uv", "venv", "-q", "-p", python, folder], check=True)
+        install = ["uv", "pip", "install", "-q", "-p", folder / "bin/python", *EXTRAS, "-r", "pyproject.toml"]
+        subprocess.run([*install, *CHOSEN[packages]], cwd=ROOT, check=True)
+    return folder / "bin/python"
+
+
+def tested(python, packages):
+    """What pytest counts and which tests fail, with the versions of what computes."""
+    code = f"import platform, importlib.metadata as m; print(platform.python_version(), *map(m.version, {SHOWN}))"
+    found = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.split()
+    files = [path for path in sorted(ROOT.glob("tests/test_*.py")) if path.stem.removeprefix("test_") not in LEFT_OUT]
+    words = ["-q", "-p", "no:cacheprovider", *(["-o", "filterwarnings="] if packages == "oldest" else []), "tests/data"]
+    settings = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
+    command = [python, "-m", "pytest", *words, *files]
+    said = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True).stdout
+    print(said[-3000:])
+    counts = {name: int((re.findall(rf"(\d+) {name}", said) or [0])[-1]) for name in ("passed", "failed", "skipped")}
+    failures = ", ".join(re.findall(r"^(?:FAILED|ERROR) \S*/(\S+)", said, flags=re.M))
+    return dict(zip(("Python", *SHOWN), found, strict=True)) | counts | {"failures": failures or "none"}
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("python", nargs="+", help="interpreters")
+    parser.add_argument("--packages", choices=CHOSEN, action="append", help="all three unless given")
+    given = parser.parse_args()
+    for packages in given.packages or CHOSEN:
+        for python in given.python:
+            row = {"packages": packages} | tested(environment(python, packages), packages)
+            keep("versions", [row], ("packages", "Python"))
+
+
+if __name__ == "__main__":
+    main()
