@@ -98,6 +98,13 @@ def test_bars_leave_no_trace_in_a_notebook_and_all_else_on_stderr_stays():
     assert [one.text for one in left] == ["\rprinted", "x is trained anew\n"]
 
 
+def test_addresses_of_objects_do_not_stay_in_a_notebook():
+    """They would make every run's notebook another one."""
+    shown = nbformat.v4.new_output("display_data", {"text/plain": "<lib.Figure at 0x7f3a12bc>", "text/html": "at 0x1>"})
+    (left,) = without_bars([shown])
+    assert left.data == {"text/plain": "<lib.Figure>", "text/html": "at 0x1>"}
+
+
 @pytest.mark.parametrize("name", ["The idea", "A section with a name that is longer than any line has room for"])
 @pytest.mark.parametrize("room", [40, 76, 200])
 def test_a_line_has_chapter_section_times_and_never_more_than_its_room(room, name, at):
