@@ -8,16 +8,12 @@ from axe_playwright_python.sync_playwright import Axe
 
 from book.press.slides import write_slides
 from lib.chapter.claims import ledger, load_claims, runs_of
-from lib.chapter.parameters import chapter_names
 from lib.chapter.results import results_of
 from lib.store import ROOT
 
 HTML = ROOT / "_build" / "html"
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-PAGES = [f"book/chapters/{name}" for name in chapter_names()] + [
-    f"book/{name}"
-    for name in ("intro", "rerun", "data", "classroom", "glossary", "reference", "run_times", "speed", "bibliography")
-]
+PAGES = re.findall(r"(?:root|file): (\S+)", (ROOT / "_toc.yml").read_text())
 
 pytestmark = [
     pytest.mark.skipif(not CHROMIUM, reason="no Chromium on this machine: .ci/run installs one"),
