@@ -14,7 +14,7 @@ from lib.geometry import participation_ratio
 
 MASSIVE = 5  # median deviations that a unit may have before it is scaled down
 MOST_SCORED = 50_000  # stimuli that are scored, unless asked for more
-LAGS = 2**15  # up to which stimuli are looked at for what they share with later ones
+FEW_LAGS, LAGS = 8, 2**15  # up to which stimuli are looked at for what they share with later ones
 
 
 class Split(NamedTuple):
@@ -237,18 +237,34 @@ def independent_stimuli(y_a: torch.Tensor, y_b: torch.Tensor) -> float:
 
 
 def _independent(*responses: Rows) -> float:
-    stimuli, product = len(responses[0].places), torch.ones(1, dtype=torch.float64)
-    for rows in responses:
-        along = _autocorrelation(rows, min(stimuli, LAGS))
-        r = along / along[0]
-        low = (r < 2 / stimuli**0.5).nonzero()[:, 0]
-        r[int(low[0]) if len(low) else len(r) :] = 0
-        product = product * r
+    stimuli = len(responses[0].places)
+    for autocorrelation, lags in ((_by_products, FEW_LAGS), (_by_transforms, LAGS)):  # the first few mostly do
+        product, ended = torch.ones(1, dtype=torch.float64), []
+        for rows in responses:
+            along = autocorrelation(rows, min(stimuli, lags))
+            r = along / along[0]
+            low = (r < 2 / stimuli**0.5).nonzero()[:, 0]
+            ended += [len(low) > 0]
+            r[int(low[0]) if len(low) else len(r) :] = 0
+            product = product * r
+        if any(ended):
+            break
     return stimuli / float(1 + 2 * product[1:].sum())
 
 
-def _autocorrelation(rows, lags):
-    """sum_t y_t . y_(t+l) of centred responses for l < `lags`, by transforms of stretches so long and of the next."""
+def _by_products(rows, lags):
+    """sum_t y_t . y_(t+l) of centred responses for l < `lags`, one lag at a time."""
+    mean, found = summary(rows).mean, torch.zeros(lags, dtype=torch.float64)
+    for places in torch.arange(len(rows.places)).split(block_of(len(mean))):
+        y = rows[places[0] : places[-1] + lags].sub(mean).cpu()
+        for lag in range(lags):
+            later = y[lag : lag + len(places)]
+            found[lag] += torch.vdot(y[: len(later)].flatten(), later.flatten())
+    return found
+
+
+def _by_transforms(rows, lags):
+    """The same for many lags, by transforms of stretches so long and of the next."""
     mean, power = summary(rows).mean, torch.zeros(1)
     for start in range(0, len(rows.places), lags):
         both = rows[start : start + 2 * lags].sub(mean).cpu()

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from lib import blocks, store
+from lib import blocks, split, store
 from lib.blocks import Rows, joined, room, summary
 from lib.correlation import centre_and_scale
 from lib.crossval import copies
@@ -79,6 +79,7 @@ def test_few_lags_at_a_time_find_the_same_independent_stimuli(monkeypatch, lags)
     noise = normal(400, 20)
     y = noise[3:] + noise[2:-1] + noise[1:-2]
     wanted = independent_stimuli(y, y)
+    monkeypatch.setattr("lib.split.FEW_LAGS", 1)
     monkeypatch.setattr("lib.split.LAGS", lags)
     close(independent_stimuli(y, y), wanted, 1e-6)
     assert wanted < 300
@@ -125,3 +126,12 @@ def test_scores_beside_those_of_seeds_are_the_same_from_files(small):
     once = found(first)
     small()
     close(found(split_stimuli(y_a, y_b)).table["raw"].to_list(), once.table["raw"].to_list(), 1e-5)
+
+
+def test_products_and_transforms_find_the_same_autocorrelation(monkeypatch):
+    monkeypatch.setattr(blocks, "BLOCK", 8 * 5 * 70)  # stimuli of five units, seventy at a time
+    y = normal(300, 5).cumsum(0)
+    centred = y - y.mean(0)
+    wanted = torch.stack([(centred[: 300 - lag] * centred[lag:]).sum() for lag in range(8)])
+    for found in (split._by_products(Rows.of(y), 8), split._by_transforms(Rows.of(y), 8)):
+        close(found, wanted, 1e-9 * wanted[0])
