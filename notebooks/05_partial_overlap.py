@@ -560,7 +560,7 @@ figure = SliderFigure(
     draw=slider_state,
     title="Simulated: move the overlap and the compression of the reference",
 )
-run.figure(figure, name, alt="")
+run.figure(figure, name)
 
 # %% [markdown]
 # :::{glue:figure} fig-overlap-slider

@@ -731,7 +731,7 @@ figure = SliderFigure(
     draw=glance_state,
     title="Simulated: one stimulus and its code",
 )
-run.figure(figure, name, alt="")
+run.figure(figure, name)
 
 # %% [markdown]
 # :::{glue:figure} fig-supervised-slider
