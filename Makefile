@@ -10,7 +10,7 @@ SWEEP ?= workflow/example.yml
 WHERE ?= default
 SNAKEMAKE := workflow/.venv/bin/snakemake
 
-.PHONY: help book test chapter own sweep classroom slides pdf lab claims verify check-data clean
+.PHONY: help book test chapter own sweep classroom slides pdf lab claims verify links check-data clean
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
@@ -81,6 +81,9 @@ claims: $(INSTALLED)  ## print the verdict on every claim (PROFILE=quick)
 
 verify: $(INSTALLED)  ## run a small part of recorded runs again and compare (PROFILE=paper)
 	$(RUN) book.press verify --profile $(PROFILE) --jobs $(JOBS)
+
+links: $(INSTALLED)  ## ask every address outside that the book names, which opens the network
+	ONLINE=1 $(RUN) pytest -q tests/test_links.py -k answer
 
 check-data: $(INSTALLED)  ## say which data sets of the larger runs are there, missing or damaged (DATA=data)
 	@$(RUN) book.press check-data --root $(DATA)

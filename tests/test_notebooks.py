@@ -100,13 +100,6 @@ def test_every_figure_has_alt_text_a_caption_and_says_if_it_is_simulated(chapter
         assert re.search("imulated|{data_kind}|Real |tand-in|omputed|ecorded", title), title
 
 
-def test_labels_are_unique_over_the_book():
-    words = "\n".join(text(chapter) for chapter in CHAPTERS)
-    labels = re.findall(r"^\(([\w-]+)\)=$|^:(?:label|name): ([\w-]+)$|^\$\$ \(([\w-]+)\)$", words, flags=re.M)
-    names = ["".join(label) for label in labels]
-    assert sorted(set(names)) == sorted(names)
-
-
 def test_chapter_opens_with_what_it_gives_and_closes_with_what_changed_our_mind(chapter):
     opening = cells(chapter, "markdown")[0].source
     assert re.search(r"^(Afterwards you can say|By the end you will be able to)\n\n- ", opening, flags=re.M)
