@@ -10,15 +10,15 @@ SWEEP ?= workflow/example.yml
 WHERE ?= default
 SNAKEMAKE := workflow/.venv/bin/snakemake
 
-.PHONY: help book test chapter own sweep classroom slides pdf lab claims verify check-data clean
+.PHONY: help book test chapter own sweep classroom slides pdf lab claims verify links check-data clean
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 book: $(INSTALLED)  ## run every chapter that is out of date and build the book (PROFILE=quick)
-	$(RUN) book.press run --profile $(PROFILE) --jobs $(JOBS)
-	$(RUN) book.press build --profile $(PROFILE)
+	$(RUN) book.press run --profile '$(PROFILE)' --jobs $(JOBS)
+	$(RUN) book.press build --profile '$(PROFILE)'
 
 test: $(INSTALLED)  ## lint, run what chapters are out of date, solutions of their exercises too, and test
 	$(VENV)/bin/ruff check .
@@ -30,7 +30,7 @@ test: $(INSTALLED)  ## lint, run what chapters are out of date, solutions of the
 
 chapter: $(INSTALLED)  ## run one chapter with other parameters and build its page (NAME=..., ARGS="-p draws 50")
 	@test -n "$(NAME)" || { $(RUN) book.press list; echo 'say which: make chapter NAME=...'; exit 2; }
-	$(RUN) book.press run $(NAME) --profile $(PROFILE) --label custom $(value ARGS)
+	$(RUN) book.press run $(NAME) --profile '$(PROFILE)' --label custom $(value ARGS)
 	$(RUN) book.press page $(NAME) --label custom
 
 # Paths reach the shell through its environment, and `value` keeps make from expanding them, so they may hold any
@@ -48,7 +48,7 @@ from_here = "$$(set -f; cd "$$OWN_FROM"; [ -e "$$$(1)" ] && IFS= || IFS=,; comma
 FIRST_LOOK := -p most_stimuli 4000 -p sae_steps 500 -p most_scanned 0 -p folds 3 -p sae_layers False
 define report  # label, parameters
 @rm -rf build/$(1)/page
-@$(RUN) book.press run 13_your_networks --profile $(PROFILE) --label $(1) --jobs 1 --no-exercises $(2) $(value ARGS) \
+@$(RUN) book.press run 13_your_networks --profile '$(PROFILE)' --label $(1) --jobs 1 --no-exercises $(2) $(value ARGS) \
 	$(if $(value A)$(value B),-p a $(call from_here,OWN_A) -p b $(call from_here,OWN_B))
 $(RUN) book.press page 13_your_networks --label $(1) --open
 endef
@@ -77,15 +77,20 @@ lab: $(INSTALLED)  ## open JupyterLab, where a chapter's .py opens as a notebook
 	$(VENV)/bin/jupyter lab --notebook-dir=notebooks
 
 claims: $(INSTALLED)  ## print the verdict on every claim (PROFILE=quick)
-	@$(RUN) book.press claims --profile $(PROFILE)
+	@$(RUN) book.press claims --profile '$(PROFILE)'
 
 verify: $(INSTALLED)  ## run a small part of recorded runs again and compare (PROFILE=paper)
-	$(RUN) book.press verify --profile $(PROFILE) --jobs $(JOBS)
+	$(RUN) book.press verify --profile '$(PROFILE)' --jobs $(JOBS)
+
+links: $(INSTALLED)  ## ask every address outside that the book names, which opens the network
+	ONLINE=1 $(RUN) pytest -q tests/test_links.py -k answer
 
 check-data: $(INSTALLED)  ## say which data sets of the larger runs are there, missing or damaged (DATA=data)
 	@$(RUN) book.press check-data --root $(DATA)
 
 clean:  ## delete the runs of PROFILE and the built pages, keep the installation
+	@case '$(PROFILE)' in ''|*[!A-Za-z0-9_-]*) \
+		echo "PROFILE='$(PROFILE)' is no folder of build/: write letters, digits, - and _" >&2; exit 2 ;; esac
 	rm -rf build/$(PROFILE) build/custom build/own build/own-first _build book/chapters
 
 # Snakemake has an environment of its own: it asks for older versions of packages that the book uses. It takes the extra

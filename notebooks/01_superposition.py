@@ -119,7 +119,7 @@ y_a, y_b = z @ a.mT, z @ b.mT
 
 # %% [markdown]
 # In code every stimulus is a row of a matrix $Z$ and its response a row of $Y = Z A^\top$. Each feature is on with
-# probability 0.2, with a value between 0 and 1.
+# probability $0.2$, with a value between 0 and 1.
 #
 # The next cells draw two of the three neurons: columns as lines with a marker at the end, responses as faint dots.
 # Expect *rays*: a stimulus with one active feature moves the neurons along that feature's column, and stimuli with
@@ -201,7 +201,7 @@ for k, name in enumerate(["single", "pair", "triple"], start=1):
 # times feature $j$ (as long as no other column equals $a_j$). So the smallest sum is the right answer.
 #
 # Now we follow one stimulus through both systems: the first pair of features that both recover, one with the value 1
-# and one with 0.6.
+# and one with $0.6$.
 
 # %%
 found_a, sets = supports_found(a, 2)
@@ -711,8 +711,8 @@ run.figure(
 # units of $m_{CS}$: close, and a little high at these small $n$, for which it is not exact. So $m_{CS}$ *is* about the
 # half point here, and no constant is missing. What is missing at $m_{CS}$ is *sharpness*: half of the stimuli is not
 # all. Averaged over settings, basis pursuit finds a share of {glue:text}`bp_rate_at_1:.2f` of the supports at
-# $m = m_{CS}$, {glue:text}`bp_rate_at_1_5:.2f` at 1.5 times as many units and {glue:text}`bp_rate_at_2:.3f` at twice as
-# many. Nineteen of twenty are found from {glue:text}`most_min:.2f` to {glue:text}`most_max:.2f` times $m_{CS}$ on,
+# $m = m_{CS}$, {glue:text}`bp_rate_at_1_5:.2f` at $1.5$ times as many units and {glue:text}`bp_rate_at_2:.3f` at twice
+# as many. Nineteen of twenty are found from {glue:text}`most_min:.2f` to {glue:text}`most_max:.2f` times $m_{CS}$ on,
 # depending on the setting. The transition is some $\sqrt n$ units wide and $\delta^*$ grows in proportion to $n$ (at
 # fixed $k/n$), so it looks sharper the larger the system.
 #
@@ -805,7 +805,7 @@ run.figure(
 # :::{exercise} The coherence bound by hand
 # :label: ex-superposition-coherence
 #
-# *Recall; easy, 5 minutes.* A projection has coherence 0.3. For which $k$ does {prf:ref}`thm-superposition-coherence`
+# *Recall; easy, 5 minutes.* A projection has coherence $0.3$. For which $k$ does {prf:ref}`thm-superposition-coherence`
 # promise recovery? What does it promise if two columns are parallel?
 # :::
 #

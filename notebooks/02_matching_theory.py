@@ -720,7 +720,7 @@ run.record(equal_kept=soft_matching_score(codes[0][:, ~silent], codes[1][:, ~sil
 
 # %%
 def near_simplex(units):
-    """A simplex frame with random signs, columns moved by about 0.02, and a random basis of the units."""
+    """A simplex frame with random signs, columns moved a little, and a random basis of the units."""
     moved = simplex(units + 1) + 0.02 / units**0.5 * gaussian(units, units + 1, generator)
     flipped = torch.randint(0, 2, (units + 1,), generator=generator, device=run.device) * 2 - 1
     return rotated(normalize(moved, dim=0) * flipped)

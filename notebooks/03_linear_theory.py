@@ -855,7 +855,7 @@ figure = SliderFigure(
     title="Simulated: features in one system, and what two systems score",
 )
 run.record(slider_features=slider_features, slider_start=slider_units[middle])
-run.figure(figure, name, alt="")
+run.figure(figure, name)
 
 # %% [markdown]
 # :::{glue:figure} fig-linear-geometry

@@ -917,7 +917,7 @@ for m in units[::2]:
 #
 # (Extend, medium, 20 minutes.) Networks of one architecture may mix their features in related ways. Let
 # $B = c A + \sqrt{1 - c^2}\, C$ with $C$ independent of $A$. How fast does the Gram cosine rise with $c$? Is a highly
-# compressed pair with $c$ = 0.5 told apart from a less compressed unrelated pair?
+# compressed pair with $c = 0.5$ told apart from a less compressed unrelated pair?
 # :::
 #
 # :::{solution-start} ex-gaussian-related

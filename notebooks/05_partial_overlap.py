@@ -109,7 +109,7 @@ from lib.geometry import linear_cka
 from lib.projections import gaussian, overlap_masks, signs
 
 # %% [markdown]
-# The overlaps (0.7 to 1) and the active fractions are the paper's; numbers of features, units and stimuli are ours
+# The overlaps ($0.7$ to 1) and the active fractions are the paper's; numbers of features, units and stimuli are ours
 # ({ref}`gaussian-settings`). The first parameters are for the simulated figure, those from
 # `fraction` on for the close look at the crossing, which needs many draws.
 
@@ -560,7 +560,7 @@ figure = SliderFigure(
     draw=slider_state,
     title="Simulated: move the overlap and the compression of the reference",
 )
-run.figure(figure, name, alt="")
+run.figure(figure, name)
 
 # %% [markdown]
 # :::{glue:figure} fig-overlap-slider
@@ -789,7 +789,7 @@ for name, overlap, m_b in (("partial", main_overlap, n_f), ("full", 1.0, m_0)):
 #   product ({prf:ref}`prop-overlap-factor`), and the crossing follows.
 # - **Other metrics.** RSA shares the expectation of CKA. Explained variance does not invert from a to b, and inverts
 #   earlier than CKA from b to a.
-# - **Limits.** There is no inversion where $\rho^2 \le t$. It is easiest to see at high overlap, as in the paper (0.7
+# - **Limits.** There is no inversion where $\rho^2 \le t$. It is easiest to see at high overlap, as in the paper ($0.7$
 #   and up), with a strongly compressed reference, one whose system b has too few units for basis pursuit.
 # - **Crossing by Gram cosines.** The main figure uses stimuli; the precise crossings use only their covariance.
 

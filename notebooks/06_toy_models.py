@@ -395,7 +395,7 @@ figure = SliderFigure(
     draw=plane_state,
     title="Simulated: features as arrows",
 )
-run.figure(figure, name, alt="")
+run.figure(figure, name)
 
 # %% [markdown]
 # :::{glue:figure} fig-toys-plane
@@ -743,7 +743,7 @@ figure = SliderFigure(
     draw=answer_state,
     title="Simulated: one feature active, all outputs",
 )
-run.figure(figure, name, alt="")
+run.figure(figure, name)
 
 # %% [markdown]
 # :::{glue:figure} fig-toys-answer

@@ -292,7 +292,7 @@ trainings = {(s, g): trained(s, p, g) for s, p in zip(sizes, size_pairs, strict=
 # first system of a pair to the second, the other half give the correlation of each unit, or latent, with its
 # prediction; the score is the mean over units. A latent that answers the same to all stimuli is constant and scores 0.
 # We keep the share of such latents beside the score, and the share of *blind* latents, whose correlation with their own
-# true feature is below 0.1.
+# true feature is below $0.1$.
 #
 # `pair_scores` takes the systems of one ratio, without their padding; `scores` walks through the ratios.
 
@@ -731,7 +731,7 @@ figure = SliderFigure(
     draw=glance_state,
     title="Simulated: one stimulus and its code",
 )
-run.figure(figure, name, alt="")
+run.figure(figure, name)
 
 # %% [markdown]
 # :::{glue:figure} fig-supervised-slider
@@ -1038,7 +1038,8 @@ for r, one, more, best in zip(ratios, latent, again, known["identity"], strict=T
 # :label: ex-supervised-values
 #
 # (Extend, easy, 10 minutes.) The systems have only seen active values near 1. Show them stimuli whose active values are
-# spread over 0.5 to 1.5 (`k_sparse`), without training. Predict first: which parts of the system rely on values near 1?
+# spread over $0.5$ to $1.5$ (`k_sparse`), without training. Predict first: which parts of the system rely on values
+# near 1?
 # :::
 #
 # :::{solution-start} ex-supervised-values

@@ -634,7 +634,7 @@ figure = SliderFigure(
     draw=latents_state,
     title="Simulated: latents sorted by how well they match a feature",
 )
-run.figure(figure, name, alt="")
+run.figure(figure, name)
 
 # %% [markdown]
 # :::{glue:figure} fig-unsup-latents

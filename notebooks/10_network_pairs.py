@@ -28,7 +28,7 @@
 # ## What the paper claims
 #
 # Section 5 and figures 3, 4 (bottom) and 7 (bottom) of {cite:t}`longon2025`, about networks trained on ImageNet, a set
-# of 1.3 million photographs of a thousand kinds of things:
+# of $1.3$ million photographs of a thousand kinds of things:
 #
 # | claim | in our words |
 # |---|---|
@@ -70,9 +70,9 @@
 #
 # ### A world with known features
 #
-# A scene is a grid of 3 x 3 cells. Each cell holds, with probability 0.3, one of scikit-learn's written digits, 8 x 8
+# A scene is a grid of 3 x 3 cells. Each cell holds, with probability $0.3$, one of scikit-learn's written digits, 8 x 8
 # pixels each; else it is empty. The task is to say for each cell and digit whether it is there: 90 labels, cell times
-# digit, each true in 3 of 100 scenes, 2.7 of them on average in one scene.
+# digit, each true in 3 of 100 scenes, $2.7$ of them on average in one scene.
 #
 # That is the world of {ref}`ch-toy-models` made of pictures: 90 sparse binary features. A layer of a few dozen units
 # has to pass all of them on, and can do so only in superposition.
@@ -1446,7 +1446,7 @@ pd.DataFrame(rows).T.map("{:.3f}".format)
 # :name: tab-pairs-own
 #
 # ImageNet itself (about 150 GB of photographs), two checkpoints for each architecture, and a GPU. The stored
-# activations of one layer with 512 units take 2.6 GB; 300 passes over them in batches of 1,024 are some 375,000 steps
+# activations of one layer with 512 units take $2.6$ GB; 300 passes over them in batches of 1,024 are some 375,000 steps
 # of SAE training. With ImageNet's validation images alone, and networks as published by two recipes, profile `paper`
 # of {ref}`ch-natural` asks the same. Before such a run, try the whole path with random weights and a folder of a few
 # pictures: `torchvision:resnet18:random` needs no download. Its scores mean nothing, but a wrong layer name or a

@@ -1306,7 +1306,7 @@ for name, found in {SHORT[name]: found for (name, _), found in own.items() if na
 # - **The simulated network is linear and looks at boards.** It is told the features by the pixels; a real network has
 #   to find them. Its SAE has the true number of features and the true $k$.
 # - **V4 neurons are not NSD's ventral voxels.** Single neurons of a macaque, one network, pooled maps; the SAEs see a
-#   few thousand images in place of 1.3 million, the stimuli among them.
+#   few thousand images in place of $1.3$ million, the stimuli among them.
 # - **Our SAE recipe is not the authors'.** {ref}`sec-brains-recipe` says where it differs and what theirs gives on the
 #   simulated networks and, at the narrower blocks, on V4, as it started and after training. There it made fewer passes
 #   through far fewer images. Its rectifier after a layer's last normalisation has no counterpart here: the simulated

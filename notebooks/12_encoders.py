@@ -36,9 +36,9 @@
 # | B11 | the same where activations are replaced by the SAEs' reconstructions of them (figure 5, right) |
 #
 # Three kinds of layers, twelve of each, give 36 systems: the {term}`residual stream` of DINO, that of CLIP, and the
-# output of the MLP (multilayer perceptron) within CLIP's blocks. That makes 630 pairs and, with both directions, 1,260
-# points. The second claim is meant as a positive control: a reconstruction is a {term}`sparse` code that was decoded
-# linearly, so it is in {term}`superposition` by construction.
+# output of the MLP (multilayer perceptron) within CLIP's blocks. That makes 630 pairs, with a point for each of the
+# two directions. The second claim is meant as a positive control: a reconstruction is a {term}`sparse` code that was
+# decoded linearly, so it is in {term}`superposition` by construction.
 #
 # ## What we can run, and what we cannot
 #
@@ -724,9 +724,9 @@ outcome
 # %% [markdown]
 # {glue:md}`sweep_held` held. The excess is one of selection: the fewer features are shared, the more the mixed terms
 # have to choose from. At three quarters nothing of it is left, on average, and one draw is below the truth; with all
-# shared, joint codes lack what any SAE of this length lacks. By units both kinds fall short, by a third where all is
-# shared: {glue:text}`sweep_joint_unit_32:.3f` and {glue:text}`sweep_alone_unit_32:.3f`, for there are more latents than
-# features, and those that carry little count there too.
+# shared, joint codes lack what any SAE of this length lacks. By units both kinds fall short, with
+# {glue:text}`sweep_joint_unit_32:.3f` and {glue:text}`sweep_alone_unit_32:.3f` where all is shared, for there are more
+# latents than features, and those that carry little count there too.
 #
 # Scores rise with the share throughout, so they may order pairs. As an estimate of how much two systems share, a joint
 # score is too high where it matters most; independent codes, pooled, are the better witness, and raw responses are not

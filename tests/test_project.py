@@ -1,9 +1,11 @@
 """The project's own files agree with one another."""
 
 import re
+import shutil
 import subprocess
 import tomllib
 
+import pytest
 import yaml
 
 from lib.store import ROOT
@@ -62,3 +64,16 @@ def test_help_lists_every_command():
     shown = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True).stdout
     targets = re.findall(r"^([a-z-]+):.*##", (ROOT / "Makefile").read_text(), flags=re.M)
     assert all(f"make {target}" in shown for target in targets)
+
+
+@pytest.mark.parametrize("profile", ["../lib", "..", ".", "", "quick lib", "*", "/", "build/../lib", "a;b"])
+def test_clean_deletes_nothing_but_a_profile_and_says_so_in_one_line(profile, tmp_path):
+    shutil.copy(ROOT / "Makefile", tmp_path)
+    for name in ("lib", "build/quick", "build/trained"):
+        (tmp_path / name).mkdir(parents=True)
+    done = subprocess.run(["make", "-s", "clean", f"PROFILE={profile}"], cwd=tmp_path, capture_output=True, text=True)
+    told = [line for line in done.stderr.splitlines() if not line.startswith("make")]
+    assert done.returncode and told == [f"PROFILE='{profile}' is no folder of build/: write letters, digits, - and _"]
+    assert (tmp_path / "lib").exists() and (tmp_path / "build/quick").exists() and (tmp_path / "build/trained").exists()
+    subprocess.run(["make", "-s", "clean"], cwd=tmp_path, check=True)
+    assert (tmp_path / "build/trained").exists() and not (tmp_path / "build/quick").exists()

@@ -85,8 +85,8 @@ def run(
 def _surroundings(jobs):
     """What kernels find in their environment; of threads, as many as were asked for, or all shared out."""
     threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // jobs))
-    own = {"OMP_NUM_THREADS": threads, "PYTHONUTF8": "1", "PYTHONPATH": str(store.ROOT), results.BY_RUNNER: "1"}
-    return own | BARS
+    path = os.pathsep.join(filter(None, (str(store.ROOT), os.environ.get("PYTHONPATH"))))  # the caller's modules too
+    return {"OMP_NUM_THREADS": threads, "PYTHONUTF8": "1", "PYTHONPATH": path, results.BY_RUNNER: "1"} | BARS
 
 
 def _run_wave(names, settings, label, pool, progress):

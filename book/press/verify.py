@@ -37,11 +37,11 @@ def verify(profile: str, jobs: int = 1) -> int:
 
     The exit status is 1 if a number lies outside. Raises ValueError for a profile that says nothing of how.
     """
+    recorded, outside = recorded_results(profile), 0
     path = store.ROOT / "notebooks" / "profiles" / profile / "verify.yaml"
     if not path.exists():
         raise ValueError(f"profile {profile} has no {path.name}, which says what a small part of its chapters is")
-    parts, recorded, outside = yaml.safe_load(path.read_text(encoding="utf-8")), recorded_results(profile), 0
-    for chapter, part in parts.items():
+    for chapter, part in yaml.safe_load(path.read_text(encoding="utf-8")).items():
         if chapter not in recorded:
             raise ValueError(f"{path.name}: nothing is recorded of {chapter} in profile {profile}")
         found = [_small(chapter, profile, part.get("parameters", {}), seed, jobs) for seed in range(SEEDS)]

@@ -105,9 +105,14 @@ def strokes(x, y, foot_x=0.0, foot_y=0.0) -> tuple[np.ndarray, np.ndarray]:
 
 
 class FigureHTML:
-    """Panels as one accessible piece of HTML; notebooks and the book show it as it is."""
+    """Panels as one accessible piece of HTML; notebooks and the book show it as it is.
+
+    `alt` says what they show; raises ValueError if it has fewer than six words.
+    """
 
     def __init__(self, axes: Sequence[Axes], name: str, alt: str, title: str = ""):
+        if len(alt.split()) < 6:
+            raise ValueError(f"{name}: the alternative text {alt!r} says too little: write what the panels show")
         svgs = "".join(_svg(ax.figure, f"{name}-{i}") for i, ax in enumerate(axes))
         heading = f'<p class="figure-title">{html.escape(title)}</p>' if title else ""
         self.body = f'{heading}<div class="panels" role="img" aria-label="{html.escape(alt)}">{svgs}</div>'

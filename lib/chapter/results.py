@@ -24,15 +24,20 @@ NUMBERS = ("parse_int", "parse_float", "parse_constant")  # what JSON's reader a
 # What the runner writes of a run, as far as it is read again.
 ENTRY = {"chapter": str, "profile": str, "settings": dict, "seconds": (int, float), "depends": dict, "notebook": str}
 # A word that is the name of one of these folders of the project is a word, no folder of data.
+LABEL = re.compile(r"\w[\w .-]*(/\w[\w .-]*)*")
 OWN_FOLDERS = {"book", "build", "lib", "notebooks", "tests", "benchmarks", "_build"}
 
 
 def run_folder(label: str) -> Path:
-    """The folder build/<label> for the outputs of a run; raises ValueError for a label that leads out of build/."""
-    build = store.ROOT / "build"
-    if build not in Path(os.path.normpath(build / label)).parents:
-        raise ValueError(f"--label {label}: name a folder of build/")
-    return build / label
+    """The folder build/<label> for the outputs of a run; raises ValueError for a label that is no plain name of one."""
+    return store.ROOT / "build" / _plain(label)
+
+
+def _plain(label):
+    """One name has one spelling and leads nowhere else: results say which label they are of."""
+    if not LABEL.fullmatch(label):
+        raise ValueError(f"{label!r}: --label and --profile name a folder of build/, by letters, digits, - and _")
+    return label
 
 
 def output_path(name: str, label: str) -> Path:
@@ -230,8 +235,8 @@ def _check_form(values, tables, provenance):
 
 
 def recorded_results(profile: str) -> dict[str, dict]:
-    """Results by chapter that were recorded with the book, in book/results/<profile>/."""
-    folder = store.ROOT / "book" / "results" / profile
+    """Results by chapter that were recorded with the book, in book/results/<profile>/; refuses as `run_folder`."""
+    folder = store.ROOT / "book" / "results" / _plain(profile)
     return {path.stem: read_results(path, path.stem, profile) for path in sorted(folder.glob("[0-9]*.json"))}
 
 

@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pytest
 import torch
+from helpers import refuses
 
 from lib.chapter.plotting import (
     COLOURS,
@@ -42,7 +43,7 @@ def figure(name="fig-a", **options):
     for ax in axes:
         ax.plot([0, 1], [0, 1])
         ax.set_xlabel("units")
-    return FigureHTML(axes, name, 'a line, "rising"', **options)._repr_html_()
+    return FigureHTML(axes, name, 'a line, "rising" from the left', **options)._repr_html_()
 
 
 def test_ink_is_the_page_colour_and_nothing_is_dated():
@@ -54,8 +55,13 @@ def test_ink_is_the_page_colour_and_nothing_is_dated():
 
 def test_alt_text_and_title_are_escaped_and_present():
     body = figure(title="Simulated: a < b")
-    assert 'role="img" aria-label="a line, &quot;rising&quot;"' in body
+    assert 'role="img" aria-label="a line, &quot;rising&quot; from the left"' in body
     assert "Simulated: a &lt; b" in body
+
+
+@pytest.mark.parametrize("alt", ["", "  ", "Scores against units"])
+def test_a_figure_without_words_is_refused(alt):
+    refuses(f"fig-a: the alternative text {alt!r}", "write what the panels show", FigureHTML, panels(1), "fig-a", alt)
 
 
 def test_ids_of_two_figures_do_not_meet_and_every_reference_resolves():
@@ -79,7 +85,7 @@ def test_slider_states_cover_every_position_and_lie_where_the_axes_put_them():
     drawn = SliderFigure(
         ax,
         "fig-s",
-        "a line",
+        "a line that a slider moves",
         sliders={"slope": Slider([5, 10], "slope"), "shift": Slider([0, 1, 2], "shift")},
         draw=lambda slope, shift: {"curve": ([0, 1], [shift, slope]), "told": f"slope {slope} < shift {shift}"},
     )._repr_html_()
@@ -106,7 +112,9 @@ def test_sliders_move_several_lines_and_break_them_where_matplotlib_does():
     lines = {"rays": strokes([1, 2, 1], [2, 1, 1]), "gap": ([np.nan, 1, 2, np.nan, 2, 1], [0, 1, 1, 2, 2, 0])}
     for gid, line in lines.items():
         ax.plot(*line)[0].set_gid(gid)
-    drawn = SliderFigure(ax, "fig-s", "rays", {"size": Slider([1], "size")}, lambda size: lines)._repr_html_()
+    drawn = SliderFigure(
+        ax, "fig-s", "rays from a foot, and gaps", {"size": Slider([1], "size")}, lambda size: lines
+    )._repr_html_()
     states = json.loads(re.search(r"states = (\{.*\});", drawn)[1])["0"]
     for gid in lines:
         shown = re.search(rf'id="fig-s-0-{gid}">\s*<path d="([^"]+)"', drawn)[1]

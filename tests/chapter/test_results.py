@@ -232,7 +232,10 @@ def test_results_that_no_run_wrote_are_refused(text, why, tmp_path):
     refuses(why, "delete it and rerun", read_results, tmp_path / "a.json", "01_tiny", "quick")
 
 
-@pytest.mark.parametrize("label", ["../up", "..", "/elsewhere", "quick/../.."])
+@pytest.mark.parametrize(
+    "label", ["../up", "..", "/elsewhere", "quick/../..", "", ".", "./quick", "quick/", "a//b", "a\nb", "a\0b"]
+)
 def test_no_run_lies_outside_of_build(label):
     for path in (output_path, saved_path):
-        refuses(f"--label {label}", "name a folder of build/", path, "01_tiny", label)
+        refuses(f"{label!r}: --label and --profile", "name a folder of build/", path, "01_tiny", label)
+    refuses(f"{label!r}: --label and --profile", "name a folder of build/", recorded_results, label)

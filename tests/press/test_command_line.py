@@ -3,6 +3,7 @@
 import errno
 import io
 import os
+import shutil
 import subprocess
 import sys
 
@@ -50,6 +51,34 @@ def test_a_refusal_while_a_chapter_runs_fails_that_chapter_in_one_line(number, p
     assert (
         line.startswith("01_first") and f"FAILED  /data/x.part.ipynb: {store.DISK[number]}" in line and "\n" not in line
     )
+
+
+LABELLED = [
+    (name, words, option)
+    for name, (_, _, _, wanted) in press.COMMANDS.items()
+    for words in ([name, *["01_superposition"] * len({"names", "name"} & {*wanted})],)
+    for option in ("label", "profile")
+    if option in wanted
+]
+
+
+@pytest.mark.parametrize("label", ["../../outside", "..", "../notebooks/profiles/paper", "a\nb", "a\0b"])
+@pytest.mark.parametrize(("name", "words", "option"), LABELLED, ids=lambda one: one if isinstance(one, str) else "")
+def test_no_command_works_outside_of_build(name, words, option, label, tmp_path, monkeypatch, capsys):
+    root, outside = tmp_path / "some" / "project", tmp_path / "outside"
+    for folder in (outside, root / "build", root / "book" / "results"):
+        folder.mkdir(parents=True)
+    for file in ("verify.yaml", "01_superposition.json"):
+        (outside / file).write_text("{}")
+    shutil.copytree(store.CODE / "notebooks", root / "notebooks")
+    shutil.copy(store.CODE / "book" / "claims.yml", root / "book")
+    monkeypatch.setattr(store, "ROOT", root)
+    before = {*tmp_path.rglob("*")}
+    assert press.main([*words, f"--{option}", label]) == 1
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.startswith("error: ") and told.err.count("\n") == 1
+    assert repr(label) in told.err
+    assert {path.name for path in {*tmp_path.rglob("*")} - before} <= {".lock"}
 
 
 def test_a_kernel_whose_port_was_taken_is_still_tried_again(tmp_path, monkeypatch):

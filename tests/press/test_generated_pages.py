@@ -127,7 +127,7 @@ def test_landing_page_names_the_recorded_runs_that_judge(project, results, monke
 
 
 def test_landing_picture_is_one_svg_that_follows_the_readers_colours(project):
-    shown = FigureHTML(panels(1), "fig-landing", "a picture")._repr_html_()
+    shown = FigureHTML(panels(1), "fig-landing", "a picture with axes and nothing else")._repr_html_()
     metadata = {"scrapbook": {"name": "fig-landing", "mime_prefix": ""}}
     output = nbformat.v4.new_output("display_data", data={"text/html": shown}, metadata=metadata)
     executed(project, "04_gaussian_projections", "quick", [output])

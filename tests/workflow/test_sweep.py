@@ -49,6 +49,7 @@ def test_results_stay_in_the_sweeps_folder_under_names_that_other_entries_do_not
 BAD = {
     "a name that leaves build": (SWEEP | {"name": "../up"}, "'../up' is no name"),
     "a name with a dot": (SWEEP | {"name": ".."}, "'..' is no name"),
+    "a profile that leaves its folder": (SWEEP | {"profile": ".."}, "'..' is no name"),
     "a chapter that leaves build": (SWEEP | {"chapters": {"../x": None}}, "'../x' is no name"),
     "no name": ({"chapters": {}}, "lacks 'name'"),
     "an unknown field": (SWEEP | {"seeds": [1]}, "it has seeds: write name, profile, chapters and figure"),
