@@ -13,7 +13,7 @@ import nbformat
 import yaml
 
 from book.press import beside, pages
-from book.press.evidence import KINDS, evidence
+from book.press.evidence import KINDS, evidence, mutation
 from book.press.reference import reference
 from book.press.runner import alone, run_seconds
 from lib import store
@@ -40,7 +40,7 @@ def _build(profile):
     written |= {"_verdicts.md": pages.landing_verdicts(profile), "_run_times.md": pages.run_times(profile)}
     written |= {"_recorded_times.md": pages.recorded_times(), "_live.md": pages.live_table()}
     written |= {"_speeds.md": pages.speeds(), "_growth.md": pages.growth(), "_reference.md": reference()}
-    written |= {f"_{kind}.md": evidence(kind) for kind in KINDS}
+    written |= {f"_{kind}.md": evidence(kind) for kind in KINDS} | {"_mutation.md": mutation()}
     for name, text in written.items():
         _write_if_changed(store.ROOT / "book" / "chapters" / name, text)
     write_whole(store.ROOT / "build" / profile / "landing.svg", pages.landing_picture(profile))

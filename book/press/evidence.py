@@ -10,7 +10,7 @@ from lib import store
 from lib.chapter.run import provenance
 from lib.store import write_whole
 
-KINDS = "kills", "damaged_files", "surroundings", "mutation", "versions"
+KINDS = "kills", "damaged_files", "surroundings", "versions"
 
 
 def keep(kind: str, rows: Sequence[dict], same: Sequence[str]) -> None:
@@ -37,6 +37,20 @@ def evidence(kind: str) -> str:
     days = sorted({row["date"] for row in rows})
     table = markdown_table(*heads, rows=[[_shown(row.get(head, "")) for head in heads] for row in rows])
     return f"{table}\n*Made {days[0]}{f' to {days[-1]}' if days[1:] else ''}.*\n"
+
+
+def mutation() -> str:
+    """How many changes of each module its tests noticed, and below it those that they did not, as Markdown."""
+    path = store.ROOT / "book" / "results" / "mutation.json"
+    told = json.loads(path.read_text(encoding="utf-8"))
+    rows, left = [], []
+    for module, one in sorted(told.items()):
+        rows.append((f"`{module}`", one["mutants"], one["tried"], one["killed"], f"{one['killed'] / one['tried']:.0%}"))
+        left += [f"- `{module}`, `{it['source']}`: {it['mutation']}. {it['reason']}\n" for it in one["survivors"]]
+    table = markdown_table("module", "places", "tried", "noticed", "share", rows=rows)
+    box = f":::{{admonition}} Changes that no test noticed\n:class: dropdown\n{''.join(left)}:::\n" if left else ""
+    days = sorted({one["date"] for one in told.values()})
+    return f"{table}\n*Made {' to '.join(dict.fromkeys((days[0], days[-1])))}.*\n\n{box}"
 
 
 def _shown(value):
