@@ -1,3 +1,4 @@
+import inspect
 import re
 import subprocess
 import sys
@@ -132,7 +133,7 @@ def test_rsa_agrees_with_explicit_matrices(stimuli, similarity, centre):
 
 
 # Name of each similarity in the table of the docstring, and the method of rsatoolbox if it has one.
-TABLE = dict(re.findall(r"^        (\w+)  +\S.*  +(?:method=\"(\w+)\".*|-)$", rsa.__doc__, re.M))
+TABLE = dict(re.findall(r"^    (\w+)  +\S.*  +(?:method=\"(\w+)\".*|-)$", inspect.getdoc(rsa) or "", re.M))
 
 
 def test_the_table_of_similarities_is_complete_and_its_defaults_are_the_definitions():

@@ -79,7 +79,7 @@ def test_fit_and_scores_agree_with_scikit_learn():
     close(intercept, model.intercept_[None])
     prediction = model.predict(y_a.numpy())
     for score in (ols_score(y_a, y_b), prediction_score(torch.as_tensor(prediction), y_b)):
-        close(score.r2, r2_score(y_b, prediction, multioutput="variance_weighted"))
+        close(score.r2, r2_score(y_b.numpy(), prediction, multioutput="variance_weighted"))
         close(score.mse, np.mean((prediction - y_b.numpy()) ** 2))
         close(score.r, [np.corrcoef(p, t)[0, 1] for p, t in zip(prediction.T, y_b.numpy().T, strict=True)])
 
@@ -89,7 +89,7 @@ def test_held_out_scores_agree_with_scikit_learn():
     weights, intercept = ols_fit(y_a[:40], y_b[:40])
     prediction = y_a[40:] @ weights + intercept
     score = prediction_score(prediction, y_b[40:])
-    close(score.r2, r2_score(y_b[40:], prediction, multioutput="variance_weighted"))
+    close(score.r2, r2_score(y_b[40:].numpy(), prediction.numpy(), multioutput="variance_weighted"))
     assert score.r2 < ols_score(y_a, y_b).r2
 
 
@@ -106,7 +106,7 @@ def test_dependent_units_get_the_minimum_norm_solution(spoil):
     prediction, weights = least_squares(y_a, y_b)
     close(ols_fit(y_a, y_b)[0], weights, 1e-9)
     close(predict(y_a, y_b), prediction, 1e-8)
-    close(ols_score(y_a, y_b).r2, r2_score(y_b, prediction, multioutput="variance_weighted"), 1e-9)
+    close(ols_score(y_a, y_b).r2, r2_score(y_b.numpy(), prediction, multioutput="variance_weighted"), 1e-9)
 
 
 def test_condition_number_is_not_squared():
