@@ -1,19 +1,18 @@
 """Whether the tests pass with other versions of Python and of the packages: pinned, newest, oldest that is allowed.
 
-    .venv/bin/python benchmarks/versions.py python3.11 python3.13 [--packages oldest]
+    python benchmarks/versions.py python3.11 python3.13 [--packages oldest] [--keep]
 
 Needs `uv`. Each environment is made once, in build/environments, and takes about 6 GB. Runs what starts no chapter and
-opens no page, one test at a time, and keeps the counts with the book. Deprecation warnings are errors but with the
-oldest packages, where those of the day warn of each other.
+opens no page, one test at a time; the exit status is 1 if any fails. Deprecation warnings are errors but with the
+oldest packages, where those of the day warn of each other. `--keep` keeps the counts with the book.
 """
 
 import argparse
 import os
 import re
 import subprocess
+import sys
 from pathlib import Path
-
-from book.press.evidence import keep
 
 ROOT = Path(__file__).parent.parent
 EXTRAS = [word for extra in ("book", "report", "test") for word in ("--extra", extra)]
@@ -47,6 +46,7 @@ def tested(python, packages):
     said = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True).stdout
     print(said[-3000:])
     counts = {name: int((re.findall(rf"(\d+) {name}", said) or [0])[-1]) for name in ("passed", "failed", "skipped")}
+    counts["failed"] += int((re.findall(r"(\d+) error", said) or [0])[-1])
     failures = ", ".join(re.findall(r"^(?:FAILED|ERROR) \S*/(\S+)", said, flags=re.M))
     return dict(zip(("Python", *SHOWN), found, strict=True)) | counts | {"failures": failures or "none"}
 
@@ -55,12 +55,18 @@ def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("python", nargs="+", help="interpreters")
     parser.add_argument("--packages", choices=CHOSEN, action="append", help="all three unless given")
+    parser.add_argument("--keep", action="store_true")
     given = parser.parse_args()
+    rows = []
     for packages in given.packages or CHOSEN:
         for python in given.python:
-            row = {"packages": packages} | tested(environment(python, packages), packages)
-            keep("versions", [row], ("packages", "Python"))
+            rows.append({"packages": packages} | tested(environment(python, packages), packages))
+            if given.keep:
+                from book.press.evidence import keep  # needs what is being tried here
+
+                keep("versions", rows[-1:], ("packages", "Python"))
+    return int(any(row["failed"] for row in rows))
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())
