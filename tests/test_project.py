@@ -8,6 +8,7 @@ import tomllib
 import pytest
 import yaml
 
+from lib.chapter.plain_yaml import load_yaml
 from lib.store import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -55,9 +56,19 @@ def test_the_workflow_has_constraints_of_its_own_that_name_no_address():
 def test_commands_named_in_the_pages_exist():
     targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
     pages = [ROOT / "README.md", *(ROOT / "book").glob("*.md"), *(ROOT / "notebooks").glob("*.py")]
-    command = re.compile(r"^(?:# )?make ([a-z-]+)(?= [A-Z]+=|$)", flags=re.M)
+    pages += (ROOT / ".github" / "workflows").glob("*.yml")
+    command = re.compile(r"^(?:# | *- run: )?make ([a-z-]+)(?= [A-Z]+=|$)", flags=re.M)
     named = {word for page in pages for word in command.findall(page.read_text())}
-    assert {"book", "test", "chapter", "claims", "lab"} <= named <= targets
+    assert {"book", "test", "chapter", "claims", "lab", "links"} <= named <= targets
+
+
+@pytest.mark.parametrize("job", sorted((ROOT / ".github" / "workflows").glob("*.yml")), ids=lambda path: path.stem)
+def test_jobs_run_files_that_exist_and_have_no_more_rights_than_they_say(job):
+    content = load_yaml(job.read_bytes(), job.name)
+    assert content["permissions"] and all(one["runs-on"] for one in content["jobs"].values())
+    for step in (step for one in content["jobs"].values() for step in one["steps"] if "run" in step):
+        for path in re.findall(r"^(?:bash|python) (\S+)", step["run"], flags=re.M):
+            assert (ROOT / path).is_file()
 
 
 def test_help_lists_every_command():
