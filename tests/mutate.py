@@ -197,13 +197,13 @@ def sound(module):
         code = run_tests(tests_of(module), watch)
         sys.settrace(None)
         imported = [name for name in sys.modules if not name.startswith(ANEW)]
-        Path(kept.name).write_bytes(pickle.dumps((watch.calls, watch.seconds, imported)))
+        Path(file.name).write_bytes(pickle.dumps((watch.calls, watch.seconds, imported)))
         return code
 
-    with NamedTemporaryFile() as kept:
+    with NamedTemporaryFile() as file:
         if code := forked(work):
             raise SystemExit(f"{module}: its own tests end with {code}: mend them first")
-        return pickle.loads(Path(kept.name).read_bytes())
+        return pickle.loads(Path(file.name).read_bytes())
 
 
 def survives(module, tree, tests, seconds):
@@ -223,8 +223,8 @@ def quickest(seconds, most):
     return [name for name, end in zip(names, total, strict=True) if end <= max(most, total[0])]
 
 
-def score(module, sample, seed, most):
-    """Mutants of a module tried and killed, and the survivors by line and source."""
+def score(module, sample, seed, most, again):
+    """Mutants of a module tried and killed, and the survivors by line and source; `again`: those alone may survive."""
     calls, seconds, imported = sound(module)
     for name in imported:  # once for all processes that follow
         with suppress(Exception):
@@ -233,7 +233,11 @@ def score(module, sample, seed, most):
     tree = ast.parse(source)
     found = list(mutants(tree))
     survivors, chosen = [], random.Random(f"{seed} {module}").sample(found, min(sample, len(found)))
+    if not survives(module, tree, quickest(seconds, 0), 0):
+        raise SystemExit(f"{module}: its tests do not pass once it is loaded from a tree")
     for function, node, (field, other, words, line) in chosen:
+        if again is not None and (line, words) not in again:
+            continue
         everywhere = function is None or function in calls[None]
         tests = quickest({one: seconds[one] for one in seconds if everywhere or function in calls[one]}, most)
         before = getattr(node, field)
@@ -245,9 +249,13 @@ def score(module, sample, seed, most):
     return {"mutants": len(found), "tried": len(chosen), "killed": len(chosen) - len(survivors), "survivors": survivors}
 
 
+def kept():
+    return json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {}
+
+
 def keep(module, result):
     """Keep the result in place of the last one on this module, with the reasons that it gave for the same survivors."""
-    held = json.loads(KEPT.read_text(encoding="utf-8")) if KEPT.exists() else {}
+    held = kept()
     reasons = {(one["source"], one["mutation"]): one["reason"] for one in held.get(module, {}).get("survivors", [])}
     for one in result["survivors"]:
         one["reason"] = reasons.get((one["source"], one["mutation"]), "")
@@ -261,11 +269,15 @@ def main():
     parser.add_argument("--sample", type=int, default=40, help="mutants of each module, at most")
     parser.add_argument("--seed", type=int, default=0, help="of the sample")
     parser.add_argument("--seconds", type=float, default=60, help="that the tests of one mutant may take, unbroken")
+    parser.add_argument("--again", action="store_true", help="try the survivors kept alone, since tests were added")
     given = parser.parse_args()
     os.chdir(ROOT)
     revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
     for module in given.modules:
-        start, result = time.monotonic(), score(module, given.sample, given.seed, given.seconds)
+        start, again = time.monotonic(), None
+        if given.again:
+            again = {(one["line"], one["mutation"]) for one in kept()[module]["survivors"]}
+        result = score(module, given.sample, given.seed, given.seconds, again)
         about = {"tests": tests_of(module), "seed": given.seed, "seconds": given.seconds, "revision": revision}
         keep(module, about | result | provenance())
         seconds = time.monotonic() - start

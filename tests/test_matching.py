@@ -298,6 +298,7 @@ def test_scores_from_moments_are_those_from_the_stimuli(units_b):
         [(train.correlations(), test.correlations()) for train, test in moments.splits(*names)]
         for names in (("a", "b"), ("b", "a"))
     )
+    assert soft_matching_folds(forth).constant_units == semi_matching_folds(forth).constant_units == 0
     close(soft_matching_folds(forth).folds, soft_matching_score(y_a, y_b, 4, 3).folds)
     close(soft_matching_folds(back).folds, soft_matching_score(y_a, y_b, 4, 3).folds)
     close(semi_matching_folds(forth).folds, semi_matching_score(y_a, y_b, 4, 3).folds)

@@ -305,6 +305,7 @@ def test_a_gain_at_its_limits_is_flat_and_seeds_may_touch_zero():
     assert Gain(-0.25, 0.125, -0.3, -0.2).why_flat == "no more than its error"
     for one in (Gain(0.02, 0.001, 0.01, 0.03), Gain(0.25, 0.125, 0.2, 0.3), Gain(-0.25, 0.125, -0.3, -0.2)):
         assert one.direction == "flat"
+    assert Gain(0.25, 0.12, 0.2, 0.3).direction == "up"
     assert Gain(0.2, 0.01, 0.0, 0.4).direction == "up" and Gain(-0.2, 0.01, -0.4, 0.0).direction == "down"
 
 
