@@ -163,3 +163,5 @@ def test_blocks_of_stimuli_have_the_means_and_the_variance_of_them_all(order, mo
     centre, scale = centre_and_scale(y)
     close(centre / 1e200, y.mean(1, keepdim=True) / 1e200)
     close(scale / 1e200, ((y / 1e200).var(1, correction=0).sum(1) ** 0.5)[:, None, None])
+    y = torch.cat([torch.zeros(2, 32, 5), torch.ones(2, 1, 5), -torch.ones(2, 1, 5)], 1).double() * 1e200
+    close(centre_and_scale(y)[1] / 1e200, torch.full((2, 1, 1), 5 * 2 / 34).double().sqrt(), 1e-7)
