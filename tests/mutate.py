@@ -34,7 +34,8 @@ ROOT = Path(__file__).parent.parent
 KEPT = ROOT / "book" / "results" / "mutation.json"
 MEMORY = 16 * 2**30
 # Test files of a module, where they are not the one that bears its name.
-TESTS = {"transport": ("matching",), "known_pairs": ("known_pairs", "known_constructions")}
+TESTS = {"transport": ("matching",), "split": ("split", "blocks")}
+TESTS["known_pairs"] = ("known_pairs", "known_constructions")
 ANEW = ("lib", "tests", "helpers", "conftest", "test_", "__main__")  # imported anew by each process
 
 SWAPS = {ast.Lt: ast.LtE, ast.Gt: ast.GtE, ast.Eq: ast.NotEq, ast.Is: ast.IsNot, ast.In: ast.NotIn, ast.Add: ast.Sub}

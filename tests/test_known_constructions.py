@@ -72,6 +72,7 @@ def test_responses_of_superposed_pairs_are_those_of_so_many_features_in_so_many_
     close(b[:30].square().sum(1).mean(), 1 + 10 * 2.5 / 40 / 3, 0.15)  # ten of forty features are others
     own = made._superposed(shared=0.75)(M, STIMULI, g())
     whole = made._superposed()(M, STIMULI, g())
+    assert own[1].shape == whole[1].shape == (STIMULI, M)
     for pair, share in ((own, 0.75), (whole, 1.0)):
         a, b = (y - y.mean(0) for y in pair)
         cross = (a.mT @ b).square().sum() / (a.mT @ a).norm() / (b.mT @ b).norm()
@@ -200,3 +201,27 @@ def test_weights_and_widths_of_the_blind_kinds():
         assert (after[:2] > 0.95).all() and (after[2:].abs() < 0.05).all()
     y, _ = made._with_slow(0.01, made._shuffled(made._gaussian))(M, 2000, g())
     assert (y[1:, 0] * y[:-1, 0]).mean() / y[:, 0].square().mean() > 0.9  # one unit at least
+
+
+def test_numbers_in_names_are_those_of_the_pairs():
+    for name in ("unrelated, three copies", "superposed, three copies"):
+        y, _ = made.pair(name, 0, (10, 120))
+        assert len(y) == 120 and torch.equal(y[::3], y[2::3]) and not torch.equal(y[:117:3], y[3::3])
+    for name, repeats in (
+        ("same voxels, half noise, repeats", 4),
+        ("superposed, repeats", 4),
+        ("same cells, spike counts", 4),
+    ):
+        assert made.pair(name, 0, (10, 120))[0].shape == (120, 10, repeats)
+    for name, widths in (("match, and mixes beside", (10, 30)), ("superposed, unequal widths", (10, 16)),
+                         ("superposed, twice as wide", (10, 20))):  # fmt: skip
+        assert tuple(y.shape[1] for y in made.pair(name, 0, (10, 120))) == widths
+    voxels = made.pair("same voxels, half noise, repeats", 0, (10, 20_000))[0]
+    close(correlation(voxels[:, 0])[0, 1], 0.5, 0.03)
+    a, b = made.pair("match, and noise", 0, (10, 20_000))
+    close(correlation(torch.cat([a, b], 1))[:10, 10:].amax(1).mean(), 0.95, 0.01)
+
+
+def test_draws_take_their_sizes_in_turn():
+    assert [len(made.pair("dense, rotated", draw)[0]) for draw in range(6)] == [1600, 2400, 2000, 3000, 4000, 1600]
+    assert made.pair("few stimuli", 1)[0].shape == (300, 30)

@@ -48,7 +48,7 @@ from lib.report import (
 )
 from lib.sae import TopKSAE, keep_largest
 from lib.sae_families import FAMILIES
-from lib.split import dimensions, independent_stimuli, split_stimuli
+from lib.split import split_stimuli
 from lib.verdict import Verdict, gain
 
 pytestmark = pytest.mark.usefixtures("store")
@@ -141,44 +141,6 @@ def test_copies_are_kept_together_and_teach_nothing(name):
     assert found.reading.verdict is Verdict.UNRELATED
     close(found.findings.distinct, [250, 250], 2)  # two stimuli without an active feature may be near copies too
     assert f"1500 in all, and {sum(found.findings.distinct)} counted once" in found.reading.markdown()
-
-
-def test_groups_that_are_given_are_kept_together():
-    y, groups = torch.arange(120.0)[:, None] + normal(120, 2, dtype=torch.float32), torch.arange(120) // 6
-    split = split_stimuli(y, y, groups=groups)
-    assert sum(split.distinct) == 20 and split.fit.shape[1] % 6 == 0
-    for train, test in split.folds:
-        first, other = (split.of(0)[at] for at in (train, test))
-        assert len(test) % 6 == 0 and torch.cdist(first, other).min() > 0
-
-
-def along_time(stimuli, units, memory, seed):
-    """Series whose autocorrelation falls by a factor of `memory` with each stimulus."""
-    y = normal(stimuli, units, seed=seed)
-    for t in range(1, stimuli):
-        y[t] = memory * y[t - 1] + (1 - memory**2) ** 0.5 * y[t]
-    return y
-
-
-def test_independent_stimuli_are_those_that_chance_would_need():
-    pairs = [(along_time(2000, 3, 0.8, i), along_time(2000, 5, 0.9, i + 100)) for i in range(60)]
-    centred = [(a - a.mean(0), b - b.mean(0)) for a, b in pairs]
-    shared = [(a.mT @ b).square().sum() / (a.square().sum() * b.square().sum()) for a, b in centred]
-    told = torch.tensor([independent_stimuli(a, b) for a, b in pairs]).mean()
-    close(told * torch.stack(shared).mean(), 1, 0.15)
-    close(told / (2000 * (1 - 0.72) / (1 + 0.72)), 1, 0.15)  # a geometric series of .8 * .9
-    alone = independent_stimuli(normal(2000, 3), normal(2000, 5, seed=1))
-    assert alone == independent_stimuli(pairs[0][0], normal(2000, 5, seed=1)) == 2000
-
-
-def test_neighbours_that_are_alike_count_once_if_they_are_one_group():
-    films = [normal(60, 4, seed=i).repeat_interleave(10, 0) + 0.3 * normal(600, 4, seed=9 + i) for i in (0, 1)]
-    assert split_stimuli(*films).independent < 150
-    groups = torch.arange(60).repeat_interleave(10)
-    assert split_stimuli(*films, groups=groups).independent == 60
-    shuffled = torch.randperm(600)
-    assert split_stimuli(*(y[shuffled] for y in films), groups=groups[shuffled]).independent == 60
-    assert split_stimuli(*(y[shuffled] for y in films)).independent > 500
 
 
 def test_few_stimuli_leave_no_basis():
@@ -309,25 +271,6 @@ def test_shuffled_stimuli_score_nothing_and_only_they():
     assert {pairing for _, pairing in chance(found.scores)} == {"nn", "ss", "sn", "rn"}
     assert max(map(abs, chance(found.scores).values())) < 0.06
     assert values(found.scores, "ridge_ab", "nn").mean() > 0.5
-
-
-def test_parts_are_disjoint_complete_and_share_no_statistics():
-    y = torch.arange(100.0)[:, None] * torch.tensor([1.0, 2.0])
-    split = split_stimuli(y, -y[:, :1], 0.3, 0)
-    assert split.fit.shape == (2, 30, 2) and split.scored.shape == (2, 70, 2)
-    both = torch.cat([split.fit, split.scored], 1)[0, :, 0]
-    steps = both.sort().values.diff()
-    close(steps, steps[:1].expand(99), 1e-5)  # every stimulus once
-    close(split.fit.mean(1), torch.zeros(2, 2), 1e-5)
-    close(split.fit.var(1, correction=0).sum(1), [1, 1], 1e-5)
-    assert not split.fit[1, :, 1].any() and split.of(1).shape == (70, 1)
-    assert torch.equal(split.fit, split_stimuli(y, -y[:, :1], 0.3, 0).fit)
-    assert not torch.equal(split.fit[0], split_stimuli(y, -y[:, :1], 0.3, 1).fit[0])
-
-
-def test_dimensions_are_those_of_the_units_alone():
-    used = dimensions(split_stimuli(DENSE, DENSE[:, :4], 0.5, 0))
-    assert 15 < used[0] <= 16 and 3.8 < used[1] <= 4
 
 
 @pytest.mark.parametrize(("stimuli", "units", "wanted"), [(100, 6, 12), (4000, 6, 24), (9000, 2000, 1125)])
@@ -537,22 +480,11 @@ def test_the_report_trains_the_family_that_is_asked_for(family):
 
 def test_bad_input_is_refused():
     y = normal(60, 4, dtype=torch.float32)
-    refuses("15 stimuli, 8 of them for the SAEs", "give more stimuli", split_stimuli, y[:15], y[:15], 0.5, 0)
-    refuses("30 of them for the SAEs", "each of 8 folds", split_stimuli, y, y, 0.5, 0, folds=8)
-    refuses("no unit of b ever changes", "rows are stimuli", split_stimuli, y, torch.ones(60, 2), 0.5, 0)
-    refuses("a has 60 stimuli and b has 50", "same stimuli", split_stimuli, y, y[:50], 0.5, 0)
-    refuses("b has 1 NaN", "replace", split_stimuli, y, torch.where(y == y.max(), torch.nan, y), 0.5, 0)
-    for share, folds in ((0.0, 5), (1.5, 5), (float("nan"), 5), (0.5, 1)):
-        refuses("share of stimuli", "two or more folds", split_stimuli, y, y, share, 0, folds=folds)
     split = split_stimuli(y, y, 0.5, 0)
     refuses("seeds = 1", "two or more", settle, split, Settings(8, 2, 40, 1))
     refuses("sae_steps = 2", "four steps", settle, split, Settings(8, 2, 2, 2))
     refuses("family of SAEs 'topkk'", "topk", settle, split, Settings(8, 2, 40, family="topkk"))
     refuses("k = 9", "choose", fit_saes, split, Settings(8, 9, 40, 2))
-    refuses("groups have shape (3,)", "each of 60 stimuli", split_stimuli, y, y, groups=torch.arange(3))
-    refuses("a (str", "numpy.asarray", split_stimuli, "first.npy", y)
-    refuses("b has shape (60,)", "repeats", split_stimuli, y, y[:, 0])
-    refuses("leave a fold", "fewer folds", split_stimuli, y, y, groups=torch.arange(60) // 15)
 
 
 def test_a_number_of_active_latents_that_fails_is_out_and_the_others_are_compared(monkeypatch):
