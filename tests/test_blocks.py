@@ -125,3 +125,8 @@ def test_scores_beside_those_of_seeds_are_the_same_from_files(small):
     once = found(first)
     small()
     close(found(split_stimuli(y_a, y_b)).table["raw"].to_list(), once.table["raw"].to_list(), 1e-5)
+
+
+def test_little_room_is_made_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "ROOT", tmp_path)
+    assert room(3, 4).shape == (3, 4) and not (tmp_path / "build").exists()

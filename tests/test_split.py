@@ -3,8 +3,7 @@
 import torch
 from helpers import close, normal, refuses
 
-from lib.correlation import paired_correlations
-from lib.split import _tame, dimensions, independent_stimuli, split_stimuli
+from lib.split import _tame, answered_alike, dimensions, further, independent_stimuli, split_stimuli
 
 DENSE = normal(2400, 16, dtype=torch.float32)
 
@@ -81,6 +80,25 @@ def test_bad_input_is_refused():
     refuses("leave a fold", "fewer folds", split_stimuli, y, y, groups=torch.arange(60) // 15)
 
 
+def test_units_that_change_in_no_fold_and_responses_of_another_shape_are_refused():
+    y = normal(60, 4)
+    split, still = split_stimuli(y, y), y.clone()
+    still[split.at[1]] = 1.0
+    refuses("no unit of b changes in every fold", "more stimuli", split_stimuli, y, still, groups=torch.arange(60))
+    for other in (y[:, :, None], y[:59]):
+        refuses("other has shape", "a row for each stimulus", further, split, other, "other")
+
+
+def test_copies_are_nearer_than_a_hundredth_of_the_typical_distance_over_all_networks():
+    y = [normal(400, 30, seed=i) * torch.logspace(0, 0.5, 30).double() * size for i, size in ((0, 1), (1, 1e3))]
+    for apart, copies in ((0.0095, True), (0.0105, False)):
+        for one in y:
+            typical = (2 * one.var(0, correction=0).sum()).sqrt()
+            one[7] = one[3] + apart * typical * torch.nn.functional.normalize(normal(30, seed=5), dim=0)
+        groups = answered_alike(*y)
+        assert (groups[7] == groups[3]) == copies and len(groups.unique()) == 400 - copies
+
+
 def test_counts_at_their_least():
     y = normal(60, 4)
     for stimuli, share, folds in ((20, 0.5, 2), (24, 0.5, 3), (30, 1 / 3, 5)):
@@ -116,8 +134,10 @@ def test_units_that_rest_in_one_part_are_left_out_and_counted():
     split = split_stimuli(y, y)
     y[split.at[0], 1] = 2.0  # in the SAEs' part
     y[split.at[1][split.folds[3][1]], 4] = -1.0  # in one fold
+    y[:, 4] *= 1e3  # so large that it would be scaled down, were it not left out
     found = split_stimuli(y, y[:, :4], groups=torch.arange(100))
-    assert (found.units, found.constant) == ((3, 3), (2, 1)) and found.fit.shape[2] == 3
+    assert (found.units, found.constant) == ((3, 3), (2, 1)) and found.massive == ({}, {})
+    assert found.fit.shape[2] == 3
     assert found.distinct == (50, 50)
     close(
         torch.corrcoef(torch.cat([found.of(0), y[found.at[1]].float()[:, [0, 2, 3]]], 1).T)[:3, 3:].diagonal(),
