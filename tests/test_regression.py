@@ -800,7 +800,7 @@ def test_weights_of_one_unit_beyond_single_precision_are_refused_in_any_batch():
 
 
 def test_a_unit_constant_in_all_folds_but_one_has_no_variance_between_them():
-    y = torch.cat([normal(31, 1), torch.arange(1, 50).expand(31, 49) / 30], 1)
+    y = torch.cat([normal(31, 1), torch.arange(1, 50).double().expand(31, 49) / 30], 1)
     parts = [regression._Part.of(part) for part in y.split([3, 7, 10, 11])]
     between = regression._between(parts, 0)
     assert between.shape == (3, 50) and (between[:, 1:] == 0).all()
