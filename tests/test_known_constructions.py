@@ -218,6 +218,8 @@ def test_numbers_in_names_are_those_of_the_pairs():
         assert tuple(y.shape[1] for y in made.pair(name, 0, (10, 120))) == widths
     voxels = made.pair("same voxels, half noise, repeats", 0, (10, 20_000))[0]
     close(correlation(voxels[:, 0])[0, 1], 0.5, 0.03)
+    repeats = made.pair("superposed, repeats", 0, (10, 20_000))[0]
+    close(correlation(repeats[:, 0])[0, 1], 0.6, 0.03)
     a, b = made.pair("match, and noise", 0, (10, 20_000))
     close(correlation(torch.cat([a, b], 1))[:10, 10:].amax(1).mean(), 0.95, 0.01)
 
