@@ -181,3 +181,20 @@ def test_the_choice_is_that_of_a_loop_over_an_inner_split():
         best = max(inner, key=inner.get)
         assert found.chosen[fold] == best
         close(found.r[fold], ridge_correlations(some[best], target, [(train, test)])[0])
+
+
+def test_one_random_feature_is_enough_and_precision_changes_no_draw():
+    y = normal(40, 5)
+    assert random_relu(y, 1)(y).shape == (40, 1)
+    close(random_relu(y.float(), 9)(y.float()), random_relu(y, 9)(y), 1e-5)
+
+
+def test_a_unit_that_rests_where_features_are_fitted_stays_0_elsewhere():
+    y = normal(40, 3)
+    y[:, 1] = 2.0
+    elsewhere = quadratic(y)(normal(10, 3, seed=1))
+    assert (elsewhere[:, 1] == 0).all() and (elsewhere[:, [0, 2]] != 0).all()
+
+
+def test_axes_of_a_batch_are_counted_by_its_units():
+    refuses("5 principal axes of 4 units", "from 1 to 4", pca, normal(2, 30, 4), 5)

@@ -135,3 +135,8 @@ def test_products_and_transforms_find_the_same_autocorrelation(monkeypatch):
     wanted = torch.stack([(centred[: 300 - lag] * centred[lag:]).sum() for lag in range(8)])
     for found in (split._by_products(Rows.of(y), 8), split._by_transforms(Rows.of(y), 8)):
         close(found, wanted, 1e-9 * wanted[0])
+
+
+def test_little_room_is_made_in_memory(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "ROOT", tmp_path)
+    assert room(3, 4).shape == (3, 4) and not (tmp_path / "build").exists()

@@ -277,3 +277,9 @@ def test_bad_input_is_refused(call, y_a, y_b, thing, mend):
 @pytest.mark.parametrize("share", [0, 1, -0.1, 2, float("nan")])
 def test_a_share_of_nothing_or_of_everything_is_refused(share):
     refuses(f"share {share}", "between 0 and 1, or cca", svcca, normal(9, 3), normal(9, 3), share)
+
+
+def test_a_direction_that_rests_at_some_stimuli_counts():
+    y = torch.tensor([[-1.0, 0], [0, -1], [1, 0], [0, 1], [0, 0]]).double()
+    for metric in (cca, squared_cca, svcca):
+        close(metric(y, y), 1.0)

@@ -172,3 +172,8 @@ def test_k_out_of_range_is_refused(k):
 @pytest.mark.parametrize("k", [1, 5])
 def test_k_at_either_end_is_accepted(k):
     check_sparsity(5, k)
+
+
+def test_tensors_of_two_dtypes_are_told_apart():
+    one, other = normal(3, 2), normal(3, 2).float()
+    refuses("x is torch.float64 and y is torch.float32", "y.to(x.dtype)", check_alike, one, other, "x", "y")

@@ -5,6 +5,7 @@ from helpers import DEVICES, DTYPES, TOLERANCE, any_scale, around, bad_pairs, cl
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lib import blocks
 from lib.correlation import (
     centre_and_scale,
     centred,
@@ -108,6 +109,9 @@ def test_the_size_of_responses_is_a_power_of_two_below_the_largest(dtype):
         assert (y.double() / size).abs().max() < 2
         assert ((y.double() / size).abs().max() >= 1) == (largest != 0)
     close(size_of(torch.tensor([[5.0, 0], [3, 0]], dtype=dtype), -2), [[4, 1]])
+    assert (
+        size_of(torch.tensor([[1e-310]], dtype=torch.float64)) == 2.0**-1022
+    )  # the least that is held to all its digits
 
 
 @given(seed=st.integers(0, 1000), scale=st.floats(1e-6, 1e6), shift=st.floats(-100, 100))
@@ -141,6 +145,7 @@ def test_units_that_cannot_be_paired_are_refused(units):
     refuses(
         f"y_a has 4 units and y_b has {units}", "pair each unit", paired_correlations, normal(9, 4), normal(9, units)
     )
+    refuses("y_a has 4 units and y_b has 5", "pair each", paired_correlations, normal(2, 9, 4), normal(2, 9, 5))
 
 
 def test_standardised_responses_have_mean_zero_and_total_variance_one():
@@ -149,3 +154,14 @@ def test_standardised_responses_have_mean_zero_and_total_variance_one():
     z = (y - centre) / scale
     close(z.mean(1), torch.zeros(2, 5))
     close(z.var(1, correction=0).sum(1), torch.ones(2))
+
+
+@pytest.mark.parametrize("order", [1, -1])
+def test_blocks_of_stimuli_have_the_means_and_the_variance_of_them_all(order, monkeypatch):
+    y = torch.cat([3 + normal(2, 32, 5), 1e200 * normal(2, 3, 5, seed=1)][::order], 1)
+    monkeypatch.setattr(blocks, "BLOCK", 8 * 2 * 5 * 16)
+    centre, scale = centre_and_scale(y)
+    close(centre / 1e200, y.mean(1, keepdim=True) / 1e200)
+    close(scale / 1e200, ((y / 1e200).var(1, correction=0).sum(1) ** 0.5)[:, None, None])
+    y = torch.cat([torch.zeros(2, 32, 5), torch.ones(2, 1, 5), -torch.ones(2, 1, 5)], 1).double() * 1e200
+    close(centre_and_scale(y)[1] / 1e200, torch.full((2, 1, 1), 5 * 2 / 34).double().sqrt(), 1e-7)

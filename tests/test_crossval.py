@@ -114,3 +114,11 @@ def test_summary_has_the_mean_and_the_standard_error_of_the_folds():
     assert scores.folds == values
     assert scores.constant_units == 0.25
     assert summarise([0.5, 0.5]) == (0.5, 0.0, [0.5, 0.5], 0.0)
+
+
+def test_folds_of_groups_are_those_of_the_seed_whatever_else_was_drawn():
+    folds = []
+    for other in (1, 2):
+        torch.manual_seed(other)
+        folds.append(k_folds(40, 4, 3, torch.arange(40) // 2))
+    assert all(torch.equal(one[1], two[1]) for one, two in zip(*folds, strict=True))

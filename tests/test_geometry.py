@@ -26,8 +26,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.spatial.distance import pdist
 
+from lib import geometry
 from lib.features import seeded
-from lib.geometry import linear_cka, participation_ratio, rsa
+from lib.geometry import cka_system, linear_cka, participation_ratio, rsa, rsa_system
 
 SIMILARITIES = ["dot", "cosine", "correlation", "sqeuclidean"]
 
@@ -427,3 +428,53 @@ def test_correlation_of_a_stimulus_without_contrast_is_refused(value, dtype):
 @pytest.mark.parametrize(("values", "wanted"), [([1, 1, 1, 0], 3), ([5, 0, 0, 0], 1), ([4, 2], 36 / 20)])
 def test_participation_ratio_counts_equal_dimensions(values, wanted):
     close(participation_ratio(torch.tensor(values).double()), wanted)
+
+
+UNITS = [(5, 7), (5, 100), (100, 5), (100, 120)]  # fewer and more than stimuli
+
+
+@pytest.fixture
+def small_blocks(monkeypatch):
+    """Many blocks and bands, the last of them shorter than the others."""
+    monkeypatch.setattr(geometry, "BLOCK", 64)
+    monkeypatch.setattr(geometry, "BAND", 3)
+
+
+@pytest.mark.parametrize("units", UNITS)
+@pytest.mark.parametrize("similarity", SIMILARITIES)
+def test_blocks_and_batches_of_any_size_leave_rsa_as_it_is(units, similarity, small_blocks):
+    y_a, y_b = (0.5 + normal(2, 40, m, seed=m) for m in units)
+    for centre in (True, False):
+        wanted = [explicit_rsa(a, b, similarity, centre) for a, b in zip(y_a, y_b, strict=True)]
+        close(rsa(y_a, y_b, similarity, centre), wanted)
+        close(rsa_system(y_a, similarity, centre).against(rsa_system(y_b, similarity, centre)), wanted)
+
+
+@pytest.mark.parametrize("units", UNITS)
+@pytest.mark.parametrize("debiased", [True, False])
+@pytest.mark.parametrize("centre", [True, False])
+def test_blocks_and_batches_of_any_size_leave_cka_as_it_is(units, debiased, centre, monkeypatch):
+    y_a, y_b = (0.5 + normal(2, 40, m, seed=m) for m in units)
+    wanted = linear_cka(y_a, y_b, debiased, centre)
+    monkeypatch.setattr(geometry, "BLOCK", 64)
+    monkeypatch.setattr(geometry, "BAND", 3)
+    close(linear_cka(y_a, y_b, debiased, centre), wanted)
+    close(cka_system(y_a, debiased, centre).against(cka_system(y_b, debiased, centre)), wanted)
+
+
+def test_prepared_systems_have_the_defaults_and_the_errors_of_the_metrics():
+    y_a, y_b = 3 + normal(30, 4), 3 + normal(30, 5, seed=1)
+    close(cka_system(y_a).against(cka_system(y_b)), linear_cka(y_a, y_b))
+    close(rsa_system(y_a).against(rsa_system(y_b)), rsa(y_a, y_b))
+    for prepare, least in ((cka_system, 2), (partial(cka_system, debiased=True), 4), (rsa_system, 3)):
+        prepare(normal(least, 3))
+        refuses(f"layer has {least - 1} stimuli", f"at least {least}", prepare, normal(least - 1, 3), name="layer")
+    refuses("y has 1 NaN", "replace", cka_system, torch.where(y_a == y_a.max(), torch.nan, y_a))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_batch_may_hold_systems_of_very_different_scales(metric):
+    y_a, y_b = normal(2, 30, 4), normal(30, 5, seed=1)
+    wanted = metric(y_a, y_b)
+    close(metric(y_a * torch.tensor([1.0, 1e200], dtype=torch.float64)[:, None, None], y_b), wanted)
+    close(metric(y_b, y_a * torch.tensor([1e-200, 1.0], dtype=torch.float64)[:, None, None]), wanted)

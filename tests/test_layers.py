@@ -59,7 +59,7 @@ def test_the_order_of_layers_is_kept_and_a_layer_is_most_like_itself():
     [
         ({}, ("soft",), "0 layers of a"),
         ({"x": torch.ones(60, 2, 2)}, ("soft",), "a x has shape"),
-        ({"x": torch.rand(59, 2)}, ("soft",), "59"),
+        ({"x": torch.rand(59, 2)}, ("soft",), "a x has 59 stimuli and b l2 has 60"),
         ({"x": torch.rand(60, 2)}, ("softly",), "softly"),
     ],
 )
@@ -67,3 +67,8 @@ def test_bad_input_is_told_in_one_line(a, metrics, said):
     with pytest.raises(ValueError, match=said) as error:
         layer_map(a, layers(torch.float32), metrics)
     assert "\n" not in str(error.value)
+
+
+def test_five_folds_are_taken_unless_told():
+    a = layers(torch.float64)
+    assert layer_map(a, a, ("soft",)).equals(layer_map(a, a, ("soft",), folds=k_folds(60, 5, 0)))

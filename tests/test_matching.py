@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
+from lib import transport
 from lib.correlation import unit_correlations
 from lib.crossval import k_folds
 from lib.features import seeded
@@ -122,15 +123,40 @@ EARLY_STOPS = {
     "mass missing": [[0.24, 0.12, 0], [0, 0.12, 0.24]],
     "rows right, columns not": [[0.5, 0, 0], [0.5, 0, 0]],
     "columns right, rows not": [[1 / 3, 1 / 3, 1 / 3], [0, 0, 0]],
+    "one column right": [[1 / 3 + 0.1, 1 / 6 - 0.1, 0], [0, 1 / 6, 1 / 3]],
 }
 
 
 @pytest.mark.parametrize("plan", EARLY_STOPS.values(), ids=EARLY_STOPS)
 def test_a_transport_solver_that_stops_early_is_noticed(monkeypatch, plan):
-    prices = {"u": np.zeros(2), "v": np.zeros(3)}
-    monkeypatch.setattr(ot, "emd", lambda *args, **options: (np.array(plan), prices))
-    with pytest.raises(RuntimeError, match="did not converge .*: remove duplicate units"):
-        soft_matching_plan(normal(2, 3))
+    for found in (np.array(plan), np.array(plan).T):
+        monkeypatch.setattr(ot, "emd", lambda *args, found=found, **options: (found, {}))
+        with pytest.raises(RuntimeError, match="did not converge .*: remove duplicate units"):
+            soft_matching_plan(normal(*found.shape))
+
+
+@pytest.mark.parametrize("shape", [(2, 3), (6, 4), (1, 5), (7, 7), (12, 5)])
+def test_the_pairs_tried_first_hold_the_plan_that_fills_both_sides_in_their_order(shape, monkeypatch):
+    monkeypatch.setattr(transport, "KEPT", 0)  # no pair for its correlation
+    a, b = shape
+    wanted, i, j = {(0, 0)}, 0, 0
+    while (i, j) != (a - 1, b - 1):  # in whole numbers: each unit of a holds b, each of b holds a
+        ends_a, ends_b = (i + 1) * b, (j + 1) * a
+        i, j = i + (ends_a <= ends_b), j + (ends_b <= ends_a)
+        wanted.add((i, j))
+    assert [divmod(int(pair), b) for pair in transport._first(torch.zeros(shape))] == sorted(wanted)
+
+
+def test_the_search_ends_when_all_pairs_are_there_or_none_is_new(monkeypatch):
+    solved, emd = [], ot.emd
+    monkeypatch.setattr(ot, "emd", lambda *given, **options: solved.append(options) or emd(*given, **options))
+    monkeypatch.setattr(transport, "FEW", 0)
+    similarity = normal(6, 4)
+    plan = soft_matching_plan(similarity)
+    assert len(solved) == 1 and solved[0]["numItermax"] >= 10**7
+    monkeypatch.setattr(transport, "_better", lambda *given: torch.tensor([0]))  # as rounding may say of a pair held
+    close(soft_matching_plan(similarity), plan)
+    assert len(solved) <= 3
 
 
 @pytest.mark.parametrize("device", DEVICES)
@@ -298,6 +324,7 @@ def test_scores_from_moments_are_those_from_the_stimuli(units_b):
         [(train.correlations(), test.correlations()) for train, test in moments.splits(*names)]
         for names in (("a", "b"), ("b", "a"))
     )
+    assert soft_matching_folds(forth).constant_units == semi_matching_folds(forth).constant_units == 0
     close(soft_matching_folds(forth).folds, soft_matching_score(y_a, y_b, 4, 3).folds)
     close(soft_matching_folds(back).folds, soft_matching_score(y_a, y_b, 4, 3).folds)
     close(semi_matching_folds(forth).folds, semi_matching_score(y_a, y_b, 4, 3).folds)

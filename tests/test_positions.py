@@ -23,6 +23,15 @@ def test_maps_are_the_same_with_their_channels_first_or_last(position):
     close(at_position(MAP.movedim(1, 3).numpy(), position), TAKEN[position])
 
 
+def test_tokens_are_read_at_the_first_or_in_their_mean_or_all():
+    y = normal(5, 7, 6)
+    close(at_position(y, "cls"), y[:, 0])
+    close(at_position(y, "pool"), y.mean(1))
+    close(at_position(y, "flat"), y.flatten(1))
+    close(at_position(y, "all"), torch.cat([*y]))
+    close(at_position(y[:, 0], "flat"), y[:, 0])
+
+
 def test_of_maps_with_three_equal_sides_or_none_the_channels_are_first_unless_told():
     for shape in ((5, 4, 4, 4), (5, 3, 4, 6)):
         y = normal(*shape)

@@ -107,6 +107,11 @@ def test_a_column_of_zeros_is_never_chosen():
     close(z[:, 2:], orthogonal_matching_pursuit(y, a, 3))
 
 
+def test_columns_of_zeros_that_alone_are_left_get_0():
+    a = torch.tensor([[2.0, 0, 0], [0, 0, 0]]).double()
+    close(orthogonal_matching_pursuit(torch.tensor([[3.0, 1]]).double(), a, 2), [[1.5, 0, 0]])
+
+
 def test_columns_that_depend_on_each_other_leave_no_residual():
     for seed in range(8):
         a = normal(6, 12, seed=seed)
@@ -299,6 +304,12 @@ def test_support_counts_missing_extra_and_tiny_features():
     }
     found = support_recovered(torch.tensor(list(codes)), truth.expand(len(codes), 4))
     assert found.tolist() == list(codes.values())
+
+
+def test_each_stimulus_has_a_largest_value_of_its_own():
+    truth = torch.tensor([[[1e-6, 0], [1, 0]], [[1, 1], [1e6, 0]]]).double()
+    assert support_recovered(truth, truth).all()
+    close(support_recovered(truth + 1e-9, truth), [[False, True], [True, True]])
 
 
 def test_a_larger_tolerance_forgives_more():

@@ -121,6 +121,15 @@ def test_condition_number_is_not_squared():
     assert abs(normal_equations.numpy() - prediction).max() > 1e-7  # the shorter way would not pass
 
 
+@pytest.mark.parametrize("condition", [1e3, 2e4, 9e4])
+def test_two_decompositions_of_products_take_back_what_one_costs(condition):
+    y_a = ill_conditioned(condition=condition)
+    y_b = 1e3 * y_a @ normal(10, 3, seed=1) + normal(200, 3, seed=2)
+    prediction, weights = least_squares(y_a, y_b)
+    close(predict(y_a, y_b), prediction)
+    close(ols_fit(y_a, y_b)[0] / abs(weights).max(), weights / abs(weights).max())
+
+
 @pytest.mark.parametrize("stimuli", [22, 21, 20])
 def test_nearly_as_many_units_as_stimuli(stimuli):
     y_a, y_b = normal(stimuli, 20), normal(stimuli, 3, seed=1)
@@ -770,3 +779,30 @@ def test_a_batch_with_one_dependent_system_is_decomposed_by_singular_values():
     r2 = ols_score(y_a, y_b).r2
     close(r2, torch.stack([ols_score(*pair).r2 for pair in zip(y_a, y_b, strict=True)]))
     close(r2[1], ols_score(y_a[1, :, :3], y_b[1]).r2)
+
+
+@pytest.mark.parametrize("units", [4, 100])
+def test_a_direction_that_is_small_beside_its_units_and_above_rounding_is_found(units):
+    """Two units in single precision differ by 1e-4 of their size, and the target is that difference."""
+    y_a = normal(400, units)
+    y_a[:, -1] = y_a[:, 0] + 1e-4 * normal(400, 1, seed=1)[:, 0]
+    given = y_a.float()
+    close(ols_score(given, (given[:, -1:] - given[:, :1]) * 1e4).r2, 1.0, 1e-4)
+
+
+def test_weights_of_one_unit_beyond_single_precision_are_refused_in_any_batch():
+    y_a, y_b = (y.float() for y in related())
+    y_b = torch.stack([y_b, y_b * torch.tensor([1, 1, 1e30])])
+    refuses("differ too much in scale", "rescale", ols_fit, y_a * 1e-20, y_b)
+    given = torch.stack([y_a, y_a * torch.tensor([1, 1e25, 1, 1])])  # whose weights of unit 1 would be subnormal
+    assert all(x.isfinite().all() for x in ols_fit(given, y_b[0]))
+    refuses("differ too much in scale", "rescale", ols_fit, given, 1e-20 * y_b[0])
+
+
+def test_a_unit_constant_in_all_folds_but_one_has_no_variance_between_them():
+    y = torch.cat([normal(31, 1), torch.arange(1, 50).double().expand(31, 49) / 30], 1)
+    parts = [regression._Part.of(part) for part in y.split([3, 7, 10, 11])]
+    between = regression._between(parts, 0)
+    assert between.shape == (3, 50) and (between[:, 1:] == 0).all()
+    other = torch.cat([part.about for part in parts[1:]])
+    close(other.mT @ other + between.mT @ between, (y[3:] - y[3:].mean(0)).mT @ (y[3:] - y[3:].mean(0)))

@@ -2,7 +2,9 @@
 
 import subprocess
 import sys
+from math import isnan
 
+import numpy as np
 import pandas as pd
 import pytest
 import torch
@@ -21,13 +23,16 @@ from lib.pairings import values
 from lib.regression import ridge_score
 from lib.report import (
     Brought,
+    Measured,
     Settings,
     active_codes,
     all_codes,
     analyse,
     chance,
+    check,
     choose_k,
     costs,
+    decoder_agreement,
     explained,
     findings,
     fit_half,
@@ -36,13 +41,15 @@ from lib.report import (
     latents_by_rule,
     measure,
     random_saes,
+    reliabilities,
     score_table,
     settle,
+    settle_brought,
 )
 from lib.sae import TopKSAE, keep_largest
 from lib.sae_families import FAMILIES
-from lib.split import dimensions, independent_stimuli, split_stimuli
-from lib.verdict import Verdict
+from lib.split import split_stimuli
+from lib.verdict import Verdict, gain
 
 pytestmark = pytest.mark.usefixtures("store")
 SMALL = Settings(48, 2, 400)
@@ -134,44 +141,6 @@ def test_copies_are_kept_together_and_teach_nothing(name):
     assert found.reading.verdict is Verdict.UNRELATED
     close(found.findings.distinct, [250, 250], 2)  # two stimuli without an active feature may be near copies too
     assert f"1500 in all, and {sum(found.findings.distinct)} counted once" in found.reading.markdown()
-
-
-def test_groups_that_are_given_are_kept_together():
-    y, groups = torch.arange(120.0)[:, None] + normal(120, 2, dtype=torch.float32), torch.arange(120) // 6
-    split = split_stimuli(y, y, groups=groups)
-    assert sum(split.distinct) == 20 and split.fit.shape[1] % 6 == 0
-    for train, test in split.folds:
-        first, other = (split.of(0)[at] for at in (train, test))
-        assert len(test) % 6 == 0 and torch.cdist(first, other).min() > 0
-
-
-def along_time(stimuli, units, memory, seed):
-    """Series whose autocorrelation falls by a factor of `memory` with each stimulus."""
-    y = normal(stimuli, units, seed=seed)
-    for t in range(1, stimuli):
-        y[t] = memory * y[t - 1] + (1 - memory**2) ** 0.5 * y[t]
-    return y
-
-
-def test_independent_stimuli_are_those_that_chance_would_need():
-    pairs = [(along_time(2000, 3, 0.8, i), along_time(2000, 5, 0.9, i + 100)) for i in range(60)]
-    centred = [(a - a.mean(0), b - b.mean(0)) for a, b in pairs]
-    shared = [(a.mT @ b).square().sum() / (a.square().sum() * b.square().sum()) for a, b in centred]
-    told = torch.tensor([independent_stimuli(a, b) for a, b in pairs]).mean()
-    close(told * torch.stack(shared).mean(), 1, 0.15)
-    close(told / (2000 * (1 - 0.72) / (1 + 0.72)), 1, 0.15)  # a geometric series of .8 * .9
-    alone = independent_stimuli(normal(2000, 3), normal(2000, 5, seed=1))
-    assert alone == independent_stimuli(pairs[0][0], normal(2000, 5, seed=1)) == 2000
-
-
-def test_neighbours_that_are_alike_count_once_if_they_are_one_group():
-    films = [normal(60, 4, seed=i).repeat_interleave(10, 0) + 0.3 * normal(600, 4, seed=9 + i) for i in (0, 1)]
-    assert split_stimuli(*films).independent < 150
-    groups = torch.arange(60).repeat_interleave(10)
-    assert split_stimuli(*films, groups=groups).independent == 60
-    shuffled = torch.randperm(600)
-    assert split_stimuli(*(y[shuffled] for y in films), groups=groups[shuffled]).independent == 60
-    assert split_stimuli(*(y[shuffled] for y in films)).independent > 500
 
 
 def test_few_stimuli_leave_no_basis():
@@ -301,25 +270,6 @@ def test_shuffled_stimuli_score_nothing_and_only_they():
     assert values(found.scores, "ridge_ab", "nn").mean() > 0.5
 
 
-def test_parts_are_disjoint_complete_and_share_no_statistics():
-    y = torch.arange(100.0)[:, None] * torch.tensor([1.0, 2.0])
-    split = split_stimuli(y, -y[:, :1], 0.3, 0)
-    assert split.fit.shape == (2, 30, 2) and split.scored.shape == (2, 70, 2)
-    both = torch.cat([split.fit, split.scored], 1)[0, :, 0]
-    steps = both.sort().values.diff()
-    close(steps, steps[:1].expand(99), 1e-5)  # every stimulus once
-    close(split.fit.mean(1), torch.zeros(2, 2), 1e-5)
-    close(split.fit.var(1, correction=0).sum(1), [1, 1], 1e-5)
-    assert not split.fit[1, :, 1].any() and split.of(1).shape == (70, 1)
-    assert torch.equal(split.fit, split_stimuli(y, -y[:, :1], 0.3, 0).fit)
-    assert not torch.equal(split.fit[0], split_stimuli(y, -y[:, :1], 0.3, 1).fit[0])
-
-
-def test_dimensions_are_those_of_the_units_alone():
-    used = dimensions(split_stimuli(DENSE, DENSE[:, :4], 0.5, 0))
-    assert 15 < used[0] <= 16 and 3.8 < used[1] <= 4
-
-
 @pytest.mark.parametrize(("stimuli", "units", "wanted"), [(100, 6, 12), (4000, 6, 24), (9000, 2000, 1125)])
 def test_latents_are_four_a_unit_unless_stimuli_are_few(stimuli, units, wanted):
     assert latents_by_rule(small_split()._replace(units=(units, 4), distinct=(stimuli // 2, 9))) == wanted
@@ -359,14 +309,15 @@ def test_the_scan_goes_on_beyond_its_ends_at_full_length(monkeypatch):
 
 def test_a_dictionary_that_collapsed_cannot_win(monkeypatch):
     split = split_stimuli(*superposed(stimuli=1000), 0.5, 0)
-    match, few = lib.report.active_codes, {1: 0.4, 2: 0.9}
+    match, few = lib.report.active_codes, {1: 0.4, 2: 0.9, 4: 0.5}
     monkeypatch.setattr(lib.report, "latents_match", lambda codes, *others: torch.tensor(1.0 / codes[0].shape[1]))
     monkeypatch.setattr(
         lib.report,
         "active_codes",
         lambda sae, *others: [code[:, : int(few.get(sae.recipe.k, 1) * 32)] for code in match(sae, *others)],
     )
-    assert 1 not in choose_k(split, Settings(32, 0, 8), [1, 2])
+    found = choose_k(split, Settings(32, 0, 8), [1, 2, 4])
+    assert 1 not in found and {2, 4} <= {*found}
 
 
 def test_latents_silent_throughout_a_fold_are_left_out():
@@ -400,6 +351,16 @@ def test_half_training_is_the_first_seeds():
     short = fit_saes(split, settings._replace(steps=30)).model
     close(half.model.encoder.detach(), short.encoder[:2].detach(), 1e-5)
     assert all(share.shape == (4,) for share in explained(split, full.model))
+
+
+def test_the_rise_of_matching_is_a_share_of_what_noise_leaves():
+    split, settings = small_split(), Settings(8, 2, 20, 2)
+    full, half = fit_saes(split, settings), fit_half(split, settings)
+    measured = measure(split, full.model, random_saes(full.model, settings), settings)
+    noisy = measured._replace(ceilings=dict.fromkeys(measured.ceilings, 0.5))
+    rises = [lib.report._trained(split, full, half, one)["match_rise"] for one in (measured, noisy)]
+    close(rises[1], 4 * rises[0])
+    assert rises[0] != 0
 
 
 def test_training_that_was_stopped_ends_with_the_same_numbers(store, monkeypatch):
@@ -492,8 +453,8 @@ def test_without_a_second_seed_no_answer_rests_on_the_codes():
 def test_dictionaries_of_unequal_size_each_have_a_control_of_their_own(monkeypatch):
     y, made = superposed(stimuli=600), []
     monkeypatch.setattr(lib.report, "TopKSAE", lambda *given: made.append(given[1]) or TopKSAE(*given))
-    analyse(*y, Settings(), brought=Brought([keep_largest(normal(600, 24), 5), keep_largest(normal(600, 40), 2)]))
-    assert [(recipe.latents, recipe.k) for recipe in made] == [(24, 5), (40, 2)]
+    analyse(*y, Settings(), brought=Brought([keep_largest(normal(600, 24), 5), keep_largest(normal(600, 40), 1)]))
+    assert [(recipe.latents, recipe.k) for recipe in made] == [(24, 5), (40, 1)]
 
 
 def test_codes_that_do_not_fit_are_refused():
@@ -526,22 +487,11 @@ def test_the_report_trains_the_family_that_is_asked_for(family):
 
 def test_bad_input_is_refused():
     y = normal(60, 4, dtype=torch.float32)
-    refuses("15 stimuli, 8 of them for the SAEs", "give more stimuli", split_stimuli, y[:15], y[:15], 0.5, 0)
-    refuses("30 of them for the SAEs", "each of 8 folds", split_stimuli, y, y, 0.5, 0, folds=8)
-    refuses("no unit of b ever changes", "rows are stimuli", split_stimuli, y, torch.ones(60, 2), 0.5, 0)
-    refuses("a has 60 stimuli and b has 50", "same stimuli", split_stimuli, y, y[:50], 0.5, 0)
-    refuses("b has 1 NaN", "replace", split_stimuli, y, torch.where(y == y.max(), torch.nan, y), 0.5, 0)
-    for share, folds in ((0.0, 5), (1.5, 5), (float("nan"), 5), (0.5, 1)):
-        refuses("share of stimuli", "two or more folds", split_stimuli, y, y, share, 0, folds=folds)
     split = split_stimuli(y, y, 0.5, 0)
     refuses("seeds = 1", "two or more", settle, split, Settings(8, 2, 40, 1))
     refuses("sae_steps = 2", "four steps", settle, split, Settings(8, 2, 2, 2))
     refuses("family of SAEs 'topkk'", "topk", settle, split, Settings(8, 2, 40, family="topkk"))
     refuses("k = 9", "choose", fit_saes, split, Settings(8, 9, 40, 2))
-    refuses("groups have shape (3,)", "each of 60 stimuli", split_stimuli, y, y, groups=torch.arange(3))
-    refuses("a (str", "numpy.asarray", split_stimuli, "first.npy", y)
-    refuses("b has shape (60,)", "repeats", split_stimuli, y, y[:, 0])
-    refuses("leave a fold", "fewer folds", split_stimuli, y, y, groups=torch.arange(60) // 15)
 
 
 def test_a_number_of_active_latents_that_fails_is_out_and_the_others_are_compared(monkeypatch):
@@ -579,3 +529,184 @@ def test_nothing_of_stimuli_by_stimuli_is_ever_formed():
             analyse(*(normal(stimuli, units, dtype=torch.float32) for units in (8, 6)), Settings(16, 2, 4))
         largest.append(mode.entries)
     assert largest[1] <= 2 * largest[0] < 1000**2 / 2
+
+
+# Findings from a table of scores, by the definitions of their names
+
+ONCE = ("nn", "pp", "ii", "ra", "rb", "rn", "dn", "qn", "shuffled nn", "shuffled ss", "shuffled rn")
+CEILINGS = {"n_a": 0.9, "n_b": 0.8, "s0_a": 0.7, "s0_b": 0.6, "s1_a": 0.76, "s1_b": 0.68, "r_a": 0.5, "r_b": 0.55}
+CEILINGS |= {"p_a": 0.95, "p_b": 0.85, "i_a": 0.84, "i_b": 0.83}
+
+
+def table(seeds=2, folds=4, **means):
+    """Scores drawn at random about .5, or about other means by pairing, as `lib.pairings.score` gives them."""
+    rng, rows = np.random.default_rng(0), []
+    for metric, way in (("soft", ""), ("semi", "ab"), ("semi", "ba"), ("ridge", "ab"), ("ridge", "ba")):
+        counts = dict.fromkeys(ONCE, 1) | {"ss": seeds, "sn": seeds, "rs": seeds, "aa": seeds - 1, "bb": seeds - 1}
+        for name, count in counts.items():
+            for seed, fold in np.ndindex(count, folds):
+                rows.append((metric, name, way, seed, fold, means.get(name, 0.5) + 0.1 * rng.standard_normal()))
+    return pd.DataFrame(rows, columns=["metric", "pairing", "direction", "seed", "fold", "value"])
+
+
+def compared(units=(6, 4), **means):
+    """The findings of such a table, and its scores as shares of what noise leaves: matching by product of ceilings."""
+    measured = Measured(table(**means), 0.25, CEILINGS, 0.9)
+    mean = {"s_a": 0.73, "s_b": 0.64} | CEILINGS
+
+    def matched(metric, ab, a=None, b=None):
+        return values(measured.scores, metric, ab) / (mean[a or f"{ab[0]}_a"] * mean[b or f"{ab[1]}_b"])
+
+    def ridge(ab):
+        return sum(values(measured.scores, f"ridge_{way}", ab) / to for way, to in (("ab", 0.8), ("ba", 0.9))) / 2
+
+    return lib.report._compared(small_split(units=units), measured), matched, ridge
+
+
+def told(found, better, worse):
+    close(list(found), list(gain(better, worse)))
+
+
+@pytest.mark.parametrize("means", [{}, {"pp": 0.9, "qn": 0.9}, {"ii": 0.9, "dn": 0.9}])
+def test_every_finding_is_the_difference_that_its_name_says(means):
+    found, soft, ridge = compared((4, 4), **means)
+    told(found["match_gain"], soft("soft", "ss"), soft("soft", "nn"))
+    told(found["match_over_random"], soft("soft", "ss"), soft("soft", "rs"))
+    axes = max((soft("soft", ab) for ab in ("pp", "ii")), key=lambda one: one.mean())
+    told(found["match_over_axes"], soft("soft", "ss"), axes)
+    told(found["ridge_gain"], ridge("sn"), ridge("nn"))
+    told(found["ridge_over_random"], ridge("sn"), ridge("rn"))
+    told(found["ridge_over_plain"], ridge("sn"), max((ridge("dn"), ridge("qn")), key=lambda one: one.mean()))
+    close([found["soft_nn"], found["soft_ss"]], [soft("soft", "nn").mean(), soft("soft", "ss").mean()])
+    close([found["ridge_nn"], found["ridge_sn"]], [ridge("nn").mean(), ridge("sn").mean()])
+    close(found["semi_nn"], soft("semi_ab", "nn").mean())
+    aa, bb = soft("soft", "aa", "s_a", "s_a").mean(), soft("soft", "bb", "s_b", "s_b").mean()
+    ra, rb = soft("soft", "ra", "r_a", "s_a").mean(), soft("soft", "rb", "r_b", "s_b").mean()
+    close([found["stable"], found["stable_random"]], [(aa + bb) / 2, (ra + rb) / 2])
+    close(found["seed_share"], soft("soft", "ss").mean() / (aa * bb).sqrt())
+
+
+@pytest.mark.parametrize("units, way", [((6, 4), "semi_ba"), ((4, 6), "semi_ab")])
+@pytest.mark.parametrize("nn", [0.2, 0.8])
+def test_of_unequal_widths_the_lesser_gain_counts_and_partners_are_those_of_the_narrower(units, way, nn):
+    found, matched, _ = compared(units, nn=nn)
+    gains = [gain(matched(metric, "ss"), matched(metric, "nn")) for metric in (way, "soft")]
+    close(list(found["match_gain"]), list(min(gains, key=lambda one: one.mean)))
+    close(found["semi_nn"], matched(way, "nn").mean())
+
+
+def test_nothing_is_divided_by_a_ceiling_of_0():
+    measured = Measured(table(), 0.25, CEILINGS | {"n_a": 0.0}, 0.9)
+    close(lib.report.shares(measured, "soft")["nn"], values(measured.scores, "soft", "nn"))
+    forth, back = (values(measured.scores, f"ridge_{way}", "nn") for way in ("ab", "ba"))
+    close(lib.report.ridge_shares(measured)["nn"], (forth / 0.8 + back) / 2)
+
+
+@pytest.mark.parametrize("means", [{}, {"nn": 3.0}, {"ss": 3.0}])
+def test_units_and_latents_exceed_chance_by_the_score_that_does_so_most_clearly(means):
+    scores, each = table(**means), []
+    for metric, ab in (("soft", "nn"), ("ridge_ab", "nn"), ("soft", "ss")):
+        each.append(gain(values(scores, metric, ab)[:1], values(scores, metric, f"shuffled {ab}")))
+    assert lib.report._over_chance(scores) == max(each, key=lambda one: one.mean / one.error)
+
+
+def test_chance_is_by_metric_direction_and_pairing():
+    scores = table()
+    found = chance(scores)
+    assert {*found} == {
+        (way, ab) for way in ("soft", "semi_ab", "semi_ba", "ridge_ab", "ridge_ba") for ab in ("nn", "ss", "rn")
+    }
+    close(found["ridge_ba", "ss"], values(scores, "ridge_ba", "shuffled ss").mean())
+
+
+def test_every_pairing_that_a_finding_needs_is_scored_once():
+    found = lib.report.wanted(3, True)
+    assert len({(one.name, one.a, one.b, one.seed) for one in found}) == len(found)
+    named = {}
+    for one in found:
+        named.setdefault(one.name, []).append((one.a, one.b, one.seed))
+    assert named["ss"] == [(f"s{i}_a", f"s{i}_b", i) for i in range(3)]
+    assert named["rs"] == [("r_a", f"s{i}_b", i) for i in range(3)]
+    assert named["aa"] == [("s0_a", f"s{i}_a", i - 1) for i in (1, 2)]
+    assert named["bb"] == [("s0_b", f"s{i}_b", i - 1) for i in (1, 2)]
+    assert named["sn"] == [pair for i in range(3) for pair in ((f"s{i}_a", "n_b", i), ("n_a", f"s{i}_b", i))]
+    assert named["dn"] == [("d_a", "n_b", 0), ("n_a", "d_b", 0)] and named["qn"][1] == ("n_a", "q_b", 0)
+    assert named["shuffled sn"] == [(f"s{i}_a", "n_shuffled", i) for i in range(3)]
+    assert "qn" not in {one.name for one in lib.report.wanted(3, False)}
+
+
+def test_what_repeats_leave_is_that_of_spearman_and_brown():
+    z, y = normal(4000, 1), normal(4000, 2, seed=1)
+    first, second = z + y[:, :1], z + y[:, 1:]  # halves that correlate by a half
+    r = float(torch.corrcoef(torch.cat([first, second], 1).T)[0, 1])
+    halves = {"n_a": first, "n_b": first}, {"n_a": second, "n_b": second}
+    found = reliabilities(*halves, (2, 5))
+    close(found["n_a"], (2 * r / (1 + r)) ** 0.5)  # of two repeats, one in a half
+    close(found["n_b"], (2.5 * r / (1 + 1.5 * r)) ** 0.5)
+    assert reliabilities(*halves, (1, 1)) == {"n_a": 1, "n_b": 1}
+    close(reliabilities({"n_a": first}, {"n_a": -first}, (2, 2))["n_a"], 0)
+
+
+def test_dictionaries_agree_by_their_rows_in_any_order_and_of_any_sign():
+    rows, on = normal(5, 4), torch.ones(5, dtype=torch.bool)
+    other = -2 * rows.flip(0)
+    close(decoder_agreement([rows, rows, other, other], [on] * 4), 1)
+    few = on & (torch.arange(5) != 1)
+    broken = rows.index_copy(0, torch.tensor([1]), normal(1, 4, seed=9))
+    close(decoder_agreement([rows, broken, other, rows], [on, few, on, on]), 1)  # of the rows that are active in both
+    close(decoder_agreement([rows, rows, other, broken], [on, on, on, few]), 1)
+    plane = torch.eye(2).double()
+    turned = torch.tensor([[3.0, 4], [-4, 3]]).double()
+    close(decoder_agreement([plane, plane, turned, plane], [on[:2]] * 4), (0.8 + 1) / 2)
+    assert isnan(decoder_agreement([rows, rows], [on, on]))
+
+
+@pytest.mark.parametrize(
+    "changed", [{"seeds": 2}, {"steps": 4}, {"latents": 0, "k": 0}, {"latents": 1, "k": 1}, {"family": "topk"}]
+)
+def test_settings_at_the_ends_of_their_range_are_taken(changed):
+    check(Settings()._replace(**changed))
+
+
+@pytest.mark.parametrize("changed", [{"seeds": 1}, {"steps": 3}, {"latents": -1}, {"k": -1}, {"family": "top"}])
+def test_settings_beyond_their_range_are_refused(changed):
+    with pytest.raises(ValueError):
+        check(Settings()._replace(**changed))
+
+
+def test_saes_of_larger_dictionaries_take_smaller_steps_and_seeds_start_where_they_are_told(monkeypatch):
+    made = []
+    monkeypatch.setattr(lib.report, "fit", lambda sae, draw, name: made.append((sae, draw(seeded(0)))) or sae)
+    for latents, lr in ((64, 0.01), (128, 0.01), (512, 0.005)):
+        sae = fit_saes(small_split(), Settings(latents, 2, 40, 3, 7))
+        close(sae.recipe.lr, lr)
+        assert (sae.recipe.latents, sae.recipe.k, sae.recipe.steps) == (latents, 2, 40)
+    sae, batch = made[0]
+    same = TopKSAE([6, 4] * 3, sae.recipe, [7000, 7001, 7002, 7003, 7004, 7005], "cpu")
+    close(sae.decoder.detach(), same.decoder.detach())
+    assert len(batch) == 6 and torch.equal(batch[0], batch[2]) and not torch.equal(batch[0], batch[1])
+    control = random_saes(sae, Settings(first_seed=7))
+    close(control.decoder.detach(), TopKSAE([6, 4], sae.recipe, [7900, 7901], "cpu").decoder.detach())
+
+
+def test_the_numbers_of_active_latents_tried():
+    assert k_candidates(64) == [1, 2, 4] and k_candidates(127) == [1, 3, 7] and k_candidates(10_000) == [128]
+    split = small_split()
+    assert settle(split, Settings(640, 0, 8, most_scanned=639))[0].k == 10
+
+
+def test_brought_codes_tell_the_size_of_the_larger_dictionary_and_how_many_are_active():
+    codes = [torch.ones(4, 3), torch.tensor([[1.0, 0, 0, 2, 0], [1, 0, 0, 0, 0]]).repeat(2, 1)]
+    settings = settle_brought(Brought(codes * 2), Settings(9, 9, seeds=5))
+    assert (settings.latents, settings.k, settings.seeds) == (5, 2, 2)
+    assert settle_brought(Brought([torch.zeros(4, 3)] * 2), Settings()).k == 1
+
+
+def test_costs_are_told_from_one_gigabyte_on():
+    split = small_split()._replace(units=(5000, 10))
+    scored = split.scored.shape[1]
+    assert costs(split, 0) == []
+    words = costs(split._replace(units=(10, 6200)), 500)[0]
+    assert f"{(28 * 6200**2 + 80 * scored * 500) / 2**30:.1f} GiB" in words and "6200 units" in words
+    assert scored == 200 and costs(split, 5913) == [] != costs(split, 5914)  # 80 bytes for each code of a stimulus
+    assert f"for {scored} stimuli" in words and "10 or more assignments" in words

@@ -10,10 +10,11 @@ from scipy.stats import ks_2samp, kstest
 from torch.distributions import Normal
 from torch.nn.functional import layer_norm, normalize
 
+import lib.sae
 import lib.training
 from lib.features import k_sparse, seeded
 from lib.joint_sae import JointSAE
-from lib.sae import STARTS, STREAM, Recipe, TopKSAE, batches, fit, keep_largest, start_at, untrained
+from lib.sae import STARTS, STREAM, Recipe, TopKSAE, batches, explained_variance, fit, keep_largest, start_at, untrained
 from lib.training import Training
 
 P, UNITS, LATENTS = 3, 5, 8
@@ -199,6 +200,15 @@ def test_explained_variance_is_the_share_of_the_variance_that_is_reconstructed()
         nothing.decoder.zero_()
         nothing.decoder_bias.copy_(x.mean(1, keepdim=True))
     close(nothing.backward(x)["explained_variance"], torch.zeros(P).double())
+
+
+def test_explained_variance_is_that_of_all_stimuli_however_many_are_coded_at_a_time(monkeypatch):
+    some, x = saes(), 3 + responses(70)
+    error = x - (some.encode(x) @ some.decoder + some.decoder_bias).detach()
+    wanted = 1 - error.square().sum((1, 2)) / (x - x.mean(1, keepdim=True)).square().sum((1, 2))
+    for part in (2500, 16):
+        monkeypatch.setattr(lib.sae, "PART", part)
+        close(explained_variance(some, x), wanted)
 
 
 def test_a_complete_dictionary_explains_everything():
@@ -526,6 +536,12 @@ def test_the_authors_have_one_k_of_their_own_and_decay():
     assert (own.k, own.start, own.rectify, own.pre_bias, own.unit_norm) == (7, "xavier", True, False, False)
     assert (own.lr, own.weight_decay, own.cosine, own.batch) == (1e-3, 0.01, False, 1024)
     assert (own.aux_weight, own.aux_printed, own.dead_after) == (0.1, True, 0)
+
+
+def test_short_trainings_of_ours_have_a_falling_rate_and_revive_dead_latents_gently():
+    own = Recipe.ours(latents=64, k=4)
+    assert (own.lr, own.aux_weight, own.dead_after, own.batch) == (0.01, 1 / 32, 50, 512)
+    assert (own.start, own.rectify, own.aux_printed, own.cosine) == ("tied", False, False, True)
 
 
 def test_networks_have_the_numbers_of_the_text_and_the_rest_of_the_code():

@@ -204,3 +204,15 @@ def test_jump_relu_is_that_of_dictionary_learning():
     some.backward(x)
     close(some.threshold.grad[0, 0], wanted[0], 1e-6)  # the library keeps the bandwidth in single precision
     close(some.encoder_rows.grad.mT[0], wanted[1][0])
+
+
+@pytest.mark.parametrize("family", OTHERS)
+def test_latents_that_were_active_in_a_batch_are_idle_no_more_and_the_others_one_step_longer(family):
+    some = saes(family)
+    some.idle_steps[:] = 5
+    encode = some._code
+    codes = []
+    some._code = lambda z: codes.append(encode(z)) or codes[-1]
+    some.backward(responses())
+    used = (codes[0] != 0).any(1)
+    assert used.any() and (some.idle_steps == torch.where(used, 0, 6)).all()

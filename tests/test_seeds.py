@@ -71,6 +71,8 @@ def test_seeds_of_one_network_count_its_features_and_the_share_of_the_others():
         told = one.markdown()
         side = names == "ba"
         assert one.overlap is None and abs(one.common[1 - side] - 0.5) < 0.1 and abs(one.features[side] - 40) < 8
+        n, share = one.features[side], one.common[1 - side]
+        assert f"count {n:.1f} features in it, and it has a share of {share:.3f} of" in told
         assert f"Seeds of {names[0]} count" in told and f"need a second seed of {names[1]}" in told
         assert [*one.shown().columns] == ["score", "identical features", f"two seeds of {names[0]}", "share of that"]
         assert [metric for metric in METRICS if one.table.share.notna()[metric]] == [f"ridge_{names}"]

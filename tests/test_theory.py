@@ -147,7 +147,9 @@ def test_a_batch_gives_what_each_entry_gives(limit, dtype, device):
 @pytest.mark.parametrize("limit", LIMITS)
 def test_bad_projections_are_refused(limit):
     a, b = normal(3, 6), normal(4, 6)
-    refuses("a projects 6 features and b 5", "both need the same latent space", limit, a, b[:, :5])
+    for batch in (a, a.expand(2, 3, 6)):
+        refuses("a projects 6 features and b 5", "both need the same latent space", limit, batch, b[:, :5])
+    refuses("a projects 6 features and b 5", "both need", limit, a, b[:, :5].expand(2, 4, 5))
     refuses("a is torch.float64 and b is torch.float32", "b.to(a.dtype)", limit, a, b.float())
     refuses("b has 24 NaN", "remove", limit, a, b * torch.nan)
     refuses("a (shape (6,), torch.float64)", "(units, features)", limit, a[0], b)
@@ -390,6 +392,7 @@ def test_a_spectrum_has_variances():
     close(theory.expected_r2_of_spectrum([1e-300, 1e-300], 1), 0.5, 1e-9)
     for bad, m in (([1.0, -1.0], 1), ([0.0, 0.0], 1), ([1.0, torch.nan], 1), ([1.0], 0)):
         refuses("variances from", "finite variances", theory.expected_r2_of_spectrum, bad, m)
+    refuses("m = 1, variances from -1 to 2", "m >= 1", theory.expected_r2_of_spectrum, [-1.0, 2.0], 1)
 
 
 # Metrics beyond both papers

@@ -304,6 +304,36 @@ def test_tables_show_every_claim_once_and_every_piece_once():
     assert [row.split()[1] for row in rows] == IDS and all(row.count("|") == len(KINDS) + 3 for row in rows)
 
 
+def test_a_row_of_each_table_is_written_as_its_pieces_say():
+    shown = Piece("stated", "frames", "reproduced-with-condition", "0.1", "large N", "fig-a", "paper")
+    proved = Piece("ours", "words", "reproduced", "2", "", "def-b", "")
+    missing = Piece("real", "data", "not-run", "a licence", "", "fig-c", "")
+    entry = Entry("A1", "A", "section 3", "it is so", "0.2", "z", {one.kind: one for one in (shown, proved, missing)})
+    badges = [
+        '<span class="reproduced-with-condition"></span> [reproduced, with a condition](#fig-a)',
+        '<span class="reproduced"></span> {prf:ref}`reproduced <def-b>`',
+        '<span class="not-run"></span> not run',
+    ]
+    assert f"| A1 | it is so | {badges[0]} | {badges[1]} |  | {badges[2]} |\n" in verdict_table([entry])
+    assert full_table([entry]).splitlines()[4:-1] == [
+        f"| A1, section 3 | it is so *The paper:* 0.2. | *as stated, at the paper's setting*: frames, profile paper | "
+        f"{badges[0]} | 0.1. *Condition:* large N. |",
+        f"|  |  | *at our setting or scale*: words | {badges[1]} | 2. |",
+        f"|  |  | *on real data*: data | {badges[2]} | needs a licence. |",
+    ]
+    assert "(#tab-a)" in verdict_table([entry._replace(pieces={"stated": shown._replace(figure="tab-a")})])
+
+
+def test_results_of_the_profile_come_before_those_recorded_for_it(monkeypatch, tmp_path):
+    monkeypatch.setattr(store, "ROOT", tmp_path)
+    for name in ("paper", "long"):
+        (tmp_path / "book" / "results" / name).mkdir(parents=True)
+    monkeypatch.setattr(claims, "results_of", lambda name: f"own of {name}")
+    monkeypatch.setattr(claims, "recorded_results", lambda name: f"recorded of {name}")
+    found = claims.runs_of("paper")
+    assert [*found.items()] == [("paper", "own of paper"), ("long", "recorded of long")]
+
+
 @pytest.fixture
 def project(tmp_path, monkeypatch):
     shutil.copytree(ROOT / "book" / "results" / "paper", tmp_path / "book" / "results" / "paper")
