@@ -52,7 +52,19 @@ def run(chapter, words, around):
         subprocess.run(command, cwd=folder, env=surroundings, check=True, umask=umask, stdout=subprocess.DEVNULL)
         built = Path(folder, "build", "quick", chapter)
         notebook = nbformat.read(built.with_suffix(".ipynb"), as_version=4)
-        return json.loads(built.with_suffix(".json").read_text()), [cell.get("outputs") for cell in notebook.cells]
+        shown = [whole(cell.get("outputs", [])) for cell in notebook.cells]
+        return json.loads(built.with_suffix(".json").read_text()), shown
+
+
+def whole(outputs):
+    """A cell's outputs with printed text in one piece, as the page has it: a kernel sends it as time allows."""
+    found = []
+    for one in outputs:
+        if found and one.get("name") and found[-1].get("name") == one["name"]:
+            found[-1] = found[-1] | {"text": found[-1]["text"] + one["text"]}
+        else:
+            found.append(dict(one))
+    return found
 
 
 def numbers(results):
