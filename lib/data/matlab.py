@@ -9,7 +9,6 @@ from pathlib import Path
 from zipfile import ZipFile
 
 import numpy as np
-from scipy.io import loadmat
 
 HEADER, COMPRESSED = 128, 15  # bytes before the elements of versions 5 to 7, and the kind of one that is compressed
 
@@ -51,6 +50,8 @@ def _arrays(stored, above="") -> Iterator[tuple[str, np.ndarray]]:
 
 def main(file: Path):
     """Write a file's arrays as .npz."""
+    from scipy.io import loadmat  # here, as only the process that reads needs it
+
     _compare_checksums(file)
     with ZipFile(sys.stdout.buffer, "w") as archive:
         for name, y in _arrays(loadmat(file)):
