@@ -43,10 +43,13 @@ def tested(python, packages):
     words = ["-q", "-p", "no:cacheprovider", *(["-o", "filterwarnings="] if packages == "oldest" else []), "tests/data"]
     settings = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     command = [python, "-m", "pytest", *words, *files]
-    said = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True).stdout
-    print(said[-3000:])
+    ended = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True)
+    said = ended.stdout
+    print(said[-3000:], ended.stderr[-3000:])
     counts = {name: int((re.findall(rf"(\d+) {name}", said) or [0])[-1]) for name in ("passed", "failed", "skipped")}
     counts["failed"] += int((re.findall(r"(\d+) error", said) or [0])[-1])
+    if ended.returncode and not counts["failed"]:  # pytest itself did not start, or was ended
+        counts["failed"] = 1
     failures = ", ".join(re.findall(r"^(?:FAILED|ERROR) \S*/(\S+)", said, flags=re.M))
     return dict(zip(("Python", *SHOWN), found, strict=True)) | counts | {"failures": failures or "none"}
 
