@@ -282,7 +282,9 @@ def main():
     parser.add_argument("--again", action="store_true", help="try the survivors kept alone, since tests were added")
     given = parser.parse_args()
     os.chdir(ROOT)
-    revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True).stdout.strip()
+    revision = subprocess.run(
+        ["git", "describe", "--always", "--dirty", "--exclude=*"], capture_output=True, text=True
+    ).stdout.strip()
     for module in given.modules:
         start, again = time.monotonic(), None
         if given.again:
