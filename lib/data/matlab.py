@@ -29,8 +29,7 @@ def read_matlab(file: Path) -> dict[str, np.ndarray]:
 def _compare_checksums(file):
     """Unpack what is compressed, to the end, which SciPy does not. Source: MathWorks, MAT-File Format."""
     data = file.read_bytes()
-    order = {b"IM": "<", b"MI": ">"}.get(data[HEADER - 2 : HEADER])
-    at = HEADER
+    at, order = HEADER, {b"IM": "<", b"MI": ">"}.get(data[HEADER - 2 : HEADER])
     while order and at < len(data):
         kind, size = np.frombuffer(data, f"{order}u4", 2, at).tolist()
         at += 8 + size
