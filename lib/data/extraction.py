@@ -2,9 +2,12 @@
 
 import json
 import os
+import time
 import zlib
 from collections.abc import Callable, Iterable
+from functools import partial
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import torch
@@ -47,19 +50,32 @@ def extract(
         about = identity(network, images, sites)
         rows, sums = _rows_done(folder, about)
         if rows < len(images):
-            _fill_files(
-                network,
-                images,
-                sites,
-                folder,
-                about,
-                (rows, sums),
-                DataLoader(Subset(images, range(rows, len(images))), batch, collate_fn=_stack, num_workers=workers),
-            )
+            _fill_files(network, images, sites, folder, about, (rows, sums), _loader(images, rows, batch, workers))
         for site in sites:
             if _partial(folder, site).exists():
                 _partial(folder, site).rename(folder / f"{site}.npy")
         return {site: _sound(_open(folder / f"{site}.npy", "r", len(images)), sums.get(site)) for site in sites}
+
+
+def _loader(images, rows, batch, workers):
+    """The images from row `rows` on, a batch at a time, prepared by `workers` processes."""
+    rest, ends = Subset(images, range(rows, len(images))), partial(end_with, os.getpid())
+    return DataLoader(rest, batch, collate_fn=_stack, num_workers=workers, worker_init_fn=ends)
+
+
+def end_with(parent: int, worker: int) -> None:
+    """End this process soon after the process `parent`.
+
+    Torch has its workers look whether their parent is still the one they first saw: a worker whose parent ended before
+    that look would wait for ever.
+    """
+
+    def watch():
+        while os.getppid() == parent:
+            time.sleep(1)
+        os._exit(1)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def _fill_files(network, images, sites, folder, about, done, loader):

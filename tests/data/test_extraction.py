@@ -1,4 +1,6 @@
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -88,6 +90,11 @@ def test_images_come_without_labels_and_by_workers_too(tmp_path):
     close(*found)
     bare = [image for (image,) in data]
     close(found[0], extract(small(), bare, SITES, tmp_path / "bare", 2)["map"].copy())
+
+
+def test_a_worker_whose_parent_ended_before_it_looked_ends_too():
+    code = "import time; from lib.data.extraction import end_with; end_with(-1, 0); time.sleep(100)"
+    assert subprocess.run([sys.executable, "-c", code], timeout=90).returncode == 1
 
 
 @pytest.mark.parametrize(
