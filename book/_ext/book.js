@@ -2,5 +2,111 @@
 const reach = () => document.querySelectorAll(".bd-article :is(table, mjx-container[display='true'], pre)").forEach((box) => {
   if (box.scrollWidth > box.clientWidth) box.tabIndex = 0;
 });
-addEventListener("load", () => (window.MathJax?.startup?.promise ?? Promise.resolve()).then(reach));
+
+// Cells whose code is folded stand under one bar, as long as nothing is shown between them.
+const join = () => document.querySelectorAll("details.hide.above-input").forEach((first) => {
+  const cell = first.closest(".cell"), before = cell.previousElementSibling;
+  const bar = before?.querySelector("details.hide.above-input");
+  if (!bar || before.querySelector(".cell_output")) return;
+  const head = bar.leader ?? bar;
+  first.leader = head;
+  first.querySelector("summary").hidden = true;
+  head.addEventListener("toggle", () => { first.open = head.open; });
+});
+
+// One switch hides all code, on every page, until it is pressed again.
+const KEY = "hide-code";
+const kept = { get: () => { try { return localStorage.getItem(KEY); } catch { return null; } },
+  set: (value) => { try { localStorage.setItem(KEY, value); } catch { /* a reader may forbid it */ } } };
+const codeSwitch = () => {
+  const place = document.querySelector(".article-header-buttons");
+  if (!place || !document.querySelector(".bd-article .cell_input")) return;
+  const button = document.createElement("button");
+  button.type = "button";
+  button.className = "btn btn-sm code-switch";
+  const show = (hidden) => {
+    document.documentElement.classList.toggle("no-code", hidden);
+    button.textContent = hidden ? "Show code" : "Hide code";
+    kept.set(hidden ? "yes" : "no");
+  };
+  button.addEventListener("click", () => show(!document.documentElement.classList.contains("no-code")));
+  show(kept.get() === "yes");
+  place.prepend(button);
+};
+
+// A term's definition, which the mouse gets as a title, for the keyboard and for touch: the first tap shows it.
+const terms = () => {
+  const box = Object.assign(document.createElement("div"), { className: "term-box", id: "term-box", hidden: true });
+  box.setAttribute("role", "tooltip");
+  document.body.append(box);
+  const hide = () => { box.hidden = true; box.of?.removeAttribute("aria-describedby"); box.of = null; };
+  const show = (link) => {
+    box.textContent = link.title;
+    box.hidden = false;
+    box.of = link;
+    link.setAttribute("aria-describedby", "term-box");
+    const at = link.getBoundingClientRect(), width = Math.min(420, innerWidth - 24);
+    Object.assign(box.style, { width: `${width}px`, left: `${Math.max(12, Math.min(at.left, innerWidth - width - 12)) + scrollX}px`,
+      top: `${at.bottom + scrollY + 6}px` });
+  };
+  document.querySelectorAll(".bd-article a[title]:has(.std-term)").forEach((link) => {
+    let touched = false;
+    link.addEventListener("pointerdown", (event) => { touched = event.pointerType === "touch" && box.of !== link; });
+    link.addEventListener("click", (event) => { if (touched) { event.preventDefault(); show(link); } });
+    link.addEventListener("focus", () => { if (link.matches(":focus-visible")) show(link); });
+    link.addEventListener("blur", hide);
+  });
+  addEventListener("keydown", (event) => { if (event.key === "Escape") hide(); });
+  addEventListener("pointerdown", (event) => { if (box.of && !event.target.closest?.("a")) hide(); });
+};
+
+// The ledger's rows by claim, shown by paper, verdict and chapter; the row that a link leads to is marked.
+const ledger = () => {
+  const table = document.querySelector(".ledger table");
+  if (!table) return;
+  const claims = [];
+  table.querySelectorAll("tbody tr").forEach((row) => {
+    const mark = row.querySelector("[data-chapter]");
+    if (mark) claims.push({ id: mark.id, paper: mark.id[6].toUpperCase(), chapter: mark.dataset.chapter, rows: [], verdicts: new Set() });
+    const claim = claims.at(-1);
+    claim.rows.push(row);
+    row.querySelectorAll("td:nth-child(4) span[class]").forEach((span) => claim.verdicts.add(span.className.replaceAll("-", " ")));
+  });
+  const bar = Object.assign(document.createElement("div"), { className: "bar" });
+  const chosen = {};
+  const apply = () => {
+    claims.forEach((claim) => {
+      const shown = (!chosen.paper || claim.paper === chosen.paper) && (!chosen.chapter || claim.chapter === chosen.chapter)
+        && (!chosen.verdict || claim.verdicts.has(chosen.verdict));
+      claim.rows.forEach((row) => { row.hidden = !shown; });
+    });
+    told.textContent = `${claims.filter((claim) => !claim.rows[0].hidden).length} of ${claims.length} claims`;
+  };
+  const values = { paper: claims.map((c) => c.paper), verdict: claims.flatMap((c) => [...c.verdicts]), chapter: claims.map((c) => c.chapter) };
+  for (const [key, all] of Object.entries(values)) {
+    const label = document.createElement("label"), select = document.createElement("select");
+    label.append(`${key} `, select);
+    select.append(new Option("all", ""), ...[...new Set(all)].sort().map((value) => new Option(value.replaceAll("_", " "), value)));
+    select.addEventListener("change", () => { chosen[key] = select.value; apply(); });
+    bar.append(label);
+  }
+  const told = document.createElement("output");
+  bar.append(told);
+  table.closest(".ledger").prepend(bar);
+  const mark = () => {
+    table.querySelectorAll("tr.target").forEach((row) => row.classList.remove("target"));
+    const claim = claims.find((one) => `#${one.id}` === location.hash);
+    claim?.rows.forEach((row) => row.classList.add("target"));
+    if (claim) { claim.rows.forEach((row) => { row.hidden = false; }); claim.rows[0].scrollIntoView({ block: "center" }); }
+  };
+  apply();
+  mark();
+  addEventListener("hashchange", mark);
+};
+
+addEventListener("DOMContentLoaded", () => { join(); codeSwitch(); terms(); ledger(); });
+addEventListener("load", () => {
+  document.querySelectorAll(".copybtn").forEach((button) => button.setAttribute("aria-label", "Copy this code"));
+  (window.MathJax?.startup?.promise ?? Promise.resolve()).then(reach);
+});
 addEventListener("resize", reach);

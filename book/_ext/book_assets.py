@@ -1,10 +1,11 @@
-"""What the pages need travels with the book: MathJax from an installed package, one style sheet, one script."""
+"""What the pages need travels with the book: MathJax from an installed package, one style sheet, two scripts."""
 
 from importlib.util import find_spec
 from pathlib import Path
 from shutil import copyfile
 
 HERE = Path(__file__).parent
+OURS = ("book.css", "book.js", "hook.js")
 MATHJAX = "mathjax/tex-svg-full.js"
 
 
@@ -13,13 +14,13 @@ def add_assets(app, config):
     # The package's name has dashes, so it cannot be imported, only found.
     package = Path(find_spec("sphinx-mathjax-offline").origin).parent
     script = package / "static" / MATHJAX
-    config.html_static_path += [str(script), str(HERE / "book.css"), str(HERE / "book.js")]
+    config.html_static_path += [str(script), *(str(HERE / name) for name in OURS)]
     config.mathjax_path = script.name
 
 
 def refresh(app, exception):
     """Copy style sheet and script even if no page is out of date, when Sphinx leaves the old ones."""
-    for name in () if exception else ("book.css", "book.js"):
+    for name in () if exception else OURS:
         copyfile(HERE / name, Path(app.outdir) / "_static" / name)
 
 

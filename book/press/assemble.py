@@ -14,6 +14,7 @@ import yaml
 
 from book.press import beside, pages
 from book.press.evidence import KINDS, evidence, mutation
+from book.press.hook import hook
 from book.press.reference import reference
 from book.press.runner import alone, run_seconds
 from lib import store
@@ -36,10 +37,19 @@ def build(profile: str) -> int:
 
 
 def _build(profile):
-    written = {f"{name}.ipynb": _published(name, profile, f"../../notebooks/{name}.py") for name in chapter_names()}
+    entries = pages.ledger(pages.runs_of(profile))
+    written = {
+        f"{name}.ipynb": _published(name, profile, f"../../notebooks/{name}.py", pages.verdict_badges(name, entries))
+        for name in chapter_names()
+    }
     written |= {"_verdicts.md": pages.landing_verdicts(profile), "_run_times.md": pages.run_times(profile)}
     written |= {"_recorded_times.md": pages.recorded_times(), "_live.md": pages.live_table()}
-    written |= {"_speeds.md": pages.speeds(), "_growth.md": pages.growth(), "_reference.md": reference()}
+    written |= {
+        "_hook.md": hook(),
+        "_speeds.md": pages.speeds(),
+        "_growth.md": pages.growth(),
+        "_reference.md": reference(),
+    }
     written |= {f"_{kind}.md": evidence(kind) for kind in KINDS} | {"_mutation.md": mutation()}
     for name, text in written.items():
         _write_if_changed(store.ROOT / "book" / "chapters" / name, text)
@@ -93,12 +103,12 @@ def record(profile: str) -> int:
     return 0
 
 
-def _published(name, label, text_notebook):
-    """An executed chapter as its page shows it: with its card, and without what differs from run to run."""
+def _published(name, label, text_notebook, badges=""):
+    """An executed chapter as its page shows it: with verdicts and facts, and without what differs from run to run."""
     profile = checked_run(name, label)["profile"]
     notebook = nbformat.read(output_path(name, label), as_version=4)
-    card = pages.chapter_card(name, label, text_notebook)
-    notebook.cells[0].source = pages.with_card(notebook.cells[0].source, card)
+    facts = pages.chapter_facts(name, label, text_notebook)
+    notebook.cells[0].source = pages.opened(notebook.cells[0].source, badges, facts)
     notebook.metadata.pop("run")
     if profile == "quick":  # the defaults, which the parameters cell already shows
         notebook.cells = [cell for cell in notebook.cells if "injected-parameters" not in cell.metadata.get("tags", [])]

@@ -9,7 +9,7 @@ import nbformat
 
 from book.press.runner import run_seconds
 from lib import store
-from lib.chapter.claims import ledger, load_claims, runs_of, summary_table, verdict_table
+from lib.chapter.claims import Entry, badge, ledger, runs_of, summary_table
 from lib.chapter.parameters import chapter_names, notebook_path
 from lib.chapter.plain_yaml import load_yaml
 from lib.chapter.plotting import FigureHTML, k_styles, log_ticks, panels
@@ -34,24 +34,36 @@ def reading_minutes(name: str) -> int:
     return max(1, round(len(re.findall(r"[A-Za-z]{2,}", prose)) / WORDS_A_MINUTE))
 
 
-def chapter_card(name: str, label: str, text_notebook: str) -> str:
-    """What stands below a chapter's opening paragraph: times, claims, downloads and the command that reruns it.
+def chapter_facts(name: str, label: str, text_notebook: str) -> str:
+    """What a chapter takes and how to run it, for the fold below its opening: times, downloads, the command.
 
     `text_notebook` is the path of the chapter's .py from the page.
     """
-    claims = [claim["id"] for claim in load_claims() if claim["chapter"] == name]
     minutes = math.ceil(run_seconds(name, label) / 60)  # rounded, so that the page is the same after another run
     facts = [f"{reading_minutes(name)} min to read", f"up to {minutes} min to run (profile {label})"]
-    if claims:
-        facts.append(f"judges {{ref}}`{', '.join(claims)} <ch-claims>`")
     facts.append(f"take it along: {{download}}`notebook <{name}.ipynb>`, {{download}}`text <{text_notebook}>`")
-    return f"::::{{div}} chapter-card\n{' · '.join(facts)}\n\n```bash\nmake chapter NAME={name}\n```\n::::\n"
+    return f"{' · '.join(facts)}\n\n```bash\nmake chapter NAME={name}\n```"
 
 
-def with_card(opening: str, card: str) -> str:
-    """A chapter's first cell with the card after its title and first paragraph."""
-    title, paragraph, *others = re.split(r"\n\n", opening, maxsplit=2)
-    return "\n\n".join([title, paragraph, card, *others])
+def verdict_badges(name: str, entries: list[Entry]) -> str:
+    """The verdicts on the claims that a chapter judges, to stand beside its answer; nothing if there are none."""
+    badges = [badge(entry, "18_claims.html") for entry in entries if entry.chapter == name]
+    return f'<p class="claims">{" ".join(badges)}</p>' if badges else ""
+
+
+def opened(opening: str, badges: str, facts: str) -> str:
+    """A chapter's first cell with badges after its answer and facts in the fold that it ends with.
+
+    Without an answer they stand after the first paragraph, and without a fold the facts get one.
+    """
+    short = opening.find("\n**In short.**")
+    end = opening.find("\n\n", short if short >= 0 else opening.find("\n\n") + 2)
+    end = end if end >= 0 else len(opening)
+    text = "\n\n".join(filter(None, [opening[:end].rstrip(), badges, opening[end:].strip()]))
+    fold = re.search(r"^(:{3,})\{dropdown\}", text, flags=re.M)
+    if fold and text.endswith(f"\n{fold[1]}"):
+        return f"{text.removesuffix(fold[1]).rstrip()}\n\n{facts}\n{fold[1]}"
+    return f"{text}\n\n::::{{dropdown}} About this chapter\n{facts}\n::::"
 
 
 def with_box(opening: str, box: str) -> str:
@@ -61,7 +73,7 @@ def with_box(opening: str, box: str) -> str:
 
 
 def landing_verdicts(profile: str) -> str:
-    """The verdicts for the landing page: how many, the runs behind them, and each."""
+    """The verdicts for the landing page: how many, which, and the runs behind them."""
     results = results_of(profile)
     sources = [results[name]["provenance"] for name in chapter_names() if name in results]
     days = sorted({source["date"] for source in sources})
@@ -72,7 +84,7 @@ def landing_verdicts(profile: str) -> str:
     judged = {piece.profile for entry in entries for piece in entry.pieces.values()} - {profile, ""}
     others = f" What it has not measured is judged by recorded runs: {', '.join(sorted(judged))}." if judged else ""
     line = f"*Profile {profile}, run {when} on {' and '.join(devices)}, with {versions}.{others}*"
-    return "\n".join([summary_table(entries), line, "", verdict_table(entries)])
+    return "\n".join([summary_table(entries, "book/chapters/18_claims.html"), line])
 
 
 def run_times(profile: str) -> str:

@@ -132,8 +132,16 @@ def ledger(runs: dict[str, dict]) -> list[Entry]:
     return [judge(claim, runs) for claim in load_claims()]
 
 
-def summary_table(entries: list[Entry]) -> str:
-    """How many claims of each paper stand where, and which, as a MyST Markdown table; a claim may be in two rows."""
+def claim_link(id: str, page: str = "") -> str:
+    """A claim's id as a link to its row of the ledger, on `page` or on this one."""
+    return f'<a href="{page}#claim-{id.lower()}">{id}</a>'
+
+
+def summary_table(entries: list[Entry], page: str = "") -> str:
+    """How many claims of each paper stand where, and which, as a MyST Markdown table; a claim may be in two rows.
+
+    `page` is the address of the ledger from where the table stands.
+    """
     unrun, elsewhere = [entry for entry in entries if entry.verdict("stated") == "not-run"], list(KINDS)[1:]
     nowhere = [entry for entry in unrun if all(entry.verdict(kind) == "not-run" for kind in elsewhere)]
     rows = [
@@ -147,14 +155,15 @@ def summary_table(entries: list[Entry]) -> str:
     ]
     lines = ["| | paper A | paper B |", "|---|---|---|"]
     for words, among, kinds, verdicts in rows:
-        cells = [_listed([entry for entry in among if entry.paper == paper], kinds, verdicts) for paper in "AB"]
+        papers = [[entry for entry in among if entry.paper == paper] for paper in "AB"]
+        cells = [_listed(one, kinds, verdicts, page) for one in papers]
         lines.append(f"| {words} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 
-def _listed(entries, kinds, verdicts):
+def _listed(entries, kinds, verdicts, page):
     """How many claims have one of these verdicts on one of these kinds of evidence, and which, kind by kind."""
-    found = {kind: [entry.id for entry in entries if entry.verdict(kind) in verdicts] for kind in kinds}
+    found = {kind: [claim_link(e.id, page) for e in entries if e.verdict(kind) in verdicts] for kind in kinds}
     groups = [
         f"{'' if kind == 'stated' else KINDS[kind]} {', '.join(ids)}".strip() for kind, ids in found.items() if ids
     ]
@@ -181,7 +190,8 @@ def full_table(entries: list[Entry]) -> str:
     ]
     for entry in entries:
         reported = f" *The paper:* {entry.paper_figure}." if entry.paper_figure else ""
-        first = [f"{entry.id}, {entry.place}", f"{entry.claim}{reported}"]
+        anchor = f'<span id="claim-{entry.id.lower()}" data-chapter="{entry.chapter}"></span>'
+        first = [f"{anchor}{entry.id}, {entry.place}", f"{entry.claim}{reported}"]
         for piece in entry.pieces.values():
             found = f"needs {piece.measured}" if piece.verdict == "not-run" else piece.measured
             found += f". *Condition:* {piece.condition}" if piece.condition else ""
@@ -190,6 +200,16 @@ def full_table(entries: list[Entry]) -> str:
             lines.append("| " + " | ".join(cells) + " |")
             first = ["", ""]
     return "\n".join([*lines, "```"]) + "\n"
+
+
+def badge(entry: Entry, page: str = "") -> str:
+    """A claim's id and a mark for the verdict on each piece of its evidence, as a link to its row of the ledger."""
+    told = {kind: f"{KINDS[kind]}: {verdict_in_words(piece.verdict)}" for kind, piece in entry.pieces.items()}
+    marks = "".join(
+        f'<span class="{entry.verdict(kind)}" role="img" aria-label="{words}" title="{words}"></span>'
+        for kind, words in told.items()
+    )
+    return f'<a class="claim" href="{page}#claim-{entry.id.lower()}">{entry.id} {marks}</a>'
 
 
 def verdict_in_words(verdict: str) -> str:

@@ -13,6 +13,7 @@ from lib.chapter.claims import (
     KINDS,
     Entry,
     Piece,
+    claim_link,
     full_table,
     judge,
     load_claims,
@@ -292,9 +293,10 @@ def test_no_summary_counts_a_stand_in_as_the_claim(verdicts, rows):
 
 
 def test_the_summary_names_the_evidence_that_is_not_at_the_papers_setting():
-    table = summary_table([entry_of(stated="not-run", ours="reproduced", real="not-reproduced")])
-    assert "holds elsewhere | 1: at our setting or scale A1 | none |" in table
-    assert "failed elsewhere | 1: on real data A1 | none |" in table
+    table = summary_table([entry_of(stated="not-run", ours="reproduced", real="not-reproduced")], "there.html")
+    assert claim_link("A1", "there.html") == (link := '<a href="there.html#claim-a1">A1</a>')
+    assert f"holds elsewhere | 1: at our setting or scale {link} | none |" in table
+    assert f"failed elsewhere | 1: on real data {link} | none |" in table
 
 
 def test_tables_show_every_claim_once_and_every_piece_once():
@@ -315,8 +317,10 @@ def test_a_row_of_each_table_is_written_as_its_pieces_say():
         '<span class="not-run"></span> not run',
     ]
     assert f"| A1 | it is so | {badges[0]} | {badges[1]} |  | {badges[2]} |\n" in verdict_table([entry])
+    anchor = '<span id="claim-a1" data-chapter="z"></span>'
     assert full_table([entry]).splitlines()[4:-1] == [
-        f"| A1, section 3 | it is so *The paper:* 0.2. | *as stated, at the paper's setting*: frames, profile paper | "
+        f"| {anchor}A1, section 3 | it is so *The paper:* 0.2. | *as stated, at the paper's setting*: frames, "
+        f"profile paper | "
         f"{badges[0]} | 0.1. *Condition:* large N. |",
         f"|  |  | *at our setting or scale*: words | {badges[1]} | 2. |",
         f"|  |  | *on real data*: data | {badges[2]} | needs a licence. |",

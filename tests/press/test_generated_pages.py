@@ -1,4 +1,4 @@
-"""What is made from runs and docstrings: cards, verdicts, run times, the landing picture, the reference."""
+"""What is made from runs and docstrings: openings, verdicts, run times, the landing picture, the reference."""
 
 import inspect
 import json
@@ -13,20 +13,21 @@ from helpers import executed
 
 from book.press import pages
 from book.press.pages import (
-    chapter_card,
+    chapter_facts,
     growth,
     landing_picture,
     landing_verdicts,
     live_changes,
     live_table,
+    opened,
     reading_minutes,
     recorded_times,
     run_times,
     speeds,
-    with_card,
+    verdict_badges,
 )
 from book.press.reference import reference, users
-from lib.chapter.claims import load_claims
+from lib.chapter.claims import Entry, Piece, load_claims
 from lib.chapter.parameters import chapter_names, checked, notebook_path
 from lib.chapter.plotting import FigureHTML, panels
 from lib.chapter.results import chapter_code
@@ -36,11 +37,6 @@ from lib.store import CODE, write_whole
 SOURCE = {"device": "CPU, 1 threads", "versions": {"torch": "2"}, "date": "2026-01-01", "revision": "abc"}
 
 
-@pytest.fixture(autouse=True)
-def one_claim(monkeypatch):
-    monkeypatch.setattr(pages, "load_claims", lambda: [{"id": "A1", "chapter": "01_first"}])
-
-
 @pytest.fixture
 def results(monkeypatch):
     found = {"01_first": {"chapter": "01_first", "values": {}, "provenance": SOURCE}}
@@ -48,24 +44,52 @@ def results(monkeypatch):
     return found
 
 
-def test_card_gives_times_claims_downloads_and_the_command(project):
+def test_facts_give_times_downloads_and_the_command(project):
     executed(project, "01_first", "quick")
-    card = chapter_card("01_first", "quick", "../01_first.py")
-    assert "1 min to read" in card and "up to 2 min to run (profile quick)" in card
-    assert "{ref}`A1 <ch-claims>`" in card and "make chapter NAME=01_first" in card
-    assert "{download}`notebook <01_first.ipynb>`" in card and "{download}`text <../01_first.py>`" in card
+    facts = chapter_facts("01_first", "quick", "../01_first.py")
+    assert "1 min to read" in facts and "up to 2 min to run (profile quick)" in facts
+    assert "make chapter NAME=01_first" in facts
+    assert "{download}`notebook <01_first.ipynb>`" in facts and "{download}`text <../01_first.py>`" in facts
 
 
-def test_chapter_without_claims_says_nothing_of_them(project, monkeypatch):
-    executed(project, "01_first", "quick")
-    monkeypatch.setattr(pages, "load_claims", list)
-    assert "judges" not in chapter_card("01_first", "quick", "01_first.py")
+def entry(id, chapter, **verdicts):
+    pieces = {kind: Piece(kind, "", verdict, "", "", "", "") for kind, verdict in verdicts.items()}
+    return Entry(id, id[0], "section 1", "It is so.", "", chapter, pieces)
 
 
-def test_card_stands_between_the_question_and_the_rest():
-    found = with_card("(ch-a)=\n# Title\n\nQuestion,\nlong.\n\n## Next\n\nText.\n\nMore.", "CARD")
-    assert found == "(ch-a)=\n# Title\n\nQuestion,\nlong.\n\nCARD\n\n## Next\n\nText.\n\nMore."
-    assert with_card("(ch-a)=\n# Title\n\nQuestion.", "CARD") == "(ch-a)=\n# Title\n\nQuestion.\n\nCARD"
+def test_badges_are_those_of_the_chapter_and_lead_to_the_ledger():
+    entries = [
+        entry("A1", "01_first", stated="not-run", real="not-reproduced"),
+        entry("B2", "02_second", stated="reproduced"),
+    ]
+    found = verdict_badges("01_first", entries)
+    assert 'href="18_claims.html#claim-a1">A1 ' in found and "B2" not in found
+    assert re.findall('class="([a-z-]+)" role="img" aria-label="([^"]+)"', found) == [
+        ("not-run", "as stated, at the paper's setting: not run"),
+        ("not-reproduced", "on real data: not reproduced"),
+    ]
+    assert verdict_badges("03_third", entries) == ""
+
+
+ASKED = "(ch-a)=\n# Title\n\nQuestion,\nlong?"
+ANSWERED = f"{ASKED}\n\n**In short.** Yes,\nit does."
+FIGURE = ":::{glue:figure} fig-a\nWords.\n:::"
+FOLD = "::::{dropdown} About this chapter\n"
+
+
+@pytest.mark.parametrize(
+    "given, wanted",
+    [
+        ([ANSWERED, FIGURE, f"{FOLD}More.\n::::"], [ANSWERED, "BADGES", FIGURE, f"{FOLD}More.\n\nFACTS\n::::"]),
+        ([ASKED, "## Next", "Text.\n"], [ASKED, "BADGES", "## Next", "Text.", f"{FOLD}FACTS\n::::"]),
+        ([ASKED, FIGURE], [ASKED, "BADGES", FIGURE, f"{FOLD}FACTS\n::::"]),
+        ([ASKED], [ASKED, "BADGES", f"{FOLD}FACTS\n::::"]),
+    ],
+)
+def test_badges_stand_after_the_answer_and_facts_in_the_fold(given, wanted):
+    assert opened("\n\n".join(given), "BADGES", "FACTS") == "\n\n".join(wanted)
+    wanted.remove("BADGES")
+    assert opened("\n\n".join(given), "", "FACTS") == "\n\n".join(wanted)
 
 
 def test_reading_time_counts_the_words_of_the_prose_alone(project):
@@ -111,8 +135,8 @@ def test_landing_page_has_every_claim_and_the_run_behind_them(project, results):
         executed(project, name, "quick")
     results["02_second"] = {"values": {}, "provenance": SOURCE | {"date": "2026-01-03"}}
     text = landing_verdicts("quick")
-    rows = re.findall(r"^\| ([AB]\d+) \| .* \| .*not run", text, flags=re.M)
-    assert rows == [claim["id"] for claim in load_claims()]
+    found = re.findall(r'<a href="book/chapters/18_claims.html#claim-([ab]\d+)">', text)
+    assert {*found} == {claim["id"].lower() for claim in load_claims()}
     assert "Profile quick, run 2026-01-01 to 2026-01-03 on CPU, 1 threads, with torch 2." in text
 
 
