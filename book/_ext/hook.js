@@ -90,6 +90,7 @@ handles.forEach((list, s) => list.forEach((g, j) => {
     const at = new DOMPoint(event.clientX, event.clientY).matrixTransform(panels[s].getScreenCTM().inverse());
     move(s, j, at.x / SIZE, -at.y / SIZE);
   };
+  g.addEventListener("touchstart", event => event.preventDefault(), { passive: false }); // else the page would scroll
   g.addEventListener("pointerdown", event => {
     moving++;
     stimulus = j;
@@ -123,15 +124,19 @@ const go = (order, wait = 0) => {
   const step = now => {
     if (turn !== moving) return;
     began ??= now + wait;
-    const t = still ? 1 : Math.min(1, Math.max(0, (now - began) / 1800)), eased = t * t * (3 - 2 * t);
+    show(Math.min(1, Math.max(0, (now - began) / 1800)));
+    if (now - began < 1800) requestAnimationFrame(step);
+  };
+  const show = t => {
+    const eased = t * t * (3 - 2 * t);
     arrows[1] = from.map(([angle, length], j) => {
       const at = angle + eased * (to[j] - angle), long = length + eased * (1 - length);
       return [long * Math.cos(at), long * Math.sin(at)];
     });
     draw();
-    if (t < 1) requestAnimationFrame(step);
   };
-  requestAnimationFrame(step);
+  if (still) show(1);
+  else requestAnimationFrame(step);
 };
 root.querySelectorAll("[data-order]").forEach(button => button.addEventListener("click", () => go(button.dataset.order)));
 root.querySelectorAll("[data-stimulus]").forEach((button, j) => button.addEventListener("click", () => { stimulus = j; draw(); }));
