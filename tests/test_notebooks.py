@@ -100,11 +100,29 @@ def test_every_figure_has_alt_text_a_caption_and_says_if_it_is_simulated(chapter
         assert re.search("imulated|{data_kind}|Real |tand-in|omputed|ecorded", title), title
 
 
-def test_chapter_opens_with_what_it_gives_and_closes_with_what_changed_our_mind(chapter):
-    opening = cells(chapter, "markdown")[0].source
-    assert re.search(r"^(Afterwards you can say|By the end you will be able to)\n\n- ", opening, flags=re.M)
+def opening(chapter):
+    """The paragraphs of a chapter's first cell: title, question, answer, figure, fold; a directive is one of them."""
+    source = cells(chapter, "markdown")[0].source
+    directives = r"^(:{3,})\{.*?^\1$"
+    whole = re.sub(directives, lambda found: found[0].replace("\n\n", "\n \n"), source, flags=re.M | re.S)
+    return whole.strip().split("\n\n")
+
+
+def test_chapter_opens_with_question_answer_and_figure(chapter):
+    title, question, answer, figure, fold = opening(chapter)
+    assert re.match(r"\(ch-[\w-]+\)=\n# .", title) and question.endswith("?")
+    assert answer.startswith("**In short.** ") and len(re.findall(r"[.!](?=\s|$)", answer[13:])) <= 3
+    assert len((question + answer).split()) <= 150 and (chapter == "13_your_networks" or "{glue:" in answer)
+    assert re.match(r":{3,}\{glue:\w*\}|:{3,}\{glue:figure\} fig-", figure)
+    assert re.match(r":{4,}\{dropdown\} About this chapter\n(Afterwards|By the end) you", fold)
+
+
+def test_chapter_closes_with_what_to_take_away(chapter):
     headings = re.findall(r"^## (.+)$", text(chapter), flags=re.M)
-    assert headings[headings.index("Exercises") - 1] == "What changed our mind"
+    assert headings[headings.index("Exercises") - 1] == "What to take away"
+    ending = re.search(r"^## What to take away$(.*?)^## Exercises$", text(chapter), flags=re.M | re.S)[1]
+    assert "**What changed our mind.**" in ending
+    assert not {"What changed our mind", "Where this departs from the paper", "What we have seen"} & {*headings}
 
 
 def test_chapter_has_exercises_with_solutions(chapter):

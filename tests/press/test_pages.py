@@ -151,6 +151,98 @@ def test_terms_show_their_definition(browser, path):
         assert all(len(title.split()) >= 5 for title in titles), titles
 
 
+def test_a_terms_definition_shows_on_the_keyboard_and_at_a_tap(browser):
+    with Visit(browser, "book/chapters/04_gaussian_projections.html") as visit:
+        link = visit.page.locator("article a:has(.std-term)").first
+        box = visit.page.locator("#term-box")
+        assert not box.is_visible()
+        before = visit.page.evaluate(
+            """e => { const stops = [...document.querySelectorAll('a[href], button, [tabindex="0"]')]
+            .filter(s => s.checkVisibility()); stops[stops.indexOf(e) - 1].focus(); }""",
+            link.element_handle(),
+        )
+        assert before is None
+        visit.page.keyboard.press("Tab")
+        assert box.inner_text() == link.get_attribute("title")
+        assert link.get_attribute("aria-describedby") == "term-box"
+        visit.page.keyboard.press("Escape")
+        assert not box.is_visible()
+        address = visit.page.url
+        link.dispatch_event("pointerdown", {"pointerType": "touch"})
+        link.dispatch_event("click")
+        assert box.is_visible() and visit.page.url == address
+        link.dispatch_event("pointerdown", {"pointerType": "touch"})
+        link.click()
+        visit.page.wait_for_url("**/glossary.html*")
+
+
+def test_a_formula_is_no_stop_for_the_tab_key_unless_it_scrolls(browser, path):
+    with Visit(browser, path) as visit:
+        visit.page.wait_for_timeout(200)
+        stops = visit.page.evaluate(
+            "[...document.querySelectorAll('mjx-container')].filter(e => e.tabIndex >= 0 && e.scrollWidth <= e.clientWidth)"
+            ".map(e => e.parentElement.textContent.slice(0, 60))"
+        )
+        assert stops == []
+        bare = visit.page.eval_on_selector_all(".copybtn", "all => all.filter(b => !b.ariaLabel).length")
+        assert bare == 0
+
+
+@pytest.mark.parametrize("size", [(1400, 900), (390, 844)], ids=["wide", "phone"])
+def test_the_first_screen_has_the_answer_and_a_figure(browser, path, size):
+    if "chapters/" not in path:
+        pytest.skip("not a chapter")
+    with Visit(browser, path, width=size[0]) as visit:
+        visit.page.set_viewport_size({"width": size[0], "height": size[1]})
+        top = "e => e.getBoundingClientRect().top + scrollY"
+        answer = visit.page.locator("article p:has(> strong:text-is('In short.'))").first
+        figure = visit.page.locator("article figure, article .ledger").first
+        assert answer.evaluate(top) < size[1] and figure.evaluate(top) < size[1]
+
+
+def test_code_hides_on_every_page_until_it_is_shown_again(browser):
+    with Visit(browser, "book/chapters/04_gaussian_projections.html") as visit:
+        code = visit.page.locator("article .cell_input").first
+        assert code.is_visible()
+        visit.page.get_by_role("button", name="Hide code").click()
+        assert not code.is_visible()
+        visit.page.goto(f"file://{HTML}/book/chapters/05_partial_overlap.html")
+        assert visit.page.locator("article .cell_input:visible").count() == 0
+        visit.page.get_by_role("button", name="Show code").click()
+        assert visit.page.locator("article .cell_input:visible").count() > 0
+
+
+def test_folded_code_of_neighbours_opens_by_one_bar(browser):
+    with Visit(browser, "book/chapters/07_disentangling.html") as visit:
+        bars = "[...document.querySelectorAll('details.hide.above-input')]"
+        joined = visit.page.evaluate(f"{bars}.filter(d => d.leader).length")
+        shown = visit.page.evaluate(f"{bars}.filter(d => d.querySelector('summary').checkVisibility()).length")
+        assert joined > 0 and joined + shown == visit.page.evaluate(f"{bars}.length")
+        visit.page.evaluate(f"{bars}.find(d => d.leader).leader.querySelector('summary').click()")
+        visit.page.wait_for_function(f"{bars}.find(d => d.leader).open")
+
+
+def test_no_code_box_is_cut(browser, path):
+    with Visit(browser, path) as visit:
+        cut = "all => all.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 60))"
+        assert visit.page.eval_on_selector_all("article .cell_input pre", cut) == []
+
+
+def test_the_ledger_is_filtered_and_a_link_leads_to_a_claims_row(browser):
+    with Visit(browser, "book/chapters/18_claims.html#claim-b7") as visit:
+        rows = visit.page.locator(".ledger tr.target")
+        assert "B7" in rows.first.inner_text() and rows.first.is_visible()
+        shown = visit.page.locator(".ledger tbody tr [data-chapter]:visible")
+        everything = len(load_claims())
+        assert visit.page.locator(".bar output").inner_text() == f"{everything} of {everything} claims"
+        visit.page.locator(".bar select").nth(0).select_option("A")
+        assert "B" not in {mark.get_attribute("id")[6].upper() for mark in shown.all()}
+        visit.page.locator(".bar select").nth(1).select_option("not reproduced")
+        entries = [entry for entry in ledger(runs_of("quick")) if entry.paper == "A"]
+        wanted = [e for e in entries if any(p.verdict == "not-reproduced" for p in e.pieces.values())]
+        assert visit.page.locator(".bar output").inner_text() == f"{len(wanted)} of {everything} claims"
+
+
 def test_solutions_unfold(browser):
     with Visit(browser, "book/chapters/03_linear_theory.html") as visit:
         folded = visit.page.locator(".solution.dropdown, details.solution, .dropdown.solution").first
@@ -179,6 +271,9 @@ def test_sliders_move_the_curve_and_tell_it(browser):
         ("soft_matching_score", "reference"),
         ("A8", "disentangling"),
         ("ridge", "glossary"),
+        ("Hungarian", "glossary"),
+        ("RDM", "glossary"),
+        ("Procrustes", "glossary"),
     ],
 )
 def test_search_finds_words_functions_claims_and_terms(browser, word, page):
