@@ -180,7 +180,8 @@ def test_a_formula_is_no_stop_for_the_tab_key_unless_it_scrolls(browser, path):
     with Visit(browser, path) as visit:
         visit.page.wait_for_timeout(200)
         stops = visit.page.evaluate(
-            "[...document.querySelectorAll('mjx-container')].filter(e => e.tabIndex >= 0 && e.scrollWidth <= e.clientWidth)"
+            "[...document.querySelectorAll('mjx-container')].filter(e => e.tabIndex >= 0)"
+            ".filter(e => e.scrollWidth <= e.clientWidth)"
             ".map(e => e.parentElement.textContent.slice(0, 60))"
         )
         assert stops == []
