@@ -15,9 +15,10 @@ const join = () => document.querySelectorAll("details.hide.above-input").forEach
 });
 
 // One switch hides all code, on every page, until it is pressed again.
-const KEY = "hide-code";
-const kept = { get: () => { try { return localStorage.getItem(KEY); } catch { return null; } },
-  set: (value) => { try { localStorage.setItem(KEY, value); } catch { /* a reader may forbid it */ } } };
+const kept = { // a reader may forbid it
+  get: (key) => { try { return localStorage.getItem(key); } catch { return null; } },
+  set: (key, value) => { try { localStorage.setItem(key, value); } catch { } },
+};
 const codeSwitch = () => {
   const place = document.querySelector(".article-header-buttons");
   if (!place || !document.querySelector(".bd-article .cell_input")) return;
@@ -27,12 +28,24 @@ const codeSwitch = () => {
   const show = (hidden) => {
     document.documentElement.classList.toggle("no-code", hidden);
     button.textContent = hidden ? "Show code" : "Hide code";
-    kept.set(hidden ? "yes" : "no");
+    kept.set("hide-code", hidden ? "yes" : "no");
   };
   button.addEventListener("click", () => show(!document.documentElement.classList.contains("no-code")));
-  show(kept.get() === "yes");
+  show(kept.get("hide-code") === "yes");
   place.prepend(button);
 };
+
+// A box under each exercise keeps the reader's guess in this browser, to be set beside what the run says.
+const guesses = () => document.querySelectorAll(".bd-article .exercise.admonition").forEach((exercise) => {
+  const label = document.createElement("label"), box = document.createElement("textarea");
+  const key = `guess:${location.pathname.split("/").pop()}#${exercise.id}`;
+  label.className = "guess";
+  label.append("Your guess before you run it, kept in this browser: ", box);
+  box.rows = 2;
+  box.value = kept.get(key) ?? "";
+  box.addEventListener("input", () => kept.set(key, box.value));
+  exercise.append(label);
+});
 
 // A term's definition, which the mouse gets as a title, for the keyboard and for touch: the first tap shows it.
 const terms = () => {
@@ -104,7 +117,7 @@ const ledger = () => {
   addEventListener("hashchange", mark);
 };
 
-addEventListener("DOMContentLoaded", () => { join(); codeSwitch(); terms(); ledger(); });
+addEventListener("DOMContentLoaded", () => { join(); codeSwitch(); guesses(); terms(); ledger(); });
 addEventListener("load", () => {
   document.querySelectorAll(".copybtn").forEach((button) => button.setAttribute("aria-label", "Copy this code"));
   (window.MathJax?.startup?.promise ?? Promise.resolve()).then(reach);

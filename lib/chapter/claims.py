@@ -8,6 +8,7 @@ and no piece counts for another.
 
 import re
 import sys
+import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
@@ -266,10 +267,24 @@ def _told(claim, function, *arguments):
 
 
 def print_ledger(profile: str) -> int:
-    """Print the ledger of one profile, a line a piece of evidence: id, kind, verdict, figures; the exit status."""
+    """Print the ledger of one profile: each claim and, for each piece of its evidence, verdict, condition and figures.
+
+    Returns the exit status.
+    """
     if not results_of(profile):
         print(f"no results of profile {profile!r} yet: run `make book PROFILE={profile}`", file=sys.stderr)
     for entry in ledger(runs_of(profile)):
+        _print_wrapped(f"{entry.id}  ", f"{entry.claim} ({entry.place})")
         for piece in entry.pieces.values():
-            print(f"{entry.id:4} {piece.kind:10} {piece.verdict:26} {piece.profile:8} {piece.measured}")
+            run = f", profile {piece.profile}" if piece.profile else ""
+            _print_wrapped(f"  {verdict_in_words(piece.verdict)}  ", f"{KINDS[piece.kind]}: {piece.ran_on}{run}")
+            if piece.condition:
+                _print_wrapped("    condition: ", piece.condition)
+            _print_wrapped("    needs: " if piece.verdict == "not-run" else "    measured: ", piece.measured)
+        print()
     return 0
+
+
+def _print_wrapped(head, text):
+    """A paragraph of at most 100 columns that begins with `head` and goes on below its text."""
+    print(textwrap.fill(" ".join(text.split()), 100, initial_indent=head, subsequent_indent=" " * len(head)))

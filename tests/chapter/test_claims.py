@@ -363,14 +363,34 @@ def altered(path, change):
 def test_altering_a_results_file_flips_the_printed_verdict(project, capsys, chapter, change, flipped):
     def printed():
         print_ledger("paper")
-        rows = [line.split()[:3] for line in capsys.readouterr().out.splitlines()]
-        return {(name, kind): verdict for name, kind, verdict in rows}
+        found, kinds = {}, {words: kind for kind, words in KINDS.items()}
+        for block in capsys.readouterr().out.split("\n\n"):
+            for verdict, kind in re.findall(rf"^  (\S.*?)  ({'|'.join(kinds)}):", block, flags=re.M):
+                found[block.split()[0], kinds[kind]] = verdict
+        return found
 
     before = printed()
     assert list(dict.fromkeys(name for name, _ in before)) == IDS and before[flipped].startswith("reproduced")
     altered(project / f"{chapter}.json", change)
     after = printed()
-    assert after.pop(flipped) == "not-reproduced" and before.pop(flipped) and before == after
+    assert after.pop(flipped) == "not reproduced" and before.pop(flipped) and before == after
+
+
+def test_the_printed_ledger_gives_claim_condition_and_figures_in_lines_that_fit(project, capsys, monkeypatch):
+    found = Piece("stated", "frames", "reproduced-with-condition", "0.1 " * 40, "large N", "fig-a", "paper")
+    needed = Piece("real", "data", "not-run", "a licence", "", "fig-c", "")
+    entry = Entry("A1", "A", "section 3", "it is so", "", "z", {one.kind: one for one in (found, needed)})
+    monkeypatch.setattr(claims, "ledger", lambda runs: [entry])
+    monkeypatch.setattr(claims, "results_of", lambda profile: {"z": {}})
+    assert print_ledger("paper") == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == [
+        "A1  it is so (section 3)",
+        "  reproduced, with a condition  as stated, at the paper's setting: frames, profile paper",
+        "    condition: large N",
+    ]
+    assert lines[3].startswith("    measured: 0.1") and max(map(len, lines)) <= 100
+    assert lines[-3:] == ["  not run  on real data: data", "    needs: a licence", ""]
 
 
 CLAIM = """- id: A1

@@ -223,6 +223,15 @@ def test_folded_code_of_neighbours_opens_by_one_bar(browser):
         visit.page.wait_for_function(f"{bars}.find(d => d.leader).open")
 
 
+def test_a_guess_is_remembered_for_its_exercise(browser):
+    with Visit(browser, "book/chapters/05_partial_overlap.html") as visit:
+        boxes = visit.page.locator(".exercise .guess textarea")
+        assert boxes.count() >= 3
+        boxes.nth(1).fill("It falls.")
+        visit.page.reload()
+        assert [box.input_value() for box in boxes.all()][:3] == ["", "It falls.", ""]
+
+
 def test_no_code_box_is_cut(browser, path):
     with Visit(browser, path) as visit:
         cut = "all => all.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 60))"
