@@ -118,7 +118,13 @@ def _verified(folder, name):
     if not told:
         return "no"
     outside = ", ".join(f"`{one}`" for one in told["outside"])
-    return f"{told['date']}: {told['within']} numbers as recorded" + (f", not {outside}" if outside else "")
+    left_out = len(told.get("left_out", {}))
+    parts = [
+        f"{told['within']} numbers as recorded",
+        f"not {outside}" * bool(outside),
+        f"{left_out} left out" * bool(left_out),
+    ]
+    return f"{told['date']}: {', '.join(filter(None, parts))}"
 
 
 def speeds() -> str:

@@ -45,8 +45,11 @@ def verify(profile: str, jobs: int = 1) -> int:
         if chapter not in recorded:
             raise ValueError(f"{path.name}: nothing is recorded of {chapter} in profile {profile}")
         found = [_small(chapter, profile, part.get("parameters", {}), seed, jobs) for seed in range(SEEDS)]
-        left_out = {*part.get("left_out", {}), *declared(chapter)}
-        told = compare(recorded[chapter]["values"], [one["values"] for one in found], left_out)
+        values, reasons = recorded[chapter]["values"], part.get("left_out", {})
+        if unknown := [name for name in reasons if name not in values]:
+            raise ValueError(f"{path.name}: {chapter} records no {unknown[0]}: take it out of left_out")
+        told = compare(values, [one["values"] for one in found], {*reasons, *declared(chapter)})
+        told["left_out"] = reasons
         outside += len(told["outside"])
         _keep(profile, chapter, {"date": str(date.today()), **told, "parameters": part.get("parameters", {})})
         print(f"{chapter}: {told['within']} numbers as recorded; not {', '.join(told['outside']) or 'any other'}")

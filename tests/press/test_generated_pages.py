@@ -120,12 +120,12 @@ def test_recorded_times_have_a_row_for_each_recorded_run_and_what_was_seen_of_it
     for profile, seconds, then in (("long", 119, code), ("paper", 600, {"notebooks/01_first.py": "other"})):
         content = {"chapter": "01_first", "profile": profile, "values": {}, "seconds": seconds, "provenance": SOURCE}
         write_whole(project / "book" / "results" / profile / "01_first.json", json.dumps({**content, "code": then}))
-    told = {"01_first": {"date": "2026-01-02", "within": 3, "outside": {"x": {}}}}
+    told = {"01_first": {"date": "2026-01-02", "within": 3, "outside": {"x": {}}, "left_out": {"y": "counts draws"}}}
     write_whole(project / "book" / "results" / "paper" / "verified.json", json.dumps(told))
     assert recorded_times().splitlines()[2:] == [
         "| [](#ch-first) | long | 2 | CPU, 1 threads | 2026-01-01 | 0 of 1 | no |",
         "| [](#ch-first) | paper | 10 | CPU, 1 threads | 2026-01-01 | 1 of 1 "
-        "| 2026-01-02: 3 numbers as recorded, not `x` |",
+        "| 2026-01-02: 3 numbers as recorded, not `x`, 1 left out |",
     ]
 
 

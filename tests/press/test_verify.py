@@ -65,6 +65,10 @@ def test_a_small_part_of_a_recorded_run_is_run_and_compared(tmp_path):
     assert verified(project).returncode == 1
     told = json.loads((results / "verified.json").read_text())["01_first"]
     assert told["within"] == 1 and told["outside"].keys() == {"middle"}
+    assert told["left_out"] == {"most": "grows with draws"}
+    (profiles / "verify.yaml").write_text("01_first: {left_out: {mist: grows with draws}}\n")
+    refused = verified(project)
+    assert refused.stderr == "error: verify.yaml: 01_first records no mist: take it out of left_out\n"
 
 
 def test_a_profile_that_says_nothing_is_refused(tmp_path):
