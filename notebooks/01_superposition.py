@@ -14,26 +14,37 @@
 # (ch-superposition)=
 # # Superposition and sparse recovery
 #
-# **The question.** A network has fewer neurons than the features it represents. What do its responses look like, and
-# when can every feature be read back from them?
+# A network has fewer neurons than the features it represents, so features have to share neurons. When can every feature
+# be read back from the responses, and how many neurons does that take?
 #
-# **What the papers say.** Both papers of this book rest on one picture. Many {term}`sparse` features are mixed linearly
-# into few neurons, and two networks may mix the same features differently. {cite:t}`longon2025` need exact recovery of
-# the features for their statement that alignment is restored (claim A4, judged in {ref}`ch-matching`).
-# {cite:t}`liu2026` count neurons in units of $k \log(n/k)$, for $n$ features of which $k$ are active at a time, and
-# expect the features to be recoverable beyond one unit (claim B8, judged in {ref}`ch-supervised`).
+# **In short.** If only a few features are active at a time and the projection is known, all of them can be read back
+# exactly. With random projections it takes {glue:text}`bp_half_min:.2f` to {glue:text}`bp_half_max:.2f` times
+# $k \log(n/k)$ neurons to read half of the stimuli without error, for $n$ features of which $k$ are active; with twice
+# $k \log(n/k)$ the share is {glue:text}`bp_rate_at_2:.3f`. Theorems that cover the worst stimulus promise much less.
 #
-# This chapter judges no claim. It lays the ground for both and answers what both papers leave open: how many of these
-# units are enough. For Gaussian projections theory has an answer; we compare it with what we measure.
+# :::{glue:figure} fig-superposition-transition
+# :name: fig-superposition-transition
 #
-# By the end you will be able to
+# Counted in multiples of $m_{CS} = k \log(n/k)$, systems of all sizes become readable at nearly the same number of
+# neurons. Share of stimuli whose active features {term}`basis pursuit` finds exactly, with the standard error over
+# random projections; upright ticks: where theory puts one half, computed before the run.
+# :::
 #
-# - say what a network in {term}`superposition` does to its features, and draw it;
-# - compute the {term}`coherence` and the {term}`restricted isometry` constants of a small matrix, and say what they
-#   guarantee;
-# - recover sparse features from mixed responses with two methods, and predict roughly when they succeed.
+# ::::{dropdown} About this chapter
+# Afterwards you can say
 #
-# All data are simulated.
+# - what a network in {term}`superposition` does to its features, and draw it;
+# - what the {term}`coherence` and the {term}`restricted isometry` constants of a small matrix guarantee, and compute
+#   them;
+# - how sparse features are recovered from mixed responses, and roughly when this succeeds.
+#
+# **What the papers claim.** Both rest on one picture: many {term}`sparse` features are mixed linearly into few neurons,
+# and two networks may mix the same features differently. {cite:t}`longon2025` need exact recovery of the features for
+# their statement that alignment is restored (claim A4, judged in {ref}`ch-matching`). {cite:t}`liu2026` count neurons
+# in multiples of $k \log(n/k)$ and expect the features to be recoverable beyond one of them (claim B8, judged in
+# {ref}`ch-supervised`). This chapter judges no claim. It lays the ground for both, and answers what both leave open:
+# which multiple is enough. All data are simulated.
+# ::::
 
 # %% [markdown]
 # ## The idea
@@ -166,7 +177,7 @@ run.figure(
 # ### Can the features be read back?
 #
 # Three equations, six unknowns: in general they cannot. But let us ask for a *sparse* answer: of all non-negative $z$
-# that explain the response, take the one with the smallest sum. This is non-negative {term}`basis pursuit`
+# that explain the response, take the one with the smallest sum. This is non-negative basis pursuit
 # ({prf:ref}`def-superposition-basis-pursuit` below). We try it on every single feature, on every pair and on every
 # triple of features, switched on with the value 1.
 
@@ -673,39 +684,50 @@ def draw_sweep(ax, name, unit):
 
 
 # %% [markdown]
-# The figure has three panels: basis pursuit against the number of units, the same against $m / m_{CS}$, and
-# OMP against $m / m_{CS}$. If $m_{CS}$ is the right scale, the curves of panel (b) should fall
-# together; and each curve of basis pursuit should cross the grey line at its upright tick, which is $\delta^*$.
+# If $m_{CS}$ is the right scale, the curves of basis pursuit should fall together once units are counted in it
+# ({numref}`fig-superposition-transition`), and each should cross the grey line at its upright tick, which is
+# $\delta^*$.
 
 # %% tags=["hide-input", "remove-output"]
-axes = panels(3)
-draw_sweep(axes[0], "bp", "m")
-draw_sweep(axes[1], "bp", "m_CS")
-draw_sweep(axes[2], "omp", "m_CS")
-axes[2].legend(title="n, k", loc="lower right")
+(ax,) = panels(1, width=4.2, height=3.0)
+draw_sweep(ax, "bp", "m_CS")
+ax.legend(title="n, k", loc="lower right")
 run.figure(
-    axes,
+    [ax],
     "fig-superposition-transition",
-    alt="Three panels of the share of supports found, rising from 0 to 1. (a) Against the number of units the curves "
-    "of the settings lie far apart. (b) Against units divided by k log(n/k) the curves of basis pursuit nearly "
-    "coincide; upright ticks, the predictions, stand a little right of where they cross one half. (c) The curves "
-    "of orthogonal matching pursuit lie further apart, the later the more features are active.",
+    alt="Share of supports found by basis pursuit, rising from 0 to 1, against units divided by k log(n/k). The curves "
+    "of all sizes nearly coincide; upright ticks, the predictions, stand a little right of where they cross one half.",
     title="Simulated: the recovery transition",
 )
 
 # %% [markdown]
-# :::{glue:figure} fig-superposition-transition
-# :name: fig-superposition-transition
+# Two more views of the same sweep: basis pursuit against the plain number of units, and OMP on the scale of $m_{CS}$.
+
+# %% tags=["hide-input", "remove-output"]
+left, right = panels(2)
+draw_sweep(left, "bp", "m")
+draw_sweep(right, "omp", "m_CS")
+right.legend(title="n, k", loc="lower right")
+run.figure(
+    [left, right],
+    "fig-superposition-methods",
+    alt="Two panels of the share of supports found, rising from 0 to 1. (a) Against the number of units the curves of "
+    "the settings lie far apart. (b) Against units divided by k log(n/k) the curves of orthogonal matching pursuit lie "
+    "further apart than those of basis pursuit, the later the more features are active.",
+    title="Simulated: the transition in neurons, and by a greedy method",
+)
+
+# %% [markdown]
+# :::{glue:figure} fig-superposition-methods
+# :name: fig-superposition-methods
 #
-# Measured in units of $k \log(n/k)$, basis pursuit has nearly one transition for all sizes. Depending on $n$ and $k$,
-# basis pursuit (a, b) finds half of the supports at {glue:text}`bp_half_min:.2f` to {glue:text}`bp_half_max:.2f` times
-# $m_{CS}$, and OMP (c) at {glue:text}`omp_half_min:.2f` to {glue:text}`omp_half_max:.2f` times
-# $m_{CS}$. Bars: standard error over random projections; upright ticks: $\delta^*$ of
-# {eq}`eq-superposition-transition`, predicted before the run.
+# More features or denser stimuli need more neurons, and the method counts too. (a) Basis pursuit against the number of
+# neurons; ticks: $\delta^*$. (b) OMP finds half of the supports at {glue:text}`omp_half_min:.2f` to
+# {glue:text}`omp_half_max:.2f` times $m_{CS}$. Bars: standard error over random projections.
 # :::
 #
-# In panel (a) of {numref}`fig-superposition-transition` the curves lie far apart: more features or denser stimuli need
-# more units. Dividing by $m_{CS}$ brings the curves of basis pursuit together: the theory's scale at work.
+# The curves that lie far apart in panel (a) nearly coincide in {numref}`fig-superposition-transition`: the theory's scale
+# at work.
 #
 # And the constant? The prediction lies above the half point by {glue:text}`short_min:.2f` to {glue:text}`short_max:.2f`
 # units of $m_{CS}$: close, and a little high at these small $n$, for which it is not exact. So $m_{CS}$ *is* about the
@@ -864,7 +886,7 @@ run.record(best_pairs=int(supports_found(best, 2)[0].sum()))
 # :label: ex-superposition-rerun
 #
 # *Rerun; easy, 10 minutes.* Does the transition of basis pursuit stay near the same ratio for $n = 256$? Rerun the
-# chapter with `make chapter NAME=01_superposition ARGS="-p sizes [256]"` and compare panel (b) of
+# chapter with `make chapter NAME=01_superposition ARGS="-p sizes [256]"` and look at
 # {numref}`fig-superposition-transition`. Compute $m_{CS}$ for $k = 32$ and $n = 64$ as well: why is there no
 # point in sweeping it?
 # :::
