@@ -14,16 +14,31 @@
 # (ch-matching)=
 # # Matching units under superposition
 #
-# **The question.** Two networks carry the same features, mixed differently into their neurons. What does a metric say
-# that pairs neurons of one network with neurons of the other, and does recovering the features repair it?
+# Two networks carry the same features, mixed differently into their neurons. What does a metric say that pairs neurons
+# of one with neurons of the other, and does recovering the features repair it?
 #
+# **In short.** Such a metric compares how features are *arranged*, not which there are: neurons of two random systems
+# with the same features score {glue:text}`a4_neuron_score:.2f` of 1. If the features are sparse and the projections
+# known, sparse recovery brings the score to {glue:text}`a4_recovered_score:.3f`, though not under the condition that
+# the paper prints; if half of all features are active at a time, recovery changes it by
+# {glue:text}`a4_control_gain:.3f`.
+#
+# :::{glue:figure} fig-matching-recovery
+# :name: fig-matching-recovery
+#
+# Recovered features align two systems as long as they are sparse, and not beyond. Large markers: means over pairs of
+# random projections; small dots: single pairs; shuffled: the stimuli of one system in another order, a control; grey
+# line: the most that neurons can score on average, by {eq}`eq-matching-random`.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - how a permutation score follows from the weights alone, and when it is 1;
 # - what mixing costs, what shifted grouping costs, and why;
 # - why a matching is scored on stimuli that it was not fitted on, and what sparse recovery restores.
 #
-# **What the paper claims.** {cite:t}`longon2025` develop this in their section 3:
+# **What the paper claims.** {cite:t}`longon2025`, section 3:
 #
 # - **A1** The permutation score, which pairs units one to one, is a linear assignment on the matrix of inner products
 #   of the mixing weights, and is 1 only if the weights agree up to a permutation (and, they say, sign flips).
@@ -35,6 +50,7 @@
 #
 # Each becomes a statement with a proof, followed by a cell that checks it. Two remarks part from the paper:
 # {prf:ref}`rem-sign-flip` and {prf:ref}`rem-rip-order`.
+# ::::
 
 # %% [markdown]
 # ## The idea
@@ -824,20 +840,12 @@ run.figure(
 )
 
 # %% [markdown]
-# :::{glue:figure} fig-matching-recovery
-# :name: fig-matching-recovery
-#
-# Recovered codes align where features are sparse, and less than neurons where they are dense. {glue:text}`n` features
-# in {glue:text}`m` units; at $k =$ {glue:text}`k` codes score {glue:text}`a4_recovered_score:.4f` and neurons
-# {glue:text}`a4_neuron_score:.3f`; at $k =$ {glue:text}`control_k` codes score {glue:text}`a4_control_score:.3f`. Large
-# markers: means over {glue:text}`draws` pairs of projections; small dots: single pairs; grey line: the bound
-# {eq}`eq-matching-random` for neurons.
-# :::
-#
-# At $k =$ {glue:text}`k` the support is exact for a share of {glue:text}`a4_found:.4f` of the stimuli; the bound for
-# the neurons is {glue:text}`a4_neuron_bound:.3f`. Shuffled, the same codes score {glue:text}`a4_shuffled_score:.4f`, so
-# sparseness alone earns nothing. Features that are silent in a fold, a share of {glue:text}`a4_silent:.3f`, were
-# removed first, by the paper's rule.
+# In {numref}`fig-matching-recovery` {glue:text}`n` features share {glue:text}`m` units. At $k =$ {glue:text}`k` codes
+# score {glue:text}`a4_recovered_score:.4f` and neurons {glue:text}`a4_neuron_score:.3f`, where
+# {eq}`eq-matching-random` allows them {glue:text}`a4_neuron_bound:.3f`; the support is exact for a share of
+# {glue:text}`a4_found:.4f` of the stimuli. Shuffled, the same codes score {glue:text}`a4_shuffled_score:.4f`, so
+# sparseness alone earns nothing. (Features that are silent in a fold, a share of {glue:text}`a4_silent:.3f`, were
+# removed first, by the paper's rule. All means are over {glue:text}`draws` pairs of projections.)
 #
 # Partly wrong codes still earn part of the score: at $k =$ {glue:text}`middle_k` a share of
 # {glue:text}`a4_middle_found:.3f` of the supports is exact, and codes score {glue:text}`a4_middle_score:.3f` against
