@@ -14,9 +14,30 @@
 # (ch-linear)=
 # # What linear metrics measure
 #
-# Two networks encode the same features in {term}`superposition`, each through a projection of its own. What number do
-# {term}`RSA`, linear {term}`CKA` and {term}`linear regression <OLS>` give for them? This chapter derives the answers
-# and checks every one by computing it a second way.
+# Two networks encode the same features, each through a projection of its own into fewer units than there are features.
+# What number do RSA, linear CKA and linear regression give for them?
+#
+# **In short.** Each is a function of the two projections and the covariance of the features, and of nothing else. For
+# unrelated projections of $n$ white features to $m$ units RSA and CKA are about $m/(n+m)$, however many features are
+# shared in full: {glue:text}`b4_cka_at_smallest_ratio:.3f` at $m/n =$ {glue:text}`b4_smallest_ratio:.3f`. That needs
+# weights of mean zero; with a common mean the same sizes score {glue:text}`shifted_cosine:.2f`.
+#
+# :::{glue:figure} fig-linear-geometry
+# :name: fig-linear-geometry
+#
+# The fewer the units, the more the features of a system overlap, and the less two systems with the same
+# {glue:text}`slider_features` features score. Scores are the expectations derived below. (On paper, and without
+# JavaScript: {glue:text}`slider_start` units.)
+# :::
+#
+# ::::{dropdown} About this chapter
+# Afterwards you can say
+#
+# - what {term}`RSA`, linear {term}`CKA` and {term}`linear regression <OLS>` become for features in
+#   {term}`superposition`, what the formulas ask of the features, and how to derive them;
+# - what two unrelated networks with the same features score, from the numbers of units and features and the
+#   {term}`kurtosis` of the weights;
+# - how an expected score splits into shared content and geometry, and where a pair that shares less overtakes another.
 #
 # **What the paper claims.** {cite:t}`liu2026` state, for latent features that are {term}`white` (mean zero, covariance
 # the identity):
@@ -28,21 +49,17 @@
 # - **B4** (section 3.1): for random projections with $m$ units and $n$ features the cosine is about $m/(n+m)$, so it
 #   vanishes as $m/n \to 0$ although both networks hold the same features.
 #
-# **The idea.** A linear metric never sees the features $z$. It sees responses $y = Az$, and if it is built on dot
-# products, as linear CKA, regression and RSA in the form used here are, averages over many stimuli keep of the features
-# nothing but their covariance. (Distances and ranks keep more; both have their place below.) So each metric must become
-# a function of the projections and of one covariance matrix. Into that function we can then put random projections.
-#
-# By the end you will be able to
-#
-# - derive what RSA, linear CKA and regression become for $y = Az$, and say what the formulas ask of the features;
-# - predict the score of two unrelated networks with the same features from the numbers of units and features and the
-#   {term}`kurtosis` of the weights;
-# - split an expected score into shared content and geometry, and compute where a pair that shares less overtakes
-#   another.
-#
 # All data are simulated. Statements that neither paper makes and that we found nowhere else are marked *ours*; where a
 # statement is known under another name, it says so. A first reading may skip the proofs.
+# ::::
+
+# %% [markdown]
+# ## The idea
+#
+# A linear metric never sees the features $z$. It sees responses $y = Az$, and if it is built on dot products, as linear
+# CKA, regression and RSA in the form used here are, averages over many stimuli keep of the features nothing but their
+# covariance. (Distances and ranks keep more; both have their place below.) So each metric must become a function of the
+# projections and of one covariance matrix. Into that function we can then put random projections.
 
 # %% [markdown]
 # ## Setting up
@@ -814,7 +831,8 @@ run.record(r2_expected=expected_r2(n, m_a))
 # for all pairs of features, from the smallest to the largest. Features at right angles would give a flat line at 0.
 # With few units there is no room for right angles; two random directions in $m$ dimensions have a cosine of about
 # $1/\sqrt m$ in size. A second system has other directions and so other overlaps, and the two Gram matrices agree in
-# little more than their diagonals. Move the slider and watch the overlaps and the scores.
+# little more than their diagonals. Move the slider of
+# {numref}`fig-linear-geometry` and watch the overlaps and the scores.
 
 # %%
 drawn = gaussian(slider_units[-1], slider_features, seeded(seed + 1))
@@ -858,14 +876,6 @@ run.record(slider_features=slider_features, slider_start=slider_units[middle])
 run.figure(figure, name)
 
 # %% [markdown]
-# :::{glue:figure} fig-linear-geometry
-# :name: fig-linear-geometry
-#
-# The fewer the units, the more features overlap, and the less two systems with the same {glue:text}`slider_features`
-# features score. Scores are the expectations derived above. (On paper, and without JavaScript:
-# {glue:text}`slider_start` units.)
-# :::
-#
 # Even with as many units as features the overlaps do not vanish, since random directions are not at right angles. So
 # CKA is only about one half there, while regression, which undoes any invertible map, is perfect.
 
