@@ -17,16 +17,29 @@
 # Two systems hold exactly the same features, each mixed at random into a few units of its own. How similar will the
 # usual metrics say they are?
 #
+# **In short.** The fewer the units, the less similar, whatever the sparsity of the features. In the figure, at
+# {glue:text}`wide_m` units CKA is {glue:text}`b6_recoverable_cka:.2f`, and still a solver that knows the projections
+# finds the exact set of active features from either system alone for a share of {glue:text}`b6_recoverable_rate:.3f` of
+# the stimuli. With much fewer units the features themselves are lost, and no score tells where that begins.
+#
+# :::{glue:figure} fig-landing
+# :name: fig-landing
+#
+# Similarity of activity is not similarity of content. Two systems encode the same {glue:text}`wide_n` features, a few
+# active at a time, by different random projections. As units get fewer, RSA (rings), CKA (dots) and $R^2$ (squares)
+# fall towards 0, close to their closed forms (lines); the features can be recovered (diamonds: share of stimuli, mean
+# of both systems) far longer.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - what RSA, CKA and regression will give for two random projections, before measuring it;
 # - how many stimuli CKA needs, and what centring is for;
 # - how a score near 0 goes with features that are all there.
 #
-# ## What the paper claims
-#
-# Section 4.1, appendix D.1 and figure 2 of {cite:t}`liu2026` test the paper's theorems by simulation. The metrics are
-# {term}`RSA`, linear {term}`CKA` and {term}`linear regression <OLS>`.
+# **What the paper claims.** Section 4.1, appendix D.1 and figure 2 of {cite:t}`liu2026` test the paper's theorems on
+# {term}`RSA`, linear {term}`CKA` and {term}`linear regression <OLS>` by simulation.
 #
 # | claim | in our words |
 # |---|---|
@@ -38,6 +51,7 @@
 #
 # B1 to B3 are theorems, proved in {ref}`ch-linear`. The simulation below would betray an error in them; B4 to B6 are
 # what this chapter measures.
+# ::::
 
 # %% [markdown]
 # ## The idea
@@ -824,16 +838,8 @@ run.figure(
 )
 
 # %% [markdown]
-# :::{glue:figure} fig-landing
-# :name: fig-landing
-#
-# Two systems encode the same {glue:text}`wide_n` features, {glue:text}`wide_k` active at a time, by different random
-# projections. As units get fewer, RSA (rings), CKA (dots) and $R^2$ (squares) fall towards 0, close to their closed
-# forms (lines). The features can be recovered (diamonds: mean of both systems) far longer: at {glue:text}`wide_m` units
-# CKA is {glue:text}`b6_recoverable_cka:.3f`, while the active features are found exactly for a share of
-# {glue:text}`b6_recoverable_rate:.3f` of the stimuli even from the worse of the two systems. Similarity of activity is
-# not similarity of content.
-# :::
+# The result opens this chapter: {numref}`fig-landing`. The features ({glue:text}`wide_k` active at a time) stay readable
+# long after the scores have fallen.
 
 # %% [markdown]
 # ## Where this departs from the paper
