@@ -112,9 +112,7 @@ stimuli: int = 16  # stimuli for each projection
 run = Run("01_superposition", globals())
 generator = seeded(seed, run.device)
 settings = [(n, k) for n in sizes for k in active]
-run.record(draws=draws)
-run.record(stimuli=stimuli)
-run.record(curves=draws * len(settings))
+run.record(draws=draws, stimuli=stimuli, curves=draws * len(settings))
 
 # %% [markdown]
 # ## Six features in three neurons
@@ -457,8 +455,7 @@ coherences = {m: float(coherence(x)) for m, x in small.items()}
 
 # %%
 bounds = {m: [(k - 1) * mu for k in orders] for m, mu in coherences.items()}
-run.record(small_n=small_n)
-run.record(delta_1_max=max(abs(values[0]) for values in constants.values()))
+run.record(small_n=small_n, delta_1_max=max(abs(values[0]) for values in constants.values()))
 run.record(delta_2_gap=max(abs(constants[m][1] - coherences[m]) for m in small))
 run.record(bound_excess=max(np.subtract(constants[m], bounds[m]).max() for m in small))
 
@@ -479,13 +476,8 @@ shares = [float(found.double().mean()) for found in shares]
 promised = (1 + 1 / coherences[m]) / 2
 
 # %%
-run.record(small_m=m)
-run.record(small_stimuli=small_stimuli)
-run.record(small_coherence=coherences[m])
-run.record(small_promised=promised)
-run.record(small_delta_4=constants[m][orders.index(4)])
-run.record(small_share_2=shares[1])
-run.record(largest_m=small_units[-1])
+run.record(small_m=m, small_stimuli=small_stimuli, small_coherence=coherences[m], small_promised=promised)
+run.record(small_delta_4=constants[m][orders.index(4)], small_share_2=shares[1], largest_m=small_units[-1])
 run.record(largest_delta_4=constants[small_units[-1]][orders.index(4)])
 
 # %% tags=["hide-input", "remove-output"]
@@ -764,9 +756,7 @@ def signed_basis_pursuit(y, a, k):
 # %%
 sign_n, sign_k = sizes[0], active[len(active) // 2]
 ratio, rates = recovery_sweep(sign_n, sign_k, {"bp": methods["bp"], "signed": signed_basis_pursuit})
-run.record(sign_n=sign_n)
-run.record(sign_k=sign_k)
-run.record(nonnegative_half=half_point(ratio, rates["bp"].mean(1)))
+run.record(sign_n=sign_n, sign_k=sign_k, nonnegative_half=half_point(ratio, rates["bp"].mean(1)))
 run.record(signed_half=half_point(ratio, rates["signed"].mean(1)))
 sign_cs = compressed_sensing_units(sign_n, sign_k)
 run.record(nonnegative_predicted=recovery_units(sign_n, sign_k) / sign_cs)
@@ -864,8 +854,7 @@ run.figure(
 phi = (1 + 5**0.5) / 2
 points = torch.tensor([[0.0, 1.0, phi], [0.0, -1.0, phi]], dtype=torch.float64)
 best = normalize(torch.cat([points.roll(shift, 1) for shift in range(3)]), dim=1).mT
-run.record(best_coherence=coherence(best))
-run.record(best_bound=(1 + 1 / coherence(best)) / 2)
+run.record(best_coherence=coherence(best), best_bound=(1 + 1 / coherence(best)) / 2)
 run.record(best_pairs=int(supports_found(best, 2)[0].sum()))
 
 # %% [markdown]

@@ -210,9 +210,7 @@ def best_of_all(c):
 systems = [normalize(gaussian(units, features, generator, draws=2), dim=-1) for _ in range(pairs)]
 scores = torch.tensor([response_score(a, b) for a, b in systems], dtype=torch.float64)
 brute = torch.tensor([best_of_all((a @ b.mT).cpu()) for a, b in systems], dtype=torch.float64)
-run.record(pairs=pairs)
-run.record(a1_assignment_error=(scores - brute).abs().max())
-run.record(a1_generic_max=scores.max())
+run.record(pairs=pairs, a1_assignment_error=(scores - brute).abs().max(), a1_generic_max=scores.max())
 
 # %% [markdown]
 # Over the {glue:text}`pairs` random pairs the two differ by at most {glue:text}`a1_assignment_error:.1e`. The largest
@@ -302,11 +300,8 @@ absolute = [permutation_score((c @ (c * sign[:, None]).mT).abs()) for sign in si
 
 # %%
 flips = mixed_units // 4
-run.record(mixed_units=mixed_units)
-run.record(flips=flips)
-run.record(a1_sign_flip_bound=1 - 2 * flips / mixed_units)
-run.record(a1_sign_flip_score=signed[flips])
-run.record(a1_sign_flip_absolute=min(absolute))
+run.record(mixed_units=mixed_units, flips=flips, a1_sign_flip_bound=1 - 2 * flips / mixed_units)
+run.record(a1_sign_flip_score=signed[flips], a1_sign_flip_absolute=min(absolute))
 
 # %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1)
@@ -401,12 +396,8 @@ def unrelated_scores(count):
 # %%
 noise = [[unrelated_scores(count) for _ in range(fold_pairs)] for count in fold_stimuli]
 noise = torch.tensor(noise, dtype=torch.float64)
-run.record(fold_units=fold_units)
-run.record(fold_pairs=fold_pairs)
-run.record(fold_stimuli=fold_stimuli[0])
-run.record(fitted_score=noise[0, :, 0])
-run.record(fitted_bound=bound(fold_units, fold_stimuli[0] - 1))
-run.record(held_out_score=noise[0, :, 1])
+run.record(fold_units=fold_units, fold_pairs=fold_pairs, fold_stimuli=fold_stimuli[0], fitted_score=noise[0, :, 0])
+run.record(fitted_bound=bound(fold_units, fold_stimuli[0] - 1), held_out_score=noise[0, :, 1])
 
 # %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1)
@@ -501,10 +492,8 @@ mixing = [response_score(pure, b) for b in mixed]
 same = (torch.arange(mixed_units, **options) < 3).to(pure).expand(mixed_units, mixed_units)
 
 # %%
-run.record(a2_error_max=max(abs(score - q**-0.5) for q, score in zip(qs, mixing, strict=True)))
-run.record(a2_q3=mixing[2])
-run.record(same_mixture_score=response_score(pure, same))
-run.record(same_mixture_theory=3**0.5 / mixed_units)
+run.record(a2_error_max=max(abs(score - q**-0.5) for q, score in zip(qs, mixing, strict=True)), a2_q3=mixing[2])
+run.record(same_mixture_score=response_score(pure, same), same_mixture_theory=3**0.5 / mixed_units)
 
 
 # %%
@@ -518,9 +507,7 @@ def shifted_score(q, shift, groups=6):
 shifts = {q: list(range(q + 1)) for q in qs}
 grouping = {q: [shifted_score(q, s) for s in shifts[q]] for q in qs}
 errors = [abs(grouping[q][s] - shifted_grouping_score(q, s)) for q in qs for s in shifts[q]]
-run.record(a3_error_max=max(errors))
-run.record(a3_pairs_score=grouping[2][1])
-run.record(q_max=q_max)
+run.record(a3_error_max=max(errors), a3_pairs_score=grouping[2][1], q_max=q_max)
 
 # %% [markdown]
 # The figure shows measured scores as markers and the two propositions as lines.
@@ -695,9 +682,7 @@ a, b = merged(0, 1), rotated(merged(2, 3))
 neurons, score, codes, z = scores_of(a, b, active=1)
 delta_1, delta_2 = (restricted_isometry_constant(a.cpu(), order) for order in (1, 2))
 cases = {"equal columns, K = 1": [delta_1, delta_2, neurons, score]}
-run.record(a4_counterexample_delta=delta_1)
-run.record(a4_counterexample_delta_2k=delta_2)
-run.record(a4_counterexample_score=score)
+run.record(a4_counterexample_delta=delta_1, a4_counterexample_delta_2k=delta_2, a4_counterexample_score=score)
 
 # %% [markdown]
 # The matrix has $\delta_1 =$ {glue:text}`a4_counterexample_delta:.1f`, below $\sqrt2 - 1$, and $\delta_2 =$
@@ -811,14 +796,10 @@ run.record(a4_found=found[0].mean(), a4_silent=silent_share[0].mean())
 
 # %%
 middle = len(counts) // 2
-run.record(middle_k=counts[middle], control_k=counts[-1])
-run.record(a4_middle_found=found[middle].mean())
-run.record(a4_middle_score=code_scores[middle].mean())
-run.record(a4_middle_neurons=neuron_scores[middle].mean())
-run.record(a4_control_score=code_scores[-1].mean())
-run.record(a4_control_neurons=neuron_scores[-1].mean())
-run.record(a4_control_found=found[-1].mean())
-run.record(a4_control_gain=code_scores[-1] - neuron_scores[-1])
+run.record(middle_k=counts[middle], control_k=counts[-1], a4_middle_found=found[middle].mean())
+run.record(a4_middle_score=code_scores[middle].mean(), a4_middle_neurons=neuron_scores[middle].mean())
+run.record(a4_control_score=code_scores[-1].mean(), a4_control_neurons=neuron_scores[-1].mean())
+run.record(a4_control_found=found[-1].mean(), a4_control_gain=code_scores[-1] - neuron_scores[-1])
 
 # %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1)
@@ -895,8 +876,7 @@ run.figure(
 # %%
 groups = torch.eye(6, **options).repeat_interleave(5, dim=1)
 moved = groups.roll(2, 1)
-run.record(hand_score=response_score(groups, moved))
-run.record(hand_scaled=response_score(groups, 10 * moved))
+run.record(hand_score=response_score(groups, moved), hand_scaled=response_score(groups, 10 * moved))
 run.record(hand_negated=abs(response_score(groups, -moved)))
 
 # %% [markdown]
@@ -926,8 +906,7 @@ run.record(hand_negated=abs(response_score(groups, -moved)))
 border = round(compressed_sensing_units(n, k))
 a, b = gaussian(border, n, generator, draws=2)
 border_neurons, border_codes, codes, z = scores_of(a, b, k)
-run.record(border_found=support_recovered(codes[0], z).double().mean())
-run.record(border_neurons=border_neurons)
+run.record(border_found=support_recovered(codes[0], z).double().mean(), border_neurons=border_neurons)
 run.record(border_codes=border_codes)
 
 # %% [markdown]
