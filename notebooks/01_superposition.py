@@ -791,26 +791,27 @@ run.figure(
 # So how many units suffice depends also on what the reader of the responses knows.
 
 # %% [markdown]
-# ## What we saw, and where we part from the papers
+# ## What to take away
 #
-# - Superposition mixes features. If they are sparse enough for the number of units, the mixing can be undone exactly.
-# - $k \log(n/k)$ is the right *scale* for basis pursuit over the sizes tried, and close to the half point: at $m =
-#   m_{CS}$ itself a share of {glue:text}`bp_rate_at_1:.2f` of the supports is found, at one and a half times as many
-#   units {glue:text}`bp_rate_at_1_5:.2f`. {cite:t}`liu2026` call $m \ge m_{CS}$ the compressed-sensing regime and
-#   remark that the true threshold may differ by a constant. For Gaussian projections it is $\delta^*$, for dense
-#   stimuli too, where $k \log(n/k)$ fails; it depends on the method and on what is known of the features.
-# - Guarantees by coherence or RIP concern the worst case and promise little at these sizes. {cite:t}`longon2025` use
-#   the RIP; {ref}`ch-matching` looks at its order.
+# - Superposition mixes features. If they are sparse enough for the number of neurons, the mixing can be undone exactly.
+# - $k \log(n/k)$ is the right *scale* for basis pursuit over the sizes tried, and close to the half point: with $m_{CS}$
+#   neurons a share of {glue:text}`bp_rate_at_1:.2f` of the supports is found, with one and a half times as many
+#   {glue:text}`bp_rate_at_1_5:.2f`.
 # - All of this assumes that the projection is *known*. A {term}`sparse autoencoder <SAE>` has to learn it, and then
-#   finds {term}`codes <code>` with a single encoding step instead of an optimisation. Both cost extra units, as
-#   {ref}`ch-supervised` and {ref}`ch-unsupervised` measure.
-
-# %% [markdown]
-# ## What changed our mind
+#   finds {term}`codes <code>` in a single encoding step. Both cost extra neurons, as {ref}`ch-supervised` and
+#   {ref}`ch-unsupervised` measure.
 #
-# We expected a constant in front of $k \log(n/k)$ that somebody has to measure. It has been known for years, for
-# Gaussian projections, and is close to 1 here; what one has to measure is how wide the transition is at the size of a
-# network. And the guarantees promise far less than the methods deliver.
+# Where we part from the papers:
+#
+# - {cite:t}`liu2026` call $m \ge m_{CS}$ the compressed-sensing regime and remark that the true threshold may differ by
+#   a constant. For Gaussian projections it is $\delta^*$, for dense stimuli too, where $k \log(n/k)$ fails; it depends
+#   on the method and on what is known of the features.
+# - {cite:t}`longon2025` use the RIP. Guarantees by coherence or RIP concern the worst case and promise little at these
+#   sizes; {ref}`ch-matching` looks at the order of theirs.
+#
+# **What changed our mind.** We expected a constant in front of $k \log(n/k)$ that somebody has to measure. It has been
+# known for years, for Gaussian projections, and is close to 1 here; what one has to measure is how wide the transition
+# is at the size of a network. And the guarantees promise far less than the methods deliver.
 #
 # ## Exercises
 #
