@@ -837,23 +837,24 @@ run.figure(
 # pursuit still returns a code with few active features, mostly wrong ones, and which ones depends on the projection.
 
 # %% [markdown]
-# ## What we saw, and where we part from the paper
+# ## What to take away
 #
-# - **A1** holds: the score is an assignment on the cosines of the weights. The words "and sign flip" need absolute
-#   correlations.
+# - **A1** holds: the score is an assignment on the cosines of the weights.
 # - **A2** holds where units can be paired with features that they mix; otherwise the score is lower still.
 # - **A3** holds, with mismatch counted to the *best* partner: the score rises again as the shift passes half a group.
-# - **A4** holds with the isometry property of order $2K$, and fails with order $K$ as printed, for every $K$. Random
-#   projections at about twice $k \log(n/k)$ restore the score without any such certificate, because typical stimuli are
-#   easier than the worst; and where features are not sparse, recovery lowers it.
+# - **A4** holds with the isometry property of order $2K$. Random projections to about twice $k \log(n/k)$ units restore
+#   the score without any such certificate, because typical stimuli are easier than the worst. Where features are not
+#   sparse, recovery lowers the score.
 # - All of this assumes that the projection is *known*. What a trained {term}`sparse autoencoder <SAE>` achieves is
 #   another question, taken up in {ref}`ch-disentangling`.
-
-# %% [markdown]
-# ## What changed our mind
 #
-# We had taken a permutation score of 1 to mean the same network with its units renamed, and a lower one to mean another
-# network. A flipped sign shows that the second does not follow ({prf:ref}`rem-sign-flip`). And restricted isometry, the
+# Where we depart from the paper:
+#
+# - The words "and sign flips" in A1 need absolute correlations ({prf:ref}`rem-sign-flip`).
+# - A4 with the property of order $K$, as printed, fails for every $K$ ({prf:ref}`rem-rip-order`).
+#
+# **What changed our mind.** We had taken a permutation score of 1 to mean the same network with its units renamed, and a
+# lower one to mean another network. A flipped sign shows that the second does not follow. And restricted isometry, the
 # condition in the theorem, is much stronger than what recovery needs: the random projections above do without it.
 #
 # ## Exercises
