@@ -1372,38 +1372,34 @@ for kind in ("Gaussian", "sparse"):
 # for Pearson only. Of regression, ranking changes the mean $r$ by at most {glue:text}`rank_r_gap:.3f`.
 
 # %% [markdown]
-# ## What we have seen
+# ## What to take away
 #
 # - RSA and linear CKA approach the cosine of the Gram matrices, at {glue:text}`largest` stimuli to
-#   {glue:text}`b1_rsa_error:.4f` and {glue:text}`b2_cka_error:.4f` (B1, B2); linear CKA and least squares are *equal*
-#   to their formulas with the sample covariance, to {glue:text}`b2_covariance_error:.0e` and at worst
-#   {glue:text}`b3_weights_error:.0e` for the weights (B3).
+#   {glue:text}`b1_rsa_error:.4f` and {glue:text}`b2_cka_error:.4f` (B1, B2). Linear CKA and least squares are *equal* to
+#   their formulas with the sample covariance (B3).
 # - For unrelated projections with entries of mean 0 the mean cosine follows {eq}`eq-linear-ratio` to
-#   {glue:text}`b4_expectation_error:.4f` and is {glue:text}`b4_cka_at_smallest_ratio:.4f` at the smallest $m/n$ (B4).
+#   {glue:text}`b4_expectation_error:.4f` and vanishes with $m/n$ (B4).
 # - Partial overlap multiplies: content times geometry.
 #
-# **Where we depart from the paper, and why.**
+# Where we depart from the paper, and why:
 #
 # - The paper's proofs treat a limit in which the sample covariance is $I$. We keep the covariance, which turns theorems
-#   3.2 and 3.3 into identities and says what correlated features do to given projections. Alignment is then independent
-#   of the latents only if they are white. This is not the limitation that the paper names: it expects features that
+#   3.2 and 3.3 into identities and says what correlated features do to given projections: alignment is independent of
+#   the latents only if they are white. That is not the limitation that the paper names. It expects features that
 #   co-occur to make the *projections* of two networks correlated, and whatever we derive from independent projections
 #   leaves that as open as the paper does. (An exercise of {ref}`ch-gaussian` takes a first look.)
 # - The paper's RSA leaves the responses as they are. For latents of mean 0 that has the same limit; we subtract each
 #   unit's mean, so that the theorem holds for latents of any mean.
 # - Its ratio of expectations is a good approximation; {prf:ref}`prop-linear-exact` gives the expectation itself.
-# - Its footnote on entries with an arbitrary mean does not hold if it means scaling with $m/n$:
-#   {prf:ref}`prop-linear-mean`.
+# - Its footnote on entries with an arbitrary mean does not hold if it means scaling with $m/n$
+#   ({prf:ref}`prop-linear-mean`).
 # - "Vanishing" is about RSA, CKA and $R^2$. The correlation $r$ vanishes as well, but as $\sqrt{m/n}$.
 # - Theorem 3.1 is about dot products and Pearson's correlation. With squared distances the limit also depends on the
 #   fourth moments of the latents, as the last exercise shows, and with ranks on their whole distribution.
-
-# %% [markdown]
-# ## What changed our mind
 #
-# We expected these formulas to be good for many stimuli only. With the covariance of the sample in place of the
-# identity, they are exact for linear CKA and regression, whatever the number of stimuli. That number only decides how
-# far the sample is from white.
+# **What changed our mind.** We expected these formulas to be good for many stimuli only. With the covariance of the
+# sample in place of the identity, they are exact for linear CKA and regression, whatever the number of stimuli. That
+# number only decides how far the sample is from white.
 #
 # ## Exercises
 #
