@@ -842,26 +842,31 @@ run.figure(
 # long after the scores have fallen.
 
 # %% [markdown]
-# ## Where this departs from the paper
+# ## What to take away
 #
-# - **Settings.** $n$, $M$ and the values of $m$ are ours. `quick` uses {glue:text}`draws`
-#   draws of the projections, the `paper` profile 200.
+# - RSA, linear CKA and regression follow their closed forms whatever the sparsity. They measure compression, and do not
+#   notice where it begins to lose features.
+# - A score near 0 is compatible with features that can all be read back, by a reader who knows the projection.
+# - Subtract the means, and use debiased CKA unless there are many stimuli per feature.
+#
+# Where we depart from the paper:
+#
+# - **Settings.** $n$, $M$ and the values of $m$ are ours. `quick` uses {glue:text}`draws` draws of the projections, the
+#   `paper` profile 200.
 # - **Centring.** The features have a mean, and the paper's text does not say how it was handled. Its theorems need it
 #   removed. We centre; {numref}`fig-gaussian-centring` shows what happens otherwise.
 # - **"The metrics track one another."** True of RSA and CKA everywhere, of CKA and $R^2$ for few units, of $r$ only in
 #   the sense that all rise.
-# - **"With no information lost."** We test it, by recovering the features with known projections. Around
-#   $m_{CS}$ itself recovery is not reliable ({numref}`fig-landing`): it is near the half point, not beyond the
-#   transition. Reading features back *without* knowing the projections is harder: see {ref}`ch-unsupervised`.
+# - **"With no information lost."** We test it, by recovering the features with known projections. Around $m_{CS}$ itself
+#   recovery is not reliable ({numref}`fig-landing`): it is near the half point, not beyond the transition. Reading
+#   features back *without* knowing the projections is harder: see {ref}`ch-unsupervised`.
 # - **Exactness.** The closed form for CKA is a ratio of expectations. Its error is well below what $M$ stimuli and a
 #   finite number of draws add.
-
-# %% [markdown]
-# ## What changed our mind
 #
-# We expected one quantity in three disguises. RSA and CKA are one number, regression is another: with as many units as
-# features it is perfect where CKA is not. And we expected a score near 0 to look like chance. It does not, since
-# shuffled stimuli score much lower still: it is small but real, and it belongs to networks that share everything.
+# **What changed our mind.** We expected one quantity in three disguises. RSA and CKA are one number, regression is
+# another: with as many units as features it is perfect where CKA is not. And we expected a score near 0 to look like
+# chance. It does not, since shuffled stimuli score much lower still: it is small but real, and it belongs to networks
+# that share everything.
 #
 # ## Exercises
 #
