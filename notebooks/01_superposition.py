@@ -188,7 +188,7 @@ def supports_found(a, k):
     return support_recovered(nonnegative_basis_pursuit(z @ a.cpu().mT, a.cpu()), z), sets
 
 
-# %%
+# %% tags=["hide-input"]
 for k, name in enumerate(["single", "pair", "triple"], start=1):
     (in_a, sets), (in_b, _) = supports_found(a, k), supports_found(b, k)
     run.tabulate("supports", k=k, sets=len(sets), found_a=int(in_a.sum()), found_b=int(in_b.sum()))
@@ -420,7 +420,7 @@ unequal = torch.cat([torch.tensor([[1.0], [0.0]], dtype=torch.float64), long], 1
 alone = nonnegative_basis_pursuit(unequal[None, :, 0], unequal)[0]
 evened = nonnegative_basis_pursuit(unequal[None, :, 0], normalize(unequal, dim=0))[0]
 
-# %%
+# %% tags=["hide-input"]
 run.record(unequal_bound=(1 + 1 / coherence(unequal)) / 2)
 run.record(**{f"unequal_code_{i}": x for i, x in enumerate(alone, start=1)})
 run.record(evened_code_1=evened[0], evened_rest=evened[1:].abs().max())
@@ -453,7 +453,7 @@ coherences = {m: float(coherence(x)) for m, x in small.items()}
 # First {prf:ref}`prop-superposition-orders`: up to rounding, $\delta_1$ should be 0 and $\delta_2$ the coherence, and
 # no constant may exceed the bound $(k-1)\mu$.
 
-# %%
+# %% tags=["hide-input"]
 bounds = {m: [(k - 1) * mu for k in orders] for m, mu in coherences.items()}
 run.record(small_n=small_n, delta_1_max=max(abs(values[0]) for values in constants.values()))
 run.record(delta_2_gap=max(abs(constants[m][1] - coherences[m]) for m in small))
@@ -475,7 +475,7 @@ shares = [support_recovered(nonnegative_basis_pursuit(z @ small[m].mT, small[m])
 shares = [float(found.double().mean()) for found in shares]
 promised = (1 + 1 / coherences[m]) / 2
 
-# %%
+# %% tags=["hide-input"]
 run.record(small_m=m, small_stimuli=small_stimuli, small_coherence=coherences[m], small_promised=promised)
 run.record(small_delta_4=constants[m][orders.index(4)], small_share_2=shares[1], largest_m=small_units[-1])
 run.record(largest_delta_4=constants[small_units[-1]][orders.index(4)])
@@ -615,7 +615,7 @@ def half_point(ratio, rates):
     return float(np.interp(0.5, rates.cummax(0).values, ratio, left=np.nan, right=np.nan))
 
 
-# %%
+# %% tags=["hide-input"]
 table = pd.DataFrame(index=pd.MultiIndex.from_tuples(settings, names=["n", "k"]))
 table["m_CS"] = [compressed_sensing_units(n, k) for n, k in settings]
 for name in methods:
@@ -624,7 +624,7 @@ for name in methods:
     table[f"{name} error"] = np.nanstd(singles, 1, ddof=1) / np.isfinite(singles).sum(1) ** 0.5
     run.record(**{f"{name}_not_crossed": int(np.isnan(singles).sum())})
 
-# %%
+# %% tags=["hide-input"]
 table["predicted"] = in_units
 table["bp at 0.95"] = [float(np.interp(0.95, rates["bp"].mean(1).cummax(0).values, x)) for x, rates in sweeps.values()]
 for (n, k), row in table.iterrows():
@@ -648,7 +648,7 @@ table.round(2)
 # off the share of supports found at one $m_{CS}$, at one and a half, and at two.
 
 
-# %%
+# %% tags=["hide-input"]
 def rate_at(ratio, name):
     """Share of supports found at a ratio, interpolated, averaged over settings."""
     return np.mean([np.interp(ratio, x, rates[name].mean(1)) for x, rates in sweeps.values()])

@@ -298,7 +298,7 @@ signs = [torch.where(torch.arange(mixed_units, device=run.device) < f, -1.0, 1.0
 signed = [permutation_score(c @ (c * sign[:, None]).mT) for sign in signs]
 absolute = [permutation_score((c @ (c * sign[:, None]).mT).abs()) for sign in signs]
 
-# %%
+# %% tags=["hide-input"]
 flips = mixed_units // 4
 run.record(mixed_units=mixed_units, flips=flips, a1_sign_flip_bound=1 - 2 * flips / mixed_units)
 run.record(a1_sign_flip_score=signed[flips], a1_sign_flip_absolute=min(absolute))
@@ -491,7 +491,7 @@ mixed = [sum(pure.roll(j, 1) for j in range(q)) / q**0.5 for q in qs]
 mixing = [response_score(pure, b) for b in mixed]
 same = (torch.arange(mixed_units, **options) < 3).to(pure).expand(mixed_units, mixed_units)
 
-# %%
+# %% tags=["hide-input"]
 run.record(a2_error_max=max(abs(score - q**-0.5) for q, score in zip(qs, mixing, strict=True)), a2_q3=mixing[2])
 run.record(same_mixture_score=response_score(pure, same), same_mixture_theory=3**0.5 / mixed_units)
 
@@ -689,7 +689,7 @@ run.record(a4_counterexample_delta=delta_1, a4_counterexample_delta_2k=delta_2, 
 # {glue:text}`a4_counterexample_delta_2k:.1f`. The codes score {glue:text}`a4_counterexample_score:.3f` instead of 1.
 # What did the solver do with two features of the same direction? We count for how many stimuli each code unit is on.
 
-# %%
+# %% tags=["hide-input"]
 rows = {"latents": z, "code of a": codes[0], "code of b": codes[1]}
 pd.DataFrame({name: (x > 0).sum(0).tolist() for name, x in rows.items()}, index=range(1, 9)).T
 
@@ -743,7 +743,7 @@ for active, values in order_2k.items():
     cases[f"near simplex, K = {active}: spread"] = values.std(0).tolist()
 pd.DataFrame(cases, index=["delta_K", "delta_2K", "neurons", "codes"]).T.round(3)
 
-# %%
+# %% tags=["hide-input"]
 _, deltas, neurons, codes = torch.cat(list(order_2k.values())).T
 run.record(a4_order_2k_delta=deltas.max(), a4_order_2k_neurons=neurons)
 run.record(a4_order_2k_score=codes, a4_order_2k_worst=codes.min())
@@ -788,13 +788,13 @@ counts = [k, *dense]
 results = torch.tensor([[restored(active) for _ in range(draws)] for active in counts], dtype=torch.float64)
 neuron_scores, code_scores, shuffled_scores, found, silent_share = results.unbind(-1)
 
-# %%
+# %% tags=["hide-input"]
 run.record(n=n, k=k, m=m, draws=draws)
 run.record(a4_recovered_score=code_scores[0].mean(), a4_neuron_score=neuron_scores[0].mean())
 run.record(a4_neuron_bound=bound(m, n), a4_shuffled_score=shuffled_scores[0].mean())
 run.record(a4_found=found[0].mean(), a4_silent=silent_share[0].mean())
 
-# %%
+# %% tags=["hide-input"]
 middle = len(counts) // 2
 run.record(middle_k=counts[middle], control_k=counts[-1], a4_middle_found=found[middle].mean())
 run.record(a4_middle_score=code_scores[middle].mean(), a4_middle_neurons=neuron_scores[middle].mean())

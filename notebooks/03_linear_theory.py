@@ -154,7 +154,7 @@ largest, smallest_ratio = stimuli[-1], many_units[0] / many_features
 # `entries` holds two kinds of random projection, by the kurtosis of their entries: 3 for Gaussian entries, 1 for
 # entries of $\pm 1$. We also record the sizes that the text quotes.
 
-# %%
+# %% tags=["hide-input"]
 for name in ["n", "m_a", "m_b", "draws", "pairs", "small_pairs", "many_features", "few_features", "n_f", "m_0"]:
     run.record(**{name: globals()[name]})
 run.record(largest=largest)
@@ -281,7 +281,7 @@ errors = torch.stack([absolute_errors(count) for count in stimuli])  # (stimuli,
 # for linear CKA because of its bias.
 
 
-# %%
+# %% tags=["hide-input"]
 def slope(values):
     return float(np.polyfit(np.log(stimuli), np.log(values.numpy()), 1)[0])
 
@@ -729,7 +729,7 @@ def refined_form(features, units, kappa):
     return (features * m + kappa - 1) / (features + m + kappa - 2) / features
 
 
-# %%
+# %% tags=["hide-input"]
 def largest_error(simulated, features, units, form):
     return max(float((x.mean(1) - form(features, units, kappa)).abs().max()) for kappa, x in simulated.items())
 
@@ -744,7 +744,7 @@ def relative_error(simulated, features, units, form):
     return max(found)
 
 
-# %%
+# %% tags=["hide-input"]
 run.record(b4_expectation_error=largest_error(many, many_features, many_units, ratio_form))
 run.record(b4_relative_error=relative_error(many, many_features, many_units, ratio_form))
 run.record(b4_smallest_ratio=smallest_ratio)
@@ -810,7 +810,7 @@ def explained(draw, m):
 
 r2 = {kappa: torch.stack([explained(draw, m) for m in r2_units]) for kappa, draw in entries.items()}
 
-# %%
+# %% tags=["hide-input"]
 run.record(r2_expectation_error=max(float((x.mean(1) - m_a / n).abs().max()) for x in r2.values()))
 run.record(r2_single_target=r2[3][0])
 run.record(r2_many_targets=r2[3][-1])
@@ -840,7 +840,7 @@ first, second = torch.triu_indices(slider_features, slider_features, 1)
 share = torch.linspace(0, 1, 101, dtype=torch.float64)
 
 
-# %%
+# %% tags=["hide-input"]
 def geometry_state(m):
     """Sorted cosines of all pairs of features in m units, their typical size, and what two such systems score."""
     columns = torch.nn.functional.normalize(drawn[:m], dim=0)
@@ -1341,7 +1341,7 @@ for kind, draw_latents in kinds.items():
         columns = dict(zip(["rsa", "rank_rsa", "r", "rank_r", "cosine"], zip(*rows, strict=True), strict=True))
         run.tabulate("ranks", latents=kind, m=m, draw=range(rank_draws), **columns)
 
-# %%
+# %% tags=["hide-input"]
 frame = pd.DataFrame(run.tables["ranks"]).drop(columns="draw").groupby(["latents", "m"]).mean()
 frame["normal"] = 6 / np.pi * np.arcsin(frame["cosine"] / 2)
 run.record(rank_units_few=rank_units[0], rank_units_many=rank_units[-1], rank_draws=rank_draws)
@@ -1350,7 +1350,7 @@ run.record(rank_sparse_loss=(frame["rsa"] - frame["rank_rsa"]).loc["sparse"].max
 run.record(rank_r_gap=(frame["r"] - frame["rank_r"]).abs().max())
 frame.round(3)
 
-# %%
+# %% tags=["hide-input"]
 for kind in ("Gaussian", "sparse"):
     for end, m in {"few": rank_units[0], "many": rank_units[-1]}.items():
         where = f"where latents = {kind} and m = {m}"
@@ -1525,7 +1525,7 @@ for k in topk_active:
         scores = {kind: float(rsa(y_a, y_b, name)) for kind, name in {"dot": "dot", "distance": "sqeuclidean"}.items()}
         run.tabulate("distances", k=k, draw=draw, **scores)
 
-# %%
+# %% tags=["hide-input"]
 run.record(topk_units=topk_units, topk_features=topk_features)
 frame = pd.DataFrame(run.tables["distances"]).groupby("k").mean()
 run.record(topk_dot_min=frame["dot"].min(), topk_dot_max=frame["dot"].max())

@@ -270,7 +270,7 @@ run.record(b5_monotone=rising.double().mean(), b5_rsa_cka_gap=(means[..., 0] - m
 # The share of rising steps is {glue:text}`b5_monotone:.3f`; RSA and CKA differ by at most
 # {glue:text}`b5_rsa_cka_gap:.4f`. Now the figure.
 
-# %%
+# %% tags=["hide-input"]
 m_cs = [theory.compressed_sensing_units(n, k) for k in actives]
 recovery = [theory.recovery_units(n, k) for k in actives]
 run.record(recovery_sparse=recovery[0], recovery_dense=recovery[-1], m_cs_dense=m_cs[-1])
@@ -292,7 +292,7 @@ def log_units(ax, top, **settings):
 # the foot are the $m_{CS}$ of each $k$.
 
 
-# %%
+# %% tags=["hide-input"]
 def draw_sweep(ax, column, label):
     """One metric over m, with a marker for each k and a tick at each m_CS."""
     ax.plot(fine, fine_closed[:, column], color=INK, lw=1, zorder=1, label="closed form")
@@ -308,7 +308,7 @@ def draw_sweep(ax, column, label):
 # $\delta^*$ on (thick), not below (dotted). Open markers show $m_{CS}$ for comparison.
 
 
-# %%
+# %% tags=["hide-input"]
 def draw_regimes(ax):
     """For each k: a thick bar from where recovery sets in to n, dotted below; open, m_CS."""
     for i, style in enumerate(styles):
@@ -358,7 +358,7 @@ run.figure(
 # the score on stimuli; the {term}`Gram cosine` with the stimuli's own covariance; the Gram cosine for white features;
 # the closed form. For CKA the first two should be the same number.
 
-# %%
+# %% tags=["hide-input"]
 run.record(cka_minus_sample_gram=(scores[:, :, 1] - scores[:, :, 5]).abs().max())
 run.record(sample_minus_white_rms=(means[..., 5] - means[..., 4]).square().mean().sqrt())
 run.record(white_minus_closed_rms=(means[..., 4] - closed[:, 1]).square().mean().sqrt())
@@ -483,7 +483,7 @@ run.record(most_stimuli=stimuli_swept[-1], biased_error_many=many[0])
 # The predicted bias is the closed form at this $m$ times the factor less 1. In the figure it is a line; bars are
 # standard errors over draws.
 
-# %%
+# %% tags=["hide-input"]
 level = theory.expected_cka(n, probe_units, probe_units)
 counts = torch.tensor(stimuli_swept)
 bias = [level * (theory.cka_finite_sample_factor(n, probe_units, count) - 1) for count in stimuli_swept]
@@ -545,7 +545,7 @@ run.record(rsa_uncentred_worst=(centring[:, 1] - centring[:, 0]).abs().max())
 run.record(second_moment_error=(centring[:, 3] - centring[:, 4]).abs().max())
 
 
-# %%
+# %% tags=["hide-input"]
 def draw_centring(ax, first, label):
     """Centred and uncentred scores over k beside the closed form."""
     ax.axhline(level, color=INK, lw=1, label="closed form")
@@ -609,7 +609,7 @@ run.record(r2_intercept=ols_score(y_a, y_b).r2, r2_no_intercept=prediction_score
 # invertible map is no obstacle for regression, but it changes the geometry. The correlation $r$ is on yet another
 # scale, that of a square root.
 
-# %%
+# %% tags=["hide-input"]
 gap = (means[..., 2] - means[..., 1]).abs()
 few = torch.tensor(units) <= n / 8
 over_k = means[..., :4].mean(0)
@@ -685,7 +685,7 @@ for k in actives:
 by_ranks = pd.DataFrame(run.tables["ranks"]).drop(columns="draw").groupby("k").mean()
 by_ranks.round(3)
 
-# %%
+# %% tags=["hide-input"]
 run.record(rank_rsa_sparse=by_ranks["rank_rsa"].iloc[0], rank_rsa_dense=by_ranks["rank_rsa"].iloc[-1])
 run.record(pearson_rsa_sparse=by_ranks["rsa"].iloc[0], pearson_rsa_dense=by_ranks["rsa"].iloc[-1])
 run.record(rank_r_difference=(by_ranks["r"] - by_ranks["rank_r"]).abs().max())
@@ -789,7 +789,7 @@ run.record(b6_shuffle_distance=(close[1, 0] - shuffled.mean()) / shuffled.std())
 # %% [markdown]
 # The whole sweep over $m$: what the metrics say, and what is there. The lines of the metrics are closed forms.
 
-# %%
+# %% tags=["hide-input"]
 blue, red, green = COLOURS["blue"], COLOURS["red"], COLOURS["green"]
 wide_means = torch.stack([wide[m][1].mean(1) for m in wide_units])
 
@@ -812,7 +812,7 @@ def draw_landing(ax):
 # Labels stand next to what they name. Read the picture from right to left: fewer and fewer units for the same features.
 
 
-# %%
+# %% tags=["hide-input"]
 def label_landing(ax):
     """Names beside the curves, so that the picture needs no legend."""
     bold = {"fontweight": "bold", "ha": "right"}
