@@ -49,7 +49,7 @@
 # %% [markdown]
 # ## The idea
 #
-# One notation serves the whole book. A stimulus switches on a few of $n$ latent features; their values are the entries
+# A stimulus switches on a few of $n$ latent features; their values are the entries
 # of a vector $z \in \mathbb{R}^n$. A network has $m$ units (neurons), and its response $y \in \mathbb{R}^m$ is a linear
 # mixture,
 #
@@ -92,8 +92,8 @@ from lib.recovery import nonnegative_basis_pursuit, orthogonal_matching_pursuit,
 from lib.theory import compressed_sensing_units, recovery_units
 
 # %% [markdown]
-# The parameters. `sizes`, `active`, `ratios`, `draws` and `stimuli` set the sweep at the end, which takes nearly all
-# of the running time: it solves one linear programme for each stimulus.
+# `sizes`, `active`, `ratios`, `draws` and `stimuli` set the sweep at the end, which takes nearly all of the running time:
+# one linear programme for each stimulus.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -104,7 +104,7 @@ small_units: list[int] = [8, 12, 64, 256]  # units of these matrices
 small_stimuli: int = 100  # stimuli for each number of active features, for one of these matrices
 sizes: list[int] = [64, 128]  # numbers of features n in the sweep
 active: list[int] = [2, 4, 8]  # numbers of active features k in the sweep
-ratios: list[float] = [0.6, 0.8, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0]  # numbers of units, in units of k log(n/k)
+ratios: list[float] = [0.6, 0.8, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0]  # numbers of units, as multiples of k log(n/k)
 draws: int = 8  # random projections for each point of the sweep
 stimuli: int = 16  # stimuli for each projection
 
@@ -117,9 +117,8 @@ run.record(draws=draws, stimuli=stimuli, curves=draws * len(settings))
 # %% [markdown]
 # ## Six features in three neurons
 #
-# We start with a picture small enough to see everything: $n = 6$ features, $m = 3$ neurons, two systems. Each feature
-# gets a random direction of length 1 in the space of the three neurons, drawn anew for each system. Nothing else
-# differs.
+# A case small enough to see everything: $n = 6$ features, $m = 3$ neurons, two systems. Each feature gets a random
+# direction of length 1 in the space of the three neurons, drawn anew for each system. Nothing else differs.
 
 # %%
 a, b = (normalize(gaussian(3, 6, generator), dim=0) for _ in range(2))
@@ -127,12 +126,11 @@ z = bernoulli_uniform(300, 6, 0.2, generator)
 y_a, y_b = z @ a.mT, z @ b.mT
 
 # %% [markdown]
-# In code every stimulus is a row of a matrix $Z$ and its response a row of $Y = Z A^\top$. Each feature is on with
-# probability $0.2$, with a value between 0 and 1.
+# In code every stimulus is a row of $Z$ and its response a row of $Y = Z A^\top$. Each feature is on with probability
+# $0.2$, with a value between 0 and 1.
 #
-# The next cells draw two of the three neurons: columns as lines with a marker at the end, responses as faint dots.
-# Expect *rays*: a stimulus with one active feature moves the neurons along that feature's column, and stimuli with
-# several fill the space between.
+# We draw two of the three neurons, and expect *rays*: a stimulus with one active feature moves the neurons along that
+# feature's column, and stimuli with several fill the space between.
 
 
 # %% tags=["hide-input"]
@@ -162,14 +160,14 @@ run.figure(
 # :::{glue:figure} fig-superposition-directions
 # :name: fig-superposition-directions
 #
-# The same six features point in different directions in two systems of three neurons, a and b. Lines: columns of $A$
-# and of $B$, numbered by feature, on two of the three axes. Faint dots: responses to sparse stimuli.
+# The same six features point in different directions in two systems of three neurons. Lines: columns of $A$ and of $B$,
+# numbered by feature, on two of the three axes. Faint dots: responses to sparse stimuli.
 # :::
 #
 # In {numref}`fig-superposition-directions` the lines do not follow the axes: a neuron answers to several features. Such
-# neurons are called *polysemantic*, or said to have *mixed selectivity*; here they have it by construction. Neuron 1 of
-# system a and neuron 1 of system b answer to different mixtures, so a comparison of single neurons will find little in
-# common, although both systems carry the same six features. How little is the subject of {ref}`ch-matching`.
+# neurons are called *polysemantic*, or said to have *mixed selectivity*. Neuron 1 of system a and neuron 1 of system b
+# answer to different mixtures, so a comparison of single neurons will find little in common, although both systems
+# carry the same six features. How little is the subject of {ref}`ch-matching`.
 
 # %% [markdown]
 # ### Can the features be read back?
@@ -203,14 +201,14 @@ for k, name in enumerate(["single", "pair", "triple"], start=1):
 #
 # *Three* neurons carry *six* features, and yet a single feature is always found, and usually most pairs are. Triples
 # fail more often. Which sets fail depends on the directions of the columns, so the two systems usually fail on
-# different stimuli. This is compressed sensing in small: the sparser the stimulus, the better the recovery.
+# different stimuli. The sparser the stimulus, the better the recovery.
 #
 # Why do single features never fail? The columns have length 1, so for $y = c\, a_j$ (with $c > 0$) and any $z \ge 0$
 # with $Az = y$ we get $c = a_j^\top A z = \sum_i z_i \, a_j^\top a_i \le \sum_i z_i$, with equality only if $z$ is $c$
 # times feature $j$ (as long as no other column equals $a_j$). So the smallest sum is the right answer.
 #
-# Now we follow one stimulus through both systems: the first pair of features that both recover, one with the value 1
-# and one with $0.6$.
+# Now one stimulus in both systems: the first pair of features that both recover, one with the value 1 and one with
+# $0.6$.
 
 # %%
 found_a, sets = supports_found(a, 2)
@@ -254,22 +252,22 @@ run.figure(
 # responses; they differ by at most {glue:text}`code_gap:.1e` between the systems.
 # :::
 #
-# Compare the systems by panel (a) of {numref}`fig-superposition-stimulus`, and they seem to represent different things;
-# compare them by panel (b), and they represent the same. Both papers are about this choice.
+# Compare the systems by panel (a), and they seem to represent different things; compare them by panel (b), and they
+# represent the same. Both papers are about this choice.
 
 # %% [markdown]
 # ## Sparse features
 #
-# The papers and this book draw sparse latent features in three ways, all in `lib.features`:
+# Sparse features are drawn in three ways, all in `lib.features`:
 #
-# - `bernoulli_uniform`: every feature is on with probability $p$, with a value uniform on $(0, 1)$. The number of
-#   active features varies from stimulus to stimulus. The {term}`toy models <toy model>` of {cite:t}`longon2025` use it.
+# - `bernoulli_uniform`: every feature is on with probability $p$, with a value uniform on $(0, 1)$. The
+#   {term}`toy models <toy model>` of {cite:t}`longon2025` use it.
 # - `topk_uniform`: draw $n$ uniform values and keep the $k$ largest, so exactly $k$ features are on, all with values
 #   near 1 when $k \ll n$. The simulations of {cite:t}`liu2026` use it.
 # - `k_sparse`: exactly $k$ features with values uniform on $(0.5, 1.5)$. The rest of this chapter uses it: no value is
 #   close to 0, so it is clear whether the {term}`support` was found.
 #
-# We take $n = 64$ and $k = 4$ and look at how many features are on and at the values of those that are.
+# Here they are for $n = 64$ and $k = 4$.
 
 # %%
 latents = {
@@ -302,17 +300,17 @@ run.figure(
 # :name: fig-superposition-latents
 #
 # The three generators agree on the average number of active features and on little else. (a) Active features per
-# stimulus; Bernoulli latents have {glue:text}`bernoulli_active:.2f` on average, spread widely, the others always 4.
-# (b) Values of the active features.
+# stimulus: {glue:text}`bernoulli_active:.2f` on average for Bernoulli latents, always 4 for the others. (b) Values of
+# the active features.
 # :::
 #
-# None of them has mean 0, although the papers' theorems assume it. Correlations subtract the mean, so this seldom
-# matters; where it does, the chapter says so.
+# None of them has mean 0, which the papers' theorems assume. Correlations subtract the mean, so this seldom matters;
+# where it does, the chapter says so.
 
 # %% [markdown]
 # ## What makes a projection good
 #
-# Two numbers say how strongly the columns of $A$ interfere. The first looks at pairs.
+# How strongly do the columns of $A$ interfere? One number looks at pairs.
 #
 # ```{prf:definition} Coherence
 # :label: def-superposition-coherence
@@ -322,7 +320,7 @@ run.figure(
 # $$ \mu(A) = \max_{i \ne j} \frac{|a_i^\top a_j|}{|a_i|\,|a_j|}. $$
 # ```
 #
-# The second looks at all sets of $k$ columns at once, and asks how far $A$ is from keeping lengths.
+# Another looks at all sets of $k$ columns, and asks how far $A$ is from keeping lengths.
 #
 # ```{prf:definition} Restricted isometry constant
 # :label: def-superposition-rip
@@ -335,8 +333,7 @@ run.figure(
 # {cite:p}`candes2005`.
 # ```
 #
-# To compute $\delta_k$ one has to visit every support of size $k$ and look at the extreme singular values of those
-# columns. The number of supports explodes, so this is possible only for small matrices.
+# To compute $\delta_k$ one has to visit every support of size $k$, which is possible only for small matrices.
 #
 # ```{prf:proposition} The first two orders
 # :label: prop-superposition-orders
@@ -352,8 +349,8 @@ run.figure(
 # Gershgorin's theorem every eigenvalue is within $(k-1)\mu$ of 1.
 # ```
 #
-# Note $\delta_1 = 0$: *the first order says nothing*, not even that two columns differ. We will need this in
-# {ref}`ch-matching`. The order that counts is $2k$:
+# So *the first order says nothing*, not even that two columns differ, which {ref}`ch-matching` will need. The order that
+# counts is $2k$:
 #
 # ```{prf:proposition} Uniqueness needs order $2k$
 # :label: prop-superposition-unique
@@ -371,7 +368,7 @@ run.figure(
 # %% [markdown]
 # ### What they guarantee
 #
-# To find the answer when $A$ is known, this book uses two methods. The first is greedy.
+# When $A$ is known, this book uses two methods. The first is greedy.
 #
 # ```{prf:definition} Orthogonal matching pursuit (OMP)
 # :label: def-superposition-omp
@@ -390,7 +387,7 @@ run.figure(
 # pursuit* returns the $z$ of smallest sum with $Az = y$ and $z \ge 0$.
 # ```
 #
-# {term}`OMP` must be told $k$; basis pursuit need not. The next two theorems state their guarantees.
+# {term}`OMP` must be told $k$; basis pursuit need not.
 #
 # ```{prf:theorem} Coherence bound
 # :label: thm-superposition-coherence
@@ -411,7 +408,7 @@ run.figure(
 #
 # The words about length are needed. The coherence does not see lengths, but basis pursuit pays for the values of $z$,
 # and a long column needs only a small value. Take $a_1 = (1, 0)$ and $a_2, a_3$ of length 10 at 60 degrees to either
-# side of it. The bound says more than one feature; let feature 1 be on alone.
+# side of it, and let feature 1 be on alone.
 
 # %%
 turn = torch.tensor(torch.pi / 3, dtype=torch.float64)
@@ -437,11 +434,8 @@ run.record(evened_code_1=evened[0], evened_rest=evened[1:].abs().max())
 # If $\delta_{2k}(A) < \sqrt2 - 1$, basis pursuit recovers every $k$-sparse $z$ exactly {cite:p}`candes2008`.
 # ```
 #
-# The constant has since been improved as far as it can be: $\delta_{2k} < 1/\sqrt2$ is enough, and no larger constant
-# is enough for all $k$ {cite:p}`cai2014`.
-#
-# Both theorems are about the *worst* $k$-sparse vector. How much do they promise for matrices small enough to check? We
-# draw matrices of {glue:text}`small_n` random columns of length 1.
+# Both theorems are about the *worst* $k$-sparse vector. How much do they promise? We draw matrices of
+# {glue:text}`small_n` random columns of length 1, small enough to check.
 
 # %%
 small = {m: normalize(gaussian(m, small_n, generator), dim=0).cpu() for m in small_units}
@@ -450,8 +444,7 @@ constants = {m: [restricted_isometry_constant(x, k) for k in orders] for m, x in
 coherences = {m: float(coherence(x)) for m, x in small.items()}
 
 # %% [markdown]
-# First {prf:ref}`prop-superposition-orders`: up to rounding, $\delta_1$ should be 0 and $\delta_2$ the coherence, and
-# no constant may exceed the bound $(k-1)\mu$.
+# First {prf:ref}`prop-superposition-orders`.
 
 # %% tags=["hide-input"]
 bounds = {m: [(k - 1) * mu for k in orders] for m, mu in coherences.items()}
@@ -460,12 +453,11 @@ run.record(delta_2_gap=max(abs(constants[m][1] - coherences[m]) for m in small))
 run.record(bound_excess=max(np.subtract(constants[m], bounds[m]).max() for m in small))
 
 # %% [markdown]
-# The largest $\delta_1$ is {glue:text}`delta_1_max:.1e`, the largest gap between $\delta_2$ and $\mu$ is
-# {glue:text}`delta_2_gap:.1e`, and the constants exceed $(k-1)\mu$ by at most {glue:text}`bound_excess:.1e`: all of it
-# rounding.
+# It holds up to rounding: $\delta_1$ is at most {glue:text}`delta_1_max:.1e`, $\delta_2$ and $\mu$ differ by at most
+# {glue:text}`delta_2_gap:.1e`, and no constant exceeds $(k-1)\mu$ by more than {glue:text}`bound_excess:.1e`.
 #
-# Next we compare promise and practice. For the second of these matrices and $k = 1, 2, \dots$ we draw $k$-sparse
-# stimuli and count how many supports non-negative basis pursuit finds.
+# Next, promise against practice. For the second of these matrices and $k = 1, 2, \dots$ we draw $k$-sparse stimuli and
+# count how many supports non-negative basis pursuit finds.
 
 # %%
 m = small_units[1]
@@ -506,8 +498,8 @@ run.figure(
 # :::{glue:figure} fig-superposition-rip
 # :name: fig-superposition-rip
 #
-# Worst-case guarantees ask for far more units than recovery needs. (a) $\delta_k$ of random matrices with unit
-# columns; line: $\sqrt2 - 1$. (b) Share of {glue:text}`small_stimuli` random $k$-sparse stimuli, for each $k$, whose
+# Worst-case guarantees ask for far more neurons than recovery needs. (a) $\delta_k$ of random matrices with columns of
+# length 1; line: $\sqrt2 - 1$. (b) Share of {glue:text}`small_stimuli` random $k$-sparse stimuli, for each $k$, whose
 # support is found with one of these matrices, of {glue:text}`small_m` units; line: the coherence bound $\tfrac12(1 +
 # 1/\mu)$, to the left of which success is certain.
 # :::
@@ -515,13 +507,13 @@ run.figure(
 # With {glue:text}`small_m` units the coherence is {glue:text}`small_coherence:.2f`, so
 # {prf:ref}`thm-superposition-coherence` promises recovery below $k =$ {glue:text}`small_promised:.2f`. For $k = 2$
 # {prf:ref}`thm-superposition-candes` needs $\delta_4 < \sqrt2 - 1$, while this matrix has
-# {glue:text}`small_delta_4:.2f`. In panel (a) only matrices with far more units than features come near the line or
-# below it ($\delta_4 =$ {glue:text}`largest_delta_4:.2f` at {glue:text}`largest_m` units for {glue:text}`small_n`
-# features), and these are not in superposition at all. Yet at $k = 2$ basis pursuit finds a share of
-# {glue:text}`small_share_2:.2f` of the supports with {glue:text}`small_m` units.
+# {glue:text}`small_delta_4:.2f`. Only matrices with far more units than features come near the line
+# ($\delta_4 =$ {glue:text}`largest_delta_4:.2f` at {glue:text}`largest_m` units), and these are not in superposition at
+# all. Yet at $k = 2$ basis pursuit finds a share of {glue:text}`small_share_2:.2f` of the supports with
+# {glue:text}`small_m` units.
 #
-# So the theorems are true, and of little help at this size. They cover the worst support and both signs. The stimuli of
-# a network are closer to the typical case, which we measure next.
+# So the theorems are true, and of little help at this size: they cover the worst support and both signs. Next we measure
+# the typical case.
 
 # %% [markdown]
 # ## How many units are enough
@@ -531,11 +523,11 @@ run.figure(
 # $$ m \ge C \, m_{CS}, \qquad m_{CS} = k \log(n/k), $$ (eq-superposition-mcs)
 #
 # then with high probability $A/\sqrt m$ has the restricted isometry property and all $k$-sparse vectors are recovered
-# {cite:p}`candes2005,donoho2006,foucart2013`. {cite:t}`liu2026` use $m_{CS}$ as their unit of measurement, and
-# say themselves that the factor $C$ is not known in general.
+# {cite:p}`candes2005,donoho2006,foucart2013`. {cite:t}`liu2026` measure in multiples of $m_{CS}$, and say themselves that
+# the factor $C$ is not known in general.
 #
-# For Gaussian projections and *typical* rather than all sparse vectors it is known. As $m$ grows, basis pursuit passes
-# from failure to success around a number of units that can be computed.
+# For *typical* rather than all sparse vectors it is known: as $m$ grows, basis pursuit passes from failure to success
+# around a number of units that can be computed.
 #
 # ```{prf:theorem} Where basis pursuit sets in
 # :label: thm-superposition-transition
@@ -560,8 +552,8 @@ run.figure(
 # directions that do the latter two form a cone; those that change no response a random subspace of dimension $n - m$. A
 # random subspace misses a cone if $m$ exceeds the cone's *statistical dimension*, its mean squared share of a random
 # vector, and {eq}`eq-superposition-transition` is that dimension, up to an error of order $\sqrt{n/k}$. The values of
-# the active features do not enter, and neither does the length of a column, as all columns are alike. In code it is
-# `lib.theory.recovery_units`. So we can predict before we measure.
+# the active features do not enter, and neither does the length of a column, as all columns are alike. So we can predict
+# before we measure.
 
 # %%
 predicted = {(n, k): recovery_units(n, k) for n, k in settings}
@@ -572,14 +564,14 @@ run.record(predicted_min=min(in_units), predicted_max=max(in_units))
 # For the sizes of this chapter $\delta^*$ lies between {glue:text}`predicted_min:.2f` and
 # {glue:text}`predicted_max:.2f` times $m_{CS}$. So we expect half of the supports to be found a little above $m_{CS}$.
 #
-# The experiment: draw a Gaussian projection with $m$ units, draw $k$-sparse stimuli, recover their features with the
-# *known* projection, and count the stimuli whose support is exactly right. Repeat for {glue:text}`draws` projections
-# with {glue:text}`stimuli` stimuli each, for each $n$, $k$ and $m$. Both methods get the same problems.
+# The experiment: for each $n$, $k$ and $m$ draw {glue:text}`draws` Gaussian projections and {glue:text}`stimuli`
+# $k$-sparse stimuli for each, recover the features with the *known* projection, and count the stimuli whose support is
+# exactly right. Both methods get the same problems.
 
 
 # %%
 def recovery_sweep(n, k, methods):
-    """Units in units of m_CS `(ratios,)` and the share of supports found `(methods, ratios, draws)`."""
+    """Units as multiples of m_CS `(ratios,)` and the share of supports found `(methods, ratios, draws)`."""
     m_cs = compressed_sensing_units(n, k)
     units = [max(1, round(ratio * m_cs)) for ratio in ratios]
     rates = torch.zeros(len(methods), len(units), draws, dtype=torch.float64)
@@ -592,8 +584,7 @@ def recovery_sweep(n, k, methods):
 
 
 # %% [markdown]
-# Numbers of units are whole, so they only come close to the `ratios` asked for; the figures use the ratios that were
-# reached.
+# Numbers of units are whole, so the figures use the ratios that were reached, close to those asked for.
 
 # %%
 methods = {
@@ -603,10 +594,9 @@ methods = {
 sweeps = {(n, k): recovery_sweep(n, k, methods) for n, k in settings}
 
 # %% [markdown]
-# One number summarises a curve: the ratio $m / m_{CS}$ at which it crosses one half, interpolated linearly
-# between the points of the sweep. Its standard error comes from the curves of single projections that cross; we count
-# those that do not. If the mean curve of a setting never crosses, the run stops below with an error: give `ratios` a
-# wider range.
+# One number summarises a curve: the ratio $m / m_{CS}$ at which it crosses one half. Its standard error comes from the
+# curves of single projections that cross; we count those that do not. (If the mean curve of a setting never crosses,
+# the run stops with an error: give `ratios` a wider range.)
 
 
 # %%
@@ -640,12 +630,13 @@ run.tell(most_min="min(transition.most)", most_max="max(transition.most)")
 table.round(2)
 
 # %% [markdown]
-# The table lists, for each $n$ and $k$, the unit $m_{CS}$ and how many of these units each method needs to
-# find half of the supports (`bp` is basis pursuit), with the standard error over projections; then $\delta^*$ in the
-# same unit, and where basis pursuit finds nineteen of twenty. Of {glue:text}`curves`
-# single curves, {glue:text}`bp_not_crossed` do not cross one half within the range for basis pursuit, and
-# {glue:text}`omp_not_crossed` for OMP; these are left out of the standard error. How sharp is the transition? We read
-# off the share of supports found at one $m_{CS}$, at one and a half, and at two.
+# For each $n$ and $k$ the table has $m_{CS}$ and, as multiples of it, where each method finds half of the supports (`bp`
+# is basis pursuit) with the standard error over projections, $\delta^*$, and where basis pursuit finds nineteen of
+# twenty. Of {glue:text}`curves` single curves, {glue:text}`bp_not_crossed` do not cross one half within the range for
+# basis pursuit, and {glue:text}`omp_not_crossed` for OMP; these are left out of the standard error.
+#
+# How sharp is the transition? We read off the share of supports found at $m_{CS}$, at one and a half times, and at
+# twice as many units.
 
 
 # %% tags=["hide-input"]
@@ -662,7 +653,7 @@ for ratio, label in {1.0: "1", 1.5: "1_5", 2.0: "2"}.items():
 
 # %% tags=["hide-input"]
 def draw_sweep(ax, name, unit):
-    """Share of supports found by a method against units, in neurons or in units of m_CS; bars: standard error."""
+    """Share of supports found by a method against units, in neurons or multiples of m_CS; bars: standard error."""
     for ((n, k), (ratio, rates)), style in zip(sweeps.items(), k_styles(sweeps), strict=False):
         x = ratio * compressed_sensing_units(n, k) if unit == "m" else ratio
         error = rates[name].std(1) / draws**0.5
@@ -693,7 +684,7 @@ run.figure(
 )
 
 # %% [markdown]
-# Two more views of the same sweep: basis pursuit against the plain number of units, and OMP on the scale of $m_{CS}$.
+# The same sweep against the plain number of units, and OMP on the scale of $m_{CS}$.
 
 # %% tags=["hide-input", "remove-output"]
 left, right = panels(2)
@@ -722,18 +713,20 @@ run.figure(
 # at work.
 #
 # And the constant? The prediction lies above the half point by {glue:text}`short_min:.2f` to {glue:text}`short_max:.2f`
-# units of $m_{CS}$: close, and a little high at these small $n$, for which it is not exact. So $m_{CS}$ *is* about the
-# half point here, and no constant is missing. What is missing at $m_{CS}$ is *sharpness*: half of the stimuli is not
-# all. Averaged over settings, basis pursuit finds a share of {glue:text}`bp_rate_at_1:.2f` of the supports at
-# $m = m_{CS}$, {glue:text}`bp_rate_at_1_5:.2f` at $1.5$ times as many units and {glue:text}`bp_rate_at_2:.3f` at twice
-# as many. Nineteen of twenty are found from {glue:text}`most_min:.2f` to {glue:text}`most_max:.2f` times $m_{CS}$ on,
-# depending on the setting. The transition is some $\sqrt n$ units wide and $\delta^*$ grows in proportion to $n$ (at
-# fixed $k/n$), so it looks sharper the larger the system.
+# times $m_{CS}$: close, and a little high at these small $n$, for which it is not exact. So $m_{CS}$ *is* about the half
+# point here, and no constant is missing.
 #
-# OMP is cheaper, and at twice $m_{CS}$ it finds {glue:text}`omp_rate_at_2:.2f`. Its half point less that of basis
-# pursuit ranges from {glue:text}`omp_least:.2f` to {glue:text}`omp_most:.2f` units of $m_{CS}$, and is above 0 in a
-# share of {glue:text}`omp_later:.2f` of the settings. It is told $k$, which basis pursuit is not; that may help it
-# where few features are active, and it falls behind when more are.
+# What is missing at $m_{CS}$ is *sharpness*: half of the stimuli is not all. Averaged over settings, basis pursuit finds
+# a share of {glue:text}`bp_rate_at_1:.2f` of the supports at $m = m_{CS}$, {glue:text}`bp_rate_at_1_5:.2f` at $1.5$
+# times as many units and {glue:text}`bp_rate_at_2:.3f` at twice as many. Nineteen of twenty are found from
+# {glue:text}`most_min:.2f` to {glue:text}`most_max:.2f` times $m_{CS}$ on, depending on the setting. The transition is
+# some $\sqrt n$ units wide and $\delta^*$ grows in proportion to $n$ (at fixed $k/n$), so it looks sharper the larger
+# the system.
+#
+# OMP is cheaper, and at twice $m_{CS}$ it finds {glue:text}`omp_rate_at_2:.2f`. Its half point lies
+# {glue:text}`omp_least:.2f` to {glue:text}`omp_most:.2f` times $m_{CS}$ above that of basis pursuit (below, if
+# negative), and above it in a share of {glue:text}`omp_later:.2f` of the settings. It is told $k$, which basis pursuit
+# is not; that may help it where few features are active, and it falls behind when more are.
 
 # %% [markdown]
 # ## What non-negativity buys
@@ -742,9 +735,9 @@ run.figure(
 # compete. (For some $A$, such as non-negative ones, a sparse solution can even be the only non-negative one
 # {cite:p}`bruckstein2008`. For Gaussian projections with $m$ well below $n/2$ the smallest sum is still needed.)
 #
-# To see how much this is worth, we keep the features non-negative but do not tell the solver. Basis pursuit without the
-# constraint is the same linear programme with every column present twice, once with each sign: $z = u - v$ with
-# $u, v \ge 0$. Expect it to need more units.
+# What is this worth? We keep the features non-negative but do not tell the solver. Basis pursuit without the constraint
+# is the same linear programme with every column present twice, once with each sign: $z = u - v$ with $u, v \ge 0$. We
+# expect it to need more units.
 
 
 # %%
@@ -782,13 +775,13 @@ run.figure(
 # :::{glue:figure} fig-superposition-signs
 # :name: fig-superposition-signs
 #
-# Knowing that features are non-negative saves units. With $n =$ {glue:text}`sign_n` and $k =$ {glue:text}`sign_k`, half
-# of the supports are found at {glue:text}`nonnegative_half:.2f` times $m_{CS}$ with the constraint and at
-# {glue:text}`signed_half:.2f` times without it. ($\delta^*$ predicts {glue:text}`nonnegative_predicted:.2f` and
-# {glue:text}`signed_predicted:.2f`.)
+# Knowing that features are non-negative saves neurons: half of the supports are found at
+# {glue:text}`nonnegative_half:.2f` times $m_{CS}$ with the constraint and at {glue:text}`signed_half:.2f` times without.
 # :::
 #
-# So how many units suffice depends also on what the reader of the responses knows.
+# For the $n =$ {glue:text}`sign_n` and $k =$ {glue:text}`sign_k` of {numref}`fig-superposition-signs`, $\delta^*$
+# predicts {glue:text}`nonnegative_predicted:.2f` and {glue:text}`signed_predicted:.2f`. So how many units suffice
+# depends also on what the reader of the responses knows.
 
 # %% [markdown]
 # ## What to take away
@@ -895,7 +888,7 @@ both = {k: [compressed_sensing_units(64, k), recovery_units(64, k)] for k in (4,
 pd.DataFrame(both, index=["m_CS", "delta*"]).round(1)
 
 # %% [markdown]
-# At $k = 32$ one $m_{CS}$ is fewer neurons than there are active features, and the largest of our `ratios` is
+# At $k = 32$ $m_{CS}$ is fewer neurons than there are active features, and the largest of our `ratios` is
 # about as many neurons as there are features, where nothing is in superposition any more. OMP does not find half of the
 # supports on the way, so it has no half point, and a sweep would stop with the error announced above.
 #
