@@ -92,8 +92,8 @@ from lib.recovery import nonnegative_basis_pursuit, orthogonal_matching_pursuit,
 from lib.theory import compressed_sensing_units, recovery_units
 
 # %% [markdown]
-# `sizes`, `active`, `ratios`, `draws` and `stimuli` set the sweep at the end, which takes nearly all of the running time:
-# one linear programme for each stimulus.
+# `sizes`, `active`, `ratios`, `draws` and `stimuli` set the sweep at the end, which takes nearly all of the running
+# time: one linear programme for each stimulus.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -349,8 +349,8 @@ run.figure(
 # Gershgorin's theorem every eigenvalue is within $(k-1)\mu$ of 1.
 # ```
 #
-# So *the first order says nothing*, not even that two columns differ, which {ref}`ch-matching` will need. The order that
-# counts is $2k$:
+# So *the first order says nothing*, not even that two columns differ, which {ref}`ch-matching` will need. The order
+# that counts is $2k$:
 #
 # ```{prf:proposition} Uniqueness needs order $2k$
 # :label: prop-superposition-unique
@@ -512,8 +512,8 @@ run.figure(
 # all. Yet at $k = 2$ basis pursuit finds a share of {glue:text}`small_share_2:.2f` of the supports with
 # {glue:text}`small_m` units.
 #
-# So the theorems are true, and of little help at this size: they cover the worst support and both signs. Next we measure
-# the typical case.
+# So the theorems are true, and of little help at this size: they cover the worst support and both signs. Next we
+# measure the typical case.
 
 # %% [markdown]
 # ## How many units are enough
@@ -523,8 +523,8 @@ run.figure(
 # $$ m \ge C \, m_{CS}, \qquad m_{CS} = k \log(n/k), $$ (eq-superposition-mcs)
 #
 # then with high probability $A/\sqrt m$ has the restricted isometry property and all $k$-sparse vectors are recovered
-# {cite:p}`candes2005,donoho2006,foucart2013`. {cite:t}`liu2026` measure in multiples of $m_{CS}$, and say themselves that
-# the factor $C$ is not known in general.
+# {cite:p}`candes2005,donoho2006,foucart2013`. {cite:t}`liu2026` measure in multiples of $m_{CS}$, and say themselves
+# that the factor $C$ is not known in general.
 #
 # For *typical* rather than all sparse vectors it is known: as $m$ grows, basis pursuit passes from failure to success
 # around a number of units that can be computed.
@@ -630,10 +630,10 @@ run.tell(most_min="min(transition.most)", most_max="max(transition.most)")
 table.round(2)
 
 # %% [markdown]
-# For each $n$ and $k$ the table has $m_{CS}$ and, as multiples of it, where each method finds half of the supports (`bp`
-# is basis pursuit) with the standard error over projections, $\delta^*$, and where basis pursuit finds nineteen of
-# twenty. Of {glue:text}`curves` single curves, {glue:text}`bp_not_crossed` do not cross one half within the range for
-# basis pursuit, and {glue:text}`omp_not_crossed` for OMP; these are left out of the standard error.
+# For each $n$ and $k$ the table has $m_{CS}$ and, as multiples of it, where each method finds half of the supports
+# (`bp` is basis pursuit) with the standard error over projections, $\delta^*$, and where basis pursuit finds nineteen
+# of twenty. Of {glue:text}`curves` single curves, {glue:text}`bp_not_crossed` do not cross one half within the range
+# for basis pursuit, and {glue:text}`omp_not_crossed` for OMP; these are left out of the standard error.
 #
 # How sharp is the transition? We read off the share of supports found at $m_{CS}$, at one and a half times, and at
 # twice as many units.
@@ -709,16 +709,16 @@ run.figure(
 # {glue:text}`omp_half_max:.2f` times $m_{CS}$. Bars: standard error over random projections.
 # :::
 #
-# The curves that lie far apart in panel (a) nearly coincide in {numref}`fig-superposition-transition`: the theory's scale
-# at work.
+# The curves that lie far apart in panel (a) nearly coincide in {numref}`fig-superposition-transition`: the theory's
+# scale at work.
 #
 # And the constant? The prediction lies above the half point by {glue:text}`short_min:.2f` to {glue:text}`short_max:.2f`
-# times $m_{CS}$: close, and a little high at these small $n$, for which it is not exact. So $m_{CS}$ *is* about the half
-# point here, and no constant is missing.
+# times $m_{CS}$: close, and a little high at these small $n$, for which it is not exact. So $m_{CS}$ *is* about the
+# half point here, and no constant is missing.
 #
-# What is missing at $m_{CS}$ is *sharpness*: half of the stimuli is not all. Averaged over settings, basis pursuit finds
-# a share of {glue:text}`bp_rate_at_1:.2f` of the supports at $m = m_{CS}$, {glue:text}`bp_rate_at_1_5:.2f` at $1.5$
-# times as many units and {glue:text}`bp_rate_at_2:.3f` at twice as many. Nineteen of twenty are found from
+# What is missing at $m_{CS}$ is *sharpness*: half of the stimuli is not all. Averaged over settings, basis pursuit
+# finds a share of {glue:text}`bp_rate_at_1:.2f` of the supports at $m = m_{CS}$, {glue:text}`bp_rate_at_1_5:.2f` at
+# $1.5$ times as many units and {glue:text}`bp_rate_at_2:.3f` at twice as many. Nineteen of twenty are found from
 # {glue:text}`most_min:.2f` to {glue:text}`most_max:.2f` times $m_{CS}$ on, depending on the setting. The transition is
 # some $\sqrt n$ units wide and $\delta^*$ grows in proportion to $n$ (at fixed $k/n$), so it looks sharper the larger
 # the system.
@@ -776,7 +776,8 @@ run.figure(
 # :name: fig-superposition-signs
 #
 # Knowing that features are non-negative saves neurons: half of the supports are found at
-# {glue:text}`nonnegative_half:.2f` times $m_{CS}$ with the constraint and at {glue:text}`signed_half:.2f` times without.
+# {glue:text}`nonnegative_half:.2f` times $m_{CS}$ with the constraint and at {glue:text}`signed_half:.2f` times
+# without.
 # :::
 #
 # For the $n =$ {glue:text}`sign_n` and $k =$ {glue:text}`sign_k` of {numref}`fig-superposition-signs`, $\delta^*$
@@ -787,9 +788,9 @@ run.figure(
 # ## What to take away
 #
 # - Superposition mixes features. If they are sparse enough for the number of neurons, the mixing can be undone exactly.
-# - $k \log(n/k)$ is the right *scale* for basis pursuit over the sizes tried, and close to the half point: with $m_{CS}$
-#   neurons a share of {glue:text}`bp_rate_at_1:.2f` of the supports is found, with one and a half times as many
-#   {glue:text}`bp_rate_at_1_5:.2f`.
+# - $k \log(n/k)$ is the right *scale* for basis pursuit over the sizes tried, and close to the half point: with
+#   $m_{CS}$ neurons a share of {glue:text}`bp_rate_at_1:.2f` of the supports is found, with one and a half times as
+#   many {glue:text}`bp_rate_at_1_5:.2f`.
 # - All of this assumes that the projection is *known*. A {term}`sparse autoencoder <SAE>` has to learn it, and then
 #   finds {term}`codes <code>` in a single encoding step. Both cost extra neurons, as {ref}`ch-supervised` and
 #   {ref}`ch-unsupervised` measure.

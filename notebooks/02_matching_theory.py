@@ -853,9 +853,9 @@ run.figure(
 # - The words "and sign flips" in A1 need absolute correlations ({prf:ref}`rem-sign-flip`).
 # - A4 with the property of order $K$, as printed, fails for every $K$ ({prf:ref}`rem-rip-order`).
 #
-# **What changed our mind.** We had taken a permutation score of 1 to mean the same network with its units renamed, and a
-# lower one to mean another network. A flipped sign shows that the second does not follow. And restricted isometry, the
-# condition in the theorem, is much stronger than what recovery needs: the random projections above do without it.
+# **What changed our mind.** We had taken a permutation score of 1 to mean the same network with its units renamed, and
+# a lower one to mean another network. A flipped sign shows that the second does not follow. And restricted isometry,
+# the condition in the theorem, is much stronger than what recovery needs: the random projections above do without it.
 #
 # ## Exercises
 #

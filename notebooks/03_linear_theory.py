@@ -1375,8 +1375,8 @@ for kind in ("Gaussian", "sparse"):
 # ## What to take away
 #
 # - RSA and linear CKA approach the cosine of the Gram matrices, at {glue:text}`largest` stimuli to
-#   {glue:text}`b1_rsa_error:.4f` and {glue:text}`b2_cka_error:.4f` (B1, B2). Linear CKA and least squares are *equal* to
-#   their formulas with the sample covariance (B3).
+#   {glue:text}`b1_rsa_error:.4f` and {glue:text}`b2_cka_error:.4f` (B1, B2). Linear CKA and least squares are *equal*
+#   to their formulas with the sample covariance (B3).
 # - For unrelated projections with entries of mean 0 the mean cosine follows {eq}`eq-linear-ratio` to
 #   {glue:text}`b4_expectation_error:.4f` and vanishes with $m/n$ (B4).
 # - Partial overlap multiplies: content times geometry.

@@ -838,8 +838,8 @@ run.figure(
 )
 
 # %% [markdown]
-# The result opens this chapter: {numref}`fig-landing`. The features ({glue:text}`wide_k` active at a time) stay readable
-# long after the scores have fallen.
+# The result opens this chapter: {numref}`fig-landing`. The features ({glue:text}`wide_k` active at a time) stay
+# readable long after the scores have fallen.
 
 # %% [markdown]
 # ## What to take away
@@ -857,9 +857,9 @@ run.figure(
 #   removed. We centre; {numref}`fig-gaussian-centring` shows what happens otherwise.
 # - **"The metrics track one another."** True of RSA and CKA everywhere, of CKA and $R^2$ for few units, of $r$ only in
 #   the sense that all rise.
-# - **"With no information lost."** We test it, by recovering the features with known projections. Around $m_{CS}$ itself
-#   recovery is not reliable ({numref}`fig-landing`): it is near the half point, not beyond the transition. Reading
-#   features back *without* knowing the projections is harder: see {ref}`ch-unsupervised`.
+# - **"With no information lost."** We test it, by recovering the features with known projections. Around $m_{CS}$
+#   itself recovery is not reliable ({numref}`fig-landing`): it is near the half point, not beyond the transition.
+#   Reading features back *without* knowing the projections is harder: see {ref}`ch-unsupervised`.
 # - **Exactness.** The closed form for CKA is a ratio of expectations. Its error is well below what $M$ stimuli and a
 #   finite number of draws add.
 #
