@@ -83,7 +83,7 @@ from lib.recovery import nonnegative_basis_pursuit, support_recovered
 from lib.theory import compressed_sensing_units, shifted_grouping_score
 
 # %% [markdown]
-# The first parameters size the small exact checks; those that start with `fold` the comparison of fitted with
+# The first parameters size the small exact checks; those with `fold` the comparison of fitted with
 # {term}`held-out <held out>` scores; the rest the recovery experiment, which takes most of the time.
 
 # %% tags=["parameters"]
@@ -101,7 +101,7 @@ fold_pairs: int = 5  # pairs of unrelated systems for each number of stimuli
 n: int = 64  # features of the recovery experiment
 k: int = 4  # active features for each stimulus
 dense: list[int] = [8, 16, 32]  # larger numbers of active features, the last one is the control
-ratio: float = 2.25  # units of the recovery experiment, in units of k log(n/k)
+ratio: float = 2.25  # units of the recovery experiment, as a multiple of k log(n/k)
 stimuli: int = 400  # stimuli for each pair of systems
 draws: int = 5  # pairs of random projections
 frames: int = 5  # pairs of systems with isometry constants below the bound, for each number of active features
@@ -116,7 +116,6 @@ m = round(ratio * compressed_sensing_units(n, k))
 # ## The metrics
 #
 # The paper compares units in three ways: by {term}`permutation score`, {term}`soft-matching` and {term}`semi-matching`.
-# The responses of a system to $M$ stimuli form a matrix $Y$ with a row for each stimulus and a column for each unit.
 # Write $c_{ij}$ for the Pearson correlation, over stimuli, of unit $i$ of system a with unit $j$ of system b. A unit
 # that never changes gets correlation 0.
 #
@@ -149,9 +148,9 @@ m = round(ratio * compressed_sensing_units(n, k))
 # $$ s_{\mathrm{semi}}(a \to b) = \frac{1}{m_a} \sum_{i=1}^{m_a} \max_j c_{ij}. $$
 # ```
 #
-# On data, partners are chosen on one part of the stimuli and correlations are read on the rest;
-# {prf:ref}`prop-matching-bias` shows why. For the theory, think of infinitely many stimuli, or of latent features that
-# are exactly {term}`white` in the sample.
+# On data, partners are chosen on one part of the stimuli and correlations are read on the rest
+# ({prf:ref}`prop-matching-bias` shows why). For the theory, think of infinitely many stimuli, or of latent features
+# that are exactly {term}`white` in the sample.
 
 # %% [markdown]
 # ## The score is an assignment on the weights
@@ -188,9 +187,9 @@ m = round(ratio * compressed_sensing_units(n, k))
 # the mean. Two systems with no feature in common can then score above 0, if their features are correlated.
 # ```
 #
-# Now the check. We draw random pairs of systems, compute the score from their *responses* as one would in practice, and
-# compare it with the best of all permutations of the *weights*, tried one by one. `white` gives latents that are white
-# in the sample, so the two should agree to rounding; we call them equal if they differ by less than $10^{-9}$.
+# We compute the score of random pairs from their *responses*, as one would in practice, and compare it with the best of
+# all permutations of the *weights*, tried one by one. `white` gives latents that are white in the sample, so the two
+# should agree to rounding; we call them equal if they differ by less than $10^{-9}$.
 
 
 # %%
@@ -213,9 +212,9 @@ brute = torch.tensor([best_of_all((a @ b.mT).cpu()) for a, b in systems], dtype=
 run.record(pairs=pairs, a1_assignment_error=(scores - brute).abs().max(), a1_generic_max=scores.max())
 
 # %% [markdown]
-# Over the {glue:text}`pairs` random pairs the two differ by at most {glue:text}`a1_assignment_error:.1e`. The largest
-# score of a random pair is {glue:text}`a1_generic_max:.3f`, although both systems of a pair carry the same features. A
-# system scored against itself with its units reordered must give 1.
+# They do: over {glue:text}`pairs` pairs the two differ by at most {glue:text}`a1_assignment_error:.1e`. The largest
+# score of a random pair is {glue:text}`a1_generic_max:.3f`, although both systems of a pair carry the same features.
+# And a system scored against itself with its units reordered?
 
 # %%
 a = systems[0][0]
@@ -223,7 +222,7 @@ order = torch.randperm(units, generator=generator, device=run.device)
 run.record(a1_permuted_score=response_score(a, a[order]))
 
 # %% [markdown]
-# It gives {glue:text}`a1_permuted_score:.6f`.
+# {glue:text}`a1_permuted_score:.6f`.
 #
 # ### Equal sizes: soft matching is a permutation
 #
@@ -239,8 +238,7 @@ run.record(a1_permuted_score=response_score(a, a[order]))
 # $\Pi$, so its value at an average of permutations is at most its value at the best of them.
 # ```
 #
-# To check this without presuming it, we hand the same correlations to a solver for optimal transport, which knows
-# nothing of permutations.
+# The same correlations go to a solver for optimal transport, which knows nothing of permutations.
 
 # %%
 c = [(a @ b.mT).cpu().numpy() for a, b in systems]
@@ -248,14 +246,14 @@ transport = torch.tensor([float((ot.emd([], [], -x) * x).sum()) for x in c], dty
 run.record(birkhoff_gap=(transport - brute).abs().max())
 
 # %% [markdown]
-# The largest difference is {glue:text}`birkhoff_gap:.1e`. With unequal sizes there is no permutation, and the plan has
-# to split weights. A case with a known answer: let b hold every unit of a twice. Then each unit of a gives half of its
-# weight to each of its copies, and the score is 1.
+# The largest difference is {glue:text}`birkhoff_gap:.1e`. With unequal sizes the plan has to split weights. A case with
+# a known answer: let b hold every unit of a twice. Then each unit of a gives half of its weight to each of its copies,
+# and the score is 1.
 #
-# Semi-matching does not ask that every unit of b be used, so it depends on the direction. Again a known answer: a has
-# eight units, one feature each; b has only the first four of them. Every unit of b has its twin in a, but half of the
-# units of a have none in b. Their best partner is an accident of the stimuli it was chosen on. Over *all* stimuli such
-# correlations are exactly 0 here, so one that is positive on the training stimuli is a little negative on the others.
+# Semi-matching does not ask that every unit of b be used, so it depends on the direction. Let a have eight units, one
+# feature each, and b only the first four of them. Every unit of b has its twin in a, but half of the units of a have
+# none in b. Their best partner is an accident of the stimuli it was chosen on. Over *all* stimuli such correlations are
+# exactly 0 here, so one that is positive on the training stimuli is a little negative on the others.
 
 # %%
 z = white(2000, 8, generator)
@@ -272,9 +270,9 @@ run.record(soft_unequal=soft_matching_score(z, z[:, :4].contiguous()).mean)
 # | semi-matching from the eight units to the four | {glue:text}`semi_large_to_small:.3f` |
 # | soft matching of the eight with the four | {glue:text}`soft_unequal:.3f` |
 #
-# Semi-matching therefore has to be reported in both directions. Soft matching is symmetric and gives nearly one half:
-# each unit of b has to take twice the weight of a unit of a, and half of it comes from units with which it has nothing
-# in common.
+# So semi-matching has to be reported in both directions. Soft matching is symmetric and gives nearly one half: each
+# unit of b has to take twice the weight of a unit of a, and half of it comes from units with which it has nothing in
+# common.
 
 # %% [markdown]
 # ### Sign flips
@@ -289,8 +287,8 @@ run.record(soft_unequal=soft_matching_score(z, z[:, :4].contiguous()).mean)
 # printed if *absolute* correlations are matched.
 # ```
 #
-# We flip more and more units of one system and compute both scores. The signed one should start along the line
-# $1 - 2f/m$ and may leave it only upwards; that of absolute correlations should not notice.
+# We flip more and more units of one system. The signed score should start along the line $1 - 2f/m$ and may leave it
+# only upwards; that of absolute correlations should not notice.
 
 # %%
 c = normalize(gaussian(mixed_units, 2 * mixed_units, generator), dim=-1)
@@ -325,14 +323,16 @@ run.figure(
 # :name: fig-matching-flips
 #
 # Only absolute correlations forgive sign flips. With {glue:text}`flips` of {glue:text}`mixed_units` units flipped the
-# signed score is {glue:text}`a1_sign_flip_score:.3f`, and pairing twins gives {glue:text}`a1_sign_flip_bound:.3f`;
-# with absolute correlations the score stays at {glue:text}`a1_sign_flip_absolute:.3f` for any number of flips.
+# signed score is {glue:text}`a1_sign_flip_score:.3f`; line: every unit paired with its twin.
 # :::
 #
-# In {numref}`fig-matching-flips` the signed score leaves the line upwards: once several units are flipped, it pays to
-# pair them with units that are not their twins. In networks with rectified units and in non-negative
-# {term}`codes <code>` a flipped unit cannot occur. In neurons before the rectifier it can, and the sign is then part of
-# what is compared. We keep the signed score, as the paper's experiments do.
+# At the same point pairing twins gives {glue:text}`a1_sign_flip_bound:.3f`: once several units are flipped, it pays to
+# pair them with units that are not their twins. With absolute correlations the score stays at
+# {glue:text}`a1_sign_flip_absolute:.3f` for any number of flips.
+#
+# In networks with rectified units and in non-negative {term}`codes <code>` a flipped unit cannot occur. In neurons
+# before the rectifier it can, and the sign is then part of what is compared. We keep the signed score, as the paper's
+# experiments do.
 
 # %% [markdown]
 # ## Why scores are read on held-out stimuli
@@ -370,15 +370,15 @@ run.figure(
 # {cite:p}`mordant2021`. The bound grows like $\sqrt{\log m / M}$: worse with more units, better with more stimuli, but
 # slowly.
 #
-# The same argument has a second use. The weights of random Gaussian projections are random directions in $n$
-# dimensions, so $n$ takes the place of $M - 1$: *with white latents, two random systems of $m$ units with the same $n$
-# features score at most*
+# The argument has a second use. The weights of random Gaussian projections are random directions in $n$ dimensions, so
+# $n$ takes the place of $M - 1$: *with white latents, two random systems of $m$ units with the same $n$ features score
+# at most*
 #
 # $$ \sqrt{\frac{2 \log m!}{m\,n}} $$ (eq-matching-random)
 #
-# *on average*, although they carry exactly the same features. We will meet this number below.
+# *on average*, although they carry exactly the same features. It is the grey line of {numref}`fig-matching-recovery`.
 #
-# First the bias: we score unrelated random responses on the stimuli that the matching was fitted to, and on others. The
+# The check: we score unrelated random responses on the stimuli that the matching was fitted to, and on others. The
 # first score should stay below the bound, the second near 0.
 
 
@@ -420,19 +420,19 @@ run.figure(
 # :::{glue:figure} fig-matching-bias
 # :name: fig-matching-bias
 #
-# A score read on the stimuli it was fitted to finds alignment in noise. With {glue:text}`fold_units` units and
-# {glue:text}`fold_stimuli` stimuli: fitted {glue:text}`fitted_score:.3f` (bound {glue:text}`fitted_bound:.3f`), held
-# out {glue:text}`held_out_score:.3f` ± {glue:text}`held_out_score_error:.3f`. Bars: standard error over
-# {glue:text}`fold_pairs` pairs.
+# A score read on the stimuli it was fitted to finds alignment in noise. Two systems of {glue:text}`fold_units` units;
+# line: the bound of {prf:ref}`prop-matching-bias`; bars: standard error over {glue:text}`fold_pairs` pairs.
 # :::
 #
-# All scores on data in this book are held out: the matching is fitted on four fifths of the stimuli, read on the
-# rest, and averaged over five such folds, as in the paper.
+# With {glue:text}`fold_stimuli` stimuli the fitted score is {glue:text}`fitted_score:.3f` (bound
+# {glue:text}`fitted_bound:.3f`) and the held-out one {glue:text}`held_out_score:.3f` ±
+# {glue:text}`held_out_score_error:.3f`. All scores on data in this book are held out: the matching is fitted on four
+# fifths of the stimuli, read on the rest, and averaged over five such folds, as in the paper.
 
 # %% [markdown]
 # ## Two ways to deflate the score
 #
-# Now two systems with the same features in different {term}`arrangements <arrangement>`. The paper gives an example of
+# Two systems can have the same features in different {term}`arrangements <arrangement>`. The paper gives an example of
 # each of two kinds; we prove the general case and sweep it.
 #
 # ```{prf:proposition} Mixing (claim A2)
@@ -476,13 +476,13 @@ run.figure(
 # the score is 1.)
 # ```
 #
-# The paper's example is $q = 2$, $s = 1$: one half. The second form says in which sense the loss is proportional to the
-# mismatch: what counts is the share of a unit's features that its best partner lacks. So the score falls only up to a
-# shift of $q/2$ and then *rises again*, to 1 at $s = q$, where the groups coincide once more.
+# The paper's example is $q = 2$, $s = 1$: one half. The loss is the share of a unit's features that its *best* partner
+# lacks. So the score falls only up to a shift of $q/2$ and then *rises again*, to 1 at $s = q$, where the groups
+# coincide once more.
 #
-# In code, the circle is `roll`. Both scores are computed from responses to white latents, and compared with the
-# formulas for every $q$ up to `q_max` and every shift from 0 to $q$. Nothing here is approximate, so expect agreement
-# to rounding. Where all units mix the same features, we take the first three.
+# Both scores are computed from responses to white latents (the circle is `roll`) and compared with the formulas for
+# every $q$ up to `q_max` and every shift from 0 to $q$. Nothing here is approximate, so we expect agreement to
+# rounding. Where all units mix the same features, we take the first three.
 
 # %%
 qs = list(range(1, q_max + 1))
@@ -510,7 +510,7 @@ errors = [abs(grouping[q][s] - shifted_grouping_score(q, s)) for q in qs for s i
 run.record(a3_error_max=max(errors), a3_pairs_score=grouping[2][1], q_max=q_max)
 
 # %% [markdown]
-# The figure shows measured scores as markers and the two propositions as lines.
+# Markers are measured, lines are the two propositions.
 
 # %% tags=["hide-input", "remove-output"]
 left, right = panels(2)
@@ -537,16 +537,15 @@ run.figure(
 # :::{glue:figure} fig-deflation
 # :name: fig-deflation
 #
-# Arrangement alone lowers the score. (a) Units mixing $q$ features against units of one feature; at $q = 3$ the
-# score is {glue:text}`a2_q3:.3f`, and over all $q$ it is within {glue:text}`a2_error_max:.1e` of $1/\sqrt q$. (b)
-# Groups of neighbours shifted on a circle; pairs shifted by one score {glue:text}`a3_pairs_score:.3f`, and over all
-# group sizes up to {glue:text}`q_max` and all shifts the score is within {glue:text}`a3_error_max:.1e` of
-# {prf:ref}`prop-matching-groups`.
+# Arrangement alone lowers the score. (a) Units mixing $q$ features against units of one feature; at $q = 3$ the score
+# is {glue:text}`a2_q3:.3f`. (b) Groups of neighbours shifted on a circle; pairs shifted by one score
+# {glue:text}`a3_pairs_score:.3f`. Lines: {prf:ref}`prop-matching-mixing` and {prf:ref}`prop-matching-groups`.
 # :::
 #
-# Both claims hold exactly, A2 for arrangements that admit the pairing. Where all units mix the same three features the
-# score is not the $1/\sqrt3$ of {numref}`fig-deflation` but {glue:text}`same_mixture_score:.3f` (theory:
-# {glue:text}`same_mixture_theory:.3f`).
+# Both hold exactly: over all $q$ the score is within {glue:text}`a2_error_max:.1e` of $1/\sqrt q$, and over all group
+# sizes up to {glue:text}`q_max` and all shifts within {glue:text}`a3_error_max:.1e` of {prf:ref}`prop-matching-groups`.
+# A2 needs an arrangement that admits the pairing: where all units mix the same three features the score is not
+# $1/\sqrt3$ but {glue:text}`same_mixture_score:.3f` (theory: {glue:text}`same_mixture_theory:.3f`).
 #
 # The first example is not in superposition: it has as many units as features. Different mixing is enough to deflate the
 # score, and superposition makes different mixing likely.
@@ -570,7 +569,7 @@ run.figure(
 # {cite:t}`longon2025` allow sign flips of the recovered features here too; by {prf:ref}`rem-sign-flip` the signed score
 # is then below 1. Non-negative codes exclude them.
 #
-# Everything depends on when the codes are exact. Here the paper invokes the {term}`restricted isometry` property, RIP
+# So when are the codes exact? Here the paper invokes the {term}`restricted isometry` property, RIP
 # ({prf:ref}`def-superposition-rip`): with constant $\delta_j$ of order $j$, a projection changes the squared length of
 # any vector with at most $j$ non-zero entries by a factor between $1 - \delta_j$ and $1 + \delta_j$.
 #
@@ -606,9 +605,9 @@ run.figure(
 # $\tfrac43$ and $\tfrac23$, and $\delta_K = 1/3$.
 # ```
 #
-# No method can recover both vectors of such a pair, so no method recovers all $K$-sparse vectors. By
-# {prf:ref}`prop-superposition-unique` $\delta_{2K} \ge 1$ there, and order $2K$ excludes these matrices. We compute the
-# constants and hand both vectors to basis pursuit, which can return at most one of them.
+# No method can recover both vectors of such a pair. By {prf:ref}`prop-superposition-unique` $\delta_{2K} \ge 1$ there,
+# so order $2K$ excludes these matrices. We compute the constants and hand both vectors to basis pursuit, which can
+# return at most one of them.
 
 
 # %%
@@ -643,9 +642,9 @@ run.tell(orders_gap="max(orders.gap)", orders_found="max(orders.found)", orders_
 #
 # ### What it does to the score
 #
-# The case $K = 1$ in full. Eight features, seven units, one feature at a time. In system a, features 1 and 2 have the
-# same direction; in b, features 3 and 4; all other directions are orthogonal. A random rotation of b's units changes
-# neither the isometry constants nor what can be recovered.
+# Take $K = 1$: eight features, seven units, one feature at a time. In system a, features 1 and 2 have the same
+# direction; in b, features 3 and 4; all other directions are orthogonal. (A random rotation of b's units changes
+# neither the isometry constants nor what can be recovered.)
 
 
 # %%
@@ -662,10 +661,10 @@ def rotated(a):
 
 
 # %% [markdown]
-# The next function serves all cases that follow: responses of two systems to the same {term}`sparse` stimuli, codes by
-# non-negative {term}`basis pursuit` with the known projections, and the held-out score of both. Entries of a code below
-# the solver's tolerance are set to zero; otherwise a unit that is silent in a fold would be scored by its rounding
-# errors.
+# All cases that follow go the same way: responses of two systems to the same {term}`sparse` stimuli, codes by
+# non-negative {term}`basis pursuit` with the known projections, and the held-out score of both. (Entries of a code
+# below the solver's tolerance are set to zero; otherwise a unit that is silent in a fold would be scored by its
+# rounding errors.)
 
 
 # %%
@@ -696,8 +695,8 @@ pd.DataFrame({name: (x > 0).sum(0).tolist() for name, x in rows.items()}, index=
 # %% [markdown]
 # For features 1 and 2 of system a it has to choose among solutions of equal sum, and gives both to one code unit, while
 # the other stays silent; the same happens to features 3 and 4 in b. The silent units score 0, and the merged ones
-# correlate only in part with their partners. Removing silent units before scoring, as the paper does with
-# {term}`dead latents <dead latent>`, does not repair the score.
+# correlate only in part with their partners. The paper removes silent units, {term}`dead latents <dead latent>`, before
+# scoring. That does not repair the score.
 
 # %%
 silent = (codes[0] == 0).all(0) | (codes[1] == 0).all(0)
@@ -716,7 +715,7 @@ run.record(equal_kept=soft_matching_score(codes[0][:, ~silent], codes[1][:, ~sil
 #
 # One frame is one case. For each $K$ we take {glue:text}`frames` pairs of systems. Every system has a simplex frame of
 # its own with a little room to spare: random signs, every column moved a little at random, units rotated. We *compute*
-# the constants of every one of them and score neurons and codes. By the theorem all codes score 1.
+# all constants. By the theorem all codes score 1.
 
 
 # %%
@@ -765,9 +764,9 @@ run.record(a4_order_2k_score=codes, a4_order_2k_worst=codes.min())
 # failure shows in the score.) We expect codes to score 1, and neurons to stay below the bound {eq}`eq-matching-random`,
 # if the features are nearly white.
 #
-# Two controls. First we keep $m$ and make the stimuli denser; at the last default value half of the features are
-# active, and there is no sparsity left to use. Second we score {term}`shuffled pairs`: the stimuli of b in another
-# order, which should give 0.
+# Two controls. We keep $m$ and make the stimuli denser; at the last default value half of the features are active, and
+# there is no sparsity left to use. And we score {term}`shuffled pairs`, the stimuli of b in another order, which should
+# give 0.
 
 
 # %%
@@ -833,7 +832,7 @@ run.figure(
 # {glue:text}`a4_middle_neurons:.3f` for the neurons. In the dense control a share of {glue:text}`a4_control_found:.3f`
 # of the supports is found; codes score {glue:text}`a4_control_score:.3f` and neurons
 # {glue:text}`a4_control_neurons:.3f`, a difference of {glue:text}`a4_control_gain:.3f` ±
-# {glue:text}`a4_control_gain_error:.3f` over pairs of projections. **Without sparsity recovery costs alignment**: basis
+# {glue:text}`a4_control_gain_error:.3f` over pairs of projections. Without sparsity recovery costs alignment: basis
 # pursuit still returns a code with few active features, mostly wrong ones, and which ones depends on the projection.
 
 # %% [markdown]
