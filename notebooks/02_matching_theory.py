@@ -48,8 +48,7 @@
 # - **A4** Exact sparse recovery of the features restores the score to 1, if the projections satisfy a restricted
 #   isometry property.
 #
-# Each becomes a statement with a proof, followed by a cell that checks it. Two remarks part from the paper:
-# {prf:ref}`rem-sign-flip` and {prf:ref}`rem-rip-order`.
+# Each becomes a statement with a proof, followed by a cell that checks it.
 # ::::
 
 # %% [markdown]
@@ -59,10 +58,10 @@
 # $y_a = Az$ and $y_b = Bz$. Row $a_i$ of $A$ holds the weights with which unit $i$ of system a mixes the features.
 # (The paper writes $Y = ZA$ with a transposed matrix, so what it calls the columns of $\mathbf A_a$ are our rows.)
 #
-# In {term}`superposition`, $m < n$ units must share the features. A matching metric correlates *units*. If the features
-# are uncorrelated and of equal variance, the correlation of two units is the cosine of their weight vectors: features
-# that only one of the two mixes in lower it. So the score measures whether the networks *arrange* their features alike,
-# and says little about whether they *have* the same features.
+# In {term}`superposition`, $m < n$ units must share the features. If the features are uncorrelated and of equal
+# variance, the correlation of two units is the cosine of their weight vectors: features that only one of the two mixes
+# in lower it. So a matching score says whether the networks *arrange* their features alike, and little about whether
+# they *have* the same features.
 
 # %%
 from itertools import permutations
@@ -251,9 +250,9 @@ run.record(birkhoff_gap=(transport - brute).abs().max())
 # and the score is 1.
 #
 # Semi-matching does not ask that every unit of b be used, so it depends on the direction. Let a have eight units, one
-# feature each, and b only the first four of them. Every unit of b has its twin in a, but half of the units of a have
-# none in b. Their best partner is an accident of the stimuli it was chosen on. Over *all* stimuli such correlations are
-# exactly 0 here, so one that is positive on the training stimuli is a little negative on the others.
+# feature each, and b only the first four of them. Half of the units of a then have no twin in b, and their best partner
+# is an accident of the stimuli it was chosen on. (Over *all* stimuli such correlations are exactly 0 here, so one that
+# is positive on the training stimuli is a little negative on the others.)
 
 # %%
 z = white(2000, 8, generator)
@@ -365,10 +364,9 @@ run.figure(
 # the identity, which has mean 0.
 # ```
 #
-# The step from one permutation to the best of $m!$ is the textbook bound for the largest of many sub-Gaussian numbers
-# {cite:p}`boucheron2013`; for a square of independent Gaussian numbers it is attained to first order as $m$ grows
-# {cite:p}`mordant2021`. The bound grows like $\sqrt{\log m / M}$: worse with more units, better with more stimuli, but
-# slowly.
+# The last step is the textbook bound for the largest of many sub-Gaussian numbers {cite:p}`boucheron2013`; for a square
+# of independent Gaussian numbers it is attained to first order as $m$ grows {cite:p}`mordant2021`. The bound grows like
+# $\sqrt{\log m / M}$: worse with more units, better with more stimuli, but slowly.
 #
 # The argument has a second use. The weights of random Gaussian projections are random directions in $n$ dimensions, so
 # $n$ takes the place of $M - 1$: *with white latents, two random systems of $m$ units with the same $n$ features score
@@ -451,9 +449,9 @@ run.figure(
 # $1/\sqrt q$. No pairing gives a mean above $1/\sqrt q$, and one that avoids all zeros attains it.
 # ```
 #
-# The condition is ours. It holds if every feature is mixed into $q$ units as well, by Hall's theorem; in particular
-# if unit $j$ mixes the features $j, j + 1, \dots, j + q - 1$ around a circle, as below. It fails if all units mix the
-# *same* $q$ features: then only $q$ units of a find a partner, and the score is $\sqrt q / n$.
+# The condition is ours. It holds if every feature is mixed into $q$ units as well, by Hall's theorem, as on the circle
+# below, where unit $j$ mixes the features $j, j + 1, \dots, j + q - 1$. It fails if all units mix the *same* $q$
+# features: then only $q$ units of a find a partner, and the score is $\sqrt q / n$.
 #
 # ```{prf:proposition} Shifted groups (claim A3)
 # :label: prop-matching-groups
@@ -510,7 +508,7 @@ errors = [abs(grouping[q][s] - shifted_grouping_score(q, s)) for q in qs for s i
 run.record(a3_error_max=max(errors), a3_pairs_score=grouping[2][1], q_max=q_max)
 
 # %% [markdown]
-# Markers are measured, lines are the two propositions.
+# Markers are measured, lines are the propositions.
 
 # %% tags=["hide-input", "remove-output"]
 left, right = panels(2)
@@ -581,7 +579,7 @@ run.figure(
 # order $2K$. With order $K$ the statement is false for every $K$, as {prf:ref}`prop-matching-order` shows.
 #
 # A condition of order $K$ does exist for $K \ge 2$, with a smaller constant: $\delta_K < 1/3$ suffices and no larger
-# constant does {cite:p}`cai2013`. The best constant for order $2K$ is $1/\sqrt2$ {cite:p}`cai2014`.
+# constant does {cite:p}`cai2013`. The best constant for order $2K$, good for all $K$, is $1/\sqrt2$ {cite:p}`cai2014`.
 # ```
 #
 # ```{prf:proposition} Order $K$ is not enough, for any $K$
@@ -748,11 +746,10 @@ run.record(a4_order_2k_delta=deltas.max(), a4_order_2k_neurons=neurons)
 run.record(a4_order_2k_score=codes, a4_order_2k_worst=codes.min())
 
 # %% [markdown]
-# With the order of the cited theorem the claim holds in every case tried: the largest $\delta_{2K}$ is
-# {glue:text}`a4_order_2k_delta:.3f`, below $\sqrt2 - 1$, the mean score of the codes is
-# {glue:text}`a4_order_2k_score:.6f` and the lowest {glue:text}`a4_order_2k_worst:.6f`, where neurons score
+# The largest $\delta_{2K}$ is {glue:text}`a4_order_2k_delta:.3f`, below $\sqrt2 - 1$. The codes score
+# {glue:text}`a4_order_2k_score:.6f` on average and at least {glue:text}`a4_order_2k_worst:.6f`, the neurons
 # {glue:text}`a4_order_2k_neurons:.3f` ± {glue:text}`a4_order_2k_neurons_error:.3f`. The condition is sufficient and far
-# from necessary. For $K = 1$ and non-negative features it is enough that the columns have length 1 and no two are
+# from necessary: for $K = 1$ and non-negative features it is enough that the columns have length 1 and no two are
 # equal, as {ref}`ch-superposition` showed.
 #
 # ### A realistic size
