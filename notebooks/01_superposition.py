@@ -661,7 +661,7 @@ def draw_sweep(ax, name, unit):
         if name == "bp":
             scale = 1 if unit == "m" else compressed_sensing_units(n, k)
             ax.plot(predicted[n, k] / scale, 0.5, marker="|", markersize=14, color=style["color"])
-    ax.set(xlabel="units m" if unit == "m" else "units m / m_CS", ylabel="supports found")
+    ax.set(xlabel="units m" if unit == "m" else "units m / $m_{CS}$", ylabel="supports found")
     ax.set_title({"bp": "basis pursuit", "omp": "OMP"}[name])
     ax.axhline(0.5, color=COLOURS["grey"], linewidth=0.8, alpha=0.5)
 
@@ -760,7 +760,7 @@ run.record(signed_predicted=recovery_units(sign_n, sign_k, nonnegative=False) / 
 for (name, label), style in zip({"bp": "z ≥ 0 known", "signed": "sign unknown"}.items(), k_styles("ab"), strict=True):
     error = rates[name].std(1) / draws**0.5
     ax.errorbar(ratio, rates[name].mean(1), error, linestyle=":", label=label, **style)
-ax.set(xlabel="units m / m_CS", ylabel="supports found")
+ax.set(xlabel="units m / $m_{CS}$", ylabel="supports found")
 ax.set_title(f"n = {sign_n}, k = {sign_k}")
 ax.legend(loc="lower right")
 run.figure(

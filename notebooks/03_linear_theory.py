@@ -15,7 +15,7 @@
 # # What linear metrics measure
 #
 # Two networks encode the same features, each through a projection of its own into fewer units than there are features.
-# What number do RSA, linear CKA and linear regression give for them?
+# What number do {term}`RSA`, linear {term}`CKA` and {term}`linear regression <OLS>` give for them?
 #
 # **In short.** Each is a function of the two projections and the covariance of the features, and of nothing else. For
 # unrelated projections of $n$ white features to $m$ units RSA and CKA are about $m/(n+m)$, however many features are
@@ -33,8 +33,8 @@
 # ::::{dropdown} About this chapter
 # Afterwards you can say
 #
-# - what {term}`RSA`, linear {term}`CKA` and {term}`linear regression <OLS>` become for features in
-#   {term}`superposition`, what the formulas ask of the features, and how to derive them;
+# - what RSA, linear CKA and regression become for features in {term}`superposition`, what the formulas ask of the
+#   features, and how to derive them;
 # - what two unrelated networks with the same features score, from the numbers of units and features and the
 #   {term}`kurtosis` of the weights;
 # - how an expected score splits into shared content and geometry, and where a pair that shares less overtakes another.

@@ -17,18 +17,18 @@
 # Two systems hold exactly the same features, each mixed at random into a few units of its own. How similar will the
 # usual metrics say they are?
 #
-# **In short.** The fewer the units, the less similar, whatever the sparsity of the features. In the figure, at
-# {glue:text}`wide_m` units CKA is {glue:text}`b6_recoverable_cka:.2f`, and still a solver that knows the projections
-# finds the exact set of active features in {glue:text}`b6_found` of {glue:text}`recovered_count` tries, from either
-# system alone. With much fewer units the features themselves are lost, and no score tells where that begins.
+# **In short.** The fewer the units, the less similar, whatever the sparsity of the features. Where linear {term}`CKA`
+# has fallen to {glue:text}`b6_recoverable_cka:.2f`, a solver that knows the projections still finds the exact set of
+# active features in {glue:text}`b6_found` of {glue:text}`recovered_count` tries, from either system alone. With much
+# fewer units the features themselves are lost, and no score tells where that begins.
 #
 # :::{glue:figure} fig-landing
 # :name: fig-landing
 #
 # Similarity of activity is not similarity of content. Two systems encode the same {glue:text}`wide_n` features, a few
-# active at a time, by different random projections. As units get fewer, RSA (rings), CKA (dots) and $R^2$ (squares)
-# fall towards 0, close to their closed forms (lines); the features can be recovered (diamonds: share of stimuli, mean
-# of both systems) far longer.
+# active at a time, by different random projections. As units get fewer, {term}`RSA` (rings), CKA (dots) and $R^2$ of
+# {term}`linear regression <OLS>` (squares) fall towards 0, close to their closed forms (lines); the features can be
+# recovered (diamonds: share of stimuli, mean of both systems) far longer.
 # :::
 #
 # ::::{dropdown} About this chapter
@@ -38,8 +38,8 @@
 # - how many stimuli CKA needs, and what centring is for;
 # - how a score near 0 goes with features that are all there.
 #
-# **What the paper claims.** Section 4.1, appendix D.1 and figure 2 of {cite:t}`liu2026` test the paper's theorems on
-# {term}`RSA`, linear {term}`CKA` and {term}`linear regression <OLS>` by simulation.
+# **What the paper claims.** Section 4.1, appendix D.1 and figure 2 of {cite:t}`liu2026` test the paper's theorems by
+# simulation.
 #
 # | claim | in our words |
 # |---|---|
@@ -564,7 +564,7 @@ run.figure(
 # cosine with second moments in place of the covariance.
 # :::
 #
-# Second moments predict uncentred CKA to {glue:text}`second_moment_error:.3f`. RSA suffers less, up to
+# Second moments predict uncentred CKA to {glue:text}`second_moment_error:.3f`. RSA suffers less, by up to
 # {glue:text}`rsa_uncentred_worst:.3f`: a Pearson correlation removes the common level of the similarities. But some
 # stimuli lie further along the mean response than others and so look similar to all; which ones, each projection
 # decides, so these patterns differ between the systems. Regression has the same trap: without an intercept it must
