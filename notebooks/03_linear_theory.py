@@ -17,10 +17,11 @@
 # Two networks encode the same features, each through a projection of its own into fewer units than there are features.
 # What number do {term}`RSA`, linear {term}`CKA` and {term}`linear regression <OLS>` give for them?
 #
-# **In short.** Each is a function of the two projections and the covariance of the features, and of nothing else. For
-# unrelated projections of $n$ white features to $m$ units RSA and CKA are about $m/(n+m)$, however many features are
-# shared in full: {glue:text}`b4_cka_at_smallest_ratio:.3f` at $m/n =$ {glue:text}`b4_smallest_ratio:.3f`. That needs
-# weights of mean zero; with a common mean the same sizes score {glue:text}`shifted_cosine:.2f`.
+# **In short.** Over many stimuli each becomes a function of the two projections and the covariance of the features. For
+# unrelated projections of $n$ {term}`white` features to $m$ units, RSA and CKA are about $m/(n+m)$ and the explained
+# variance of regression is $m/n$: next to nothing if $m \ll n$, although both networks hold the same features. That
+# needs weights of mean zero. At $m/n =$ {glue:text}`b4_smallest_ratio:.3f` CKA is
+# {glue:text}`b4_cka_at_smallest_ratio:.3f` with them, and {glue:text}`shifted_cosine:.2f` if the weights have a mean.
 #
 # :::{glue:figure} fig-linear-geometry
 # :name: fig-linear-geometry
@@ -39,8 +40,8 @@
 #   {term}`kurtosis` of the weights;
 # - how an expected score splits into shared content and geometry, and where a pair that shares less overtakes another.
 #
-# **What the paper claims.** {cite:t}`liu2026` state, for latent features that are {term}`white` (mean zero, covariance
-# the identity):
+# **What the paper claims.** {cite:t}`liu2026` state, for latent features that are white (mean zero, covariance the
+# identity):
 #
 # - **B1** (theorem 3.1): as the number of stimuli grows, RSA tends to the cosine between the Gram matrices of the two
 #   projections.
