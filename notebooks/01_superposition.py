@@ -49,9 +49,8 @@
 # %% [markdown]
 # ## The idea
 #
-# A stimulus switches on a few of $n$ latent features; their values are the entries
-# of a vector $z \in \mathbb{R}^n$. A network has $m$ units (neurons), and its response $y \in \mathbb{R}^m$ is a linear
-# mixture,
+# A stimulus switches on a few of $n$ latent features; their values are the entries of a vector $z \in \mathbb{R}^n$. A
+# network has $m$ units (neurons), and its response $y \in \mathbb{R}^m$ is a linear mixture,
 #
 # $$ y = A z, \qquad A \in \mathbb{R}^{m \times n}. $$ (eq-superposition-model)
 #
@@ -65,8 +64,7 @@
 # all be orthogonal, so the features interfere.
 # ```
 #
-# With $n > m$ the equation $y = Az$ has many solutions $z$, and no linear read-out returns all features. What helps is
-# *sparsity*.
+# Then $y = Az$ has many solutions $z$, and no linear read-out returns all features. What helps is *sparsity*.
 #
 # ```{prf:definition} Sparse vector, support
 # :label: def-superposition-sparse
@@ -345,7 +343,7 @@ run.figure(
 # For one column $|a_j z_j|^2 = z_j^2$, so $\delta_1 = 0$. For a support $\Omega$ let $A_\Omega$ be its columns of $A$
 # and $G_\Omega = A_\Omega^\top A_\Omega$; then $\delta_k$ is the largest distance from 1 of an eigenvalue of any
 # $G_\Omega$ with $|\Omega| = k$. For two columns with cosine $c$ the eigenvalues are $1 \pm c$, hence $\delta_2 = \mu$.
-# For $k$ columns the diagonal of $G_S$ is 1 and each row has $k - 1$ other entries of size at most $\mu$, so by
+# For $k$ columns the diagonal of $G_\Omega$ is 1 and each row has $k - 1$ other entries of size at most $\mu$, so by
 # Gershgorin's theorem every eigenvalue is within $(k-1)\mu$ of 1.
 # ```
 #
@@ -444,7 +442,7 @@ constants = {m: [restricted_isometry_constant(x, k) for k in orders] for m, x in
 coherences = {m: float(coherence(x)) for m, x in small.items()}
 
 # %% [markdown]
-# First {prf:ref}`prop-superposition-orders`.
+# First we check {prf:ref}`prop-superposition-orders` on them.
 
 # %% tags=["hide-input"]
 bounds = {m: [(k - 1) * mu for k in orders] for m, mu in coherences.items()}
@@ -684,7 +682,7 @@ run.figure(
 )
 
 # %% [markdown]
-# The same sweep against the plain number of units, and OMP on the scale of $m_{CS}$.
+# The same sweep against the plain number of units, and OMP on the scale of $m_{CS}$:
 
 # %% tags=["hide-input", "remove-output"]
 left, right = panels(2)

@@ -19,8 +19,8 @@
 #
 # **In short.** Such a metric compares how features are *arranged*, not which there are: neurons of two random systems
 # with the same features score {glue:text}`a4_neuron_score:.2f` of 1. If the features are sparse and the projections
-# known, sparse recovery brings the score to {glue:text}`a4_recovered_score:.3f`, though not under the condition that
-# the paper prints; if half of all features are active at a time, recovery changes it by
+# known, sparse recovery brings the score to {glue:text}`a4_recovered_score:.3f`, though the condition that the paper
+# prints for this is not enough. If half of all features are active at a time, recovery changes the score by
 # {glue:text}`a4_control_gain:.3f`.
 #
 # :::{glue:figure} fig-matching-recovery
@@ -705,15 +705,14 @@ run.record(equal_kept=soft_matching_score(codes[0][:, ~silent], codes[1][:, ~sil
 #
 # ### The condition of order $2K$
 #
-# For a positive example we need matrices in superposition with small constants of known size. The simplex frame of
-# $m + 1$ vectors in $m$ dimensions has $\delta_j = (j-1)/m$ for $j \ge 2$, since the matrix of inner products of $j$
-# columns has the eigenvalue $1 + 1/m$, and once $1 - (j-1)/m$. So with $m \ge 8$ the constant of order 4 is below
-# $\sqrt2 - 1$, and the frame qualifies for $K = 2$; with $m \ge 13$ for $K = 3$, and
-# with $m \ge 3$ for $K = 1$.
+# For a positive example we need matrices in superposition with small constants. The simplex frame of $m + 1$ vectors in
+# $m$ dimensions has $\delta_j = (j-1)/m$ for $j \ge 2$, since the matrix of inner products of $j$ columns has the
+# eigenvalue $1 + 1/m$, and once $1 - (j-1)/m$. So it qualifies for $K = 1$ with $m \ge 3$, for $K = 2$ with $m \ge 8$
+# and for $K = 3$ with $m \ge 13$.
 #
-# One frame is one case. For each $K$ we take {glue:text}`frames` pairs of systems. Every system has a simplex frame of
-# its own with a little room to spare: random signs, every column moved a little at random, units rotated. We *compute*
-# all constants. By the theorem all codes score 1.
+# For each $K$ we take {glue:text}`frames` pairs of systems. Every system has a simplex frame of its own with a little
+# room to spare: random signs, every column moved a little at random, units rotated. We *compute* all constants. By the
+# theorem all codes score 1.
 
 
 # %%
