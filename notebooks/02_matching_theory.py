@@ -825,8 +825,8 @@ run.figure(
 #
 # Partly wrong codes still earn part of the score: at $k =$ {glue:text}`middle_k` a share of
 # {glue:text}`a4_middle_found:.3f` of the supports is exact, and codes score {glue:text}`a4_middle_score:.3f` against
-# {glue:text}`a4_middle_neurons:.3f` for the neurons. In the dense control a share of {glue:text}`a4_control_found:.3f`
-# of the supports is found; codes score {glue:text}`a4_control_score:.3f` and neurons
+# {glue:text}`a4_middle_neurons:.3f` for the neurons. In the dense control, $k =$ {glue:text}`control_k`, a share of
+# {glue:text}`a4_control_found:.3f` of the supports is found; codes score {glue:text}`a4_control_score:.3f` and neurons
 # {glue:text}`a4_control_neurons:.3f`, a difference of {glue:text}`a4_control_gain:.3f` ±
 # {glue:text}`a4_control_gain_error:.3f` over pairs of projections. Without sparsity recovery costs alignment: basis
 # pursuit still returns a code with few active features, mostly wrong ones, and which ones depends on the projection.
