@@ -162,10 +162,10 @@ run.figure(
 # numbered by feature, on two of the three axes. Faint dots: responses to sparse stimuli.
 # :::
 #
-# In {numref}`fig-superposition-directions` the lines do not follow the axes: a neuron answers to several features. Such
-# neurons are called *polysemantic*, or said to have *mixed selectivity*. Neuron 1 of system a and neuron 1 of system b
-# answer to different mixtures, so a comparison of single neurons will find little in common, although both systems
-# carry the same six features. How little is the subject of {ref}`ch-matching`.
+# The lines do not follow the axes: a neuron answers to several features. Such neurons are called *polysemantic*, or
+# said to have *mixed selectivity*. Neuron 1 of system a and neuron 1 of system b answer to different mixtures, so a
+# comparison of single neurons will find little in common, although both systems carry the same six features. How little
+# is the subject of {ref}`ch-matching`.
 
 # %% [markdown]
 # ### Can the features be read back?
@@ -497,9 +497,8 @@ run.figure(
 # :name: fig-superposition-rip
 #
 # Worst-case guarantees ask for far more neurons than recovery needs. (a) $\delta_k$ of random matrices with columns of
-# length 1; line: $\sqrt2 - 1$. (b) Share of {glue:text}`small_stimuli` random $k$-sparse stimuli, for each $k$, whose
-# support is found with one of these matrices, of {glue:text}`small_m` units; line: the coherence bound $\tfrac12(1 +
-# 1/\mu)$, to the left of which success is certain.
+# length 1; line: $\sqrt2 - 1$. (b) Share of {glue:text}`small_stimuli` random $k$-sparse stimuli whose support is found
+# with one of them, of {glue:text}`small_m` units; line: the coherence bound, to the left of which success is certain.
 # :::
 #
 # With {glue:text}`small_m` units the coherence is {glue:text}`small_coherence:.2f`, so
@@ -562,7 +561,7 @@ run.record(predicted_min=min(in_units), predicted_max=max(in_units))
 # For the sizes of this chapter $\delta^*$ lies between {glue:text}`predicted_min:.2f` and
 # {glue:text}`predicted_max:.2f` times $m_{CS}$. So we expect half of the supports to be found a little above $m_{CS}$.
 #
-# The experiment: for each $n$, $k$ and $m$ draw {glue:text}`draws` Gaussian projections and {glue:text}`stimuli`
+# For each $n$, $k$ and $m$ we draw {glue:text}`draws` Gaussian projections and {glue:text}`stimuli`
 # $k$-sparse stimuli for each, recover the features with the *known* projection, and count the stimuli whose support is
 # exactly right. Both methods get the same problems.
 
@@ -582,7 +581,7 @@ def recovery_sweep(n, k, methods):
 
 
 # %% [markdown]
-# Numbers of units are whole, so the figures use the ratios that were reached, close to those asked for.
+# Numbers of units are whole, so the figures show the ratios reached, close to those asked for.
 
 # %%
 methods = {
