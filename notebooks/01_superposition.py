@@ -14,33 +14,43 @@
 # (ch-superposition)=
 # # Superposition and sparse recovery
 #
-# **The question.** A network has fewer neurons than the features it represents. What do its responses look like, and
-# when can every feature be read back from them?
+# A network has fewer neurons than the features it represents, so features have to share neurons. When can every feature
+# be read back from the responses, and how many neurons does that take?
 #
-# **What the papers say.** Both papers of this book rest on one picture. Many {term}`sparse` features are mixed linearly
-# into few neurons, and two networks may mix the same features differently. {cite:t}`longon2025` need exact recovery of
-# the features for their statement that alignment is restored (claim A4, judged in {ref}`ch-matching`).
-# {cite:t}`liu2026` count neurons in units of $k \log(n/k)$, for $n$ features of which $k$ are active at a time, and
-# expect the features to be recoverable beyond one unit (claim B8, judged in {ref}`ch-supervised`).
+# **In short.** If only a few features are active at a time and the projection is known, all of them can be read back
+# exactly. With random projections it takes {glue:text}`bp_half_min:.2f` to {glue:text}`bp_half_max:.2f` times
+# $k \log(n/k)$ neurons to read half of the stimuli without error, for $n$ features of which $k$ are active; with twice
+# $k \log(n/k)$ the share is {glue:text}`bp_rate_at_2:.3f`. Theorems that cover the worst stimulus promise much less.
 #
-# This chapter judges no claim. It lays the ground for both and answers what both papers leave open: how many of these
-# units are enough. For Gaussian projections theory has an answer; we compare it with what we measure.
+# :::{glue:figure} fig-superposition-transition
+# :name: fig-superposition-transition
 #
-# By the end you will be able to
+# Counted in multiples of $m_{CS} = k \log(n/k)$, systems of all sizes become readable at nearly the same number of
+# neurons. Share of stimuli whose active features {term}`basis pursuit` finds exactly, with the standard error over
+# random projections; upright ticks: where theory puts one half, computed before the run.
+# :::
 #
-# - say what a network in {term}`superposition` does to its features, and draw it;
-# - compute the {term}`coherence` and the {term}`restricted isometry` constants of a small matrix, and say what they
-#   guarantee;
-# - recover sparse features from mixed responses with two methods, and predict roughly when they succeed.
+# ::::{dropdown} About this chapter
+# Afterwards you can say
 #
-# All data are simulated.
+# - what a network in {term}`superposition` does to its features, and draw it;
+# - what the {term}`coherence` and the {term}`restricted isometry` constants of a small matrix guarantee, and compute
+#   them;
+# - how sparse features are recovered from mixed responses, and roughly when this succeeds.
+#
+# **What the papers claim.** Both rest on one picture: many {term}`sparse` features are mixed linearly into few neurons,
+# and two networks may mix the same features differently. {cite:t}`longon2025` need exact recovery of the features for
+# their statement that alignment is restored (claim A4, judged in {ref}`ch-matching`). {cite:t}`liu2026` count neurons
+# in multiples of $k \log(n/k)$ and expect the features to be recoverable beyond one of them (claim B8, judged in
+# {ref}`ch-supervised`). This chapter judges no claim. It lays the ground for both, and answers what both leave open:
+# which multiple is enough. All data are simulated.
+# ::::
 
 # %% [markdown]
 # ## The idea
 #
-# One notation serves the whole book. A stimulus switches on a few of $n$ latent features; their values are the entries
-# of a vector $z \in \mathbb{R}^n$. A network has $m$ units (neurons), and its response $y \in \mathbb{R}^m$ is a linear
-# mixture,
+# A stimulus switches on a few of $n$ latent features; their values are the entries of a vector $z \in \mathbb{R}^n$. A
+# network has $m$ units (neurons), and its response $y \in \mathbb{R}^m$ is a linear mixture,
 #
 # $$ y = A z, \qquad A \in \mathbb{R}^{m \times n}. $$ (eq-superposition-model)
 #
@@ -54,8 +64,7 @@
 # all be orthogonal, so the features interfere.
 # ```
 #
-# With $n > m$ the equation $y = Az$ has many solutions $z$, and no linear read-out returns all features. What helps is
-# *sparsity*.
+# Then $y = Az$ has many solutions $z$, and no linear read-out returns all features. What helps is *sparsity*.
 #
 # ```{prf:definition} Sparse vector, support
 # :label: def-superposition-sparse
@@ -81,8 +90,8 @@ from lib.recovery import nonnegative_basis_pursuit, orthogonal_matching_pursuit,
 from lib.theory import compressed_sensing_units, recovery_units
 
 # %% [markdown]
-# The parameters. `sizes`, `active`, `ratios`, `draws` and `stimuli` set the sweep at the end, which takes nearly all
-# of the running time: it solves one linear programme for each stimulus.
+# `sizes`, `active`, `ratios`, `draws` and `stimuli` set the sweep at the end, which takes nearly all of the running
+# time: one linear programme for each stimulus.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -93,7 +102,7 @@ small_units: list[int] = [8, 12, 64, 256]  # units of these matrices
 small_stimuli: int = 100  # stimuli for each number of active features, for one of these matrices
 sizes: list[int] = [64, 128]  # numbers of features n in the sweep
 active: list[int] = [2, 4, 8]  # numbers of active features k in the sweep
-ratios: list[float] = [0.6, 0.8, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0]  # numbers of units, in units of k log(n/k)
+ratios: list[float] = [0.6, 0.8, 1.0, 1.2, 1.5, 2.0, 2.5, 3.0]  # numbers of units, as multiples of k log(n/k)
 draws: int = 8  # random projections for each point of the sweep
 stimuli: int = 16  # stimuli for each projection
 
@@ -101,16 +110,13 @@ stimuli: int = 16  # stimuli for each projection
 run = Run("01_superposition", globals())
 generator = seeded(seed, run.device)
 settings = [(n, k) for n in sizes for k in active]
-run.record(draws=draws)
-run.record(stimuli=stimuli)
-run.record(curves=draws * len(settings))
+run.record(draws=draws, stimuli=stimuli, curves=draws * len(settings))
 
 # %% [markdown]
 # ## Six features in three neurons
 #
-# We start with a picture small enough to see everything: $n = 6$ features, $m = 3$ neurons, two systems. Each feature
-# gets a random direction of length 1 in the space of the three neurons, drawn anew for each system. Nothing else
-# differs.
+# A case small enough to see everything: $n = 6$ features, $m = 3$ neurons, two systems. Each feature gets a random
+# direction of length 1 in the space of the three neurons, drawn anew for each system. Nothing else differs.
 
 # %%
 a, b = (normalize(gaussian(3, 6, generator), dim=0) for _ in range(2))
@@ -118,12 +124,11 @@ z = bernoulli_uniform(300, 6, 0.2, generator)
 y_a, y_b = z @ a.mT, z @ b.mT
 
 # %% [markdown]
-# In code every stimulus is a row of a matrix $Z$ and its response a row of $Y = Z A^\top$. Each feature is on with
-# probability $0.2$, with a value between 0 and 1.
+# In code every stimulus is a row of $Z$ and its response a row of $Y = Z A^\top$. Each feature is on with probability
+# $0.2$, with a value between 0 and 1.
 #
-# The next cells draw two of the three neurons: columns as lines with a marker at the end, responses as faint dots.
-# Expect *rays*: a stimulus with one active feature moves the neurons along that feature's column, and stimuli with
-# several fill the space between.
+# We draw two of the three neurons, and expect *rays*: a stimulus with one active feature moves the neurons along that
+# feature's column, and stimuli with several fill the space between.
 
 
 # %% tags=["hide-input"]
@@ -153,20 +158,20 @@ run.figure(
 # :::{glue:figure} fig-superposition-directions
 # :name: fig-superposition-directions
 #
-# The same six features point in different directions in two systems of three neurons, a and b. Lines: columns of $A$
-# and of $B$, numbered by feature, on two of the three axes. Faint dots: responses to sparse stimuli.
+# The same six features point in different directions in two systems of three neurons. Lines: columns of $A$ and of $B$,
+# numbered by feature, on two of the three axes. Faint dots: responses to sparse stimuli.
 # :::
 #
-# In {numref}`fig-superposition-directions` the lines do not follow the axes: a neuron answers to several features. Such
-# neurons are called *polysemantic*, or said to have *mixed selectivity*; here they have it by construction. Neuron 1 of
-# system a and neuron 1 of system b answer to different mixtures, so a comparison of single neurons will find little in
-# common, although both systems carry the same six features. How little is the subject of {ref}`ch-matching`.
+# The lines do not follow the axes: a neuron answers to several features. Such neurons are called *polysemantic*, or
+# said to have *mixed selectivity*. Neuron 1 of system a and neuron 1 of system b answer to different mixtures, so a
+# comparison of single neurons will find little in common, although both systems carry the same six features. How little
+# is the subject of {ref}`ch-matching`.
 
 # %% [markdown]
 # ### Can the features be read back?
 #
 # Three equations, six unknowns: in general they cannot. But let us ask for a *sparse* answer: of all non-negative $z$
-# that explain the response, take the one with the smallest sum. This is non-negative {term}`basis pursuit`
+# that explain the response, take the one with the smallest sum. This is non-negative basis pursuit
 # ({prf:ref}`def-superposition-basis-pursuit` below). We try it on every single feature, on every pair and on every
 # triple of features, switched on with the value 1.
 
@@ -179,7 +184,7 @@ def supports_found(a, k):
     return support_recovered(nonnegative_basis_pursuit(z @ a.cpu().mT, a.cpu()), z), sets
 
 
-# %%
+# %% tags=["hide-input"]
 for k, name in enumerate(["single", "pair", "triple"], start=1):
     (in_a, sets), (in_b, _) = supports_found(a, k), supports_found(b, k)
     run.tabulate("supports", k=k, sets=len(sets), found_a=int(in_a.sum()), found_b=int(in_b.sum()))
@@ -194,14 +199,14 @@ for k, name in enumerate(["single", "pair", "triple"], start=1):
 #
 # *Three* neurons carry *six* features, and yet a single feature is always found, and usually most pairs are. Triples
 # fail more often. Which sets fail depends on the directions of the columns, so the two systems usually fail on
-# different stimuli. This is compressed sensing in small: the sparser the stimulus, the better the recovery.
+# different stimuli. The sparser the stimulus, the better the recovery.
 #
 # Why do single features never fail? The columns have length 1, so for $y = c\, a_j$ (with $c > 0$) and any $z \ge 0$
 # with $Az = y$ we get $c = a_j^\top A z = \sum_i z_i \, a_j^\top a_i \le \sum_i z_i$, with equality only if $z$ is $c$
 # times feature $j$ (as long as no other column equals $a_j$). So the smallest sum is the right answer.
 #
-# Now we follow one stimulus through both systems: the first pair of features that both recover, one with the value 1
-# and one with $0.6$.
+# Now one stimulus in both systems: the first pair of features that both recover, one with the value 1 and one with
+# $0.6$.
 
 # %%
 found_a, sets = supports_found(a, 2)
@@ -245,22 +250,22 @@ run.figure(
 # responses; they differ by at most {glue:text}`code_gap:.1e` between the systems.
 # :::
 #
-# Compare the systems by panel (a) of {numref}`fig-superposition-stimulus`, and they seem to represent different things;
-# compare them by panel (b), and they represent the same. Both papers are about this choice.
+# Compare the systems by panel (a), and they seem to represent different things; compare them by panel (b), and they
+# represent the same. Both papers are about this choice.
 
 # %% [markdown]
 # ## Sparse features
 #
-# The papers and this book draw sparse latent features in three ways, all in `lib.features`:
+# Sparse features are drawn in three ways, all in `lib.features`:
 #
-# - `bernoulli_uniform`: every feature is on with probability $p$, with a value uniform on $(0, 1)$. The number of
-#   active features varies from stimulus to stimulus. The {term}`toy models <toy model>` of {cite:t}`longon2025` use it.
+# - `bernoulli_uniform`: every feature is on with probability $p$, with a value uniform on $(0, 1)$. The
+#   {term}`toy models <toy model>` of {cite:t}`longon2025` use it.
 # - `topk_uniform`: draw $n$ uniform values and keep the $k$ largest, so exactly $k$ features are on, all with values
 #   near 1 when $k \ll n$. The simulations of {cite:t}`liu2026` use it.
 # - `k_sparse`: exactly $k$ features with values uniform on $(0.5, 1.5)$. The rest of this chapter uses it: no value is
 #   close to 0, so it is clear whether the {term}`support` was found.
 #
-# We take $n = 64$ and $k = 4$ and look at how many features are on and at the values of those that are.
+# Here they are for $n = 64$ and $k = 4$.
 
 # %%
 latents = {
@@ -293,17 +298,17 @@ run.figure(
 # :name: fig-superposition-latents
 #
 # The three generators agree on the average number of active features and on little else. (a) Active features per
-# stimulus; Bernoulli latents have {glue:text}`bernoulli_active:.2f` on average, spread widely, the others always 4.
-# (b) Values of the active features.
+# stimulus: {glue:text}`bernoulli_active:.2f` on average for Bernoulli latents, always 4 for the others. (b) Values of
+# the active features.
 # :::
 #
-# None of them has mean 0, although the papers' theorems assume it. Correlations subtract the mean, so this seldom
-# matters; where it does, the chapter says so.
+# None of them has mean 0, which the papers' theorems assume. Correlations subtract the mean, so this seldom matters;
+# where it does, the chapter says so.
 
 # %% [markdown]
 # ## What makes a projection good
 #
-# Two numbers say how strongly the columns of $A$ interfere. The first looks at pairs.
+# How strongly do the columns of $A$ interfere? One number looks at pairs.
 #
 # ```{prf:definition} Coherence
 # :label: def-superposition-coherence
@@ -313,7 +318,7 @@ run.figure(
 # $$ \mu(A) = \max_{i \ne j} \frac{|a_i^\top a_j|}{|a_i|\,|a_j|}. $$
 # ```
 #
-# The second looks at all sets of $k$ columns at once, and asks how far $A$ is from keeping lengths.
+# Another looks at all sets of $k$ columns, and asks how far $A$ is from keeping lengths.
 #
 # ```{prf:definition} Restricted isometry constant
 # :label: def-superposition-rip
@@ -326,8 +331,7 @@ run.figure(
 # {cite:p}`candes2005`.
 # ```
 #
-# To compute $\delta_k$ one has to visit every support of size $k$ and look at the extreme singular values of those
-# columns. The number of supports explodes, so this is possible only for small matrices.
+# To compute $\delta_k$ one has to visit every support of size $k$, which is possible only for small matrices.
 #
 # ```{prf:proposition} The first two orders
 # :label: prop-superposition-orders
@@ -339,12 +343,12 @@ run.figure(
 # For one column $|a_j z_j|^2 = z_j^2$, so $\delta_1 = 0$. For a support $\Omega$ let $A_\Omega$ be its columns of $A$
 # and $G_\Omega = A_\Omega^\top A_\Omega$; then $\delta_k$ is the largest distance from 1 of an eigenvalue of any
 # $G_\Omega$ with $|\Omega| = k$. For two columns with cosine $c$ the eigenvalues are $1 \pm c$, hence $\delta_2 = \mu$.
-# For $k$ columns the diagonal of $G_S$ is 1 and each row has $k - 1$ other entries of size at most $\mu$, so by
+# For $k$ columns the diagonal of $G_\Omega$ is 1 and each row has $k - 1$ other entries of size at most $\mu$, so by
 # Gershgorin's theorem every eigenvalue is within $(k-1)\mu$ of 1.
 # ```
 #
-# Note $\delta_1 = 0$: *the first order says nothing*, not even that two columns differ. We will need this in
-# {ref}`ch-matching`. The order that counts is $2k$:
+# So *the first order says nothing*, not even that two columns differ, which {ref}`ch-matching` will need. The order
+# that counts is $2k$:
 #
 # ```{prf:proposition} Uniqueness needs order $2k$
 # :label: prop-superposition-unique
@@ -362,7 +366,7 @@ run.figure(
 # %% [markdown]
 # ### What they guarantee
 #
-# To find the answer when $A$ is known, this book uses two methods. The first is greedy.
+# When $A$ is known, this book uses two methods. The first is greedy.
 #
 # ```{prf:definition} Orthogonal matching pursuit (OMP)
 # :label: def-superposition-omp
@@ -381,7 +385,7 @@ run.figure(
 # pursuit* returns the $z$ of smallest sum with $Az = y$ and $z \ge 0$.
 # ```
 #
-# {term}`OMP` must be told $k$; basis pursuit need not. The next two theorems state their guarantees.
+# {term}`OMP` must be told $k$; basis pursuit need not.
 #
 # ```{prf:theorem} Coherence bound
 # :label: thm-superposition-coherence
@@ -402,7 +406,7 @@ run.figure(
 #
 # The words about length are needed. The coherence does not see lengths, but basis pursuit pays for the values of $z$,
 # and a long column needs only a small value. Take $a_1 = (1, 0)$ and $a_2, a_3$ of length 10 at 60 degrees to either
-# side of it. The bound says more than one feature; let feature 1 be on alone.
+# side of it, and let feature 1 be on alone.
 
 # %%
 turn = torch.tensor(torch.pi / 3, dtype=torch.float64)
@@ -411,7 +415,7 @@ unequal = torch.cat([torch.tensor([[1.0], [0.0]], dtype=torch.float64), long], 1
 alone = nonnegative_basis_pursuit(unequal[None, :, 0], unequal)[0]
 evened = nonnegative_basis_pursuit(unequal[None, :, 0], normalize(unequal, dim=0))[0]
 
-# %%
+# %% tags=["hide-input"]
 run.record(unequal_bound=(1 + 1 / coherence(unequal)) / 2)
 run.record(**{f"unequal_code_{i}": x for i, x in enumerate(alone, start=1)})
 run.record(evened_code_1=evened[0], evened_rest=evened[1:].abs().max())
@@ -428,11 +432,8 @@ run.record(evened_code_1=evened[0], evened_rest=evened[1:].abs().max())
 # If $\delta_{2k}(A) < \sqrt2 - 1$, basis pursuit recovers every $k$-sparse $z$ exactly {cite:p}`candes2008`.
 # ```
 #
-# The constant has since been improved as far as it can be: $\delta_{2k} < 1/\sqrt2$ is enough, and no larger constant
-# is enough for all $k$ {cite:p}`cai2014`.
-#
-# Both theorems are about the *worst* $k$-sparse vector. How much do they promise for matrices small enough to check? We
-# draw matrices of {glue:text}`small_n` random columns of length 1.
+# Both theorems are about the *worst* $k$-sparse vector. How much do they promise? We draw matrices of
+# {glue:text}`small_n` random columns of length 1, small enough to check.
 
 # %%
 small = {m: normalize(gaussian(m, small_n, generator), dim=0).cpu() for m in small_units}
@@ -441,23 +442,20 @@ constants = {m: [restricted_isometry_constant(x, k) for k in orders] for m, x in
 coherences = {m: float(coherence(x)) for m, x in small.items()}
 
 # %% [markdown]
-# First {prf:ref}`prop-superposition-orders`: up to rounding, $\delta_1$ should be 0 and $\delta_2$ the coherence, and
-# no constant may exceed the bound $(k-1)\mu$.
+# First we check {prf:ref}`prop-superposition-orders` on them.
 
-# %%
+# %% tags=["hide-input"]
 bounds = {m: [(k - 1) * mu for k in orders] for m, mu in coherences.items()}
-run.record(small_n=small_n)
-run.record(delta_1_max=max(abs(values[0]) for values in constants.values()))
+run.record(small_n=small_n, delta_1_max=max(abs(values[0]) for values in constants.values()))
 run.record(delta_2_gap=max(abs(constants[m][1] - coherences[m]) for m in small))
 run.record(bound_excess=max(np.subtract(constants[m], bounds[m]).max() for m in small))
 
 # %% [markdown]
-# The largest $\delta_1$ is {glue:text}`delta_1_max:.1e`, the largest gap between $\delta_2$ and $\mu$ is
-# {glue:text}`delta_2_gap:.1e`, and the constants exceed $(k-1)\mu$ by at most {glue:text}`bound_excess:.1e`: all of it
-# rounding.
+# It holds up to rounding: $\delta_1$ is at most {glue:text}`delta_1_max:.1e`, $\delta_2$ and $\mu$ differ by at most
+# {glue:text}`delta_2_gap:.1e`, and no constant exceeds $(k-1)\mu$ by more than {glue:text}`bound_excess:.1e`.
 #
-# Next we compare promise and practice. For the second of these matrices and $k = 1, 2, \dots$ we draw $k$-sparse
-# stimuli and count how many supports non-negative basis pursuit finds.
+# Next, promise against practice. For the second of these matrices and $k = 1, 2, \dots$ we draw $k$-sparse stimuli and
+# count how many supports non-negative basis pursuit finds.
 
 # %%
 m = small_units[1]
@@ -467,14 +465,9 @@ shares = [support_recovered(nonnegative_basis_pursuit(z @ small[m].mT, small[m])
 shares = [float(found.double().mean()) for found in shares]
 promised = (1 + 1 / coherences[m]) / 2
 
-# %%
-run.record(small_m=m)
-run.record(small_stimuli=small_stimuli)
-run.record(small_coherence=coherences[m])
-run.record(small_promised=promised)
-run.record(small_delta_4=constants[m][orders.index(4)])
-run.record(small_share_2=shares[1])
-run.record(largest_m=small_units[-1])
+# %% tags=["hide-input"]
+run.record(small_m=m, small_stimuli=small_stimuli, small_coherence=coherences[m], small_promised=promised)
+run.record(small_delta_4=constants[m][orders.index(4)], small_share_2=shares[1], largest_m=small_units[-1])
 run.record(largest_delta_4=constants[small_units[-1]][orders.index(4)])
 
 # %% tags=["hide-input", "remove-output"]
@@ -503,22 +496,21 @@ run.figure(
 # :::{glue:figure} fig-superposition-rip
 # :name: fig-superposition-rip
 #
-# Worst-case guarantees ask for far more units than recovery needs. (a) $\delta_k$ of random matrices with unit
-# columns; line: $\sqrt2 - 1$. (b) Share of {glue:text}`small_stimuli` random $k$-sparse stimuli, for each $k$, whose
-# support is found with one of these matrices, of {glue:text}`small_m` units; line: the coherence bound $\tfrac12(1 +
-# 1/\mu)$, to the left of which success is certain.
+# Worst-case guarantees ask for far more neurons than recovery needs. (a) $\delta_k$ of random matrices with columns of
+# length 1; line: $\sqrt2 - 1$. (b) Share of {glue:text}`small_stimuli` random $k$-sparse stimuli whose support is found
+# with one of them, of {glue:text}`small_m` units; line: the coherence bound, to the left of which success is certain.
 # :::
 #
 # With {glue:text}`small_m` units the coherence is {glue:text}`small_coherence:.2f`, so
 # {prf:ref}`thm-superposition-coherence` promises recovery below $k =$ {glue:text}`small_promised:.2f`. For $k = 2$
 # {prf:ref}`thm-superposition-candes` needs $\delta_4 < \sqrt2 - 1$, while this matrix has
-# {glue:text}`small_delta_4:.2f`. In panel (a) only matrices with far more units than features come near the line or
-# below it ($\delta_4 =$ {glue:text}`largest_delta_4:.2f` at {glue:text}`largest_m` units for {glue:text}`small_n`
-# features), and these are not in superposition at all. Yet at $k = 2$ basis pursuit finds a share of
-# {glue:text}`small_share_2:.2f` of the supports with {glue:text}`small_m` units.
+# {glue:text}`small_delta_4:.2f`. Only matrices with far more units than features come near the line
+# ($\delta_4 =$ {glue:text}`largest_delta_4:.2f` at {glue:text}`largest_m` units), and these are not in superposition at
+# all. Yet at $k = 2$ basis pursuit finds a share of {glue:text}`small_share_2:.2f` of the supports with
+# {glue:text}`small_m` units.
 #
-# So the theorems are true, and of little help at this size. They cover the worst support and both signs. The stimuli of
-# a network are closer to the typical case, which we measure next.
+# So the theorems are true, and of little help at this size: they cover the worst support and both signs. Next we
+# measure the typical case.
 
 # %% [markdown]
 # ## How many units are enough
@@ -528,11 +520,11 @@ run.figure(
 # $$ m \ge C \, m_{CS}, \qquad m_{CS} = k \log(n/k), $$ (eq-superposition-mcs)
 #
 # then with high probability $A/\sqrt m$ has the restricted isometry property and all $k$-sparse vectors are recovered
-# {cite:p}`candes2005,donoho2006,foucart2013`. {cite:t}`liu2026` use $m_{CS}$ as their unit of measurement, and
-# say themselves that the factor $C$ is not known in general.
+# {cite:p}`candes2005,donoho2006,foucart2013`. {cite:t}`liu2026` measure in multiples of $m_{CS}$, and say themselves
+# that the factor $C$ is not known in general.
 #
-# For Gaussian projections and *typical* rather than all sparse vectors it is known. As $m$ grows, basis pursuit passes
-# from failure to success around a number of units that can be computed.
+# For *typical* rather than all sparse vectors it is known: as $m$ grows, basis pursuit passes from failure to success
+# around a number of units that can be computed.
 #
 # ```{prf:theorem} Where basis pursuit sets in
 # :label: thm-superposition-transition
@@ -557,8 +549,8 @@ run.figure(
 # directions that do the latter two form a cone; those that change no response a random subspace of dimension $n - m$. A
 # random subspace misses a cone if $m$ exceeds the cone's *statistical dimension*, its mean squared share of a random
 # vector, and {eq}`eq-superposition-transition` is that dimension, up to an error of order $\sqrt{n/k}$. The values of
-# the active features do not enter, and neither does the length of a column, as all columns are alike. In code it is
-# `lib.theory.recovery_units`. So we can predict before we measure.
+# the active features do not enter, and neither does the length of a column, as all columns are alike. So we can predict
+# before we measure.
 
 # %%
 predicted = {(n, k): recovery_units(n, k) for n, k in settings}
@@ -569,14 +561,14 @@ run.record(predicted_min=min(in_units), predicted_max=max(in_units))
 # For the sizes of this chapter $\delta^*$ lies between {glue:text}`predicted_min:.2f` and
 # {glue:text}`predicted_max:.2f` times $m_{CS}$. So we expect half of the supports to be found a little above $m_{CS}$.
 #
-# The experiment: draw a Gaussian projection with $m$ units, draw $k$-sparse stimuli, recover their features with the
-# *known* projection, and count the stimuli whose support is exactly right. Repeat for {glue:text}`draws` projections
-# with {glue:text}`stimuli` stimuli each, for each $n$, $k$ and $m$. Both methods get the same problems.
+# For each $n$, $k$ and $m$ we draw {glue:text}`draws` Gaussian projections and {glue:text}`stimuli`
+# $k$-sparse stimuli for each, recover the features with the *known* projection, and count the stimuli whose support is
+# exactly right. Both methods get the same problems.
 
 
 # %%
 def recovery_sweep(n, k, methods):
-    """Units in units of m_CS `(ratios,)` and the share of supports found `(methods, ratios, draws)`."""
+    """Units as multiples of m_CS `(ratios,)` and the share of supports found `(methods, ratios, draws)`."""
     m_cs = compressed_sensing_units(n, k)
     units = [max(1, round(ratio * m_cs)) for ratio in ratios]
     rates = torch.zeros(len(methods), len(units), draws, dtype=torch.float64)
@@ -589,8 +581,7 @@ def recovery_sweep(n, k, methods):
 
 
 # %% [markdown]
-# Numbers of units are whole, so they only come close to the `ratios` asked for; the figures use the ratios that were
-# reached.
+# Numbers of units are whole, so the figures show the ratios reached, close to those asked for.
 
 # %%
 methods = {
@@ -600,10 +591,9 @@ methods = {
 sweeps = {(n, k): recovery_sweep(n, k, methods) for n, k in settings}
 
 # %% [markdown]
-# One number summarises a curve: the ratio $m / m_{CS}$ at which it crosses one half, interpolated linearly
-# between the points of the sweep. Its standard error comes from the curves of single projections that cross; we count
-# those that do not. If the mean curve of a setting never crosses, the run stops below with an error: give `ratios` a
-# wider range.
+# One number summarises a curve: the ratio $m / m_{CS}$ at which it crosses one half. Its standard error comes from the
+# curves of single projections that cross; we count those that do not. (If the mean curve of a setting never crosses,
+# the run stops with an error: give `ratios` a wider range.)
 
 
 # %%
@@ -612,7 +602,7 @@ def half_point(ratio, rates):
     return float(np.interp(0.5, rates.cummax(0).values, ratio, left=np.nan, right=np.nan))
 
 
-# %%
+# %% tags=["hide-input"]
 table = pd.DataFrame(index=pd.MultiIndex.from_tuples(settings, names=["n", "k"]))
 table["m_CS"] = [compressed_sensing_units(n, k) for n, k in settings]
 for name in methods:
@@ -621,7 +611,7 @@ for name in methods:
     table[f"{name} error"] = np.nanstd(singles, 1, ddof=1) / np.isfinite(singles).sum(1) ** 0.5
     run.record(**{f"{name}_not_crossed": int(np.isnan(singles).sum())})
 
-# %%
+# %% tags=["hide-input"]
 table["predicted"] = in_units
 table["bp at 0.95"] = [float(np.interp(0.95, rates["bp"].mean(1).cummax(0).values, x)) for x, rates in sweeps.values()]
 for (n, k), row in table.iterrows():
@@ -637,15 +627,16 @@ run.tell(most_min="min(transition.most)", most_max="max(transition.most)")
 table.round(2)
 
 # %% [markdown]
-# The table lists, for each $n$ and $k$, the unit $m_{CS}$ and how many of these units each method needs to
-# find half of the supports (`bp` is basis pursuit), with the standard error over projections; then $\delta^*$ in the
-# same unit, and where basis pursuit finds nineteen of twenty. Of {glue:text}`curves`
-# single curves, {glue:text}`bp_not_crossed` do not cross one half within the range for basis pursuit, and
-# {glue:text}`omp_not_crossed` for OMP; these are left out of the standard error. How sharp is the transition? We read
-# off the share of supports found at one $m_{CS}$, at one and a half, and at two.
+# For each $n$ and $k$ the table has $m_{CS}$ and, as multiples of it, where each method finds half of the supports
+# (`bp` is basis pursuit) with the standard error over projections, $\delta^*$, and where basis pursuit finds nineteen
+# of twenty. Of {glue:text}`curves` single curves, {glue:text}`bp_not_crossed` do not cross one half within the range
+# for basis pursuit, and {glue:text}`omp_not_crossed` for OMP; these are left out of the standard error.
+#
+# How sharp is the transition? We read off the share of supports found at $m_{CS}$, at one and a half times, and at
+# twice as many units.
 
 
-# %%
+# %% tags=["hide-input"]
 def rate_at(ratio, name):
     """Share of supports found at a ratio, interpolated, averaged over settings."""
     return np.mean([np.interp(ratio, x, rates[name].mean(1)) for x, rates in sweeps.values()])
@@ -659,7 +650,7 @@ for ratio, label in {1.0: "1", 1.5: "1_5", 2.0: "2"}.items():
 
 # %% tags=["hide-input"]
 def draw_sweep(ax, name, unit):
-    """Share of supports found by a method against units, in neurons or in units of m_CS; bars: standard error."""
+    """Share of supports found by a method against units, in neurons or multiples of m_CS; bars: standard error."""
     for ((n, k), (ratio, rates)), style in zip(sweeps.items(), k_styles(sweeps), strict=False):
         x = ratio * compressed_sensing_units(n, k) if unit == "m" else ratio
         error = rates[name].std(1) / draws**0.5
@@ -667,59 +658,72 @@ def draw_sweep(ax, name, unit):
         if name == "bp":
             scale = 1 if unit == "m" else compressed_sensing_units(n, k)
             ax.plot(predicted[n, k] / scale, 0.5, marker="|", markersize=14, color=style["color"])
-    ax.set(xlabel="units m" if unit == "m" else "units m / m_CS", ylabel="supports found")
+    ax.set(xlabel="units m" if unit == "m" else "units m / $m_{CS}$", ylabel="supports found")
     ax.set_title({"bp": "basis pursuit", "omp": "OMP"}[name])
     ax.axhline(0.5, color=COLOURS["grey"], linewidth=0.8, alpha=0.5)
 
 
 # %% [markdown]
-# The figure has three panels: basis pursuit against the number of units, the same against $m / m_{CS}$, and
-# OMP against $m / m_{CS}$. If $m_{CS}$ is the right scale, the curves of panel (b) should fall
-# together; and each curve of basis pursuit should cross the grey line at its upright tick, which is $\delta^*$.
+# If $m_{CS}$ is the right scale, the curves of basis pursuit should fall together once units are counted in it
+# ({numref}`fig-superposition-transition`), and each should cross the grey line at its upright tick, which is
+# $\delta^*$.
 
 # %% tags=["hide-input", "remove-output"]
-axes = panels(3)
-draw_sweep(axes[0], "bp", "m")
-draw_sweep(axes[1], "bp", "m_CS")
-draw_sweep(axes[2], "omp", "m_CS")
-axes[2].legend(title="n, k", loc="lower right")
+(ax,) = panels(1, width=4.2, height=3.0)
+draw_sweep(ax, "bp", "m_CS")
+ax.legend(title="n, k", loc="lower right")
 run.figure(
-    axes,
+    [ax],
     "fig-superposition-transition",
-    alt="Three panels of the share of supports found, rising from 0 to 1. (a) Against the number of units the curves "
-    "of the settings lie far apart. (b) Against units divided by k log(n/k) the curves of basis pursuit nearly "
-    "coincide; upright ticks, the predictions, stand a little right of where they cross one half. (c) The curves "
-    "of orthogonal matching pursuit lie further apart, the later the more features are active.",
+    alt="Share of supports found by basis pursuit, rising from 0 to 1, against units divided by k log(n/k). The curves "
+    "of all sizes nearly coincide; upright ticks, the predictions, stand a little right of where they cross one half.",
     title="Simulated: the recovery transition",
 )
 
 # %% [markdown]
-# :::{glue:figure} fig-superposition-transition
-# :name: fig-superposition-transition
+# The same sweep against the plain number of units, and OMP on the scale of $m_{CS}$:
+
+# %% tags=["hide-input", "remove-output"]
+left, right = panels(2)
+draw_sweep(left, "bp", "m")
+draw_sweep(right, "omp", "m_CS")
+right.legend(title="n, k", loc="lower right")
+run.figure(
+    [left, right],
+    "fig-superposition-methods",
+    alt="Two panels of the share of supports found, rising from 0 to 1. (a) Against the number of units the curves of "
+    "the settings lie far apart. (b) Against units divided by k log(n/k) the curves of orthogonal matching pursuit lie "
+    "further apart than those of basis pursuit, the later the more features are active.",
+    title="Simulated: the transition in neurons, and by a greedy method",
+)
+
+# %% [markdown]
+# :::{glue:figure} fig-superposition-methods
+# :name: fig-superposition-methods
 #
-# Measured in units of $k \log(n/k)$, basis pursuit has nearly one transition for all sizes. Depending on $n$ and $k$,
-# basis pursuit (a, b) finds half of the supports at {glue:text}`bp_half_min:.2f` to {glue:text}`bp_half_max:.2f` times
-# $m_{CS}$, and OMP (c) at {glue:text}`omp_half_min:.2f` to {glue:text}`omp_half_max:.2f` times
-# $m_{CS}$. Bars: standard error over random projections; upright ticks: $\delta^*$ of
-# {eq}`eq-superposition-transition`, predicted before the run.
+# More features or denser stimuli need more neurons, and the method counts too. (a) Basis pursuit against the number of
+# neurons; ticks: $\delta^*$. (b) OMP finds half of the supports at {glue:text}`omp_half_min:.2f` to
+# {glue:text}`omp_half_max:.2f` times $m_{CS}$. Bars: standard error over random projections.
 # :::
 #
-# In panel (a) of {numref}`fig-superposition-transition` the curves lie far apart: more features or denser stimuli need
-# more units. Dividing by $m_{CS}$ brings the curves of basis pursuit together: the theory's scale at work.
+# The curves that lie far apart in panel (a) nearly coincide in {numref}`fig-superposition-transition`: the theory's
+# scale at work.
 #
 # And the constant? The prediction lies above the half point by {glue:text}`short_min:.2f` to {glue:text}`short_max:.2f`
-# units of $m_{CS}$: close, and a little high at these small $n$, for which it is not exact. So $m_{CS}$ *is* about the
-# half point here, and no constant is missing. What is missing at $m_{CS}$ is *sharpness*: half of the stimuli is not
-# all. Averaged over settings, basis pursuit finds a share of {glue:text}`bp_rate_at_1:.2f` of the supports at
-# $m = m_{CS}$, {glue:text}`bp_rate_at_1_5:.2f` at $1.5$ times as many units and {glue:text}`bp_rate_at_2:.3f` at twice
-# as many. Nineteen of twenty are found from {glue:text}`most_min:.2f` to {glue:text}`most_max:.2f` times $m_{CS}$ on,
-# depending on the setting. The transition is some $\sqrt n$ units wide and $\delta^*$ grows in proportion to $n$ (at
-# fixed $k/n$), so it looks sharper the larger the system.
+# times $m_{CS}$: close, and a little high at these small $n$, for which it is not exact. So $m_{CS}$ *is* about the
+# half point here, and no constant is missing.
 #
-# OMP is cheaper, and at twice $m_{CS}$ it finds {glue:text}`omp_rate_at_2:.2f`. Its half point less that of basis
-# pursuit ranges from {glue:text}`omp_least:.2f` to {glue:text}`omp_most:.2f` units of $m_{CS}$, and is above 0 in a
-# share of {glue:text}`omp_later:.2f` of the settings. It is told $k$, which basis pursuit is not; that may help it
-# where few features are active, and it falls behind when more are.
+# What is missing at $m_{CS}$ is *sharpness*: half of the stimuli is not all. Averaged over settings, basis pursuit
+# finds a share of {glue:text}`bp_rate_at_1:.2f` of the supports at $m = m_{CS}$, {glue:text}`bp_rate_at_1_5:.2f` at
+# $1.5$ times as many units and {glue:text}`bp_rate_at_2:.3f` at twice as many. Nineteen of twenty are found from
+# {glue:text}`most_min:.2f` to {glue:text}`most_max:.2f` times $m_{CS}$ on, depending on the setting. The transition is
+# some $\sqrt n$ units wide and $\delta^*$ grows in proportion to $n$ (at fixed $k/n$), so it looks sharper the larger
+# the system.
+#
+# OMP is cheaper, and at twice $m_{CS}$ it finds {glue:text}`omp_rate_at_2:.2f`. Its half point lies
+# {glue:text}`omp_least:.2f` to {glue:text}`omp_most:.2f` times $m_{CS}$ above that of basis pursuit (below, if
+# negative), and above it in a share of {glue:text}`omp_later:.2f` of the settings. It is told $k$, which basis pursuit
+# is not; that may help it where few features are active, and it falls behind when more are.
 
 # %% [markdown]
 # ## What non-negativity buys
@@ -728,9 +732,9 @@ run.figure(
 # compete. (For some $A$, such as non-negative ones, a sparse solution can even be the only non-negative one
 # {cite:p}`bruckstein2008`. For Gaussian projections with $m$ well below $n/2$ the smallest sum is still needed.)
 #
-# To see how much this is worth, we keep the features non-negative but do not tell the solver. Basis pursuit without the
-# constraint is the same linear programme with every column present twice, once with each sign: $z = u - v$ with
-# $u, v \ge 0$. Expect it to need more units.
+# What is this worth? We keep the features non-negative but do not tell the solver. Basis pursuit without the constraint
+# is the same linear programme with every column present twice, once with each sign: $z = u - v$ with $u, v \ge 0$. We
+# expect it to need more units.
 
 
 # %%
@@ -742,9 +746,7 @@ def signed_basis_pursuit(y, a, k):
 # %%
 sign_n, sign_k = sizes[0], active[len(active) // 2]
 ratio, rates = recovery_sweep(sign_n, sign_k, {"bp": methods["bp"], "signed": signed_basis_pursuit})
-run.record(sign_n=sign_n)
-run.record(sign_k=sign_k)
-run.record(nonnegative_half=half_point(ratio, rates["bp"].mean(1)))
+run.record(sign_n=sign_n, sign_k=sign_k, nonnegative_half=half_point(ratio, rates["bp"].mean(1)))
 run.record(signed_half=half_point(ratio, rates["signed"].mean(1)))
 sign_cs = compressed_sensing_units(sign_n, sign_k)
 run.record(nonnegative_predicted=recovery_units(sign_n, sign_k) / sign_cs)
@@ -755,7 +757,7 @@ run.record(signed_predicted=recovery_units(sign_n, sign_k, nonnegative=False) / 
 for (name, label), style in zip({"bp": "z ≥ 0 known", "signed": "sign unknown"}.items(), k_styles("ab"), strict=True):
     error = rates[name].std(1) / draws**0.5
     ax.errorbar(ratio, rates[name].mean(1), error, linestyle=":", label=label, **style)
-ax.set(xlabel="units m / m_CS", ylabel="supports found")
+ax.set(xlabel="units m / $m_{CS}$", ylabel="supports found")
 ax.set_title(f"n = {sign_n}, k = {sign_k}")
 ax.legend(loc="lower right")
 run.figure(
@@ -770,35 +772,37 @@ run.figure(
 # :::{glue:figure} fig-superposition-signs
 # :name: fig-superposition-signs
 #
-# Knowing that features are non-negative saves units. With $n =$ {glue:text}`sign_n` and $k =$ {glue:text}`sign_k`, half
-# of the supports are found at {glue:text}`nonnegative_half:.2f` times $m_{CS}$ with the constraint and at
-# {glue:text}`signed_half:.2f` times without it. ($\delta^*$ predicts {glue:text}`nonnegative_predicted:.2f` and
-# {glue:text}`signed_predicted:.2f`.)
+# Knowing that features are non-negative saves neurons: half of the supports are found at
+# {glue:text}`nonnegative_half:.2f` times $m_{CS}$ with the constraint and at {glue:text}`signed_half:.2f` times
+# without.
 # :::
 #
-# So how many units suffice depends also on what the reader of the responses knows.
+# For the $n =$ {glue:text}`sign_n` and $k =$ {glue:text}`sign_k` of {numref}`fig-superposition-signs`, $\delta^*$
+# predicts {glue:text}`nonnegative_predicted:.2f` and {glue:text}`signed_predicted:.2f`. So how many units suffice
+# depends also on what the reader of the responses knows.
 
 # %% [markdown]
-# ## What we saw, and where we part from the papers
+# ## What to take away
 #
-# - Superposition mixes features. If they are sparse enough for the number of units, the mixing can be undone exactly.
-# - $k \log(n/k)$ is the right *scale* for basis pursuit over the sizes tried, and close to the half point: at $m =
-#   m_{CS}$ itself a share of {glue:text}`bp_rate_at_1:.2f` of the supports is found, at one and a half times as many
-#   units {glue:text}`bp_rate_at_1_5:.2f`. {cite:t}`liu2026` call $m \ge m_{CS}$ the compressed-sensing regime and
-#   remark that the true threshold may differ by a constant. For Gaussian projections it is $\delta^*$, for dense
-#   stimuli too, where $k \log(n/k)$ fails; it depends on the method and on what is known of the features.
-# - Guarantees by coherence or RIP concern the worst case and promise little at these sizes. {cite:t}`longon2025` use
-#   the RIP; {ref}`ch-matching` looks at its order.
+# - Superposition mixes features. If they are sparse enough for the number of neurons, the mixing can be undone exactly.
+# - $k \log(n/k)$ is the right *scale* for basis pursuit over the sizes tried, and close to the half point: with
+#   $m_{CS}$ neurons a share of {glue:text}`bp_rate_at_1:.2f` of the supports is found, with one and a half times as
+#   many {glue:text}`bp_rate_at_1_5:.2f`.
 # - All of this assumes that the projection is *known*. A {term}`sparse autoencoder <SAE>` has to learn it, and then
-#   finds {term}`codes <code>` with a single encoding step instead of an optimisation. Both cost extra units, as
-#   {ref}`ch-supervised` and {ref}`ch-unsupervised` measure.
-
-# %% [markdown]
-# ## What changed our mind
+#   finds {term}`codes <code>` in a single encoding step. Both cost extra neurons, as {ref}`ch-supervised` and
+#   {ref}`ch-unsupervised` measure.
 #
-# We expected a constant in front of $k \log(n/k)$ that somebody has to measure. It has been known for years, for
-# Gaussian projections, and is close to 1 here; what one has to measure is how wide the transition is at the size of a
-# network. And the guarantees promise far less than the methods deliver.
+# Where we part from the papers:
+#
+# - {cite:t}`liu2026` call $m \ge m_{CS}$ the compressed-sensing regime and remark that the true threshold may differ by
+#   a constant. For Gaussian projections it is $\delta^*$, for dense stimuli too, where $k \log(n/k)$ fails; it depends
+#   on the method and on what is known of the features.
+# - {cite:t}`longon2025` use the RIP. Guarantees by coherence or RIP concern the worst case and promise little at these
+#   sizes; {ref}`ch-matching` looks at the order of theirs.
+#
+# **What changed our mind.** We expected a constant in front of $k \log(n/k)$ that somebody has to measure. It has been
+# known for years, for Gaussian projections, and is close to 1 here; what one has to measure is how wide the transition
+# is at the size of a network. And the guarantees promise far less than the methods deliver.
 #
 # ## Exercises
 #
@@ -842,8 +846,7 @@ run.figure(
 phi = (1 + 5**0.5) / 2
 points = torch.tensor([[0.0, 1.0, phi], [0.0, -1.0, phi]], dtype=torch.float64)
 best = normalize(torch.cat([points.roll(shift, 1) for shift in range(3)]), dim=1).mT
-run.record(best_coherence=coherence(best))
-run.record(best_bound=(1 + 1 / coherence(best)) / 2)
+run.record(best_coherence=coherence(best), best_bound=(1 + 1 / coherence(best)) / 2)
 run.record(best_pairs=int(supports_found(best, 2)[0].sum()))
 
 # %% [markdown]
@@ -864,7 +867,7 @@ run.record(best_pairs=int(supports_found(best, 2)[0].sum()))
 # :label: ex-superposition-rerun
 #
 # *Rerun; easy, 10 minutes.* Does the transition of basis pursuit stay near the same ratio for $n = 256$? Rerun the
-# chapter with `make chapter NAME=01_superposition ARGS="-p sizes [256]"` and compare panel (b) of
+# chapter with `make chapter NAME=01_superposition ARGS="-p sizes [256]"` and look at
 # {numref}`fig-superposition-transition`. Compute $m_{CS}$ for $k = 32$ and $n = 64$ as well: why is there no
 # point in sweeping it?
 # :::
@@ -883,7 +886,7 @@ both = {k: [compressed_sensing_units(64, k), recovery_units(64, k)] for k in (4,
 pd.DataFrame(both, index=["m_CS", "delta*"]).round(1)
 
 # %% [markdown]
-# At $k = 32$ one $m_{CS}$ is fewer neurons than there are active features, and the largest of our `ratios` is
+# At $k = 32$ $m_{CS}$ is fewer neurons than there are active features, and the largest of our `ratios` is
 # about as many neurons as there are features, where nothing is in superposition any more. OMP does not find half of the
 # supports on the way, so it has no half point, and a sweep would stop with the error announced above.
 #

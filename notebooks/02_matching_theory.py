@@ -14,16 +14,31 @@
 # (ch-matching)=
 # # Matching units under superposition
 #
-# **The question.** Two networks carry the same features, mixed differently into their neurons. What does a metric say
-# that pairs neurons of one network with neurons of the other, and does recovering the features repair it?
+# Two networks carry the same features, mixed differently into their neurons. What does a metric say that pairs neurons
+# of one with neurons of the other, and does recovering the features repair it?
 #
+# **In short.** Such a metric compares how features are *arranged*, not which there are: neurons of two random systems
+# with the same features score {glue:text}`a4_neuron_score:.2f` of 1. If the features are sparse and the projections
+# known, sparse recovery brings the score to {glue:text}`a4_recovered_score:.3f`, though the condition that the paper
+# prints for this is not enough. If half of all features are active at a time, recovery changes the score by
+# {glue:text}`a4_control_gain:.3f`.
+#
+# :::{glue:figure} fig-matching-recovery
+# :name: fig-matching-recovery
+#
+# Recovered features align two systems as long as they are sparse, and not beyond. Large markers: means over pairs of
+# random projections; small dots: single pairs; shuffled: the stimuli of one system in another order, a control; grey
+# line: the most that neurons can score on average, by {eq}`eq-matching-random`.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - how a permutation score follows from the weights alone, and when it is 1;
 # - what mixing costs, what shifted grouping costs, and why;
 # - why a matching is scored on stimuli that it was not fitted on, and what sparse recovery restores.
 #
-# **What the paper claims.** {cite:t}`longon2025` develop this in their section 3:
+# **What the paper claims.** {cite:t}`longon2025`, section 3:
 #
 # - **A1** The permutation score, which pairs units one to one, is a linear assignment on the matrix of inner products
 #   of the mixing weights, and is 1 only if the weights agree up to a permutation (and, they say, sign flips).
@@ -33,8 +48,8 @@
 # - **A4** Exact sparse recovery of the features restores the score to 1, if the projections satisfy a restricted
 #   isometry property.
 #
-# Each becomes a statement with a proof, followed by a cell that checks it. Two remarks part from the paper:
-# {prf:ref}`rem-sign-flip` and {prf:ref}`rem-rip-order`.
+# Each becomes a statement with a proof, followed by a cell that checks it.
+# ::::
 
 # %% [markdown]
 # ## The idea
@@ -43,10 +58,10 @@
 # $y_a = Az$ and $y_b = Bz$. Row $a_i$ of $A$ holds the weights with which unit $i$ of system a mixes the features.
 # (The paper writes $Y = ZA$ with a transposed matrix, so what it calls the columns of $\mathbf A_a$ are our rows.)
 #
-# In {term}`superposition`, $m < n$ units must share the features. A matching metric correlates *units*. If the features
-# are uncorrelated and of equal variance, the correlation of two units is the cosine of their weight vectors: features
-# that only one of the two mixes in lower it. So the score measures whether the networks *arrange* their features alike,
-# and says little about whether they *have* the same features.
+# In {term}`superposition`, $m < n$ units must share the features. If the features are uncorrelated and of equal
+# variance, the correlation of two units is the cosine of their weight vectors: features that only one of the two mixes
+# in lower it. So a matching score says whether the networks *arrange* their features alike, and little about whether
+# they *have* the same features.
 
 # %%
 from itertools import permutations
@@ -67,7 +82,7 @@ from lib.recovery import nonnegative_basis_pursuit, support_recovered
 from lib.theory import compressed_sensing_units, shifted_grouping_score
 
 # %% [markdown]
-# The first parameters size the small exact checks; those that start with `fold` the comparison of fitted with
+# The first parameters size the small exact checks; those with `fold` the comparison of fitted with
 # {term}`held-out <held out>` scores; the rest the recovery experiment, which takes most of the time.
 
 # %% tags=["parameters"]
@@ -85,7 +100,7 @@ fold_pairs: int = 5  # pairs of unrelated systems for each number of stimuli
 n: int = 64  # features of the recovery experiment
 k: int = 4  # active features for each stimulus
 dense: list[int] = [8, 16, 32]  # larger numbers of active features, the last one is the control
-ratio: float = 2.25  # units of the recovery experiment, in units of k log(n/k)
+ratio: float = 2.25  # units of the recovery experiment, as a multiple of k log(n/k)
 stimuli: int = 400  # stimuli for each pair of systems
 draws: int = 5  # pairs of random projections
 frames: int = 5  # pairs of systems with isometry constants below the bound, for each number of active features
@@ -100,7 +115,6 @@ m = round(ratio * compressed_sensing_units(n, k))
 # ## The metrics
 #
 # The paper compares units in three ways: by {term}`permutation score`, {term}`soft-matching` and {term}`semi-matching`.
-# The responses of a system to $M$ stimuli form a matrix $Y$ with a row for each stimulus and a column for each unit.
 # Write $c_{ij}$ for the Pearson correlation, over stimuli, of unit $i$ of system a with unit $j$ of system b. A unit
 # that never changes gets correlation 0.
 #
@@ -133,9 +147,9 @@ m = round(ratio * compressed_sensing_units(n, k))
 # $$ s_{\mathrm{semi}}(a \to b) = \frac{1}{m_a} \sum_{i=1}^{m_a} \max_j c_{ij}. $$
 # ```
 #
-# On data, partners are chosen on one part of the stimuli and correlations are read on the rest;
-# {prf:ref}`prop-matching-bias` shows why. For the theory, think of infinitely many stimuli, or of latent features that
-# are exactly {term}`white` in the sample.
+# On data, partners are chosen on one part of the stimuli and correlations are read on the rest
+# ({prf:ref}`prop-matching-bias` shows why). For the theory, think of infinitely many stimuli, or of latent features
+# that are exactly {term}`white` in the sample.
 
 # %% [markdown]
 # ## The score is an assignment on the weights
@@ -172,9 +186,9 @@ m = round(ratio * compressed_sensing_units(n, k))
 # the mean. Two systems with no feature in common can then score above 0, if their features are correlated.
 # ```
 #
-# Now the check. We draw random pairs of systems, compute the score from their *responses* as one would in practice, and
-# compare it with the best of all permutations of the *weights*, tried one by one. `white` gives latents that are white
-# in the sample, so the two should agree to rounding; we call them equal if they differ by less than $10^{-9}$.
+# We compute the score of random pairs from their *responses*, as one would in practice, and compare it with the best of
+# all permutations of the *weights*, tried one by one. `white` gives latents that are white in the sample, so the two
+# should agree to rounding; we call them equal if they differ by less than $10^{-9}$.
 
 
 # %%
@@ -194,14 +208,12 @@ def best_of_all(c):
 systems = [normalize(gaussian(units, features, generator, draws=2), dim=-1) for _ in range(pairs)]
 scores = torch.tensor([response_score(a, b) for a, b in systems], dtype=torch.float64)
 brute = torch.tensor([best_of_all((a @ b.mT).cpu()) for a, b in systems], dtype=torch.float64)
-run.record(pairs=pairs)
-run.record(a1_assignment_error=(scores - brute).abs().max())
-run.record(a1_generic_max=scores.max())
+run.record(pairs=pairs, a1_assignment_error=(scores - brute).abs().max(), a1_generic_max=scores.max())
 
 # %% [markdown]
-# Over the {glue:text}`pairs` random pairs the two differ by at most {glue:text}`a1_assignment_error:.1e`. The largest
-# score of a random pair is {glue:text}`a1_generic_max:.3f`, although both systems of a pair carry the same features. A
-# system scored against itself with its units reordered must give 1.
+# They do: over {glue:text}`pairs` pairs the two differ by at most {glue:text}`a1_assignment_error:.1e`. The largest
+# score of a random pair is {glue:text}`a1_generic_max:.3f`, although both systems of a pair carry the same features.
+# And a system scored against itself with its units reordered?
 
 # %%
 a = systems[0][0]
@@ -209,7 +221,7 @@ order = torch.randperm(units, generator=generator, device=run.device)
 run.record(a1_permuted_score=response_score(a, a[order]))
 
 # %% [markdown]
-# It gives {glue:text}`a1_permuted_score:.6f`.
+# {glue:text}`a1_permuted_score:.6f`.
 #
 # ### Equal sizes: soft matching is a permutation
 #
@@ -225,8 +237,7 @@ run.record(a1_permuted_score=response_score(a, a[order]))
 # $\Pi$, so its value at an average of permutations is at most its value at the best of them.
 # ```
 #
-# To check this without presuming it, we hand the same correlations to a solver for optimal transport, which knows
-# nothing of permutations.
+# The same correlations go to a solver for optimal transport, which knows nothing of permutations.
 
 # %%
 c = [(a @ b.mT).cpu().numpy() for a, b in systems]
@@ -234,14 +245,14 @@ transport = torch.tensor([float((ot.emd([], [], -x) * x).sum()) for x in c], dty
 run.record(birkhoff_gap=(transport - brute).abs().max())
 
 # %% [markdown]
-# The largest difference is {glue:text}`birkhoff_gap:.1e`. With unequal sizes there is no permutation, and the plan has
-# to split weights. A case with a known answer: let b hold every unit of a twice. Then each unit of a gives half of its
-# weight to each of its copies, and the score is 1.
+# The largest difference is {glue:text}`birkhoff_gap:.1e`. With unequal sizes the plan has to split weights. A case with
+# a known answer: let b hold every unit of a twice. Then each unit of a gives half of its weight to each of its copies,
+# and the score is 1.
 #
-# Semi-matching does not ask that every unit of b be used, so it depends on the direction. Again a known answer: a has
-# eight units, one feature each; b has only the first four of them. Every unit of b has its twin in a, but half of the
-# units of a have none in b. Their best partner is an accident of the stimuli it was chosen on. Over *all* stimuli such
-# correlations are exactly 0 here, so one that is positive on the training stimuli is a little negative on the others.
+# Semi-matching does not ask that every unit of b be used, so it depends on the direction. Let a have eight units, one
+# feature each, and b only the first four of them. Half of the units of a then have no twin in b, and their best partner
+# is an accident of the stimuli it was chosen on. (Over *all* stimuli such correlations are exactly 0 here, so one that
+# is positive on the training stimuli is a little negative on the others.)
 
 # %%
 z = white(2000, 8, generator)
@@ -258,9 +269,9 @@ run.record(soft_unequal=soft_matching_score(z, z[:, :4].contiguous()).mean)
 # | semi-matching from the eight units to the four | {glue:text}`semi_large_to_small:.3f` |
 # | soft matching of the eight with the four | {glue:text}`soft_unequal:.3f` |
 #
-# Semi-matching therefore has to be reported in both directions. Soft matching is symmetric and gives nearly one half:
-# each unit of b has to take twice the weight of a unit of a, and half of it comes from units with which it has nothing
-# in common.
+# So semi-matching has to be reported in both directions. Soft matching is symmetric and gives nearly one half: each
+# unit of b has to take twice the weight of a unit of a, and half of it comes from units with which it has nothing in
+# common.
 
 # %% [markdown]
 # ### Sign flips
@@ -275,8 +286,8 @@ run.record(soft_unequal=soft_matching_score(z, z[:, :4].contiguous()).mean)
 # printed if *absolute* correlations are matched.
 # ```
 #
-# We flip more and more units of one system and compute both scores. The signed one should start along the line
-# $1 - 2f/m$ and may leave it only upwards; that of absolute correlations should not notice.
+# We flip more and more units of one system. The signed score should start along the line $1 - 2f/m$ and may leave it
+# only upwards; that of absolute correlations should not notice.
 
 # %%
 c = normalize(gaussian(mixed_units, 2 * mixed_units, generator), dim=-1)
@@ -284,13 +295,10 @@ signs = [torch.where(torch.arange(mixed_units, device=run.device) < f, -1.0, 1.0
 signed = [permutation_score(c @ (c * sign[:, None]).mT) for sign in signs]
 absolute = [permutation_score((c @ (c * sign[:, None]).mT).abs()) for sign in signs]
 
-# %%
+# %% tags=["hide-input"]
 flips = mixed_units // 4
-run.record(mixed_units=mixed_units)
-run.record(flips=flips)
-run.record(a1_sign_flip_bound=1 - 2 * flips / mixed_units)
-run.record(a1_sign_flip_score=signed[flips])
-run.record(a1_sign_flip_absolute=min(absolute))
+run.record(mixed_units=mixed_units, flips=flips, a1_sign_flip_bound=1 - 2 * flips / mixed_units)
+run.record(a1_sign_flip_score=signed[flips], a1_sign_flip_absolute=min(absolute))
 
 # %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1)
@@ -314,14 +322,16 @@ run.figure(
 # :name: fig-matching-flips
 #
 # Only absolute correlations forgive sign flips. With {glue:text}`flips` of {glue:text}`mixed_units` units flipped the
-# signed score is {glue:text}`a1_sign_flip_score:.3f`, and pairing twins gives {glue:text}`a1_sign_flip_bound:.3f`;
-# with absolute correlations the score stays at {glue:text}`a1_sign_flip_absolute:.3f` for any number of flips.
+# signed score is {glue:text}`a1_sign_flip_score:.3f`; line: every unit paired with its twin.
 # :::
 #
-# In {numref}`fig-matching-flips` the signed score leaves the line upwards: once several units are flipped, it pays to
-# pair them with units that are not their twins. In networks with rectified units and in non-negative
-# {term}`codes <code>` a flipped unit cannot occur. In neurons before the rectifier it can, and the sign is then part of
-# what is compared. We keep the signed score, as the paper's experiments do.
+# At the same point pairing twins gives {glue:text}`a1_sign_flip_bound:.3f`: once several units are flipped, it pays to
+# pair them with units that are not their twins. With absolute correlations the score stays at
+# {glue:text}`a1_sign_flip_absolute:.3f` for any number of flips.
+#
+# In networks with rectified units and in non-negative {term}`codes <code>` a flipped unit cannot occur. In neurons
+# before the rectifier it can, and the sign is then part of what is compared. We keep the signed score, as the paper's
+# experiments do.
 
 # %% [markdown]
 # ## Why scores are read on held-out stimuli
@@ -354,20 +364,19 @@ run.figure(
 # the identity, which has mean 0.
 # ```
 #
-# The step from one permutation to the best of $m!$ is the textbook bound for the largest of many sub-Gaussian numbers
-# {cite:p}`boucheron2013`; for a square of independent Gaussian numbers it is attained to first order as $m$ grows
-# {cite:p}`mordant2021`. The bound grows like $\sqrt{\log m / M}$: worse with more units, better with more stimuli, but
-# slowly.
+# The last step is the textbook bound for the largest of many sub-Gaussian numbers {cite:p}`boucheron2013`; for a square
+# of independent Gaussian numbers it is attained to first order as $m$ grows {cite:p}`mordant2021`. The bound grows like
+# $\sqrt{\log m / M}$: worse with more units, better with more stimuli, but slowly.
 #
-# The same argument has a second use. The weights of random Gaussian projections are random directions in $n$
-# dimensions, so $n$ takes the place of $M - 1$: *with white latents, two random systems of $m$ units with the same $n$
-# features score at most*
+# The argument has a second use. The weights of random Gaussian projections are random directions in $n$ dimensions, so
+# $n$ takes the place of $M - 1$: *with white latents, two random systems of $m$ units with the same $n$ features score
+# at most*
 #
 # $$ \sqrt{\frac{2 \log m!}{m\,n}} $$ (eq-matching-random)
 #
-# *on average*, although they carry exactly the same features. We will meet this number below.
+# *on average*, although they carry exactly the same features. It is the grey line of {numref}`fig-matching-recovery`.
 #
-# First the bias: we score unrelated random responses on the stimuli that the matching was fitted to, and on others. The
+# The check: we score unrelated random responses on the stimuli that the matching was fitted to, and on others. The
 # first score should stay below the bound, the second near 0.
 
 
@@ -385,12 +394,8 @@ def unrelated_scores(count):
 # %%
 noise = [[unrelated_scores(count) for _ in range(fold_pairs)] for count in fold_stimuli]
 noise = torch.tensor(noise, dtype=torch.float64)
-run.record(fold_units=fold_units)
-run.record(fold_pairs=fold_pairs)
-run.record(fold_stimuli=fold_stimuli[0])
-run.record(fitted_score=noise[0, :, 0])
-run.record(fitted_bound=bound(fold_units, fold_stimuli[0] - 1))
-run.record(held_out_score=noise[0, :, 1])
+run.record(fold_units=fold_units, fold_pairs=fold_pairs, fold_stimuli=fold_stimuli[0], fitted_score=noise[0, :, 0])
+run.record(fitted_bound=bound(fold_units, fold_stimuli[0] - 1), held_out_score=noise[0, :, 1])
 
 # %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1)
@@ -413,19 +418,19 @@ run.figure(
 # :::{glue:figure} fig-matching-bias
 # :name: fig-matching-bias
 #
-# A score read on the stimuli it was fitted to finds alignment in noise. With {glue:text}`fold_units` units and
-# {glue:text}`fold_stimuli` stimuli: fitted {glue:text}`fitted_score:.3f` (bound {glue:text}`fitted_bound:.3f`), held
-# out {glue:text}`held_out_score:.3f` ± {glue:text}`held_out_score_error:.3f`. Bars: standard error over
-# {glue:text}`fold_pairs` pairs.
+# A score read on the stimuli it was fitted to finds alignment in noise. Two systems of {glue:text}`fold_units` units;
+# line: the bound of {prf:ref}`prop-matching-bias`; bars: standard error over {glue:text}`fold_pairs` pairs.
 # :::
 #
-# All scores on data in this book are held out: the matching is fitted on four fifths of the stimuli, read on the
-# rest, and averaged over five such folds, as in the paper.
+# With {glue:text}`fold_stimuli` stimuli the fitted score is {glue:text}`fitted_score:.3f` (bound
+# {glue:text}`fitted_bound:.3f`) and the held-out one {glue:text}`held_out_score:.3f` ±
+# {glue:text}`held_out_score_error:.3f`. All scores on data in this book are held out: the matching is fitted on four
+# fifths of the stimuli, read on the rest, and averaged over five such folds, as in the paper.
 
 # %% [markdown]
 # ## Two ways to deflate the score
 #
-# Now two systems with the same features in different {term}`arrangements <arrangement>`. The paper gives an example of
+# Two systems can have the same features in different {term}`arrangements <arrangement>`. The paper gives an example of
 # each of two kinds; we prove the general case and sweep it.
 #
 # ```{prf:proposition} Mixing (claim A2)
@@ -444,9 +449,9 @@ run.figure(
 # $1/\sqrt q$. No pairing gives a mean above $1/\sqrt q$, and one that avoids all zeros attains it.
 # ```
 #
-# The condition is ours. It holds if every feature is mixed into $q$ units as well, by Hall's theorem; in particular
-# if unit $j$ mixes the features $j, j + 1, \dots, j + q - 1$ around a circle, as below. It fails if all units mix the
-# *same* $q$ features: then only $q$ units of a find a partner, and the score is $\sqrt q / n$.
+# The condition is ours. It holds if every feature is mixed into $q$ units as well, by Hall's theorem, as on the circle
+# below, where unit $j$ mixes the features $j, j + 1, \dots, j + q - 1$. It fails if all units mix the *same* $q$
+# features: then only $q$ units of a find a partner, and the score is $\sqrt q / n$.
 #
 # ```{prf:proposition} Shifted groups (claim A3)
 # :label: prop-matching-groups
@@ -469,13 +474,13 @@ run.figure(
 # the score is 1.)
 # ```
 #
-# The paper's example is $q = 2$, $s = 1$: one half. The second form says in which sense the loss is proportional to the
-# mismatch: what counts is the share of a unit's features that its best partner lacks. So the score falls only up to a
-# shift of $q/2$ and then *rises again*, to 1 at $s = q$, where the groups coincide once more.
+# The paper's example is $q = 2$, $s = 1$: one half. The loss is the share of a unit's features that its *best* partner
+# lacks. So the score falls only up to a shift of $q/2$ and then *rises again*, to 1 at $s = q$, where the groups
+# coincide once more.
 #
-# In code, the circle is `roll`. Both scores are computed from responses to white latents, and compared with the
-# formulas for every $q$ up to `q_max` and every shift from 0 to $q$. Nothing here is approximate, so expect agreement
-# to rounding. Where all units mix the same features, we take the first three.
+# Both scores are computed from responses to white latents (the circle is `roll`) and compared with the formulas for
+# every $q$ up to `q_max` and every shift from 0 to $q$. Nothing here is approximate, so we expect agreement to
+# rounding. Where all units mix the same features, we take the first three.
 
 # %%
 qs = list(range(1, q_max + 1))
@@ -484,11 +489,9 @@ mixed = [sum(pure.roll(j, 1) for j in range(q)) / q**0.5 for q in qs]
 mixing = [response_score(pure, b) for b in mixed]
 same = (torch.arange(mixed_units, **options) < 3).to(pure).expand(mixed_units, mixed_units)
 
-# %%
-run.record(a2_error_max=max(abs(score - q**-0.5) for q, score in zip(qs, mixing, strict=True)))
-run.record(a2_q3=mixing[2])
-run.record(same_mixture_score=response_score(pure, same))
-run.record(same_mixture_theory=3**0.5 / mixed_units)
+# %% tags=["hide-input"]
+run.record(a2_error_max=max(abs(score - q**-0.5) for q, score in zip(qs, mixing, strict=True)), a2_q3=mixing[2])
+run.record(same_mixture_score=response_score(pure, same), same_mixture_theory=3**0.5 / mixed_units)
 
 
 # %%
@@ -502,12 +505,10 @@ def shifted_score(q, shift, groups=6):
 shifts = {q: list(range(q + 1)) for q in qs}
 grouping = {q: [shifted_score(q, s) for s in shifts[q]] for q in qs}
 errors = [abs(grouping[q][s] - shifted_grouping_score(q, s)) for q in qs for s in shifts[q]]
-run.record(a3_error_max=max(errors))
-run.record(a3_pairs_score=grouping[2][1])
-run.record(q_max=q_max)
+run.record(a3_error_max=max(errors), a3_pairs_score=grouping[2][1], q_max=q_max)
 
 # %% [markdown]
-# The figure shows measured scores as markers and the two propositions as lines.
+# Markers are measured, lines are the propositions.
 
 # %% tags=["hide-input", "remove-output"]
 left, right = panels(2)
@@ -534,16 +535,15 @@ run.figure(
 # :::{glue:figure} fig-deflation
 # :name: fig-deflation
 #
-# Arrangement alone lowers the score. (a) Units mixing $q$ features against units of one feature; at $q = 3$ the
-# score is {glue:text}`a2_q3:.3f`, and over all $q$ it is within {glue:text}`a2_error_max:.1e` of $1/\sqrt q$. (b)
-# Groups of neighbours shifted on a circle; pairs shifted by one score {glue:text}`a3_pairs_score:.3f`, and over all
-# group sizes up to {glue:text}`q_max` and all shifts the score is within {glue:text}`a3_error_max:.1e` of
-# {prf:ref}`prop-matching-groups`.
+# Arrangement alone lowers the score. (a) Units mixing $q$ features against units of one feature; at $q = 3$ the score
+# is {glue:text}`a2_q3:.3f`. (b) Groups of neighbours shifted on a circle; pairs shifted by one score
+# {glue:text}`a3_pairs_score:.3f`. Lines: {prf:ref}`prop-matching-mixing` and {prf:ref}`prop-matching-groups`.
 # :::
 #
-# Both claims hold exactly, A2 for arrangements that admit the pairing. Where all units mix the same three features the
-# score is not the $1/\sqrt3$ of {numref}`fig-deflation` but {glue:text}`same_mixture_score:.3f` (theory:
-# {glue:text}`same_mixture_theory:.3f`).
+# Both hold exactly: over all $q$ the score is within {glue:text}`a2_error_max:.1e` of $1/\sqrt q$, and over all group
+# sizes up to {glue:text}`q_max` and all shifts within {glue:text}`a3_error_max:.1e` of {prf:ref}`prop-matching-groups`.
+# A2 needs an arrangement that admits the pairing: where all units mix the same three features the score is not
+# $1/\sqrt3$ but {glue:text}`same_mixture_score:.3f` (theory: {glue:text}`same_mixture_theory:.3f`).
 #
 # The first example is not in superposition: it has as many units as features. Different mixing is enough to deflate the
 # score, and superposition makes different mixing likely.
@@ -567,7 +567,7 @@ run.figure(
 # {cite:t}`longon2025` allow sign flips of the recovered features here too; by {prf:ref}`rem-sign-flip` the signed score
 # is then below 1. Non-negative codes exclude them.
 #
-# Everything depends on when the codes are exact. Here the paper invokes the {term}`restricted isometry` property, RIP
+# So when are the codes exact? Here the paper invokes the {term}`restricted isometry` property, RIP
 # ({prf:ref}`def-superposition-rip`): with constant $\delta_j$ of order $j$, a projection changes the squared length of
 # any vector with at most $j$ non-zero entries by a factor between $1 - \delta_j$ and $1 + \delta_j$.
 #
@@ -579,7 +579,7 @@ run.figure(
 # order $2K$. With order $K$ the statement is false for every $K$, as {prf:ref}`prop-matching-order` shows.
 #
 # A condition of order $K$ does exist for $K \ge 2$, with a smaller constant: $\delta_K < 1/3$ suffices and no larger
-# constant does {cite:p}`cai2013`. The best constant for order $2K$ is $1/\sqrt2$ {cite:p}`cai2014`.
+# constant does {cite:p}`cai2013`. The best constant for order $2K$, good for all $K$, is $1/\sqrt2$ {cite:p}`cai2014`.
 # ```
 #
 # ```{prf:proposition} Order $K$ is not enough, for any $K$
@@ -603,9 +603,9 @@ run.figure(
 # $\tfrac43$ and $\tfrac23$, and $\delta_K = 1/3$.
 # ```
 #
-# No method can recover both vectors of such a pair, so no method recovers all $K$-sparse vectors. By
-# {prf:ref}`prop-superposition-unique` $\delta_{2K} \ge 1$ there, and order $2K$ excludes these matrices. We compute the
-# constants and hand both vectors to basis pursuit, which can return at most one of them.
+# No method can recover both vectors of such a pair. By {prf:ref}`prop-superposition-unique` $\delta_{2K} \ge 1$ there,
+# so order $2K$ excludes these matrices. We compute the constants and hand both vectors to basis pursuit, which can
+# return at most one of them.
 
 
 # %%
@@ -640,9 +640,9 @@ run.tell(orders_gap="max(orders.gap)", orders_found="max(orders.found)", orders_
 #
 # ### What it does to the score
 #
-# The case $K = 1$ in full. Eight features, seven units, one feature at a time. In system a, features 1 and 2 have the
-# same direction; in b, features 3 and 4; all other directions are orthogonal. A random rotation of b's units changes
-# neither the isometry constants nor what can be recovered.
+# Take $K = 1$: eight features, seven units, one feature at a time. In system a, features 1 and 2 have the same
+# direction; in b, features 3 and 4; all other directions are orthogonal. (A random rotation of b's units changes
+# neither the isometry constants nor what can be recovered.)
 
 
 # %%
@@ -659,10 +659,10 @@ def rotated(a):
 
 
 # %% [markdown]
-# The next function serves all cases that follow: responses of two systems to the same {term}`sparse` stimuli, codes by
-# non-negative {term}`basis pursuit` with the known projections, and the held-out score of both. Entries of a code below
-# the solver's tolerance are set to zero; otherwise a unit that is silent in a fold would be scored by its rounding
-# errors.
+# All cases that follow go the same way: responses of two systems to the same {term}`sparse` stimuli, codes by
+# non-negative {term}`basis pursuit` with the known projections, and the held-out score of both. (Entries of a code
+# below the solver's tolerance are set to zero; otherwise a unit that is silent in a fold would be scored by its
+# rounding errors.)
 
 
 # %%
@@ -679,24 +679,22 @@ a, b = merged(0, 1), rotated(merged(2, 3))
 neurons, score, codes, z = scores_of(a, b, active=1)
 delta_1, delta_2 = (restricted_isometry_constant(a.cpu(), order) for order in (1, 2))
 cases = {"equal columns, K = 1": [delta_1, delta_2, neurons, score]}
-run.record(a4_counterexample_delta=delta_1)
-run.record(a4_counterexample_delta_2k=delta_2)
-run.record(a4_counterexample_score=score)
+run.record(a4_counterexample_delta=delta_1, a4_counterexample_delta_2k=delta_2, a4_counterexample_score=score)
 
 # %% [markdown]
 # The matrix has $\delta_1 =$ {glue:text}`a4_counterexample_delta:.1f`, below $\sqrt2 - 1$, and $\delta_2 =$
 # {glue:text}`a4_counterexample_delta_2k:.1f`. The codes score {glue:text}`a4_counterexample_score:.3f` instead of 1.
 # What did the solver do with two features of the same direction? We count for how many stimuli each code unit is on.
 
-# %%
+# %% tags=["hide-input"]
 rows = {"latents": z, "code of a": codes[0], "code of b": codes[1]}
 pd.DataFrame({name: (x > 0).sum(0).tolist() for name, x in rows.items()}, index=range(1, 9)).T
 
 # %% [markdown]
 # For features 1 and 2 of system a it has to choose among solutions of equal sum, and gives both to one code unit, while
 # the other stays silent; the same happens to features 3 and 4 in b. The silent units score 0, and the merged ones
-# correlate only in part with their partners. Removing silent units before scoring, as the paper does with
-# {term}`dead latents <dead latent>`, does not repair the score.
+# correlate only in part with their partners. The paper removes silent units, {term}`dead latents <dead latent>`, before
+# scoring. That does not repair the score.
 
 # %%
 silent = (codes[0] == 0).all(0) | (codes[1] == 0).all(0)
@@ -707,15 +705,14 @@ run.record(equal_kept=soft_matching_score(codes[0][:, ~silent], codes[1][:, ~sil
 #
 # ### The condition of order $2K$
 #
-# For a positive example we need matrices in superposition with small constants of known size. The simplex frame of
-# $m + 1$ vectors in $m$ dimensions has $\delta_j = (j-1)/m$ for $j \ge 2$, since the matrix of inner products of $j$
-# columns has the eigenvalue $1 + 1/m$, and once $1 - (j-1)/m$. So with $m \ge 8$ the constant of order 4 is below
-# $\sqrt2 - 1$, and the frame qualifies for $K = 2$; with $m \ge 13$ for $K = 3$, and
-# with $m \ge 3$ for $K = 1$.
+# For a positive example we need matrices in superposition with small constants. The simplex frame of $m + 1$ vectors in
+# $m$ dimensions has $\delta_j = (j-1)/m$ for $j \ge 2$, since the matrix of inner products of $j$ columns has the
+# eigenvalue $1 + 1/m$, and once $1 - (j-1)/m$. So it qualifies for $K = 1$ with $m \ge 3$, for $K = 2$ with $m \ge 8$
+# and for $K = 3$ with $m \ge 13$.
 #
-# One frame is one case. For each $K$ we take {glue:text}`frames` pairs of systems. Every system has a simplex frame of
-# its own with a little room to spare: random signs, every column moved a little at random, units rotated. We *compute*
-# the constants of every one of them and score neurons and codes. By the theorem all codes score 1.
+# For each $K$ we take {glue:text}`frames` pairs of systems. Every system has a simplex frame of its own with a little
+# room to spare: random signs, every column moved a little at random, units rotated. We *compute* all constants. By the
+# theorem all codes score 1.
 
 
 # %%
@@ -742,17 +739,16 @@ for active, values in order_2k.items():
     cases[f"near simplex, K = {active}: spread"] = values.std(0).tolist()
 pd.DataFrame(cases, index=["delta_K", "delta_2K", "neurons", "codes"]).T.round(3)
 
-# %%
+# %% tags=["hide-input"]
 _, deltas, neurons, codes = torch.cat(list(order_2k.values())).T
 run.record(a4_order_2k_delta=deltas.max(), a4_order_2k_neurons=neurons)
 run.record(a4_order_2k_score=codes, a4_order_2k_worst=codes.min())
 
 # %% [markdown]
-# With the order of the cited theorem the claim holds in every case tried: the largest $\delta_{2K}$ is
-# {glue:text}`a4_order_2k_delta:.3f`, below $\sqrt2 - 1$, the mean score of the codes is
-# {glue:text}`a4_order_2k_score:.6f` and the lowest {glue:text}`a4_order_2k_worst:.6f`, where neurons score
+# The largest $\delta_{2K}$ is {glue:text}`a4_order_2k_delta:.3f`, below $\sqrt2 - 1$. The codes score
+# {glue:text}`a4_order_2k_score:.6f` on average and at least {glue:text}`a4_order_2k_worst:.6f`, the neurons
 # {glue:text}`a4_order_2k_neurons:.3f` ± {glue:text}`a4_order_2k_neurons_error:.3f`. The condition is sufficient and far
-# from necessary. For $K = 1$ and non-negative features it is enough that the columns have length 1 and no two are
+# from necessary: for $K = 1$ and non-negative features it is enough that the columns have length 1 and no two are
 # equal, as {ref}`ch-superposition` showed.
 #
 # ### A realistic size
@@ -764,9 +760,9 @@ run.record(a4_order_2k_score=codes, a4_order_2k_worst=codes.min())
 # failure shows in the score.) We expect codes to score 1, and neurons to stay below the bound {eq}`eq-matching-random`,
 # if the features are nearly white.
 #
-# Two controls. First we keep $m$ and make the stimuli denser; at the last default value half of the features are
-# active, and there is no sparsity left to use. Second we score {term}`shuffled pairs`: the stimuli of b in another
-# order, which should give 0.
+# Two controls. We keep $m$ and make the stimuli denser; at the last default value half of the features are active, and
+# there is no sparsity left to use. And we score {term}`shuffled pairs`, the stimuli of b in another order, which should
+# give 0.
 
 
 # %%
@@ -787,22 +783,18 @@ counts = [k, *dense]
 results = torch.tensor([[restored(active) for _ in range(draws)] for active in counts], dtype=torch.float64)
 neuron_scores, code_scores, shuffled_scores, found, silent_share = results.unbind(-1)
 
-# %%
+# %% tags=["hide-input"]
 run.record(n=n, k=k, m=m, draws=draws)
 run.record(a4_recovered_score=code_scores[0].mean(), a4_neuron_score=neuron_scores[0].mean())
 run.record(a4_neuron_bound=bound(m, n), a4_shuffled_score=shuffled_scores[0].mean())
 run.record(a4_found=found[0].mean(), a4_silent=silent_share[0].mean())
 
-# %%
+# %% tags=["hide-input"]
 middle = len(counts) // 2
-run.record(middle_k=counts[middle], control_k=counts[-1])
-run.record(a4_middle_found=found[middle].mean())
-run.record(a4_middle_score=code_scores[middle].mean())
-run.record(a4_middle_neurons=neuron_scores[middle].mean())
-run.record(a4_control_score=code_scores[-1].mean())
-run.record(a4_control_neurons=neuron_scores[-1].mean())
-run.record(a4_control_found=found[-1].mean())
-run.record(a4_control_gain=code_scores[-1] - neuron_scores[-1])
+run.record(middle_k=counts[middle], control_k=counts[-1], a4_middle_found=found[middle].mean())
+run.record(a4_middle_score=code_scores[middle].mean(), a4_middle_neurons=neuron_scores[middle].mean())
+run.record(a4_control_score=code_scores[-1].mean(), a4_control_neurons=neuron_scores[-1].mean())
+run.record(a4_control_found=found[-1].mean(), a4_control_gain=code_scores[-1] - neuron_scores[-1])
 
 # %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1)
@@ -824,48 +816,41 @@ run.figure(
 )
 
 # %% [markdown]
-# :::{glue:figure} fig-matching-recovery
-# :name: fig-matching-recovery
-#
-# Recovered codes align where features are sparse, and less than neurons where they are dense. {glue:text}`n` features
-# in {glue:text}`m` units; at $k =$ {glue:text}`k` codes score {glue:text}`a4_recovered_score:.4f` and neurons
-# {glue:text}`a4_neuron_score:.3f`; at $k =$ {glue:text}`control_k` codes score {glue:text}`a4_control_score:.3f`. Large
-# markers: means over {glue:text}`draws` pairs of projections; small dots: single pairs; grey line: the bound
-# {eq}`eq-matching-random` for neurons.
-# :::
-#
-# At $k =$ {glue:text}`k` the support is exact for a share of {glue:text}`a4_found:.4f` of the stimuli; the bound for
-# the neurons is {glue:text}`a4_neuron_bound:.3f`. Shuffled, the same codes score {glue:text}`a4_shuffled_score:.4f`, so
-# sparseness alone earns nothing. Features that are silent in a fold, a share of {glue:text}`a4_silent:.3f`, were
-# removed first, by the paper's rule.
+# In {numref}`fig-matching-recovery` {glue:text}`n` features share {glue:text}`m` units. At $k =$ {glue:text}`k` codes
+# score {glue:text}`a4_recovered_score:.4f` and neurons {glue:text}`a4_neuron_score:.3f`, where
+# {eq}`eq-matching-random` allows them {glue:text}`a4_neuron_bound:.3f`; the support is exact for a share of
+# {glue:text}`a4_found:.4f` of the stimuli. Shuffled, the same codes score {glue:text}`a4_shuffled_score:.4f`, so
+# sparseness alone earns nothing. (Features that are silent in a fold, a share of {glue:text}`a4_silent:.3f`, were
+# removed first, by the paper's rule. All means are over {glue:text}`draws` pairs of projections.)
 #
 # Partly wrong codes still earn part of the score: at $k =$ {glue:text}`middle_k` a share of
 # {glue:text}`a4_middle_found:.3f` of the supports is exact, and codes score {glue:text}`a4_middle_score:.3f` against
-# {glue:text}`a4_middle_neurons:.3f` for the neurons. In the dense control a share of {glue:text}`a4_control_found:.3f`
-# of the supports is found; codes score {glue:text}`a4_control_score:.3f` and neurons
+# {glue:text}`a4_middle_neurons:.3f` for the neurons. In the dense control, $k =$ {glue:text}`control_k`, a share of
+# {glue:text}`a4_control_found:.3f` of the supports is found; codes score {glue:text}`a4_control_score:.3f` and neurons
 # {glue:text}`a4_control_neurons:.3f`, a difference of {glue:text}`a4_control_gain:.3f` ±
-# {glue:text}`a4_control_gain_error:.3f` over pairs of projections. **Without sparsity recovery costs alignment**: basis
+# {glue:text}`a4_control_gain_error:.3f` over pairs of projections. Without sparsity recovery costs alignment: basis
 # pursuit still returns a code with few active features, mostly wrong ones, and which ones depends on the projection.
 
 # %% [markdown]
-# ## What we saw, and where we part from the paper
+# ## What to take away
 #
-# - **A1** holds: the score is an assignment on the cosines of the weights. The words "and sign flip" need absolute
-#   correlations.
+# - **A1** holds: the score is an assignment on the cosines of the weights.
 # - **A2** holds where units can be paired with features that they mix; otherwise the score is lower still.
 # - **A3** holds, with mismatch counted to the *best* partner: the score rises again as the shift passes half a group.
-# - **A4** holds with the isometry property of order $2K$, and fails with order $K$ as printed, for every $K$. Random
-#   projections at about twice $k \log(n/k)$ restore the score without any such certificate, because typical stimuli are
-#   easier than the worst; and where features are not sparse, recovery lowers it.
+# - **A4** holds with the isometry property of order $2K$. Random projections to about twice $k \log(n/k)$ units restore
+#   the score without any such certificate, because typical stimuli are easier than the worst. Where features are not
+#   sparse, recovery lowers the score.
 # - All of this assumes that the projection is *known*. What a trained {term}`sparse autoencoder <SAE>` achieves is
 #   another question, taken up in {ref}`ch-disentangling`.
-
-# %% [markdown]
-# ## What changed our mind
 #
-# We had taken a permutation score of 1 to mean the same network with its units renamed, and a lower one to mean another
-# network. A flipped sign shows that the second does not follow ({prf:ref}`rem-sign-flip`). And restricted isometry, the
-# condition in the theorem, is much stronger than what recovery needs: the random projections above do without it.
+# Where we depart from the paper:
+#
+# - The words "and sign flips" in A1 need absolute correlations ({prf:ref}`rem-sign-flip`).
+# - A4 with the property of order $K$, as printed, fails for every $K$ ({prf:ref}`rem-rip-order`).
+#
+# **What changed our mind.** We had taken a permutation score of 1 to mean the same network with its units renamed, and
+# a lower one to mean another network. A flipped sign shows that the second does not follow. And restricted isometry,
+# the condition in the theorem, is much stronger than what recovery needs: the random projections above do without it.
 #
 # ## Exercises
 #
@@ -887,8 +872,7 @@ run.figure(
 # %%
 groups = torch.eye(6, **options).repeat_interleave(5, dim=1)
 moved = groups.roll(2, 1)
-run.record(hand_score=response_score(groups, moved))
-run.record(hand_scaled=response_score(groups, 10 * moved))
+run.record(hand_score=response_score(groups, moved), hand_scaled=response_score(groups, 10 * moved))
 run.record(hand_negated=abs(response_score(groups, -moved)))
 
 # %% [markdown]
@@ -918,8 +902,7 @@ run.record(hand_negated=abs(response_score(groups, -moved)))
 border = round(compressed_sensing_units(n, k))
 a, b = gaussian(border, n, generator, draws=2)
 border_neurons, border_codes, codes, z = scores_of(a, b, k)
-run.record(border_found=support_recovered(codes[0], z).double().mean())
-run.record(border_neurons=border_neurons)
+run.record(border_found=support_recovered(codes[0], z).double().mean(), border_neurons=border_neurons)
 run.record(border_codes=border_codes)
 
 # %% [markdown]

@@ -14,12 +14,34 @@
 # (ch-linear)=
 # # What linear metrics measure
 #
-# Two networks encode the same features in {term}`superposition`, each through a projection of its own. What number do
-# {term}`RSA`, linear {term}`CKA` and {term}`linear regression <OLS>` give for them? This chapter derives the answers
-# and checks every one by computing it a second way.
+# Two networks encode the same features, each through a projection of its own into fewer units than there are features.
+# What number do {term}`RSA`, linear {term}`CKA` and {term}`linear regression <OLS>` give for them?
 #
-# **What the paper claims.** {cite:t}`liu2026` state, for latent features that are {term}`white` (mean zero, covariance
-# the identity):
+# **In short.** Over many stimuli each becomes a function of the two projections and the covariance of the features. For
+# unrelated projections of $n$ {term}`white` features to $m$ units, RSA and CKA are about $m/(n+m)$ and the explained
+# variance of regression is $m/n$: next to nothing if $m \ll n$, although both networks hold the same features. That
+# needs weights of mean zero. At $m/n =$ {glue:text}`b4_smallest_ratio:.3f` CKA is
+# {glue:text}`b4_cka_at_smallest_ratio:.3f` with them, and {glue:text}`shifted_cosine:.2f` if the weights have a mean.
+#
+# :::{glue:figure} fig-linear-geometry
+# :name: fig-linear-geometry
+#
+# The fewer the units, the more the features of a system overlap, and the less two systems with the same
+# {glue:text}`slider_features` features score. Scores are the expectations derived below. (On paper, and without
+# JavaScript: {glue:text}`slider_start` units.)
+# :::
+#
+# ::::{dropdown} About this chapter
+# Afterwards you can say
+#
+# - what RSA, linear CKA and regression become for features in {term}`superposition`, what the formulas ask of the
+#   features, and how to derive them;
+# - what two unrelated networks with the same features score, from the numbers of units and features and the
+#   {term}`kurtosis` of the weights;
+# - how an expected score splits into shared content and geometry, and where a pair that shares less overtakes another.
+#
+# **What the paper claims.** {cite:t}`liu2026` state, for latent features that are white (mean zero, covariance the
+# identity):
 #
 # - **B1** (theorem 3.1): as the number of stimuli grows, RSA tends to the cosine between the Gram matrices of the two
 #   projections.
@@ -28,29 +50,25 @@
 # - **B4** (section 3.1): for random projections with $m$ units and $n$ features the cosine is about $m/(n+m)$, so it
 #   vanishes as $m/n \to 0$ although both networks hold the same features.
 #
-# **The idea.** A linear metric never sees the features $z$. It sees responses $y = Az$, and if it is built on dot
-# products, as linear CKA, regression and RSA in the form used here are, averages over many stimuli keep of the features
-# nothing but their covariance. (Distances and ranks keep more; both have their place below.) So each metric must become
-# a function of the projections and of one covariance matrix. Into that function we can then put random projections.
-#
-# By the end you will be able to
-#
-# - derive what RSA, linear CKA and regression become for $y = Az$, and say what the formulas ask of the features;
-# - predict the score of two unrelated networks with the same features from the numbers of units and features and the
-#   {term}`kurtosis` of the weights;
-# - split an expected score into shared content and geometry, and compute where a pair that shares less overtakes
-#   another.
-#
 # All data are simulated. Statements that neither paper makes and that we found nowhere else are marked *ours*; where a
 # statement is known under another name, it says so. A first reading may skip the proofs.
+# ::::
+
+# %% [markdown]
+# ## The idea
+#
+# A linear metric never sees the features $z$. It sees responses $y = Az$, and if it is built on dot products, as linear
+# CKA, regression and RSA in the form used here are, averages over many stimuli keep of the features nothing but their
+# covariance. (Distances and ranks keep more; both have their place below.) So each metric must become a function of the
+# projections and one covariance matrix. Into it we can then put random projections.
 
 # %% [markdown]
 # ## Setting up
 #
-# We begin with the symbols. There are $n$ latent **features**, or latents, $z \in \mathbb{R}^n$, and $M$ **stimuli**
-# $z_1, \dots, z_M$, drawn independently; $Z$ is the $M \times n$ matrix with rows $z_i^\top$. Systems a and b have
-# $m_a$ and $m_b$ **units** and respond with $y = Az$ and $y = Bz$; the matrices of responses are $Y_a = ZA^\top$ and
-# $Y_b = ZB^\top$, one row a stimulus. The **Gram matrix** of a system is $G_A = A^\top A$, of size $n \times n$.
+# There are $n$ latent *features*, or latents, $z \in \mathbb{R}^n$, and $M$ *stimuli* $z_1, \dots, z_M$, drawn
+# independently; $Z$ is the $M \times n$ matrix with rows $z_i^\top$. Systems a and b have $m_a$ and $m_b$ *units* and
+# respond with $y = Az$ and $y = Bz$; the matrices of responses are $Y_a = ZA^\top$ and $Y_b = ZB^\top$, one row a
+# stimulus. The *Gram matrix* of a system is $G_A = A^\top A$, of size $n \times n$.
 #
 # For matrices of one shape, $\langle G, H \rangle = \operatorname{tr}(G^\top H)$ is the sum of the products of their
 # entries, $|G| = \sqrt{\langle G, G \rangle}$ the Frobenius norm, and $\cos(G, H) = \langle G, H \rangle / (|G| |H|)$.
@@ -60,8 +78,7 @@
 # \langle G_A, G_B \rangle = \operatorname{tr}(A^\top A B^\top B) = |AB^\top|^2 ,
 # $$ (eq-linear-cyclic)
 #
-# where the last matrix has $m_a m_b$ entries in place of $n^2$. Latents are **white** if they have mean 0 and
-# covariance $I$.
+# where the last matrix has $m_a m_b$ entries in place of $n^2$. White latents have mean 0 and covariance $I$.
 
 # %%
 from itertools import permutations
@@ -94,7 +111,7 @@ from lib.theory import (
 )
 
 # %% [markdown]
-# Sizes are small on purpose: these checks are meant to be repeated with other numbers.
+# Sizes are small, so that the checks can be repeated with other numbers.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -135,9 +152,9 @@ largest, smallest_ratio = stimuli[-1], many_units[0] / many_features
 
 # %% [markdown]
 # `entries` holds two kinds of random projection, by the kurtosis of their entries: 3 for Gaussian entries, 1 for
-# entries of $\pm 1$. We also record the sizes that the text quotes.
+# entries of $\pm 1$.
 
-# %%
+# %% tags=["hide-input"]
 for name in ["n", "m_a", "m_b", "draws", "pairs", "small_pairs", "many_features", "few_features", "n_f", "m_0"]:
     run.record(**{name: globals()[name]})
 run.record(largest=largest)
@@ -148,7 +165,7 @@ run.record(largest=largest)
 # ```{prf:definition} Similarity matrix and RSA
 # :label: def-linear-rsa
 #
-# The **representational similarity matrix** of responses $Y$ is $K = YY^\top$, so $K_{ij} = y_i^\top y_j$. **RSA** is
+# The *representational similarity matrix* of responses $Y$ is $K = YY^\top$, so $K_{ij} = y_i^\top y_j$. *RSA* is
 # the Pearson correlation, over the pairs of stimuli $i < j$, of the entries of $K^a$ with those of $K^b$
 # {cite:p}`kriegeskorte2008`. We subtract from each unit its mean over stimuli first.
 # ```
@@ -220,12 +237,11 @@ run.record(largest=largest)
 # :label: rem-linear-rate
 #
 # If the latents have finite fourth moments, the central limit theorem gives $S - I$ a size of order $M^{-1/2}$, and the
-# cosine is a smooth function of $S$. So we expect errors to fall with slope $-1/2$ on doubly logarithmic axes, unless
-# the derivative of the cosine vanishes: it does where $G_A$ and $G_B$ are proportional, as for $A = B$, and there both
-# metrics are 1 at every $M$. Two independent projections are not of that kind. The
-# diagonal and the curvature of the cosine add a bias of order $1/M$. Linear CKA, below, keeps the diagonal; there the
-# bias carries a factor $n$ and dominates as long as $M$ is small, so the slope should start near $-1$ and end at
-# $-1/2$.
+# cosine is a smooth function of $S$. So we expect errors to fall with slope $-1/2$ on doubly logarithmic axes (except
+# where $G_A$ and $G_B$ are proportional, as for $A = B$: there the derivative of the cosine vanishes, and both metrics
+# are 1 at every $M$). The diagonal and the curvature of the cosine add a bias of order $1/M$. Linear CKA, below, keeps
+# the diagonal; there the bias carries a factor $n$ and dominates as long as $M$ is small, so the slope should start
+# near $-1$ and end at $-1/2$.
 # ```
 
 # %% [markdown]
@@ -240,8 +256,8 @@ def sparse_white(count, features):
 
 
 # %% [markdown]
-# For each draw we take new projections and new latents, and compare both metrics with the cosine of *those*
-# projections. (Linear CKA is defined in the next section; it costs nothing to compute it now.)
+# For each draw we take new projections and new latents, and compare RSA, and linear CKA of the next section, with the
+# cosine of *those* projections.
 
 
 # %%
@@ -259,12 +275,12 @@ def absolute_errors(count):
 errors = torch.stack([absolute_errors(count) for count in stimuli])  # (stimuli, draws, metrics)
 
 # %% [markdown]
-# **What would count as agreement.** The mean error at the largest $M$ should be below one hundredth. The slope of the
-# error against $M$, fitted to the logarithms, should lie between $-2/3$ and $-1/3$ for RSA, and between $-1$ and $-1/3$
-# for linear CKA because of its bias.
+# What would count as agreement? The mean error at the largest $M$ should be below one hundredth. The slope of the error
+# against $M$, fitted to the logarithms, should lie between $-2/3$ and $-1/3$ for RSA, and between $-1$ and $-1/3$ for
+# linear CKA because of its bias.
 
 
-# %%
+# %% tags=["hide-input"]
 def slope(values):
     return float(np.polyfit(np.log(stimuli), np.log(values.numpy()), 1)[0])
 
@@ -293,13 +309,13 @@ run.figure(drawn, "fig-linear-convergence", alt + "near a line of slope -1/2.", 
 # :name: fig-linear-convergence
 #
 # Both metrics approach the cosine of the Gram matrices as stimuli are added. Fitted slopes: {glue:text}`b1_slope:.2f`
-# for RSA (a), {glue:text}`b2_slope:.2f` for linear CKA (b). Dots are means over {glue:text}`draws` draws with standard
-# errors, with $n =$ {glue:text}`n` features, $m_a =$ {glue:text}`m_a` and $m_b =$ {glue:text}`m_b` units. The line of
-# slope $-1/2$ is drawn through the last dot.
+# for RSA (a), {glue:text}`b2_slope:.2f` for linear CKA (b). Dots: means over {glue:text}`draws` draws with standard
+# errors; line: slope $-1/2$ through the last dot.
 # :::
 #
-# At {glue:text}`largest` stimuli the mean error of RSA is {glue:text}`b1_rsa_error:.4f` $\pm$
-# {glue:text}`b1_rsa_error_over_draws_error:.4f`. The cosine that it approaches is computed from the projections alone.
+# Here $n =$ {glue:text}`n`, $m_a =$ {glue:text}`m_a` and $m_b =$ {glue:text}`m_b`. At {glue:text}`largest` stimuli the
+# mean error of RSA is {glue:text}`b1_rsa_error:.4f` $\pm$ {glue:text}`b1_rsa_error_over_draws_error:.4f`. The cosine
+# that it approaches is computed from the projections alone.
 
 # %% [markdown]
 # ## Linear CKA
@@ -317,13 +333,12 @@ run.figure(drawn, "fig-linear-convergence", alt + "near a line of slope -1/2.", 
 # \end{aligned}
 # $$
 #
-# with $h_K = \mathrm{HSIC}(K, K)$ and $h_L = \mathrm{HSIC}(L, L)$. **Linear** CKA takes $K = Y_aY_a^\top$ and
+# with $h_K = \mathrm{HSIC}(K, K)$ and $h_L = \mathrm{HSIC}(L, L)$. *Linear* CKA takes $K = Y_aY_a^\top$ and
 # $L = Y_bY_b^\top$ {cite:p}`kornblith2019`.
 # ```
 #
-# Linear CKA is not new under this name: it *is* the RV coefficient, which statistics has used since
-# {cite:t}`robert1976` to compare two tables of variables on the same individuals. What is known of one holds for the
-# other, and we will use it.
+# Linear CKA *is* the RV coefficient, which statistics has used since {cite:t}`robert1976` to compare two tables of
+# variables on the same individuals. What is known of one holds for the other.
 #
 # Two things set it apart from RSA: it centres the rows and columns of the similarity matrices rather than the list of
 # their entries, and it keeps the diagonal. {cite:t}`williams2024` shows how far the two agree once RSA is centred like
@@ -349,7 +364,7 @@ run.figure(drawn, "fig-linear-convergence", alt + "near a line of slope -1/2.", 
 # \end{aligned}
 # $$
 #
-# The powers of $M$ and $M-1$ cancel in the quotient, and for **every** $M$
+# The powers of $M$ and $M-1$ cancel in the quotient, and for *every* $M$
 #
 # $$
 # \mathrm{CKA} = \frac{|ASB^\top|^2}{|ASA^\top|\,|BSB^\top|} .
@@ -359,21 +374,20 @@ run.figure(drawn, "fig-linear-convergence", alt + "near a line of slope -1/2.", 
 # $|AA^\top||BB^\top|$ is not 0. Its value there is $\cos(G_A, G_B)$ by {eq}`eq-linear-cyclic`.
 # ````
 #
-# Panel (b) of {numref}`fig-linear-convergence` is the check, by the criteria stated there. At the largest $M$ the mean
-# error is {glue:text}`b2_cka_error:.4f` $\pm$ {glue:text}`b2_cka_error_over_draws_error:.4f`. At small $M$ most of the
-# error is the positive bias of the plain estimator, which an exercise at the end removes.
+# Panel (b) of {numref}`fig-linear-convergence` is the check. At the largest $M$ the mean error is
+# {glue:text}`b2_cka_error:.4f` $\pm$ {glue:text}`b2_cka_error_over_draws_error:.4f`. At small $M$ most of the error is
+# the positive bias of the plain estimator, which an exercise at the end removes.
 
 # %% [markdown]
 # ## Correlated latents, and what is exact
 #
-# Real features co-occur. The proof of {prf:ref}`thm-cka` says what happens then, because it keeps $S$ up to the last
-# line.
+# Real features co-occur. The proof of {prf:ref}`thm-cka` says what happens then: it keeps $S$ up to the last line.
 #
 # ```{prf:proposition} Exact at every number of stimuli (ours)
 # :label: prop-linear-covariance
 #
 # Let $Z$ be any latents, random or not, with sample covariance $S$, and write $A_S = AS^{1/2}$, $B_S = BS^{1/2}$.
-# 1. Linear CKA of the responses **equals** $\cos(A_S^\top A_S,\, B_S^\top B_S)$, whatever $M$.
+# 1. Linear CKA of the responses *equals* $\cos(A_S^\top A_S,\, B_S^\top B_S)$, whatever $M$.
 # 2. If the latents are independent draws with covariance $\Sigma$, RSA and linear CKA tend to
 #    $\cos(A_\Sigma^\top A_\Sigma,\, B_\Sigma^\top B_\Sigma)$.
 # ```
@@ -389,8 +403,8 @@ run.figure(drawn, "fig-linear-convergence", alt + "near a line of slope -1/2.", 
 # So alignment depends on the projections and *not* on the latents if these are white. In general it depends on
 # $AS^{1/2}$, and a strong factor common to all features can make unlike projections look alike.
 #
-# **The check.** We violate the assumption plainly: neighbouring features correlate strongly, every feature has a mean
-# other than 0, and there are few stimuli. Agreement means $10^{-12}$.
+# **The check.** Neighbouring features correlate strongly, every feature has a mean other than 0, and there are few
+# stimuli. Agreement means $10^{-12}$.
 
 # %%
 steps = torch.arange(n, device=run.device, dtype=torch.float64)
@@ -407,13 +421,12 @@ run.record(correlated_cosine=float(exact))
 run.record(white_cosine=float(gram_cosine(a, b)))
 
 # %% [markdown]
-# Linear CKA and the cosine with the sample covariance differ by {glue:text}`b2_covariance_error:.0e`. For the same two
-# projections, the formula for white latents would have said {glue:text}`white_cosine:.3f`; with these latents the value
-# is {glue:text}`correlated_cosine:.3f`.
+# Linear CKA and the cosine with the sample covariance differ by {glue:text}`b2_covariance_error:.0e`. The formula for
+# white latents would have said {glue:text}`white_cosine:.3f`; with these latents the same projections score
+# {glue:text}`correlated_cosine:.3f`.
 #
-# **What remains for RSA.** RSA leaves the diagonal out, so the covariance alone cannot give it exactly. Equation
-# {eq}`eq-linear-pairs` says what else is needed: the squared lengths $u_i$ and $v_i$ of the responses. For finite $M$
-# the covariance over pairs is
+# RSA leaves the diagonal out, so the covariance alone cannot give it exactly. By {eq}`eq-linear-pairs` the squared
+# lengths $u_i$ and $v_i$ of the responses are needed too. For finite $M$ the covariance over pairs is
 #
 # $$
 # \begin{aligned}
@@ -422,8 +435,7 @@ run.record(white_cosine=float(gram_cosine(a, b)))
 # \end{aligned}
 # $$ (eq-linear-rsa-exact)
 #
-# and $\mathrm{RSA} = C_{ab}/\sqrt{C_{aa}C_{bb}}$. Both corrections to $|ASB^\top|^2$ are of order $1/M$. We compare
-# this with the metric.
+# and $\mathrm{RSA} = C_{ab}/\sqrt{C_{aa}C_{bb}}$. Both corrections to $|ASB^\top|^2$ are of order $1/M$.
 
 
 # %%
@@ -440,20 +452,20 @@ run.record(rsa_identity_error=float((rsa(y_a, y_b) - cross / (own_a * own_b).sqr
 run.record(rsa_remainder=float((rsa(y_a, y_b) - exact).abs()))
 
 # %% [markdown]
-# With the lengths the difference is {glue:text}`rsa_identity_error:.0e`; from the covariance alone it is
-# {glue:text}`rsa_remainder:.3f` at this small $M$.
+# With the lengths the difference from the metric is {glue:text}`rsa_identity_error:.0e`; from the covariance alone it
+# is {glue:text}`rsa_remainder:.3f` at this small $M$.
 
 # %% [markdown]
 # ## Linear regression
 #
-# RSA and CKA compare similarities. Regression asks instead how well the units of one system predict those of the other.
-# Here too we expect a function of the projections and $S$, but another one.
+# RSA and CKA compare similarities. Regression asks how well the units of one system predict those of the other: a
+# function of the projections and $S$ too, but another one.
 #
 # ```{prf:definition} Least squares and its scores
 # :label: def-linear-ols
 #
-# **OLS** predicts $y_b$ by $\hat y_b = Wy_a + c$ with the $W$ ($m_b \times m_a$) and $c$ that minimise the summed
-# squared error over the stimuli. Its **MSE** is that sum divided by $M m_b$; its $R^2$ is one minus the squared error
+# *OLS* predicts $y_b$ by $\hat y_b = Wy_a + c$ with the $W$ ($m_b \times m_a$) and $c$ that minimise the summed
+# squared error over the stimuli. Its *MSE* is that sum divided by $M m_b$; its $R^2$ is one minus the squared error
 # over the squared deviations of $y_b$ from its mean, both summed over all units; $r_j$ is the Pearson correlation of
 # unit $j$ with its prediction.
 # ```
@@ -510,7 +522,7 @@ run.record(rsa_remainder=float((rsa(y_a, y_b) - exact).abs()))
 # *The limit.* $S \to I$ almost surely and all four expressions are continuous at $S = I$ if $A$ has full row rank.
 # ````
 #
-# Two readings. Regression depends on $A$ through its **row space** alone: any invertible mixing of a's units leaves
+# Two readings. Regression depends on $A$ through its *row space* alone: any invertible mixing of a's units leaves
 # $R^2$ as it was, whereas it changes $G_A$ and so RSA and CKA. And $r_j^2$ is the {term}`explained variance` of unit
 # $j$; the pooled $R^2$ averages these with weights $b_j^\top b_j$.
 #
@@ -546,9 +558,9 @@ for key, *both in zip(["weights", "mse", "r2", "r"], whitened, correlated, stric
 # %% [markdown]
 # ## Random projections
 #
-# So far the projections were given. Two networks that share features, but nothing about how they mix them, are modelled
-# by two independent random projections. What score should we expect of them? Let all entries have mean 0, variance 1
-# and kurtosis $\kappa = \mathrm{E}\,a^4$ (for variance $\sigma^2$ divide by $\sigma^4$; the cosine does not change).
+# Two networks that share features, but nothing about how they mix them, are modelled by two independent random
+# projections. What score should we expect of them? Let all entries have mean 0, variance 1 and kurtosis
+# $\kappa = \mathrm{E}\,a^4$ (for variance $\sigma^2$ divide by $\sigma^4$; the cosine does not change).
 #
 # ```{prf:proposition} Moments of a random Gram matrix
 # :label: prop-linear-moments
@@ -595,8 +607,8 @@ for key, *both in zip(["weights", "mse", "r2", "r"], whitened, correlated, stric
 # $$ (eq-linear-ratio)
 #
 # for $m_a = m_b = m$ about $m/(n+m)$, and about $m/n$ if $m \ll n$. We call it the *ratio form*. It is an
-# **approximation**: the expectation of a quotient is not the quotient of expectations. How good is it? The expectation
-# itself has a simple form.
+# approximation: the expectation of a quotient is not the quotient of expectations. The expectation itself has a simple
+# form too.
 #
 # ```{prf:proposition} The mean over random projections, exactly
 # :label: prop-linear-exact
@@ -612,13 +624,13 @@ for key, *both in zip(["weights", "mse", "r2", "r"], whitened, correlated, stric
 # \end{aligned}
 # $$
 #
-# In particular $\mathrm{E}\,R^2(a\to b) = m_a/n$ if the rows of $A$ are linearly independent almost surely, **whatever
-# $m_b$** and whatever $\kappa$.
+# In particular $\mathrm{E}\,R^2(a\to b) = m_a/n$ if the rows of $A$ are linearly independent almost surely, whatever
+# $m_b$ and whatever $\kappa$.
 # ```
 #
 # In words: the law of $B$ prefers no feature and no sign. Independent entries of one distribution symmetric about 0 are
-# one example. Units may also depend on each other, $B = TC$ with such a $C$ and any mixing $T$ independent of it; and
-# $B$ may even be a *fixed* matrix whose features are renamed and flipped at random.
+# one example. Units may also depend on each other, $B = TC$ with such a $C$ and any mixing $T$ independent of it; $B$
+# may even be a *fixed* matrix whose features are renamed and flipped at random.
 #
 # ````{prf:proof}
 # Let $\hat G = G_B/|G_B|$, a matrix with entries of size at most 1. For a signed permutation $D$ the projection $BD$
@@ -641,8 +653,7 @@ for key, *both in zip(["weights", "mse", "r2", "r"], whitened, correlated, stric
 #
 # The first line is known in another setting: if the individuals of one of two centred tables are permuted at random,
 # the mean of their RV coefficient is the same product with $n - 1$ in the place of $n$
-# {cite:p}`kaziaoual1995,josse2008`. Here features take the place of individuals, and the flipped signs that of
-# centring.
+# {cite:p}`kaziaoual1995,josse2008`. Features take the place of individuals, flipped signs that of centring.
 #
 # The quantity $d(A)$ is the {term}`participation ratio` of the eigenvalues of $AA^\top$: it is $m_a$ if all are equal
 # and 1 if one dominates. So the mean alignment of unrelated projections is an effective dimension divided by the number
@@ -662,8 +673,8 @@ for key, *both in zip(["weights", "mse", "r2", "r"], whitened, correlated, stric
 # cosine $1/n$; the ratio form says $1/(n + \kappa - 1)$ there.
 
 # %% [markdown]
-# **A check without chance.** With four features there are few signed permutations, so we can average over *all* of
-# them. $B$ is fixed and its features are plainly unlike. Agreement means $10^{-12}$.
+# **A check without chance.** With four features we can average over *all* signed permutations. $B$ is fixed and its
+# features are plainly unlike. Agreement means $10^{-12}$.
 
 # %%
 fixed_a, fixed_b = gaussian(2, 4, generator), gaussian(3, 4, generator) * torch.tensor([1, 5, 2, 1], device=run.device)
@@ -681,10 +692,10 @@ run.record(exact_mean_error=max(abs(cosine_gap), abs(ols_r2(fixed_a, turned).mea
 # {glue:text}`exact_mean_error:.0e`.
 #
 # **The check by simulation.** No stimuli are needed, since the cosine is a function of the projections. We draw
-# {glue:text}`pairs` pairs for each number of units, with {glue:text}`many_features` features, for both kinds of entry.
-# The mean should agree with {eq}`eq-linear-ratio` to one hundredth for every $m$, and lie below $1/32$ at the smallest
-# ratio $m/n$. With {glue:text}`few_features` features and {glue:text}`small_pairs` pairs the difference between
-# {eq}`eq-linear-ratio` and {eq}`eq-linear-refined` is visible, and the refined form should be the closer one.
+# {glue:text}`pairs` pairs for each number of units and kind of entry, with {glue:text}`many_features` features. The
+# mean should agree with {eq}`eq-linear-ratio` to one hundredth for every $m$, and lie below $1/32$ at the smallest
+# ratio $m/n$. With {glue:text}`few_features` features and {glue:text}`small_pairs` pairs the refined form should be the
+# closer one.
 
 
 # %%
@@ -712,7 +723,7 @@ def refined_form(features, units, kappa):
     return (features * m + kappa - 1) / (features + m + kappa - 2) / features
 
 
-# %%
+# %% tags=["hide-input"]
 def largest_error(simulated, features, units, form):
     return max(float((x.mean(1) - form(features, units, kappa)).abs().max()) for kappa, x in simulated.items())
 
@@ -727,7 +738,7 @@ def relative_error(simulated, features, units, form):
     return max(found)
 
 
-# %%
+# %% tags=["hide-input"]
 run.record(b4_expectation_error=largest_error(many, many_features, many_units, ratio_form))
 run.record(b4_relative_error=relative_error(many, many_features, many_units, ratio_form))
 run.record(b4_smallest_ratio=smallest_ratio)
@@ -767,21 +778,22 @@ run.figure(drawn, "fig-random-projections", alt, "Simulated: unrelated projectio
 # :name: fig-random-projections
 #
 # Alignment of identical features falls with $m/n$, as {eq}`eq-linear-ratio` says. (a) $n =$ {glue:text}`many_features`;
-# the line is the closed form for $\kappa = 3$, dots are simulated, with standard errors (moved sideways a little to be
-# told apart). Largest deviation, both kinds of entry: {glue:text}`b4_expectation_error:.4f`, and
-# {glue:text}`b4_relative_error:.3f` of the form itself where the mean is known to a hundredth. (b) What the ratio form
-# lacks at $n =$ {glue:text}`few_features`, with standard errors; lines show what {eq}`eq-linear-refined` adds to it.
+# line: the closed form for $\kappa = 3$; dots: simulated, with standard errors (moved sideways a little). (b) What the
+# ratio form lacks at $n =$ {glue:text}`few_features`; lines: what {eq}`eq-linear-refined` adds to it.
 # :::
 #
 # At $m/n =$ {glue:text}`b4_smallest_ratio:.4f` the mean cosine of Gaussian projections is
 # {glue:text}`b4_cka_at_smallest_ratio:.4f` $\pm$ {glue:text}`b4_cka_at_smallest_ratio_error:.4f` (closed form
-# {glue:text}`smallest_predicted:.4f`): two systems that hold the same features, all of them, and look unrelated. At the
-# small $n$ the ratio form is off by at most {glue:text}`few_ratio_error:.4f`, and the refined form by at most
+# {glue:text}`smallest_predicted:.4f`): two systems that hold the same features, all of them, and look unrelated. Over
+# both kinds of entry the largest deviation from the ratio form is {glue:text}`b4_expectation_error:.4f`, and
+# {glue:text}`b4_relative_error:.3f` of the form itself where the mean is known to a hundredth.
+#
+# At the small $n$ the ratio form is off by at most {glue:text}`few_ratio_error:.4f`, the refined form by at most
 # {glue:text}`few_refined_error:.4f`; both include sampling noise. The refinement is a factor of about
 # $1 + (\kappa-1)/(nm)$, which does not matter for the sizes of real networks. What remains of the error, for entries
 # $\pm1$ too, is the gap in Jensen's inequality between $\mathrm{E}\sqrt d$ and the root of a quotient of means.
 #
-# Now regression. For $m_a$ fixed we let $m_b$ grow: the mean $R^2$ should stay at $m_a/n$, to one hundredth.
+# Now regression, for $m_a$ fixed and growing $m_b$: the mean $R^2$ should stay at $m_a/n$, to one hundredth.
 
 # %%
 r2_units = [1, 4, 16]
@@ -793,28 +805,27 @@ def explained(draw, m):
 
 r2 = {kappa: torch.stack([explained(draw, m) for m in r2_units]) for kappa, draw in entries.items()}
 
-# %%
+# %% tags=["hide-input"]
 run.record(r2_expectation_error=max(float((x.mean(1) - m_a / n).abs().max()) for x in r2.values()))
 run.record(r2_single_target=r2[3][0])
 run.record(r2_many_targets=r2[3][-1])
 run.record(r2_expected=expected_r2(n, m_a))
 
 # %% [markdown]
-# Expected: {glue:text}`r2_expected:.3f`. Simulated with Gaussian entries, one target unit:
-# {glue:text}`r2_single_target:.3f` $\pm$ {glue:text}`r2_single_target_error:.3f`; with the largest number of target
-# units: {glue:text}`r2_many_targets:.3f` $\pm$ {glue:text}`r2_many_targets_error:.3f`. The largest deviation over all
-# $m_b$ and both kinds of entry is {glue:text}`r2_expectation_error:.4f`. More target units make the score vary less
-# from draw to draw but do not move its mean. So $R^2(a \to b)$ measures how much *room* a has, and is blind to how
-# compressed b is.
+# Expected: {glue:text}`r2_expected:.3f`. Simulated with Gaussian entries: {glue:text}`r2_single_target:.3f` $\pm$
+# {glue:text}`r2_single_target_error:.3f` with one target unit, {glue:text}`r2_many_targets:.3f` $\pm$
+# {glue:text}`r2_many_targets_error:.3f` with the most. The largest deviation over all $m_b$ and both kinds of entry is
+# {glue:text}`r2_expectation_error:.4f`. More target units make the score vary less from draw to draw but do not move
+# its mean. So $R^2(a \to b)$ measures how much *room* a has, and is blind to how compressed b is.
 
 # %% [markdown]
 # ### Geometry and score, side by side
 #
-# Why does the score fall with the number of units? Take one projection and look at the cosines between columns of $A$,
-# for all pairs of features, from the smallest to the largest. Features at right angles would give a flat line at 0.
-# With few units there is no room for right angles; two random directions in $m$ dimensions have a cosine of about
-# $1/\sqrt m$ in size. A second system has other directions and so other overlaps, and the two Gram matrices agree in
-# little more than their diagonals. Move the slider and watch the overlaps and the scores.
+# Why does the score fall with the number of units? Take the cosines between columns of $A$, for all pairs of features,
+# from the smallest to the largest. Features at right angles would give a flat line at 0. With few units there is no
+# room for right angles; two random directions in $m$ dimensions have a cosine of about $1/\sqrt m$ in size. A second
+# system has other overlaps, and the two Gram matrices agree in little more than their diagonals. Move the slider of
+# {numref}`fig-linear-geometry` and watch the overlaps and the scores.
 
 # %%
 drawn = gaussian(slider_units[-1], slider_features, seeded(seed + 1))
@@ -822,7 +833,7 @@ first, second = torch.triu_indices(slider_features, slider_features, 1)
 share = torch.linspace(0, 1, 101, dtype=torch.float64)
 
 
-# %%
+# %% tags=["hide-input"]
 def geometry_state(m):
     """Sorted cosines of all pairs of features in m units, their typical size, and what two such systems score."""
     columns = torch.nn.functional.normalize(drawn[:m], dim=0)
@@ -858,14 +869,6 @@ run.record(slider_features=slider_features, slider_start=slider_units[middle])
 run.figure(figure, name)
 
 # %% [markdown]
-# :::{glue:figure} fig-linear-geometry
-# :name: fig-linear-geometry
-#
-# The fewer the units, the more features overlap, and the less two systems with the same {glue:text}`slider_features`
-# features score. Scores are the expectations derived above. (On paper, and without JavaScript:
-# {glue:text}`slider_start` units.)
-# :::
-#
 # Even with as many units as features the overlaps do not vanish, since random directions are not at right angles. So
 # CKA is only about one half there, while regression, which undoes any invertible map, is perfect.
 
@@ -896,8 +899,7 @@ run.figure(figure, name)
 # With $\mu = 0$ this is 0, as in {eq}`eq-linear-ratio`. With $\mu \ne 0$ it is positive although $m/n \to 0$, and grows
 # to 1 with $m$: every unit of both systems contains the sum of all features, and on that one direction they agree. So
 # B4 needs entries of mean zero. At the smallest $m/n$ above we shift Gaussian entries by `entry_mean` and ask for
-# agreement with the limit to one hundredth (at the default mean; for small means the remainder of order $m/n$ is
-# larger).
+# agreement with the limit to one hundredth (at the default; for small means the remainder of order $m/n$ is larger).
 
 # %%
 m = many_units[0]
@@ -950,17 +952,16 @@ run.record(shifted_limit=m * entry_mean**4 / ((1 + entry_mean**2) ** 2 + (m - 1)
 # ````
 #
 # This is the classical law of a squared multiple correlation between unrelated variables
-# {cite:p}`fisher1928,muirhead1982`, with features in the place of observations. Theorem 3.3 of the paper is what makes
-# it apply.
+# {cite:p}`fisher1928,muirhead1982`, with features in the place of observations. Theorem 3.3 of the paper makes it
+# apply.
 #
-# Given $A$, units of b are independent draws of this law. Its mean is $m/n$, so $\mathrm{E}\,r \le \sqrt{m/n}$ by
-# Jensen's inequality, with near equality unless $m$ is small. When $m \ll n$, $r$ therefore looks much better than CKA,
-# which is about $m/n$: the same pair, on two scales. (For other symmetric entries only the mean $\mathrm{E}\,r^2 = m/n$
-# carries over, by {prf:ref}`prop-linear-exact`.)
+# Its mean is $m/n$, so $\mathrm{E}\,r \le \sqrt{m/n}$ by Jensen's inequality, with near equality unless $m$ is small.
+# When $m \ll n$, $r$ therefore looks much better than CKA, which is about $m/n$: the same pair, on two scales. (For
+# other symmetric entries only the mean $\mathrm{E}\,r^2 = m/n$ carries over, by {prf:ref}`prop-linear-exact`.)
 #
-# **The check.** One projection $A$ and many target units. Let $\Delta$ be the largest distance between the empirical
-# and the stated distribution function. If the law is right, $\Delta$ exceeds $2/\sqrt{m_b}$ for $m_b$ target units with
-# probability below $2e^{-8}$; that is our threshold.
+# **The check.** One projection $A$ and many target units, which are then independent draws of this law. Let $\Delta$ be
+# the largest distance between the empirical and the stated distribution function. If the law is right, $\Delta$ exceeds
+# $2/\sqrt{m_b}$ for $m_b$ target units with probability below $2e^{-8}$; that is our threshold.
 
 # %%
 squared = ols_r(gaussian(m_a, n, generator), gaussian(targets, n, generator)).square().cpu().numpy()
@@ -969,8 +970,7 @@ run.record(beta_distance=float(stats.kstest(squared, law.cdf).statistic))
 run.record(beta_threshold=2 / sqrt(targets))
 
 # %% [markdown]
-# And the mean of $r$ for a range of $m_a$, against the closed form (`lib.theory.expected_r`), with agreement to one
-# hundredth.
+# And the mean of $r$ for a range of $m_a$ against the closed form, with agreement to one hundredth.
 
 # %%
 beta_units = [m for m in (1, 2, 4, 8, 16, 24) if m < n]
@@ -1001,21 +1001,21 @@ run.figure(drawn, "fig-linear-beta", alt, "Simulated: correlation of one regress
 # :::{glue:figure} fig-linear-beta
 # :name: fig-linear-beta
 #
-# A unit's explained variance follows the Beta law. (a) $m_a =$ {glue:text}`m_a`, $n =$ {glue:text}`n`: distance between
-# distribution functions {glue:text}`beta_distance:.4f`, threshold {glue:text}`beta_threshold:.4f`. (b) The mean of
-# $r$ and its closed form, largest difference {glue:text}`mean_r_error:.4f`; the expected CKA of the same pair in grey.
+# A unit's explained variance follows the Beta law. (a) $r^2$ for $m_a =$ {glue:text}`m_a` and $n =$ {glue:text}`n`. (b)
+# The mean of $r$ and its closed form; the expected CKA of the same pair in grey.
 # :::
 #
-# Panel (b) of {numref}`fig-linear-beta` says how far the metrics "track one another", as the paper puts it: all rise
-# with $m$, on different scales. At $m = n$ regression reaches 1 and CKA about one half.
+# The distance between distribution functions is {glue:text}`beta_distance:.4f` (threshold
+# {glue:text}`beta_threshold:.4f`); the mean of $r$ is off by at most {glue:text}`mean_r_error:.4f`.
+# Panel (b) says how far the metrics "track one another", as the paper puts it: all rise with $m$, on different scales.
+# At $m = n$ regression reaches 1 and CKA about one half.
 
 # %% [markdown]
 # ## Partial overlap
 #
-# Now system a encodes $n_a$ features, system b encodes $n_b$, and $n_s$ of them are the same. The latent space has
-# $n_a + n_b - n_s$ features, and each projection has zero columns for the features that its system lacks. The paper
-# calls the interplay of {term}`overlap` and compression hard to disentangle and turns to simulation. In the mean over
-# random projections it disentangles completely.
+# Now system a encodes $n_a$ features, system b encodes $n_b$, and $n_s$ of them are the same. If a system lacks a
+# feature, its column is zero. The paper calls the interplay of {term}`overlap` and compression hard to disentangle and
+# turns to simulation. In the mean over random projections it disentangles completely.
 #
 # ```{prf:proposition} Content times geometry (ours)
 # :label: prop-linear-overlap
@@ -1054,13 +1054,12 @@ run.figure(drawn, "fig-linear-beta", alt, "Simulated: correlation of one regress
 # $\mathrm{E}\,G_B/\operatorname{tr}G_B = \frac1{n_b}I_b$. Their inner product is $n_sm_a/(n_an_b)$.
 # ````
 #
-# The **content** factor is the overlap $\rho$ that the paper defines in its appendix D.2. The **geometry** factor
-# depends only on each system's own numbers of features and units; for $n_a = n_b$ it is what a fully shared pair would
-# score. Alignment is their product, so one number cannot tell little in common from much in common, tightly packed.
+# The content factor is the overlap $\rho$ that the paper defines in its appendix D.2. The geometry factor depends only
+# on each system's own numbers of features and units; for $n_a = n_b$ it is what a fully shared pair would score.
+# Alignment is their product, so one number cannot tell little in common from much in common, tightly packed.
 #
 # **The check.** We take systems of unlike sizes and sweep the overlap from none to all that the smaller one has. Mean
-# CKA and $R^2$ should both stay within one hundredth of the closed forms. Projections are masked by
-# `lib.projections.overlap_masks`.
+# CKA and $R^2$ should both stay within one hundredth of the closed forms.
 
 # %%
 n_a, n_b = 2 * n, n + n // 2
@@ -1138,8 +1137,8 @@ run.figure(drawn, "fig-linear-overlap", alt, "Simulated: partial overlap of feat
 # For regression the direction matters: predicting a *from* b scores $\rho m_b/n_f$ against $m_0/n_f$, which does cross,
 # at $m_b = m_0/\rho$.
 #
-# Simulations follow in {ref}`ch-overlap`. Here we check the algebra: the closed form of the expected CKA, evaluated at
-# $m_b^*$, must equal the reference, for two values of $m_a$.
+# Simulations follow in {ref}`ch-overlap`. Here we check the algebra: at $m_b^*$ the closed form of the expected CKA
+# must equal the reference, for two values of $m_a$.
 
 # %%
 overlaps = [0.9, 0.7, 0.5]
@@ -1183,10 +1182,9 @@ run.figure(drawn, "fig-linear-crossing", alt, "Computed: where two pairs change 
 # :name: fig-linear-crossing
 #
 # Enough units make up for missing features in CKA, up to a point. (a) Expected CKA with a system of {glue:text}`m_0`
-# units and {glue:text}`n_f` features, of partners that share a part of its features; markers stand at $m_b^*$, and the
-# dashed line is the fully shared partner with {glue:text}`m_0` units. (b) $m_b^*$ against $m_0$: a curve goes to
-# infinity where $\rho^2 = t$; for the largest overlap this lies beyond the axis. (Explains figure 3 of
-# {cite:t}`liu2026`.)
+# units and {glue:text}`n_f` features, of partners that share a part of them; markers: $m_b^*$; dashed: the fully shared
+# partner with {glue:text}`m_0` units. (b) $m_b^*$ against $m_0$: a curve goes to infinity where $\rho^2 = t$, for the
+# largest overlap beyond the axis. (Explains figure 3 of {cite:t}`liu2026`.)
 # :::
 #
 # At $m_b^*$ the expected CKA of the two pairs differs by at most {glue:text}`crossing_algebra_error:.0e`. At the
@@ -1198,8 +1196,7 @@ run.figure(drawn, "fig-linear-crossing", alt, "Computed: where two pairs change 
 #
 # RSA is usually computed from two $M \times M$ matrices, so that time and memory grow with $M^2$. The proofs above
 # never needed these matrices. For CKA this is well known: {cite:t}`kornblith2019` compute it from sums over units, and
-# the unbiased HSIC of {cite:t}`song2012` takes the diagonal off. The same two steps serve RSA, for dot products,
-# correlations and squared distances.
+# the unbiased HSIC of {cite:t}`song2012` takes the diagonal off. The same two steps serve RSA.
 #
 # ```{prf:proposition} RSA in time linear in the stimuli
 # :label: prop-linear-fast
@@ -1247,8 +1244,7 @@ run.figure(drawn, "fig-linear-crossing", alt, "Computed: where two pairs change 
 # The diagonal of $D$ is 0, so halving is enough. In the same way $\sum_{ij}D_{ij} = 2M\sum_iu_i$.
 # ````
 #
-# **The check.** We build the matrices the long way, with torch's own routines for distances and for correlations, also
-# over pairs. Agreement means $10^{-12}$.
+# **The check.** We build the matrices the long way, with torch's own routines. Agreement means $10^{-12}$.
 
 # %%
 matrices = {
@@ -1270,8 +1266,7 @@ differences = [float((rsa(y_a, y_b, similarity, centre=True) - x).abs()) for sim
 run.record(rsa_linear_error=max(differences))
 
 # %% [markdown]
-# The largest difference over the three kinds of similarity is {glue:text}`rsa_linear_error:.0e`. Now the time, for dot
-# products; the ratio depends on the machine and grows with $M$.
+# The largest difference over the three kinds of similarity is {glue:text}`rsa_linear_error:.0e`. And the time?
 
 
 # %%
@@ -1291,22 +1286,22 @@ run.record(timing_stimuli=timing_stimuli)
 run.record(rsa_speedup=best_time(explicit_rsa, long_a, long_b, "dot") / best_time(rsa, long_a, long_b))
 
 # %% [markdown]
-# In this run, at $M =$ {glue:text}`timing_stimuli`, the matrices take {glue:text}`rsa_speedup:.0f` times as long as the
-# sums. Memory is the stronger argument: room for the products of pairs of units instead of $M \times M$ numbers.
+# For dot products at $M =$ {glue:text}`timing_stimuli` the matrices took {glue:text}`rsa_speedup:.0f` times as long as
+# the sums; the ratio depends on the machine and grows with $M$. Memory is the stronger argument: room for the products
+# of pairs of units instead of $M \times M$ numbers.
 
 # %% [markdown]
 # ## Ranks in the place of similarities
 #
 # RSA is often computed with Spearman's correlation, which is Pearson's on ranks. A footnote of the paper says that the
 # scaling carries over qualitatively. How far? For two variables that are jointly normal with correlation $c$,
-# Spearman's correlation is $\frac6\pi \arcsin\frac c2$, close to $c$ everywhere. So here is our
-# prediction, made before the run: for Gaussian latents and many units, similarities are sums of many products and
-# nearly normal, and Spearman lies on this curve, a little below Pearson. For sparse latents few terms make up a
-# similarity, and no theorem says anything.
+# Spearman's correlation is $\frac6\pi \arcsin\frac c2$, close to $c$ everywhere. So here is our prediction, made before
+# the run: for Gaussian latents and many units, similarities are sums of many products and nearly normal, and Spearman
+# lies on this curve, a little below Pearson. For sparse latents few terms make up a similarity, and no theorem says
+# anything.
 #
-# The same question can be asked of regression, by ranking the responses of each unit of b and its predictions. For each
-# kind of latents and each number of units we draw pairs of projections and compute both correlations both ways. Ranks
-# need the similarity matrices, so there are fewer stimuli here.
+# Regression can be asked the same, by ranking the responses of each unit of b and its predictions. Ranks need the
+# similarity matrices, so there are fewer stimuli here.
 
 
 # %%
@@ -1331,7 +1326,7 @@ for kind, draw_latents in kinds.items():
         columns = dict(zip(["rsa", "rank_rsa", "r", "rank_r", "cosine"], zip(*rows, strict=True), strict=True))
         run.tabulate("ranks", latents=kind, m=m, draw=range(rank_draws), **columns)
 
-# %%
+# %% tags=["hide-input"]
 frame = pd.DataFrame(run.tables["ranks"]).drop(columns="draw").groupby(["latents", "m"]).mean()
 frame["normal"] = 6 / np.pi * np.arcsin(frame["cosine"] / 2)
 run.record(rank_units_few=rank_units[0], rank_units_many=rank_units[-1], rank_draws=rank_draws)
@@ -1340,7 +1335,7 @@ run.record(rank_sparse_loss=(frame["rsa"] - frame["rank_rsa"]).loc["sparse"].max
 run.record(rank_r_gap=(frame["r"] - frame["rank_r"]).abs().max())
 frame.round(3)
 
-# %%
+# %% tags=["hide-input"]
 for kind in ("Gaussian", "sparse"):
     for end, m in {"few": rank_units[0], "many": rank_units[-1]}.items():
         where = f"where latents = {kind} and m = {m}"
@@ -1362,38 +1357,34 @@ for kind in ("Gaussian", "sparse"):
 # for Pearson only. Of regression, ranking changes the mean $r$ by at most {glue:text}`rank_r_gap:.3f`.
 
 # %% [markdown]
-# ## What we have seen
+# ## What to take away
 #
 # - RSA and linear CKA approach the cosine of the Gram matrices, at {glue:text}`largest` stimuli to
-#   {glue:text}`b1_rsa_error:.4f` and {glue:text}`b2_cka_error:.4f` (B1, B2); linear CKA and least squares are *equal*
-#   to their formulas with the sample covariance, to {glue:text}`b2_covariance_error:.0e` and at worst
-#   {glue:text}`b3_weights_error:.0e` for the weights (B3).
+#   {glue:text}`b1_rsa_error:.4f` and {glue:text}`b2_cka_error:.4f` (B1, B2). Linear CKA and least squares are *equal*
+#   to their formulas with the sample covariance (B3).
 # - For unrelated projections with entries of mean 0 the mean cosine follows {eq}`eq-linear-ratio` to
-#   {glue:text}`b4_expectation_error:.4f` and is {glue:text}`b4_cka_at_smallest_ratio:.4f` at the smallest $m/n$ (B4).
+#   {glue:text}`b4_expectation_error:.4f` and vanishes with $m/n$ (B4).
 # - Partial overlap multiplies: content times geometry.
 #
-# **Where we depart from the paper, and why.**
+# Where we depart from the paper, and why:
 #
 # - The paper's proofs treat a limit in which the sample covariance is $I$. We keep the covariance, which turns theorems
-#   3.2 and 3.3 into identities and says what correlated features do to given projections. Alignment is then independent
-#   of the latents only if they are white. This is not the limitation that the paper names: it expects features that
+#   3.2 and 3.3 into identities and says what correlated features do to given projections: alignment is independent of
+#   the latents only if they are white. That is not the limitation that the paper names. It expects features that
 #   co-occur to make the *projections* of two networks correlated, and whatever we derive from independent projections
 #   leaves that as open as the paper does. (An exercise of {ref}`ch-gaussian` takes a first look.)
 # - The paper's RSA leaves the responses as they are. For latents of mean 0 that has the same limit; we subtract each
 #   unit's mean, so that the theorem holds for latents of any mean.
 # - Its ratio of expectations is a good approximation; {prf:ref}`prop-linear-exact` gives the expectation itself.
-# - Its footnote on entries with an arbitrary mean does not hold if it means scaling with $m/n$:
-#   {prf:ref}`prop-linear-mean`.
+# - Its footnote on entries with an arbitrary mean does not hold if it means scaling with $m/n$
+#   ({prf:ref}`prop-linear-mean`).
 # - "Vanishing" is about RSA, CKA and $R^2$. The correlation $r$ vanishes as well, but as $\sqrt{m/n}$.
 # - Theorem 3.1 is about dot products and Pearson's correlation. With squared distances the limit also depends on the
 #   fourth moments of the latents, as the last exercise shows, and with ranks on their whole distribution.
-
-# %% [markdown]
-# ## What changed our mind
 #
-# We expected these formulas to be good for many stimuli only. With the covariance of the sample in place of the
-# identity, they are exact for linear CKA and regression, whatever the number of stimuli. That number only decides how
-# far the sample is from white.
+# **What changed our mind.** We expected these formulas to be good for many stimuli only. With the covariance of the
+# sample in place of the identity, they are exact for linear CKA and regression, whatever the number of stimuli. That
+# number only decides how far the sample is from white.
 #
 # ## Exercises
 #
@@ -1519,7 +1510,7 @@ for k in topk_active:
         scores = {kind: float(rsa(y_a, y_b, name)) for kind, name in {"dot": "dot", "distance": "sqeuclidean"}.items()}
         run.tabulate("distances", k=k, draw=draw, **scores)
 
-# %%
+# %% tags=["hide-input"]
 run.record(topk_units=topk_units, topk_features=topk_features)
 frame = pd.DataFrame(run.tables["distances"]).groupby("k").mean()
 run.record(topk_dot_min=frame["dot"].min(), topk_dot_max=frame["dot"].max())

@@ -17,16 +17,29 @@
 # Two systems hold exactly the same features, each mixed at random into a few units of its own. How similar will the
 # usual metrics say they are?
 #
+# **In short.** The fewer the units, the less similar, whatever the sparsity of the features. Where linear {term}`CKA`
+# has fallen to {glue:text}`b6_recoverable_cka:.2f`, a solver that knows the projections still finds the exact set of
+# active features in at least {glue:text}`b6_found` of {glue:text}`recovered_count` tries from either system alone. With
+# much fewer units the features themselves are lost, and no score tells where that begins.
+#
+# :::{glue:figure} fig-landing
+# :name: fig-landing
+#
+# Similarity of activity is not similarity of content. Two systems encode the same {glue:text}`wide_n` features, a few
+# active at a time, by different random projections. As units get fewer, {term}`RSA` (rings), CKA (dots) and $R^2$ of
+# {term}`linear regression <OLS>` (squares) fall towards 0, close to their closed forms (lines); the features can be
+# recovered (diamonds: share of stimuli, mean of both systems) far longer.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - what RSA, CKA and regression will give for two random projections, before measuring it;
 # - how many stimuli CKA needs, and what centring is for;
 # - how a score near 0 goes with features that are all there.
 #
-# ## What the paper claims
-#
-# Section 4.1, appendix D.1 and figure 2 of {cite:t}`liu2026` test the paper's theorems by simulation. The metrics are
-# {term}`RSA`, linear {term}`CKA` and {term}`linear regression <OLS>`.
+# **What the paper claims.** Section 4.1, appendix D.1 and figure 2 of {cite:t}`liu2026` test the paper's theorems by
+# simulation.
 #
 # | claim | in our words |
 # |---|---|
@@ -38,6 +51,7 @@
 #
 # B1 to B3 are theorems, proved in {ref}`ch-linear`. The simulation below would betray an error in them; B4 to B6 are
 # what this chapter measures.
+# ::::
 
 # %% [markdown]
 # ## The idea
@@ -66,10 +80,8 @@
 # m_{CS} = k \log (n / k)
 # $$ (eq-gaussian-mcs)
 #
-# units. For Gaussian projections {ref}`ch-superposition` had a sharper number, $\delta^*$ of
-# {eq}`eq-superposition-transition`, around which recovery with a known projection sets in; for few active features it
-# is close to $m_{CS}$. So a system may keep everything ($m$ well above $\delta^*$) and still score low ($m \ll n$).
-# This chapter is about that gap.
+# units; {ref}`ch-superposition` had a sharper number, $\delta^*$ of {eq}`eq-superposition-transition`. So a system may
+# keep everything ($m$ well above $\delta^*$) and still score low ($m \ll n$). This chapter is about that gap.
 #
 # (gaussian-settings)=
 # ### Which settings are ours
@@ -96,7 +108,7 @@ from lib.regression import ols_fit, ols_score, prediction_score
 
 # %% [markdown]
 # The first parameters set the main sweep; those with `probe`, and `stimuli_swept`, the two close looks (how many
-# stimuli, centring); those with `wide`, and the last, the wide system in which the features are read back.
+# stimuli, centring); those with `wide`, and the last, the system of the first figure.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -139,8 +151,8 @@ latents = [topk_uniform(stimuli, n, k, generator) for k in actives]
 
 # %% [markdown]
 # These features are not what the theorems assume. Their mean is positive. And because exactly $k$ are active, one
-# feature's activity makes another's slightly less likely. Both effects can be computed exactly. No feature differs from
-# another, so the covariance has only two numbers in it,
+# feature's activity makes another's slightly less likely. As no feature differs from another, the covariance has only
+# two numbers in it,
 #
 # $$
 # S = (v - c)\, I + c\, 1 1^\top ,
@@ -151,36 +163,33 @@ latents = [topk_uniform(stimuli, n, k, generator) for k in actives]
 
 # %%
 covariances = [torch.cov(z.T).cpu() for z in latents]
-moments = torch.tensor([theory.topk_uniform_moments(n, k) for k in actives], dtype=torch.float64)
-_, v, c = moments.T
+_, v, c = torch.tensor([theory.topk_uniform_moments(n, k) for k in actives], dtype=torch.float64).T
 bulk, ones_direction = v - c, v + (n - 1) * c
 
 # %% [markdown]
-# We expect the sample to agree with these formulas. The variance along the all-ones direction is $1^\top S1/n$, which
-# is $n$ times the mean entry of $S$; we measure it in the stimuli and compare.
+# Does the sample agree? The variance along the all-ones direction is $1^\top S1/n$, which is $n$ times the mean entry
+# of $S$.
 
 # %%
-sampled = torch.stack([s.mean() * n for s in covariances])
-ratio = ones_direction / bulk
+sampled, ratio = torch.stack([s.mean() * n for s in covariances]), ones_direction / bulk
 run.record(ones_moment_error=(sampled / ones_direction - 1).abs().max())
 run.record(ones_ratio_sparse=ratio[0], ones_ratio_dense=ratio[-1], kept_value_sparse=latents[0][latents[0] > 0].mean())
 
 # %% [markdown]
-# The largest relative difference between sample and formula is {glue:text}`ones_moment_error:.3f`. For the smallest $k$
-# the kept values are all close to 1 (mean {glue:text}`kept_value_sparse:.3f`), so their sum hardly varies: the variance
-# along the all-ones direction is {glue:text}`ones_ratio_sparse:.1e` times that of any other. For $k$ =
-# {glue:text}`densest_k` it is {glue:text}`ones_ratio_dense:.2f` times. In words: **once the mean is subtracted, these
-# features are white in all directions but one**, and behave almost like $n - 1$ white features. They are not
-# *independent*, but that does not matter to the metrics used here: RSA on dot products by Pearson's correlation, linear
-# CKA and regression see second moments only. (Ranks see more; we come to them below.)
+# It does, within {glue:text}`ones_moment_error:.3f` of the value. For the smallest $k$ the kept values are all close to
+# 1 (mean {glue:text}`kept_value_sparse:.3f`), so their sum hardly varies: the variance along the all-ones direction is
+# {glue:text}`ones_ratio_sparse:.1e` times that of any other. For $k$ = {glue:text}`densest_k` it is
+# {glue:text}`ones_ratio_dense:.2f` times. In words: once the mean is subtracted, these features are white in all
+# directions but one, and behave almost like $n - 1$ white features. They are not *independent*, but that does not
+# matter to RSA on dot products by Pearson's correlation, linear CKA and regression, which see second moments only.
+# (Ranks see more; we come to them below.)
 
 # %% [markdown]
 # ## The simulation
 #
-# For one set of stimuli and one $m$, this function draws the projections and measures six numbers per draw: the three
-# metrics (regression gives two scores), and the cosine of the Gram matrices of the very same $A$ and $B$ (the *Gram
-# cosine*), once as the paper's theorem has it, for white features, and once with the covariance that the stimuli really
-# have.
+# Six numbers for each pair of projections: the three metrics (regression gives two scores), and the cosine of the Gram
+# matrices of the very same $A$ and $B$ (the *Gram cosine*), once as the paper's theorem has it, for white features, and
+# once with the covariance that the stimuli really have.
 
 
 # %%
@@ -198,7 +207,7 @@ def sweep_scores(z, m):
 
 
 # %% [markdown]
-# The sweep covers every $k$ and every $m$; the axes of `scores` are sparsity, units, score, draw.
+# The axes of `scores` are sparsity, units, score, draw.
 
 # %%
 scores = torch.stack([torch.stack([sweep_scores(z, m) for m in units]) for z in latents])
@@ -206,15 +215,15 @@ means = scores.mean(-1)
 errors = scores.std(-1) / draws**0.5
 
 # %% [markdown]
-# `means` and `errors` are the mean over draws and its standard error. All draws of one $k$ use the same stimuli, so the
-# standard error speaks of the projections only; we come to the stimuli further down.
+# All draws of one $k$ use the same stimuli, so the standard error speaks of the projections only; we come to the
+# stimuli further down.
 #
-# The closed forms of {eq}`eq-gaussian-closed-forms` depend on $m$ only. We fix the criterion before comparing: **the
-# simulation agrees if the root-mean-square difference between the mean over draws and the closed form, as a share of
-# the closed form, is below {glue:text}`tolerance`** for RSA, for CKA and for $R^2$, over all $(m, k)$ at which the
-# draws tell the mean to a hundredth. With few units single draws differ much, and a mean of few draws tells little. For
-# $r$ we give the same number, without a threshold. (An absolute difference, our criterion in earlier versions, asks
-# little where a score is small.)
+# We fixed the criterion before comparing. The simulation agrees if the root-mean-square difference between the mean
+# over draws and the closed form {eq}`eq-gaussian-closed-forms`, as a share of the closed form, is below
+# {glue:text}`tolerance` for RSA, for CKA and for $R^2$, over all $(m, k)$ at which the draws tell the mean to a
+# hundredth. With few units single draws differ much, and a mean of few draws tells little. For $r$ we give the same
+# number, without a threshold. (An absolute difference, our criterion in earlier versions, asks little where a score is
+# small.)
 
 
 # %%
@@ -244,24 +253,21 @@ run.record(b5_known=known[..., :3].double().mean())
 # The first column is over all $(m, k)$, the second over the share of {glue:text}`b5_known:.2f` at which the mean is
 # known to a hundredth.
 #
-# Claim B5 says more: that scores rise with $m$, and that the metrics go together. We count the steps from one $m$ to
-# the next at which the mean rises, over all $k$ and over RSA, CKA and $R^2$, and take the largest difference between
-# mean RSA and mean CKA. (Regression comes later.)
+# Claim B5 says more: that scores rise with $m$, and that the metrics go together. (Regression comes later.)
 
 # %%
 rising = means[:, 1:, :3] > means[:, :-1, :3]
 run.record(b5_monotone=rising.double().mean(), b5_rsa_cka_gap=(means[..., 0] - means[..., 1]).abs().max())
 
 # %% [markdown]
-# The share of rising steps is {glue:text}`b5_monotone:.3f`; RSA and CKA differ by at most
-# {glue:text}`b5_rsa_cka_gap:.4f`. Now the figure.
+# From one $m$ to the next the mean rises in a share of {glue:text}`b5_monotone:.3f` of the steps, over all $k$ and over
+# RSA, CKA and $R^2$. Mean RSA and mean CKA differ by at most {glue:text}`b5_rsa_cka_gap:.4f`.
 
-# %%
+# %% tags=["hide-input"]
 m_cs = [theory.compressed_sensing_units(n, k) for k in actives]
 recovery = [theory.recovery_units(n, k) for k in actives]
 run.record(recovery_sparse=recovery[0], recovery_dense=recovery[-1], m_cs_dense=m_cs[-1])
-styles = k_styles(actives)
-fine = range(units[0], units[-1] + 1)
+styles, fine = k_styles(actives), range(units[0], units[-1] + 1)
 fine_closed = torch.tensor([closed_forms(m) for m in fine])
 
 
@@ -273,12 +279,11 @@ def log_units(ax, top, **settings):
 
 
 # %% [markdown]
-# The first three panels show one metric each: the closed form as a line, the mean over draws as markers, one kind for
-# each $k$. The markers of one $m$ would hide each other, so they are spread a little sideways. The coloured ticks at
-# the foot are the $m_{CS}$ of each $k$.
+# In the figure the markers of one $m$ are spread a little sideways, since they would hide each other. The coloured
+# ticks at the foot are the $m_{CS}$ of each $k$.
 
 
-# %%
+# %% tags=["hide-input"]
 def draw_sweep(ax, column, label):
     """One metric over m, with a marker for each k and a tick at each m_CS."""
     ax.plot(fine, fine_closed[:, column], color=INK, lw=1, zorder=1, label="closed form")
@@ -290,11 +295,11 @@ def draw_sweep(ax, column, label):
 
 
 # %% [markdown]
-# The fourth panel shows where theory expects that the features can be read back by {term}`basis pursuit`: from
-# $\delta^*$ on (thick), not below (dotted). Open markers show $m_{CS}$ for comparison.
+# The fourth panel shows where theory expects that {term}`basis pursuit` reads the features back: from $\delta^*$ on
+# (thick), not below (dotted).
 
 
-# %%
+# %% tags=["hide-input"]
 def draw_regimes(ax):
     """For each k: a thick bar from where recovery sets in to n, dotted below; open, m_CS."""
     for i, style in enumerate(styles):
@@ -325,11 +330,9 @@ run.figure(
 # :name: fig-gaussian-sweep
 #
 # RSA (a), linear CKA (b) and regression $r$ (c) of two systems with identical features follow their closed forms (line)
-# whatever the sparsity (markers: mean over {glue:text}`draws` draws with standard error, shifted sideways to be seen;
-# corresponds to figure 2 of {cite:t}`liu2026`). Rms difference: RSA {glue:text}`b5_rms_rsa:.4f`, CKA
-# {glue:text}`b5_rms_cka:.4f`, $r$ {glue:text}`b5_rms_r:.4f`. (d) Whether the features can be recovered does depend on
-# $k$: thick from $\delta^*$ on; open markers, and ticks in the other panels: $m_{CS} = k \log(n/k)$. No metric changes
-# at either.
+# whatever the sparsity (markers: mean over {glue:text}`draws` draws with standard error; corresponds to figure 2 of
+# {cite:t}`liu2026`). (d) Whether the features can be recovered does depend on $k$: thick from $\delta^*$ on; open
+# markers, and ticks in the other panels: $m_{CS} = k \log(n/k)$. No metric changes at either.
 # :::
 #
 # The sparsity moves $\delta^*$ over most of the axis, from {glue:text}`recovery_sparse:.1f` to
@@ -340,11 +343,10 @@ run.figure(
 # %% [markdown]
 # ## Where the rest of the difference comes from
 #
-# A small difference from the closed forms is left. To see where it comes from, we follow each draw through four stages:
-# the score on stimuli; the {term}`Gram cosine` with the stimuli's own covariance; the Gram cosine for white features;
-# the closed form. For CKA the first two should be the same number.
+# A small difference from the closed forms is left. We follow each draw through four stages: the score on stimuli; the
+# {term}`Gram cosine` with the stimuli's own covariance; the Gram cosine for white features; the closed form.
 
-# %%
+# %% tags=["hide-input"]
 run.record(cka_minus_sample_gram=(scores[:, :, 1] - scores[:, :, 5]).abs().max())
 run.record(sample_minus_white_rms=(means[..., 5] - means[..., 4]).square().mean().sqrt())
 run.record(white_minus_closed_rms=(means[..., 4] - closed[:, 1]).square().mean().sqrt())
@@ -357,9 +359,9 @@ run.record(white_minus_closed_rms=(means[..., 4] - closed[:, 1]).square().mean()
 # | to the closed form (rms of means) | {glue:text}`white_minus_closed_rms:.4f` |
 #
 # The first step is rounding: with the sample's covariance the formula is exact ({prf:ref}`prop-linear-covariance`). The
-# second step is the covariance of a finite sample of not quite white features. The third holds the luck of the draws
-# and the fact that a ratio of expectations is not the expectation of a ratio. That last part involves no stimuli, so
-# many draws can measure it.
+# second is the covariance of a finite sample of not quite white features. The third holds the luck of the draws and the
+# fact that a ratio of expectations is not the expectation of a ratio. That last part involves no stimuli, so many draws
+# can measure it.
 
 # %%
 many = torch.stack([theory.gram_cosine(*(gaussian(m, n, generator, 400) for _ in "ab")) for m in units]).cpu()
@@ -401,8 +403,7 @@ run.record(ratio_bias=ratio_bias[worst], ratio_bias_error=many[worst].std() / 40
 # ````
 #
 # White features give $n_\mathrm{eff} = n$. Features that sum to a constant give $n - 1$. And the covariance of $M$
-# samples of $n$ white features has $1/n_\mathrm{eff} \approx 1/n + 1/M$: few stimuli look like few features. We put the
-# participation ratio of our stimuli into the formula and compare again.
+# samples of $n$ white features has $1/n_\mathrm{eff} \approx 1/n + 1/M$: few stimuli look like few features.
 
 # %%
 effective = torch.stack([s.trace() ** 2 / s.square().sum() for s in covariances])[:, None]
@@ -422,15 +423,15 @@ run.record(effective_rms=(means[..., 1] - predicted).square().mean().sqrt())
 # %%
 fewer = (m_values / (n - 1)).clamp(max=1)
 r2_corrected = fewer + (1 - fewer) * m_values / stimuli
-run.record(r2_sparse_gap=(means[0, :, 2] - closed[:, 2]).mean())
-run.record(r2_corrected_gap=(means[0, :, 2] - r2_corrected).mean())
+gaps = [(means[0, :, 2] - expected).mean() for expected in (closed[:, 2], r2_corrected)]
+run.record(r2_sparse_gap=gaps[0], r2_corrected_gap=gaps[1])
 run.record(r2_gap_error=errors[0, :, 2].square().sum().sqrt() / len(units))
 
 # %% [markdown]
 # For the smallest $k$, where the all-ones direction is really missing, the mean difference of $R^2$ from its closed
-# form is {glue:text}`r2_sparse_gap:.4f` before and {glue:text}`r2_corrected_gap:.4f` after both corrections. The luck
-# of the draws is a standard error of {glue:text}`r2_gap_error:.4f`; only a difference of several of these would be
-# evidence for or against the corrections.
+# form is {glue:text}`r2_sparse_gap:.4f` before and {glue:text}`r2_corrected_gap:.4f` after both corrections, with a
+# standard error of {glue:text}`r2_gap_error:.4f`; only a difference of several of these would be evidence for or
+# against them.
 
 # %% [markdown]
 # ## How many stimuli are enough
@@ -438,9 +439,8 @@ run.record(r2_gap_error=errors[0, :, 2].square().sum().sqrt() / len(units))
 # The usual, biased CKA counts the diagonal of the stimulus-by-stimulus matrices, on which every stimulus is compared
 # with itself. That raises the score, the more so the fewer stimuli there are, to first order by the factor
 # $(1 + n/M) / (1 + nm / (M(n+m)))$. The {term}`debiased estimator <debiased CKA>` {cite:p}`song2012` leaves the
-# diagonal out, and so does RSA by construction. We draw fresh stimuli and projections for each $M$ and compare each
-# score with the Gram cosine of the *same* projections with the exact covariance {eq}`eq-gaussian-covariance`, its limit
-# for infinitely many stimuli.
+# diagonal out, and so does RSA by construction. We compare each score with the Gram cosine of the *same* projections
+# with the exact covariance {eq}`eq-gaussian-covariance`, its limit for infinitely many stimuli.
 
 # %%
 _, v, c = theory.topk_uniform_moments(n, probe_active)
@@ -466,10 +466,9 @@ run.record(fewest_stimuli=stimuli_swept[0], biased_error_few=few[0], debiased_er
 run.record(most_stimuli=stimuli_swept[-1], biased_error_many=many[0])
 
 # %% [markdown]
-# The predicted bias is the closed form at this $m$ times the factor less 1. In the figure it is a line; bars are
-# standard errors over draws.
+# The predicted bias is the closed form at this $m$ times the factor less 1.
 
-# %%
+# %% tags=["hide-input"]
 level = theory.expected_cka(n, probe_units, probe_units)
 counts = torch.tensor(stimuli_swept)
 bias = [level * (theory.cka_finite_sample_factor(n, probe_units, count) - 1) for count in stimuli_swept]
@@ -495,14 +494,15 @@ run.figure(
 # :::{glue:figure} fig-gaussian-stimuli
 # :name: fig-gaussian-stimuli
 #
-# Biased CKA needs many stimuli per feature, debiased CKA and RSA do not. With {glue:text}`fewest_stimuli` stimuli the
-# mean errors are {glue:text}`biased_error_few:.4f` (CKA), {glue:text}`debiased_error_few:.4f` (debiased) and
-# {glue:text}`rsa_error_few:.4f` (RSA); with {glue:text}`most_stimuli` stimuli biased CKA is off by
-# {glue:text}`biased_error_many:.4f`. Dotted: the tolerance of this chapter.
+# Biased CKA needs many stimuli per feature, debiased CKA and RSA do not. Bars: standard error over draws; line: the
+# predicted bias; dotted: the tolerance of this chapter.
 # :::
 #
-# A rule of thumb follows from the formula: with $M \ge 40\, n$ the error is at most a fortieth of the score. What
-# counts is the number of *features*, which one does not read off a network. The debiased estimator does without it.
+# With {glue:text}`fewest_stimuli` stimuli the mean errors are {glue:text}`biased_error_few:.4f` (CKA),
+# {glue:text}`debiased_error_few:.4f` (debiased) and {glue:text}`rsa_error_few:.4f` (RSA); with
+# {glue:text}`most_stimuli` stimuli biased CKA is off by {glue:text}`biased_error_many:.4f`. A rule of thumb follows
+# from the formula: with $M \ge 40\, n$ the error is at most a fortieth of the score. What counts is the number of
+# *features*, which one does not read off a network. The debiased estimator does without it.
 
 # %% [markdown]
 # ## What goes wrong without centring
@@ -531,7 +531,7 @@ run.record(rsa_uncentred_worst=(centring[:, 1] - centring[:, 0]).abs().max())
 run.record(second_moment_error=(centring[:, 3] - centring[:, 4]).abs().max())
 
 
-# %%
+# %% tags=["hide-input"]
 def draw_centring(ax, first, label):
     """Centred and uncentred scores over k beside the closed form."""
     ax.axhline(level, color=INK, lw=1, label="closed form")
@@ -539,15 +539,14 @@ def draw_centring(ax, first, label):
         ax.plot(actives, centring[:, column], ls="", label=name, **style)
     ax.set(xscale="log", xlabel="active features k", ylabel=label, ylim=(0, 1), xticks=actives, xticklabels=actives)
     ax.minorticks_off()
+    ax.legend(loc="upper left")
 
 
 # %% tags=["hide-input", "remove-output"]
 left, right = panels(2)
+right.plot(actives, centring[:, 4], color=COLOURS["red"], lw=1, label="second moments")
 draw_centring(left, 0, "RSA")
 draw_centring(right, 2, "linear CKA")
-right.plot(actives, centring[:, 4], color=COLOURS["red"], lw=1, label="second moments")
-left.legend(loc="upper left")
-right.legend(loc="upper left")
 run.figure(
     [left, right],
     "fig-gaussian-centring",
@@ -561,14 +560,15 @@ run.figure(
 # :name: fig-gaussian-centring
 #
 # Without centring, the mean of the features enters the score. At $k$ = {glue:text}`densest_k` uncentred CKA is
-# {glue:text}`cka_uncentred_dense:.2f` where centred CKA is {glue:text}`cka_centred_dense:.2f`; uncentred RSA is off by
-# up to {glue:text}`rsa_uncentred_worst:.3f`. Thin line: the Gram cosine with second moments in place of the covariance,
-# which predicts uncentred CKA to {glue:text}`second_moment_error:.3f`.
+# {glue:text}`cka_uncentred_dense:.2f` where centred CKA is {glue:text}`cka_centred_dense:.2f`. Thin line: the Gram
+# cosine with second moments in place of the covariance.
 # :::
 #
-# RSA suffers less: a Pearson correlation removes the common level of the similarities. But some stimuli lie further
-# along the mean response than others and so look similar to all; which ones, each projection decides, so these patterns
-# differ between the systems. Regression has the same trap: without an intercept it must spend its weights on the mean.
+# Second moments predict uncentred CKA to {glue:text}`second_moment_error:.3f`. RSA suffers less, by up to
+# {glue:text}`rsa_uncentred_worst:.3f`: a Pearson correlation removes the common level of the similarities. But some
+# stimuli lie further along the mean response than others and so look similar to all; which ones, each projection
+# decides, so these patterns differ between the systems. Regression has the same trap: without an intercept it must
+# spend its weights on the mean.
 
 # %%
 y_a, y_b = (latents[-1] @ gaussian(probe_units, n, generator).T for _ in "ab")
@@ -582,7 +582,7 @@ run.record(r2_intercept=ols_score(y_a, y_b).r2, r2_no_intercept=prediction_score
 # %% [markdown]
 # ## Do the metrics track one another?
 #
-# They rise together, and RSA and CKA agree. But regression is not on their scale. From {eq}`eq-gaussian-closed-forms`,
+# RSA and CKA do. Regression rises with them, but is not on their scale. From {eq}`eq-gaussian-closed-forms`,
 #
 # $$
 # \begin{aligned}
@@ -591,21 +591,19 @@ run.record(r2_intercept=ols_score(y_a, y_b).r2, r2_no_intercept=prediction_score
 # \end{aligned}
 # $$ (eq-gaussian-ratio)
 #
-# So for few units CKA and $R^2$ are nearly equal, and at $m = n$ regression is perfect while CKA is one half: an
-# invertible map is no obstacle for regression, but it changes the geometry. The correlation $r$ is on yet another
-# scale, that of a square root.
+# For few units CKA and $R^2$ are nearly equal; at $m = n$ regression is perfect while CKA is one half: an invertible
+# map is no obstacle for regression, but it changes the geometry. The correlation $r$ is on yet another scale, that of a
+# square root.
 
-# %%
+# %% tags=["hide-input"]
 gap = (means[..., 2] - means[..., 1]).abs()
 few = torch.tensor(units) <= n / 8
 over_k = means[..., :4].mean(0)
-run.record(
-    b5_track_gap=gap.max(), b5_small_m_gap=gap[:, few].max(), b6_smallest_cka=over_k[0, 1], smallest_r=over_k[0, 3]
-)
-run.record(largest_m_cka=over_k[-1, 1], largest_m_r2=over_k[-1, 2])
+run.record(b5_track_gap=gap.max(), b5_small_m_gap=gap[:, few].max(), smallest_r=over_k[0, 3])
+run.record(b6_smallest_cka=over_k[0, 1], largest_m_cka=over_k[-1, 1], largest_m_r2=over_k[-1, 2])
 
 # %% [markdown]
-# On two logarithmic axes a power of $m$ is a straight line, and its slope is the exponent.
+# On logarithmic axes a power of $m$ is a straight line, and its slope is the exponent.
 
 # %% tags=["hide-input", "remove-output"]
 left, right = panels(2)
@@ -633,21 +631,21 @@ run.figure(
 #
 # The metrics rise together but are not interchangeable. (a) For few units RSA, CKA and $R^2$ are nearly proportional to
 # $m$ and $r$ to its root: at $m$ = {glue:text}`smallest_m` CKA is {glue:text}`b6_smallest_cka:.3f` and $r$ is
-# {glue:text}`smallest_r:.3f`. (b) $R^2$ over CKA grows from 1 to 2; at $m$ = {glue:text}`largest_m` CKA is
-# {glue:text}`largest_m_cka:.3f` and $R^2$ {glue:text}`largest_m_r2:.3f`.
+# {glue:text}`smallest_r:.3f`. (b) $R^2$ over CKA grows from 1 to 2.
 # :::
 #
-# The paper says that the three metrics track one another tightly. RSA and CKA do. For CKA and $R^2$ the largest gap up
-# to $m = n/8$ is {glue:text}`b5_small_m_gap:.3f`; over the whole sweep it reaches {glue:text}`b5_track_gap:.3f`. If
-# regression is scored by $r$, as in the paper's later sections, there is no range of small $m$ in which it equals the
-# other two.
+# At $m$ = {glue:text}`largest_m` CKA is {glue:text}`largest_m_cka:.3f` and $R^2$ {glue:text}`largest_m_r2:.3f`. The
+# largest gap between the two is {glue:text}`b5_small_m_gap:.3f` up to $m = n/8$ and {glue:text}`b5_track_gap:.3f` over
+# the whole sweep. If regression is scored by $r$, as in the paper's later sections, there is no range of small $m$ in
+# which it equals the other two.
 #
 # ### By ranks
 #
 # A footnote of the paper allows Spearman's correlation in the place of Pearson's. {ref}`ch-linear` found it close below
-# Pearson for Gaussian latents, and well below for sparse ones. So we expect that RSA by ranks, unlike all scores above,
-# *depends on the sparsity*: near the closed form for large $k$, lower for small. For regression, ranks are taken of
-# each unit's responses and of its predictions. Ranks need the similarity matrices, hence fewer stimuli.
+# Pearson for Gaussian latents, and well below for sparse ones. So we expected, before this run, that RSA by ranks,
+# unlike all scores above, *depends on the sparsity*: near the closed form for large $k$, lower for small. (For
+# regression, ranks are taken of each unit's responses and of its predictions. Fewer stimuli, since ranks need the
+# similarity matrices.)
 
 
 # %%
@@ -671,7 +669,7 @@ for k in actives:
 by_ranks = pd.DataFrame(run.tables["ranks"]).drop(columns="draw").groupby("k").mean()
 by_ranks.round(3)
 
-# %%
+# %% tags=["hide-input"]
 run.record(rank_rsa_sparse=by_ranks["rank_rsa"].iloc[0], rank_rsa_dense=by_ranks["rank_rsa"].iloc[-1])
 run.record(pearson_rsa_sparse=by_ranks["rsa"].iloc[0], pearson_rsa_dense=by_ranks["rsa"].iloc[-1])
 run.record(rank_r_difference=(by_ranks["r"] - by_ranks["rank_r"]).abs().max())
@@ -680,18 +678,18 @@ run.record(rank_level=theory.expected_cka(n, probe_units, probe_units), sparsest
 # %% [markdown]
 # At $k$ = {glue:text}`sparsest_k` RSA is {glue:text}`pearson_rsa_sparse:.3f` by Pearson and
 # {glue:text}`rank_rsa_sparse:.3f` by Spearman; at $k$ = {glue:text}`densest_k` {glue:text}`pearson_rsa_dense:.3f` and
-# {glue:text}`rank_rsa_dense:.3f` (closed form {glue:text}`rank_level:.3f`; means of few draws, in the table above). So
-# with ranks the score of dense features is a little below the closed form, and sparsity lowers it further. The mean $r$
-# of regression changes by at most {glue:text}`rank_r_difference:.3f`.
+# {glue:text}`rank_rsa_dense:.3f` (closed form {glue:text}`rank_level:.3f`; means of few draws). So with ranks the score
+# of dense features is a little below the closed form, and sparsity lowers it further. The mean $r$ of regression
+# changes by at most {glue:text}`rank_r_difference:.3f`.
 
 # %% [markdown]
 # ## A score near zero with nothing lost
 #
 # Claim B6 joins two statements: the score is near 0, *and* the features are all still there. The second is usually
-# argued from theory. Here we read the features back. We take a wider system, {glue:text}`wide_n` features of which
-# {glue:text}`wide_k` are active, and $m$ = {glue:text}`wide_m` units, by default somewhat more than twice
-# $m_{CS}$. Knowing the projection, non-negative basis pursuit {cite:p}`chen1998` looks among all
-# non-negative {term}`codes <code>` that explain the response for the one with the smallest sum,
+# argued from theory; we read the features back. We take a wider system, {glue:text}`wide_n` features of which
+# {glue:text}`wide_k` are active, and $m$ = {glue:text}`wide_m` units, by default somewhat more than twice $m_{CS}$.
+# Knowing the projection, non-negative basis pursuit {cite:p}`chen1998` looks among all non-negative
+# {term}`codes <code>` that explain the response for the one with the smallest sum,
 #
 # $$
 # \min_z\; 1^\top z \quad\text{subject to}\quad A z = y ,\; z \ge 0 .
@@ -708,13 +706,12 @@ shown = z[:recovered_stimuli].cpu()
 
 def recover(projections):
     """Codes found from the responses of each projection: (draws, stimuli, features)."""
-    codes = [nonnegative_basis_pursuit(shown @ a.T, a) for a in projections.cpu()]
-    return torch.stack(codes).nan_to_num()
+    return torch.stack([nonnegative_basis_pursuit(shown @ a.T, a) for a in projections.cpu()]).nan_to_num()
 
 
 # %% [markdown]
-# For every $m$, a few pairs of projections are scored on all stimuli, and the features of the first stimuli are
-# recovered from each system alone.
+# A few pairs of projections for each $m$ are scored on all stimuli; the features of the first stimuli are recovered
+# from each system alone.
 
 
 # %%
@@ -734,27 +731,26 @@ recovered = {m: torch.stack([support_recovered(c, shown) for c in codes]).double
 rates = [float(recovered[m].mean()) for m in wide_units]
 
 # %% [markdown]
-# Now the chosen $m$: the score of the raw responses, the rate of exact recovery from the worse of the two systems, and
-# the CKA of the recovered codes.
+# At the chosen $m$: the score of the responses, exact recovery from the worse of the two systems, and the CKA of the
+# recovered codes.
 
 # %%
 pair, close, codes = wide[wide_m]
 run.record(b6_recoverable_cka=close[1].mean(), b6_recoverable_cka_error=close[1].std() / wide_draws**0.5)
 run.record(b6_recoverable_rate=recovered[wide_m].mean((1, 2)).min(), recovered_count=recovered[wide_m][0].numel())
-run.record(wide_m_over_cs=wide_m / wide_cs, wide_r2=close[2].mean(), b6_latent_cka=linear_cka(*codes).mean())
+run.record(b6_found=int(recovered[wide_m].sum((1, 2)).min()), b6_latent_cka=linear_cka(*codes).mean())
+run.record(wide_m_over_cs=wide_m / wide_cs, wide_r2=close[2].mean())
 
 # %% [markdown]
 # At {glue:text}`wide_m_over_cs:.2f` $m_{CS}$, CKA is {glue:text}`b6_recoverable_cka:.3f` (standard error
 # {glue:text}`b6_recoverable_cka_error:.3f` over {glue:text}`wide_draws` pairs) and $R^2$ is {glue:text}`wide_r2:.3f`.
-# From either system alone the active features are found exactly for a share of at least
-# {glue:text}`b6_recoverable_rate:.3f` of {glue:text}`recovered_count` stimuli. Between the recovered codes CKA is
-# {glue:text}`b6_latent_cka:.3f`.
+# From either system alone the active features are found exactly in at least {glue:text}`b6_found` of
+# {glue:text}`recovered_count` tries. Between the recovered codes CKA is {glue:text}`b6_latent_cka:.3f`.
 #
 # ### Near zero is not chance
 #
-# A score of this size is low, but it is not what unrelated systems get. To see that level we score
-# {term}`shuffled pairs`: the stimuli of system b in another order, which breaks every relation and keeps everything
-# else.
+# A score of this size is low, but it is not what unrelated systems get. {term}`Shuffled pairs <shuffled pairs>`, with
+# the stimuli of system b in another order, break every relation and keep everything else.
 
 # %%
 y_a, y_b = (z @ a[0].T for a in pair)
@@ -771,11 +767,10 @@ run.record(b6_shuffle_distance=(close[1, 0] - shuffled.mean()) / shuffled.std())
 
 # %% [markdown]
 # ### The question of this book in one picture
+#
+# The whole sweep over $m$: what the metrics say, and what is there.
 
-# %% [markdown]
-# The whole sweep over $m$: what the metrics say, and what is there. The lines of the metrics are closed forms.
-
-# %%
+# %% tags=["hide-input"]
 blue, red, green = COLOURS["blue"], COLOURS["red"], COLOURS["green"]
 wide_means = torch.stack([wide[m][1].mean(1) for m in wide_units])
 
@@ -795,10 +790,10 @@ def draw_landing(ax):
 
 
 # %% [markdown]
-# Labels stand next to what they name. Read the picture from right to left: fewer and fewer units for the same features.
+# Read the picture from right to left: fewer and fewer units for the same features.
 
 
-# %%
+# %% tags=["hide-input"]
 def label_landing(ax):
     """Names beside the curves, so that the picture needs no legend."""
     bold = {"fontweight": "bold", "ha": "right"}
@@ -806,7 +801,7 @@ def label_landing(ax):
     ax.text(wide_n * 0.55, 0.6, "R²", color=red, **bold)
     ax.text(wide_n * 1.08, 0.27, "CKA, RSA", color=blue, va="top", **bold)
     ax.text((wide_cs * wide_n / 2) ** 0.5, 0.56, "all there,\nyet scored\nlow", ha="center", va="center")
-    ax.text(wide_cs * 0.95, 1.03, "compressed\nsensing unit", rotation=90, ha="right", va="top", fontsize=8)
+    ax.text(wide_cs * 0.95, 1.03, "$k\\,\\log(n/k)$", rotation=90, ha="right", va="top", fontsize=8)
 
 
 # %% tags=["hide-input", "remove-output"]
@@ -818,44 +813,43 @@ run.figure(
     [ax],
     "fig-landing",
     alt=f"Two systems with the same {wide_n} features, against the number of units. The share of stimuli whose active "
-    "features are recovered exactly stays at one down to about twice the compressed sensing unit and then drops. RSA, "
+    "features are recovered exactly stays at one down to about twice k log(n/k) units and then drops. RSA, "
     "CKA and R squared fall steadily and are already near zero where everything is still recovered.",
     title=f"Simulated: the same {wide_n} features, seen through fewer and fewer units",
 )
 
 # %% [markdown]
-# :::{glue:figure} fig-landing
-# :name: fig-landing
-#
-# Two systems encode the same {glue:text}`wide_n` features, {glue:text}`wide_k` active at a time, by different random
-# projections. As units get fewer, RSA (rings), CKA (dots) and $R^2$ (squares) fall towards 0, close to their closed
-# forms (lines). The features can be recovered (diamonds: mean of both systems) far longer: at {glue:text}`wide_m` units
-# CKA is {glue:text}`b6_recoverable_cka:.3f`, while the active features are found exactly for a share of
-# {glue:text}`b6_recoverable_rate:.3f` of the stimuli even from the worse of the two systems. Similarity of activity is
-# not similarity of content.
-# :::
+# The result opens this chapter ({numref}`fig-landing`). The features stay readable long after the scores have fallen.
+# In the shaded range, from twice $m_{CS}$ to a quarter of $n$, everything is there and scored low. Left of it the
+# features go too, from about the dotted line on, where $m = m_{CS}$; the scores, already small, pass both borders
+# without a sign.
 
 # %% [markdown]
-# ## Where this departs from the paper
+# ## What to take away
 #
-# - **Settings.** $n$, $M$ and the values of $m$ are ours. `quick` uses {glue:text}`draws`
-#   draws of the projections, the `paper` profile 200.
+# - RSA, linear CKA and regression follow their closed forms whatever the sparsity. They measure compression, and do not
+#   notice where it begins to lose features.
+# - A score near 0 is compatible with features that can all be read back, by a reader who knows the projection.
+# - Subtract the means, and use debiased CKA unless there are many stimuli per feature.
+#
+# Where we depart from the paper:
+#
+# - **Settings.** $n$, $M$ and the values of $m$ are ours. `quick` uses {glue:text}`draws` draws of the projections, the
+#   `paper` profile 200.
 # - **Centring.** The features have a mean, and the paper's text does not say how it was handled. Its theorems need it
 #   removed. We centre; {numref}`fig-gaussian-centring` shows what happens otherwise.
 # - **"The metrics track one another."** True of RSA and CKA everywhere, of CKA and $R^2$ for few units, of $r$ only in
 #   the sense that all rise.
-# - **"With no information lost."** We test it, by recovering the features with known projections. Around
-#   $m_{CS}$ itself recovery is not reliable ({numref}`fig-landing`): it is near the half point, not beyond the
-#   transition. Reading features back *without* knowing the projections is harder: see {ref}`ch-unsupervised`.
+# - **"With no information lost."** We test it, by recovering the features with known projections. Around $m_{CS}$
+#   itself recovery is not reliable ({numref}`fig-landing`): it is near the half point, not beyond the transition.
+#   Reading features back *without* knowing the projections is harder: see {ref}`ch-unsupervised`.
 # - **Exactness.** The closed form for CKA is a ratio of expectations. Its error is well below what $M$ stimuli and a
 #   finite number of draws add.
-
-# %% [markdown]
-# ## What changed our mind
 #
-# We expected one quantity in three disguises. RSA and CKA are one number, regression is another: with as many units as
-# features it is perfect where CKA is not. And we expected a score near 0 to look like chance. It does not, since
-# shuffled stimuli score much lower still: it is small but real, and it belongs to networks that share everything.
+# **What changed our mind.** We expected one quantity in three disguises. RSA and CKA are one number, regression is
+# another: with as many units as features it is perfect where CKA is not. And we expected a score near 0 to look like
+# chance. It does not, since shuffled stimuli score much lower still: it is small but real, and it belongs to networks
+# that share everything.
 #
 # ## Exercises
 #
