@@ -14,27 +14,41 @@
 # (ch-overlap)=
 # # Partial overlap
 #
-# Can two systems that share only part of their features look *more* alike than two systems that share all of them? And
-# if so, when exactly?
+# Two networks are each compared with a third. One shares only part of its features, the other shares all of them. Can
+# the one that shares less look *more* alike?
 #
+# **In short.** In {term}`CKA` it can, if it is compressed less: with {glue:text}`main_overlap` of the features in
+# common and as many units as features a pair scores {glue:text}`cka_partial:.2f`, with all of them in far fewer units
+# {glue:text}`cka_full:.2f`. A formula says at how many units the order turns. Regression keeps the order on average if
+# it predicts the network whose size varies, and loses it if it predicts from that network.
+#
+# :::{glue:figure} fig-overlap-inversion
+# :name: fig-overlap-inversion
+#
+# Every pair that shares less climbs past the pair that shares everything in {glue:text}`m_0` units (dashed), given
+# enough units (corresponds to figure 3 of {cite:t}`liu2026`). Lines: {prf:ref}`prop-overlap-factor`. Markers: mean
+# over {glue:text}`figure_draws` draws, one for each active fraction of the features; they coincide. Grey: where
+# sparsity does matter, the units $\delta^*$ from which b's features can be read back.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - where a pair that shares less overtakes a pair that shares everything;
 # - in which direction of regression that cannot happen;
 # - how far a score splits into sharing and compression.
 #
-# ## What the paper claims
-#
-# Section 4.2, appendix D.2 and figure 3 of {cite:t}`liu2026`:
+# **What the paper claims.** Section 4.2, appendix D.2 and figure 3 of {cite:t}`liu2026`, by simulation of linear CKA:
 #
 # | claim | in our words |
 # |---|---|
 # | B7 | rank inversion: a pair that shares less, with more units, can score above a pair that shares all, with fewer |
 #
-# The paper shows this for linear {term}`CKA` by simulation and says that sharing and compression are hard to
-# disentangle by algebra. For random projections they are not: {ref}`ch-linear` split the expected score into content
-# and geometry and derived where the inversion sets in. Here we test these formulas on stimuli. We also ask what the
-# paper does not: whether a single draw shows the inversion, and whether regression shows it too.
+# The paper finds sharing and compression hard to disentangle by algebra. For random projections they are not:
+# {ref}`ch-linear` split the expected score into content and geometry and derived where the order inverts. Here we test
+# these formulas on stimuli, and ask what the paper does not: does a single draw show the inversion, and does
+# regression?
+# ::::
 
 # %% [markdown]
 # ## The idea
@@ -226,15 +240,15 @@ for share in fractions:
         "regimes", fraction=share, k=k, above=m_a - needed["recovery"], short=needed["recovery"] - m_0, **needed
     )
 run.tell(recovery_first="min(regimes.recovery)", recovery_last="max(regimes.recovery)")
+run.tell(m_cs_first="min(regimes.m_cs)")
 run.tell(a_spare="min(regimes.above)", reference_short="min(regimes.short)")
 
 # %% [markdown]
-# For the densest fraction about {glue:text}`densest_k` of the features of a are active and $m_{CS}$ =
-# {glue:text}`densest_m_cs:.1f`. Over the fractions $\delta^*$ goes from {glue:text}`recovery_first:.1f` to
-# {glue:text}`recovery_last:.1f`, and system a has at least {glue:text}`a_spare:.1f` units more than that. The
+# From the sparsest fraction to the densest, with about {glue:text}`densest_k` active features of a, $m_{CS}$ goes from
+# {glue:text}`m_cs_first:.1f` to {glue:text}`densest_m_cs:.1f` and $\delta^*$ from {glue:text}`recovery_first:.1f` to
+# {glue:text}`recovery_last:.1f`. System a has at least {glue:text}`a_spare:.1f` units more than $\delta^*$. The
 # reference's system b, with {glue:text}`m_0` units, has at least {glue:text}`reference_short:.1f` too few: basis
-# pursuit would not read its features back. The paper marks $m_{CS}$ in its figures throughout; we mark both numbers of
-# system b.
+# pursuit would not read its features back.
 #
 # ## The inversion, simulated
 #
@@ -266,8 +280,12 @@ run.record(overlap_rms=(simulated.mean(-1) - closed).square().mean().sqrt())
 
 # %% [markdown]
 # `simulated` has the axes active fraction, overlap, $m_b$, draw. Its mean over draws lies within
-# {glue:text}`overlap_rms:.4f` (rms) of {prf:ref}`prop-overlap-factor`. The dashed line in each panel is the fully
-# shared pair with {glue:text}`m_0` units: everything above it is an inversion.
+# {glue:text}`overlap_rms:.4f` (rms) of {prf:ref}`prop-overlap-factor`. Between active fractions no mean over draws
+# differs by more than {glue:text}`fraction_spread:.4f`.
+
+# %%
+means = simulated.mean(-1)
+run.record(fraction_spread=(means.amax(0) - means.amin(0)).max(), fractions=len(fractions))
 
 
 # %%
@@ -277,51 +295,35 @@ def log_axis(ax, ticks, **settings):
     ax.minorticks_off()
 
 
-def draw_fraction(ax, values, share):
-    """Curves over m_b, one for each overlap; dashed, the fully shared pair at m_0 units; upright, what b needs."""
-    for needed, (line, name) in {"m_cs": (":", "$m_{CS}$ of b"), "recovery": ("-.", "δ* of b")}.items():
-        at = run.ask(f"max(regimes.{needed})", fraction=share)
-        ax.axvline(at, color=COLOURS["grey"], ls=line, lw=1.2, label=name)
-    for overlap, mean, line, style in zip(overlaps, values.mean(-1), closed, k_styles(overlaps), strict=True):
-        ax.plot(figure_units, line, color=style["color"], lw=1.2)
-        ax.plot(figure_units, mean, ls="", label=f"overlap {overlap:g}", **style)
-    ax.axhline(values[-1, figure_units.index(m_0)].mean(), ls="--", color=INK, lw=1)
-    log_axis(ax, figure_units, ylabel="linear CKA", ylim=(0, None))
-    ax.set_title(f"active fraction {share:g}", fontsize=9)
-
-
 # %% tags=["hide-input", "remove-output"]
-axes = panels(len(fractions))
-for ax, values, share in zip(axes, simulated, fractions, strict=True):
-    draw_fraction(ax, values, share)
-handles, labels = axes[0].get_legend_handles_labels()
-axes[0].legend(handles[2:], labels[2:], loc="upper left")
-axes[1].legend(handles[:2], labels[:2], loc="lower right")
+(ax,) = panels(1, width=4.6, height=3.1)
+ax.axvspan(run.ask("min(regimes.recovery)"), run.ask("max(regimes.recovery)"), color=COLOURS["grey"], alpha=0.2, lw=0)
+for i, (overlap, line, style) in enumerate(zip(overlaps, closed, k_styles(overlaps), strict=True)):
+    ax.plot(figure_units, line, color=style["color"], lw=1.2)
+    ax.plot(figure_units, means[:, i].T, ls="", **style)
+    name = f"{overlap:g} shared" if overlap < 1 else "all shared"
+    ax.text(1.12 * figure_units[-1], line[-1], name, color=style["color"], va="center")
+ax.axhline(means[:, -1, figure_units.index(m_0)].mean(), ls="--", color=INK, lw=1)
+log_axis(ax, figure_units, ylabel="linear CKA", ylim=(0, None), xlim=(None, 2.2 * figure_units[-1]))
+ax.text(figure_units[-1], 0.9 * float(means[:, -1, figure_units.index(m_0)].mean()), f"all shared, {m_0} units",
+        ha="right", va="top")  # fmt: skip
+ax.text(run.ask("min(regimes.recovery)"), ax.get_ylim()[1], " δ* of b", color=COLOURS["grey"], va="top")
 run.figure(
-    axes,
+    [ax],
     "fig-overlap-inversion",
-    alt="One panel per sparsity fraction: linear CKA against the units of system b, logarithmic, one rising curve per "
-    "overlap, higher for higher overlap. A dashed line marks the fully shared pair at its fewest units; all curves of "
-    "partial overlap rise above it as units are added. Two upright lines, where b can keep its features, move to the "
-    "right from panel to panel; the curves stay as they are.",
+    alt="Linear CKA against the units of system b, logarithmic, one rising curve per overlap, higher for higher "
+    "overlap. A dashed line marks the fully shared pair at its fewest units; all curves of partial overlap start below "
+    "it and rise above it as units are added. Markers for all active fractions lie on the curves; a grey band, where b "
+    "can keep its features, changes nothing in them.",
     title="Simulated: less shared, yet more similar",
 )
 
 # %% [markdown]
-# :::{glue:figure} fig-overlap-inversion
-# :name: fig-overlap-inversion
-#
-# Pairs that share less overtake the pair that shares everything (dashed: overlap 1 at {glue:text}`m_0` units) as soon
-# as they have somewhat more units (corresponds to figure 3 of {cite:t}`liu2026`). Markers: mean debiased CKA over
-# {glue:text}`figure_draws` draws; lines: {prf:ref}`prop-overlap-factor`. Upright: $m_{CS}$ (dotted) and $\delta^*$ of
-# system b (dashes and dots). Sparsity moves these lines and no curve.
-# :::
-#
-# How to read it: pick a point on a lower curve, to the right, and look where the dashed line is. With the default
-# settings every curve of partial overlap starts below it and ends far above it. At one $m_b$ the order of the curves is
-# the order of the overlap, as it should be. Left of the upright lines basis pursuit cannot read the features of b back,
-# right of them it can; the curves pass through without a bend. The inversion appears when pairs with *different* $m_b$
-# are compared, as they are whenever two networks of different width are ranked by their similarity to a third.
+# In {numref}`fig-overlap-inversion` at the top of the chapter, pick a point to the right on a lower curve and look
+# where the dashed line is. At one $m_b$ the order of the curves is the order of the overlap, as it should be. Left of
+# the grey band basis pursuit cannot read the features of b back at any of the active fractions, right of it it can at
+# all; the curves pass through without a bend. The inversion appears when pairs with *different* $m_b$ are compared, as
+# they are whenever two networks of different width are ranked by their similarity to a third.
 
 # %% [markdown]
 # Does the inversion need a reference that has lost its features? In the sparsest panel we take as reference the fully
@@ -784,7 +786,7 @@ for name, overlap, m_b in (("partial", main_overlap, n_f), ("full", 1.0, m_0)):
 #
 # - **Settings.** Numbers of features, units and stimuli are ours. The paper gives 200 draws for its figure 2 and no
 #   number for figure 3; our `paper` {term}`profile` takes 200. The paper uses plain CKA, the main figure here debiased
-#   CKA. Its captions mark $m_{CS}$; we add $\delta^*$.
+#   CKA. Its captions mark $m_{CS}$, our figure $\delta^*$.
 # - **Algebra.** The paper leaves the interplay of sharing and compression to simulation. For random projections it is a
 #   product ({prf:ref}`prop-overlap-factor`), and the crossing follows.
 # - **Other metrics.** RSA shares the expectation of CKA. Explained variance does not invert from a to b, and inverts
