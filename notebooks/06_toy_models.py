@@ -14,19 +14,30 @@
 # (ch-toy-models)=
 # # Toy models
 #
-# So far the projections were drawn at random or chosen by hand. Here a small network learns its own. Does it represent
-# more features than it has neurons? And do two networks that differ only in their random start arrange these features
-# on their neurons in the same way?
+# A small network is trained to pass on many {term}`sparse` features. Does it represent more of them than it has
+# neurons? And do two networks that differ only in their random start arrange them on their neurons in the same way?
 #
+# **In short.** Yes to the first: with 32 neurons two networks share {glue:text}`shared_32:.1f` of 64 features, if their
+# output has the rectifier that the paper's formula leaves out and the authors' code has. No to the second: the best
+# counterpart of a neuron in the other network matches it by {glue:text}`arrangement_mean_32:.2f`, one whose features
+# are shuffled by {glue:text}`arrangement_chance_32:.2f`.
+#
+# :::{glue:figure} fig-toys-same
+# :name: fig-toys-same
+#
+# Larger models share more of the features (blue), many more than one a neuron (dotted), but do not arrange them alike:
+# the best match of a neuron in the other model (red) is about what shuffled features give (grey). Means over
+# {glue:text}`pairs` pairs; small points: each pair.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - which formula lets a toy model superpose, and why the one printed in the paper cannot;
 # - how to read from the weights of two models which features they share;
 # - how well unrelated models match, and why any match must be compared with that level.
 #
-# ## What the paper claims
-#
-# Sections 4.1 and 4.2 and the left half of figure 2 of {cite:t}`longon2025`:
+# **What the paper claims.** Sections 4.1 and 4.2 and the left half of figure 2 of {cite:t}`longon2025`:
 #
 # | claim | in our words |
 # |---|---|
@@ -34,9 +45,10 @@
 # | A6 | almost no neuron of one model has a counterpart in the other that mixes these features in the same way |
 #
 # The formula in the paper's text leaves out a rectifier, and without it there is no room for {term}`superposition`
-# ({prf:ref}`thm-toys-printed`). The authors' [public code](https://github.com/cest-andre/align-interp) has the
-# rectifier and all other settings. We train their model as the main line, the printed formula to see the theorem at
-# work, and a start of our own to see how much the start decides.
+# ({prf:ref}`thm-toys-printed`). The authors' [public code](https://github.com/cest-andre/align-interp) has it, and all
+# other settings. Their model is our main line; the printed formula shows the theorem at work, and a start of our own
+# how much the start decides.
+# ::::
 
 # %% [markdown]
 # ## The idea
@@ -65,7 +77,7 @@
 # with $x_i$ evenly spaced from $1$ to $3 - 2/n$. The importance $T_i$ thus falls from 1 to about one ninth, and we
 # number the features by it: feature 1 is the most important.
 #
-# Why should such a model superpose? There are more features than neurons, but the features are {term}`sparse`: most of
+# Why should such a model superpose? There are more features than neurons, but the features are sparse: most of
 # the time a feature's partners on the same neuron are silent, and sharing a neuron does no harm. The smallest example
 # can be solved by hand.
 #
@@ -644,6 +656,30 @@ for name, x in {"trained pairs": matches, "unrelated": chance}.items():
     rows["mean match", name] = [float(x[m].mean()) for m in sizes]
     rows["share below one half", name] = [float((x[m] < 0.5).double().mean()) for m in sizes]
 pd.DataFrame(rows, index=[f"{m} neurons" for m in sizes]).sort_index(axis=1).T.round(3)
+
+
+# %%
+def draw_same(ax, label, lift, column, toys, colour, each):
+    """Means over pairs against neurons, named at the right end, and a small point for each pair."""
+    ends = [run.ask(f"mean({column} where toys = {toys})", N=m) for m in sizes]
+    ax.plot(sizes, ends, color=COLOURS[colour], marker="o")
+    ax.text(1.06 * sizes[-1], ends[-1] + lift, label, color=COLOURS[colour], va="center")
+    for m, values in each.items():
+        ax.plot([m] * len(values), values, ls="", marker=".", ms=3, color=COLOURS[colour])
+
+
+# %% tags=["hide-input", "remove-output"]
+(ax,) = panels(1, width=4.6, height=3.1)
+shared = {m: shared_features(*in_pairs(weights["authors"][m])).double().mean(1) for m in sizes}
+draw_same(ax, "features shared", 0, "shared.share", "authors", "blue", shared)
+draw_same(ax, "match", 0.03, "arrangement.match", "authors", "red", {m: matches[m].mean(1) for m in sizes})
+draw_same(ax, "match, shuffled", -0.04, "arrangement.match", "unrelated", "grey", {})
+ax.plot(sizes, [m / n for m in sizes], ":", color=INK, lw=1.2)
+ax.text(1.06 * sizes[-1], sizes[-1] / n, "one a neuron", va="center")
+ax.set(xlabel="neurons", ylabel="share of features; match", ylim=(0, 1), xlim=(0, 1.6 * sizes[-1]), xticks=sizes)
+alt = """Against the number of neurons: the share of features that two models share rises, well above a dotted line for
+one feature a neuron. The mean best match of neurons falls, and the line for shuffled features lies on it."""
+run.figure([ax], "fig-toys-same", alt, title="Simulated: the same features, other arrangements")
 
 # %% [markdown]
 # **What we see.** The arrangements differ, and the control makes the statement stronger than the paper's: a neuron's
