@@ -15,18 +15,31 @@
 # # Disentangling toy models
 #
 # In {ref}`ch-toy-models` two {term}`toy models <toy model>` learned the same features and arranged them differently on
-# their neurons. If a sparse autoencoder ({term}`SAE`) reads the features out of each, do the models look alike again?
-# And which metric notices?
+# their neurons. If a sparse autoencoder ({term}`SAE`) reads the features out of each, do the two look alike again?
 #
+# **In short.** Yes where they hold many features: with 32 neurons {term}`soft-matching` goes from
+# {glue:text}`soft_nn_32:.2f` between neurons to {glue:text}`soft_ss_32:.2f` between the {term}`latents <latent>` of
+# their SAEs. With 8 neurons it does not, by the authors' settings, and the number $k$ of latents that may be active has
+# much to do with that. Regression to neurons gains at every size, but part of this gain any nonlinear readout would
+# give.
+#
+# :::{glue:figure} fig-disentangling-soft
+# :name: fig-disentangling-soft
+#
+# SAEs reveal hidden alignment where the models represent many features (corresponds to figure 2, right, of
+# {cite:t}`longon2025`): at 32 neurons {glue:text}`soft_ss_32:.3f` against {glue:text}`soft_nn_32:.3f` for neurons, at 8
+# not. The same SAEs before their training stay low. Points: seed pairs; markers: mean and standard error over pairs.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - which controls a gain needs: untrained SAEs, features that know nothing, true features, held-out folds;
 # - which of the paper's results depend on the number $k$ of active latents, on training and on the start, and how;
 # - what part of a ridge gain any nonlinear readout of the same size would give.
 #
-# ## What the paper claims
-#
-# Sections 4.2 and 6, appendices A.1 to A.4 and figures 2, 4, 6 and 7 of {cite:t}`longon2025`:
+# **What the paper claims.** Sections 4.2 and 6, appendices A.1 to A.4 and figures 2, 4, 6 and 7 of
+# {cite:t}`longon2025`:
 #
 # | claim | in our words |
 # |---|---|
@@ -37,14 +50,12 @@
 # | A10 | ridge regression predicts neurons better from the latents of the other model than from its neurons |
 # | A11 | ridge regression between latents scores below that between neurons, except at $N$ = 32 |
 #
-# Together they are the paper's main experiment: in a toy world, where the truth is known, taking features out of
-# {term}`superposition` should bring back the alignment that superposition hides. A letter to begin with: this chapter
-# keeps the paper's $N$ for the number of neurons, which is $m$ elsewhere in the book.
-#
-# The text of the paper leaves out the settings that decide most of this, among them the number $k$ of latents that may
-# be active. The authors' [public code](https://github.com/cest-andre/align-interp) has them, and they are the main line
-# of this chapter. Then we ask how far each verdict depends on them: on $k$, on the length of training, on the start, on
-# the recipe as a whole.
+# The paper's main experiment: in a toy world, where the truth is known, taking features out of {term}`superposition`
+# should bring back the alignment that it hides. $N$ is the paper's letter for the number of neurons, $m$ elsewhere in
+# this book. The text leaves out the settings that decide most of this, $k$ among them; the authors'
+# [public code](https://github.com/cest-andre/align-interp) has them, and they are our main line. Then we ask how far
+# each verdict depends on $k$, on the length of training, on the start, on the recipe as a whole.
+# ::::
 
 # %% [markdown]
 # ## The idea
@@ -61,7 +72,7 @@
 # $$ (eq-disentangling-sae)
 #
 # with an encoder $E$ ($F \times N$), a decoder $D$ ($N \times F$) and biases $c$, $d$. The entries of $s$ are the $F$
-# {term}`latents <latent>`, together the *code* of the stimulus. $\mathrm{TopK}_k$ keeps the $k$ largest and sets the
+# *latents*, together the *code* of the stimulus. $\mathrm{TopK}_k$ keeps the $k$ largest and sets the
 # others to 0. Column $i$ of $D$ is the direction in which latent $i$ pushes the neurons. As in the paper $F = n$, one
 # latent for each of the $n$ features of the world. The public code rectifies $E y + c$ before {term}`TopK`, so that no
 # latent is ever negative; the text rectifies afterwards, and only for the scores.
@@ -513,7 +524,7 @@ def gains_of(by_size):
 tabulate("gains", "authors", gains_of(main))
 
 # %% [markdown]
-# What we demand for A8: the gain S-S minus N-N in {term}`soft-matching` must have the claimed sign in **every pair**
+# What we demand for A8: the gain S-S minus N-N in soft-matching must have the claimed sign in **every pair**
 # and be at least {glue:text}`effect` in the mean; trained latents must beat random ones in the same way; and we read
 # "near 1" at $N$ = 32 as a mean of at least $0.9$. Trials at the authors' settings had shown the three signs in one
 # pair and a score of about $0.8$. So we expect the signs to hold and "near 1" to fail. The figure shows all pairs as
@@ -535,14 +546,9 @@ run.figure(
 )
 
 # %% [markdown]
-# :::{glue:figure} fig-disentangling-soft
-# :name: fig-disentangling-soft
-#
-# SAEs reveal hidden alignment where the models represent many features (corresponds to figure 2, right, of
-# {cite:t}`longon2025`). Neurons against latents: {glue:text}`soft_nn_8:.3f` and {glue:text}`soft_ss_8:.3f` at 8
-# neurons, {glue:text}`soft_nn_16:.3f` and {glue:text}`soft_ss_16:.3f` at 16, {glue:text}`soft_nn_32:.3f` and
-# {glue:text}`soft_ss_32:.3f` at 32. Points: seed pairs; markers: mean and standard error over pairs.
-# :::
+# {numref}`fig-disentangling-soft` at the top of the chapter has the answer. Neurons against latents:
+# {glue:text}`soft_nn_8:.3f` and {glue:text}`soft_ss_8:.3f` at 8 neurons, {glue:text}`soft_nn_16:.3f` and
+# {glue:text}`soft_ss_16:.3f` at 16, {glue:text}`soft_nn_32:.3f` and {glue:text}`soft_ss_32:.3f` at 32.
 
 # %% tags=["hide-input"]
 ends = {"S-S minus N-N": "mean", "least of all pairs": "min", "most of all pairs": "max"}
