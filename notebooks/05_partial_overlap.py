@@ -782,25 +782,30 @@ for name, overlap, m_b in (("partial", main_overlap, n_f), ("full", 1.0, m_0)):
 # networks break the assumption that seeds mix independently, is the subject of that chapter.
 
 # %% [markdown]
-# ## Where this departs from the paper
+# ## What to take away
 #
-# - **Settings.** Numbers of features, units and stimuli are ours. The paper gives 200 draws for its figure 2 and no
-#   number for figure 3; our `paper` {term}`profile` takes 200. The paper uses plain CKA, the main figure here debiased
-#   CKA. Its captions mark $m_{CS}$, our figure $\delta^*$.
-# - **Algebra.** The paper leaves the interplay of sharing and compression to simulation. For random projections it is a
-#   product ({prf:ref}`prop-overlap-factor`), and the crossing follows.
-# - **Other metrics.** RSA shares the expectation of CKA. Explained variance does not invert from a to b, and inverts
-#   earlier than CKA from b to a.
-# - **Limits.** There is no inversion where $\rho^2 \le t$. It is easiest to see at high overlap, as in the paper ($0.7$
-#   and up), with a strongly compressed reference, one whose system b has too few units for basis pursuit.
-# - **Crossing by Gram cosines.** The main figure uses stimuli; the precise crossings use only their covariance.
-
-# %% [markdown]
-# ## What changed our mind
+# - **Linear CKA trades content for compression.** For random projections its expectation is a product, overlap times a
+#   discount for each system ({prf:ref}`prop-overlap-factor`), and the crossing follows. RSA shares this expectation.
+# - **The trade has conditions.** There is no inversion where $\rho^2 \le t$. It is easiest to see at high overlap
+#   ($0.7$ and up, as in the paper) and with a reference whose system b has too few units for basis pursuit, but systems
+#   that keep all their features invert too.
+# - **A single pair shows it,** not only the mean.
+# - **Regression is safe in one direction only.** Explained variance does not invert from a to b, and inverts earlier
+#   than CKA from b to a.
 #
-# The paper calls sharing and compression hard to disentangle. For random projections the expected score is their
-# product, and a formula says where the order turns. We did not expect regression to be safe in one direction. A
-# measured score alone does not tell the two apart. The same responses hold more that does, if there is a second seed.
+# Where we depart from the paper:
+#
+# - Numbers of features, units and stimuli are ours. The paper gives 200 draws for its figure 2 and no number for figure
+#   3; our {term}`profile` `paper` takes 200.
+# - The paper uses plain CKA on stimuli. Our main figure uses debiased CKA, the precise crossings only the covariance of
+#   the stimuli.
+# - Its captions mark $m_{CS}$, our figure $\delta^*$.
+# - It leaves sharing and compression to simulation and shows CKA only; algebra and regression are ours.
+#
+# **What changed our mind.** The paper calls sharing and compression hard to disentangle. For random projections the
+# expected score is their product, and a formula says where the order turns. We did not expect regression to be safe in
+# one direction. A measured score alone does not tell the two apart. The same responses hold more that does, if there is
+# a second seed.
 #
 # ## Exercises
 #
