@@ -836,24 +836,27 @@ run.beside_recorded({row.format(m): question.format(m) for row, question in rows
 # Where the two columns differ by more than their errors, longer training matters.
 
 # %% [markdown]
-# ## Where this departs from the paper
+# ## What to take away
 #
-# - **The formula.** The output is rectified as in the authors' code, not as in their text. At the optimum of the
-#   printed formula neither claim can hold.
-# - **Number of models and length.** The paper shows one pair of each size, we train {glue:text}`pairs`, and the text
-#   quotes means. The quick profile trains for fewer steps than the paper's 10,000; the profile `paper` takes all of
-#   them, 10,240,000 stimuli.
-# - **Stimuli.** The authors draw them once and keep them; we draw the same number afresh, and see each once as they do.
-# - **Control.** The level of unrelated arrangements is ours: one half is easy to stay below in large models and harder
-#   in small ones.
-
-# %% [markdown]
-# ## What changed our mind
+# - **Superposition needs the output ReLU.** Without it a model does best with one feature on each neuron, whatever the
+#   sparsity ({prf:ref}`thm-toys-printed`), and at that optimum neither claim can hold.
+# - **Two seeds keep nearly the same features,** the most important ones, and the more of them the more neurons.
+# - **They arrange them differently:** neurons match about as well as neurons with shuffled features do. One half is easy
+#   to stay below in large models and harder in small ones, so a match means something beside that level only.
 #
-# We trained the printed model first, saw no superposition, and looked for the fault in our training. It is in the
-# formula ({prf:ref}`thm-toys-printed`), and the public code, which we read later, has the missing ReLU. And neurons
-# without a good partner looked like a finding about learning, until we gave them partners at random and saw how high
-# the level of luck is.
+# Where we depart from the paper:
+#
+# - Our output is rectified as in the authors' code, not as in their text.
+# - The paper shows one pair of each size, we train {glue:text}`pairs`, and the text quotes means.
+# - The quick profile trains for fewer steps than the paper's 10,000; the profile `paper` takes all of them, 10,240,000
+#   stimuli.
+# - The authors draw their stimuli once and keep them; we draw the same number afresh. Both see each once.
+# - The level of unrelated arrangements is ours.
+#
+# **What changed our mind.** We trained the printed model first, saw no superposition, and looked for the fault in our
+# training. It is in the formula, and the public code, which we read later, has the missing ReLU. And neurons without a
+# good partner looked like a finding about learning, until we gave them partners at random and saw how high the level of
+# luck is.
 #
 # ## Exercises
 #
