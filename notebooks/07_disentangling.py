@@ -1423,34 +1423,31 @@ run.beside_recorded(rows)
 #   training. Where one of these is off, the codes of two networks look less alike than their neurons, and the
 #   difference lies in the SAEs. A low score between codes is no evidence of different features.
 # - **Predicting neurons from codes is robust,** to $k$ and to dictionaries that are too large. But any nonlinear
-#   readout helps: an untrained SAE gains {glue:text}`ridge_rn_gain_8:.3f` at 8 neurons, the trained one
+#   readout helps: at 8 neurons an untrained SAE gains {glue:text}`ridge_rn_gain_8:.3f`, the trained one
 #   {glue:text}`ridge_sn_gain_8:.3f`, and as many dense random features more than either. What SAEs add is that few
 #   numbers do it.
 # - **Without superposition matching has nothing to gain,** as the printed model shows.
 #
-# ## Where this departs from the paper
+# Where we depart from the paper:
 #
 # - **The toy model.** Its output is rectified as in the authors' code; the printed one is shown beside it.
 # - **Stimuli.** The authors store them, train toy models on all and SAEs on the first four fifths, and score on the
 #   rest; we draw fresh ones for each purpose, so that no score sees a stimulus of any training.
 # - **Ridge** takes an alpha for each target by generalised cross-validation, in place of one for all.
-# - **Length.** The defaults train toy models and SAEs for fewer steps, and the SAEs on batches of {glue:text}`batch`.
-#   With smaller batches a latent is called dead on less evidence, and the auxiliary term works more often. Profile
-#   `paper` takes the paper's lengths and batches.
+# - **Length.** The defaults train toy models and SAEs for fewer steps, and the SAEs on batches of {glue:text}`batch`,
+#   where a latent is called dead on less evidence and the auxiliary term works more often. Profile `paper` takes the
+#   paper's lengths and batches.
 # - **Pairs.** The paper shows one pair of seeds with errors over folds; we show several pairs and ask each of them.
 # - **Controls.** Random latents are compared with all other populations; the true features are a yardstick; fitted
 #   scores stand once beside held-out ones.
 # - **Explanations.** For the exceptions at 8 neurons the paper suspects the low overlap of features, and for the low
 #   S-S the compounded errors of two SAEs. A smaller $k$ and dictionary test the first, the prediction of latents from
 #   true features the second.
-
-# %% [markdown]
-# ## What changed our mind
 #
-# We expected $k$ to be a detail, since the text leaves it out. It moves every score and can turn signs; we had to know
-# the authors' to see that their signs come out by their own settings. And we took a gain over neurons for a gain by
-# learning, then a gain over a random SAE for one by features. Dense random features and products of neurons, which we
-# tried last, explain most of the first and much of the second.
+# **What changed our mind.** We expected $k$ to be a detail, since the text leaves it out. It moves every score and can
+# turn signs; we had to know the authors' to see that their signs come out by their own settings. And we took a gain
+# over neurons for a gain by learning, then a gain over a random SAE for one by features. Dense random features and
+# products of neurons, which we tried last, explain most of the first and much of the second.
 #
 # ## Exercises
 #
