@@ -841,8 +841,8 @@ run.beside_recorded({row.format(m): question.format(m) for row, question in rows
 # - **Superposition needs the output ReLU.** Without it a model does best with one feature on each neuron, whatever the
 #   sparsity ({prf:ref}`thm-toys-printed`), and at that optimum neither claim can hold.
 # - **Two seeds keep nearly the same features,** the most important ones, and the more of them the more neurons.
-# - **They arrange them differently:** neurons match about as well as neurons with shuffled features do. One half is easy
-#   to stay below in large models and harder in small ones, so a match means something beside that level only.
+# - **They arrange them differently:** neurons match about as well as neurons with shuffled features do. One half is
+#   easy to stay below in large models and harder in small ones, so a match means something beside that level only.
 #
 # Where we depart from the paper:
 #
