@@ -628,7 +628,7 @@ ax.text(1.06 * sizes[-1], sizes[-1] / n, "one a neuron", va="center")
 ax.set(xlabel="neurons", ylabel="share of features; match", ylim=(0, 1), xlim=(0, 1.6 * sizes[-1]), xticks=sizes)
 alt = """Against the number of neurons: the share of features that two models share rises, well above a dotted line for
 one feature a neuron. The mean best match of neurons falls, and the line for shuffled features lies on it."""
-run.figure([ax], "fig-toys-same", alt, title="Simulated: the same features, other arrangements")
+run.figure([ax], "fig-toys-same", alt, title="Simulated: same features, other arrangements")
 
 # %% [markdown]
 # The arrangements differ, and the control makes the statement stronger than the paper's: a neuron's best partner in the
