@@ -19,9 +19,8 @@
 #
 # **In short.** Yes where they hold many features: with 32 neurons {term}`soft-matching` goes from
 # {glue:text}`soft_nn_32:.2f` between neurons to {glue:text}`soft_ss_32:.2f` between the {term}`latents <latent>` of
-# their SAEs. With 8 neurons it does not, by the authors' settings, and the number $k$ of latents that may be active has
-# much to do with that. Regression to neurons gains at every size, but part of this gain any nonlinear readout would
-# give.
+# their SAEs. With 8 neurons it falls by the authors' settings, but fewer latents active at a time close most of that
+# gap. Regression from latents to neurons gains at every size, though part of the gain comes with any nonlinear readout.
 #
 # :::{glue:figure} fig-disentangling-soft
 # :name: fig-disentangling-soft
