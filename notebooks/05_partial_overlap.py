@@ -223,7 +223,7 @@ assert (wide_a[:, n_f:] == 0).all() and (wide_b[:, : n_f - n_s] == 0).all()
 # number of units around which {term}`basis pursuit` with a known Gaussian projection sets in
 # ({prf:ref}`thm-superposition-transition`).
 
-# %%
+# %% tags=["hide-input"]
 densest = round(fractions[-1] * n_f)
 run.record(densest_k=densest, densest_m_cs=theory.compressed_sensing_units(n_f, densest))
 for share in fractions:
@@ -274,12 +274,12 @@ run.record(overlap_rms=(simulated.mean(-1) - closed).square().mean().sqrt())
 # {glue:text}`overlap_rms:.4f` (rms) of {prf:ref}`prop-overlap-factor`. Between active fractions no mean over draws
 # differs by more than {glue:text}`fraction_spread:.4f`.
 
-# %%
+# %% tags=["hide-input"]
 means = simulated.mean(-1)
 run.record(fraction_spread=(means.amax(0) - means.amin(0)).max(), fractions=len(fractions))
 
 
-# %%
+# %% tags=["hide-input"]
 def log_axis(ax, ticks, **settings):
     """Make x a logarithmic axis of the units of b with these ticks."""
     ax.set(xscale="log", xlabel="units of b", xticks=ticks, xticklabels=ticks, **settings)
@@ -319,7 +319,7 @@ run.figure([ax], "fig-overlap-inversion", alt, title="Simulated: less shared, ye
 # fully shared pair with the fewest units above $\delta^*$, and as its rival the pair with overlap
 # {glue:text}`main_overlap` and the most units.
 
-# %%
+# %% tags=["hide-input"]
 kept = next(i for i, m in enumerate(figure_units) if m > min(run.ask("min(regimes.recovery)"), figure_units[-1] - 1))
 run.record(kept_reference=figure_units[kept], kept_margin=simulated[0, -2, -1] - simulated[0, -1, kept])
 
@@ -380,7 +380,7 @@ for other in set(systems_a) - {m_a}:
 # %% [markdown]
 # First the size of the effect in the main comparison. If content decided, the difference would be negative.
 
-# %%
+# %% tags=["hide-input"]
 row = {m: i for i, m in enumerate(units)}
 gain = tables[m_a][main_overlap][row[n_f]] - tables[m_a][1.0][row[m_0]]
 run.record(b7_margin=gain.mean(), b7_margin_error=gain.std() / draws**0.5)
@@ -424,7 +424,7 @@ run.record(b7_crossing_error=relative.abs().max(), crossings=len(tested), crossi
 # Does $m_a$ matter? In the formula it cancels, because a discount that both pairs suffer cannot change their order. One
 # might hope otherwise: that a system a with many units would see through the compression of the others.
 
-# %%
+# %% tags=["hide-input"]
 by_system = torch.tensor(found).reshape(len(systems_a), -1)
 run.record(system_spread=(by_system.amax(0) / by_system.amin(0) - 1).max())
 
@@ -433,7 +433,7 @@ run.record(system_spread=(by_system.amax(0) / by_system.amin(0) - 1).max())
 # system a do not protect the ranking.
 
 
-# %%
+# %% tags=["hide-input"]
 def draw_reference(ax, m, style):
     """Predicted crossing over the overlap for one reference, and the simulated crossings for each system a."""
     grid = np.linspace(0.3, 1, 200)
@@ -492,7 +492,7 @@ run.record(low=low, high=high, low_squared=low**2, high_t=high / (n_f + high + 1
 # Before you move a slider, guess in which direction the crossing will go.
 
 
-# %%
+# %% tags=["hide-input"]
 def slider_state(overlap, m_0):
     """Curve, reference, crossing and a sentence for one position of the sliders."""
     table, level = tables[m_a][overlap], float(tables[m_a][1.0][row[m_0]].mean())
@@ -643,7 +643,7 @@ run.record(backward_crossing=crossing(backward[main_overlap], backward_level), b
 run.record(backward_full=backward_level, backward_partial=backward[main_overlap][row[n_f]].mean())
 
 
-# %%
+# %% tags=["hide-input"]
 def draw_direction(ax, scores, predictors, label):
     """R2 over the units of b for two overlaps; lines are closed forms, dashed is the reference."""
     for overlap, style in zip((main_overlap, 1.0), k_styles(overlaps)[-2:], strict=True):

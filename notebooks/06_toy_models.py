@@ -263,7 +263,7 @@ losses = {v: {m: fresh_loss(trainings[v][m].model) for m in sizes} for v in trai
 bound = {m: float((fresh.double().var(0, correction=0) * importance(n))[m:].sum()) for m in sizes}
 run.record(**{f"bound_{m}": bound[m] for m in sizes})
 
-# %%
+# %% tags=["hide-input"]
 prefix = {"authors": "", "printed": "printed_", "linear_hidden": "linear_hidden_", "ours": "ours_"}
 for v in trainings:
     for m in sizes:
@@ -292,7 +292,7 @@ pd.DataFrame(rows, index=["features represented", "loss", "loss / bound"]).T.rou
 # The number of features depends little on our threshold. Norms come in two clusters, one near or above 1, one small,
 # and few of them, over all sizes, lie in the gap between one half and nine tenths.
 
-# %%
+# %% tags=["hide-input"]
 for v in formulas:
     every = torch.cat([norms[v][m].flatten() for m in sizes])
     run.record(**{f"{v}_gap": ((every > 0.5) & (every < 0.9)).double().mean()})
@@ -349,7 +349,7 @@ run.record(plane_p=plane_p, **{f"plane_{v}": float((feature_norms(arrows[v]) >= 
                               for v in formulas})  # fmt: skip
 
 
-# %%
+# %% tags=["hide-input"]
 def plane_state(formula, model):
     """Arrows of one model, thick if represented, and a sentence that counts them."""
     w = arrows[{words[v]: v for v in formulas}[formula]][model - 1]
@@ -405,7 +405,7 @@ run.figure(SliderFigure(ax, name, alt, knobs, plane_state, "Simulated: features 
 # Is the training done? The paper takes 10,000 steps, this run {glue:text}`steps`.
 
 
-# %%
+# %% tags=["hide-input"]
 def draw_losses(ax, of):
     """Batch loss of every model over the steps; dashed, the bound for linear read-outs."""
     for m, style in zip(sizes, k_styles(sizes), strict=True):
@@ -454,7 +454,7 @@ def in_pairs(w):
     return w[0::2], w[1::2]
 
 
-# %%
+# %% tags=["hide-input"]
 for v in trainings:
     for m in sizes:
         shared = shared_features(*in_pairs(weights[v][m])).double().sum(1)
@@ -547,14 +547,14 @@ own = arrangement_match(model, model[:, torch.randperm(sizes[-1], generator=gene
 run.record(arrangement_own=own.min())
 
 
-# %%
+# %% tags=["hide-input"]
 def tabulate(of_pairs, toys, m):
     """Keep matches, (pairs, 2m), by their mean and the share below one half."""
     below = (of_pairs < 0.5).double().mean(1)
     run.tabulate("arrangement", toys=toys, N=m, pair=range(len(below)), match=of_pairs.mean(1), below_half=below)
 
 
-# %%
+# %% tags=["hide-input"]
 for m in sizes:
     tabulate(matches[m], "authors", m)
     tabulate(chance[m].flatten()[None], "unrelated", m)
@@ -565,7 +565,7 @@ for m in sizes:
 # the printed formula, at the largest size only: at the smallest, the product rule can leave two shared features, and
 # over two features every correlation is 1 or $-1$.
 
-# %%
+# %% tags=["hide-input"]
 largest = sizes[-1]
 printed_matches = both_ways(arrangement_match, largest, "printed")
 tabulate(printed_matches, "printed", largest)
@@ -607,7 +607,7 @@ for name, x in {"trained pairs": matches, "unrelated": chance}.items():
 pd.DataFrame(rows, index=[f"{m} neurons" for m in sizes]).sort_index(axis=1).T.round(3)
 
 
-# %%
+# %% tags=["hide-input"]
 def draw_same(ax, label, lift, column, toys, colour, each):
     """Means over pairs against neurons, named at the right end, and a small point for each pair."""
     ends = [run.ask(f"mean({column} where toys = {toys})", N=m) for m in sizes]
@@ -686,7 +686,7 @@ run.record(answer_received=others_above(received, held), answer_returned=others_
 # {glue:text}`answer_received:.1f` receive more than one tenth, and {glue:text}`answer_returned:.1f` return it.
 
 
-# %%
+# %% tags=["hide-input"]
 def answer_state(m, model, feature):
     """What outputs receive and return when one feature is active, and a sentence."""
     received, returned = (x[:, feature - 1] for x in answers(m, model))

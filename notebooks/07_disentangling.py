@@ -378,7 +378,7 @@ def recovery(pairs_of_models, letter):
     return torch.stack(both).cpu()
 
 
-# %%
+# %% tags=["hide-input"]
 def keep_found(toys, N, found):
     """Keep the mean over features for each model, and what codes gain over neurons."""
     of = {NAMES[letter]: x.mean(1) for letter, x in found.items()}
@@ -386,7 +386,7 @@ def keep_found(toys, N, found):
     run.tabulate("features", toys=toys, N=N, model=range(len(of["neurons"])), **of, **gains)
 
 
-# %%
+# %% tags=["hide-input"]
 found = {N: {letter: recovery(moments[N], letter) for letter in "nsr"} for N in sizes}
 for N in sizes:
     keep_found("authors", N, found[N])
@@ -396,7 +396,7 @@ for N in sizes:
 # %% [markdown]
 # From here on small tables give the recorded numbers: means over models or pairs, unless a row says otherwise.
 
-# %%
+# %% tags=["hide-input"]
 HEADS = {N: f"N = {N}" for N in sizes}
 
 
@@ -448,7 +448,7 @@ def all_scores(pairs_of_models):
     return score_pairs(pairs_of_models, (*PAIRINGS, "fn", "fs"))
 
 
-# %%
+# %% tags=["hide-input"]
 def tabulate(name, toys, by_size):
     """Keep a table with a row for each pair, and tell its means; `by_size` maps N to columns."""
     prefix = "" if toys == "authors" else f"{toys}_"
@@ -485,7 +485,7 @@ def gains_of(by_size):
     return {N: {name: gain(scores, *GAINS[name]) for name in GAINS} for N, scores in by_size.items()}
 
 
-# %%
+# %% tags=["hide-input"]
 tabulate("gains", "authors", gains_of(main))
 
 # %% [markdown]
@@ -494,7 +494,7 @@ tabulate("gains", "authors", gains_of(main))
 # $N$ = 32 as a mean of at least $0.9$. Trials at the authors' settings had shown the three signs in one pair and a
 # score of about $0.8$. So we expect the signs to hold and "near 1" to fail.
 
-# %%
+# %% tags=["hide-input"]
 by_head = {HEADS[N]: main[N] for N in sizes}
 
 # %% tags=["hide-input", "remove-output"]
@@ -505,7 +505,7 @@ alt = """Soft-matching for 8, 16 and 32 neurons in three pairings: neurons to ne
 latents. Neurons change little; latents climb with the number of neurons; random stays low."""
 run.figure([ax], "fig-disentangling-soft", alt, title="Simulated: soft-matching of two toy models")
 
-# %%
+# %% tags=["hide-input"]
 claimed = {N: gain(main[N], *GAINS["soft_gain"]) * {8: -1}.get(N, 1) for N in sizes}
 over_random = [gain(main[N], *GAINS["soft_over_random"]) for N in sizes]
 run.record(soft_claimed=int((torch.cat([*claimed.values()]) > 0).sum()), soft_pairs=len(sizes) * pairs)
@@ -558,7 +558,7 @@ y = toys[sizes[0]].model.responses(z)
 few = [[fitted_and_held_out(x[:, :count]) for x in (saes[sizes[0]].model.latents(y), y)] for count in fold_stimuli]
 few = torch.stack([torch.stack(row) for row in few])
 
-# %%
+# %% tags=["hide-input"]
 (fitted_ss, held_ss), (fitted_nn, held_nn) = few[0]
 run.record(fold_stimuli=fold_stimuli[0], fitted_ss=fitted_ss, held_ss=held_ss, fitted_nn=fitted_nn, held_nn=held_nn)
 run.record(fitted_gain=fitted_ss - fitted_nn, held_gain=held_ss - held_nn)
@@ -615,7 +615,7 @@ def same_signs(by_size):
     return (soft.sign() == semi.sign()).double(), soft.abs()
 
 
-# %%
+# %% tags=["hide-input"]
 def keep_agreement(toys, by_size):
     """Keep the share of cases with the same sign, of all and of those where soft-matching changes by so much."""
     same, size = same_signs(by_size)
@@ -733,7 +733,7 @@ def readouts(all_models, pair):
     return scores | {"relu_best": float(best.r.mean()), "best_count": sum(best.chosen) / len(best.chosen)}
 
 
-# %%
+# %% tags=["hide-input"]
 for N in sizes:
     rows = pd.DataFrame([readouts(populations(N), pair) for pair in range(readout_pairs)])
     over = {f"over_{name}": rows.sn - rows[name] for name in ("relu", "relu_best", "quadratic")}
@@ -799,7 +799,7 @@ scans = {N: {chosen: follow(toys[N], chosen) for chosen in scan_k} for N in size
 by_k = {N: {chosen: scores[last_step] for chosen, scores in scans[N].items()} for N in sizes}
 
 
-# %%
+# %% tags=["hide-input"]
 def series(table, ab, field):
     """Mean over pairs of one score, along a scan."""
     return [float(means(scores, field, ab).mean()) for scores in table.values()]
@@ -848,7 +848,7 @@ def as_in_paper(name, N, chosen):
     return bool((gains > 0).all() and gains.mean() >= effect)
 
 
-# %%
+# %% tags=["hide-input"]
 for name, short in (("soft_gain", "soft"), ("ridge_ss_gain", "ridge")):
     good = {N: [chosen for chosen in scan_k if as_in_paper(name, N, chosen)] for N in sizes}
     good["all"] = [chosen for chosen in scan_k if all(chosen in good[N] for N in sizes)]
@@ -892,7 +892,7 @@ pd.DataFrame(rows, index=[*(f"N = {N}" for N in sizes), "all"]).map("{:g}".forma
 # first reading they are still close to their random start, so expect scores like those of random SAEs. Then the latents
 # turn towards features, at different speeds, and two SAEs can agree only on what both have found.
 
-# %%
+# %% tags=["hide-input"]
 by_steps = {N: scans[N][k] for N in sizes}
 run.record(curve_first=scan_steps[0], curve_last=last_step)
 for N, row in by_steps.items():
@@ -986,7 +986,7 @@ run.figure(SliderFigure(ax, name, alt, knobs, slider_state, "Simulated: move k, 
 # below {glue:text}`effect` is none.
 
 
-# %%
+# %% tags=["hide-input"]
 def keep_choice(choice, by_size):
     """Keep what the claims rest on for each pair, under the name of a choice."""
     for N, scores in by_size.items():
@@ -1017,7 +1017,7 @@ def one_alpha(x, y, folds):
     return float(torch.stack(scores).mean())
 
 
-# %%
+# %% tags=["hide-input"]
 def mean_of(choice, column, N):
     """Mean over those pairs that all choices have."""
     return run.ask(f"mean(choices.{column} where choice = {choice} and pair < {other_pairs})", N=N)
@@ -1028,7 +1028,7 @@ for N in sizes:
     run.record(**{f"kept_loss_{N}": mean_of("authors", "soft_ss", N) - mean_of("kept", "soft_ss", N)})
 run.record(**{f"margin_{choice}": mean_of(choice, "soft_over_random", sizes[0]) for choice in ("authors", "apart")})
 
-# %%
+# %% tags=["hide-input"]
 for N in sizes:
     of = populations(N)
     for ab in ("nn", "sn", "ss"):
@@ -1090,7 +1090,7 @@ def matches(N, pair):
     return score(held, asked).groupby("pairing").value.mean()
 
 
-# %%
+# %% tags=["hide-input"]
 for N in sizes:
     rows = pd.DataFrame([matches(N, pair) for pair in range(other_pairs)])
     share = rows.ss / (rows.aa * rows.bb) ** 0.5
@@ -1139,7 +1139,7 @@ def scan(N, latents, k):
 largest = sizes[-1]
 by_latents = {count: scan(largest, count, k) for count in scan_latents}
 
-# %%
+# %% tags=["hide-input"]
 soft = series(by_latents, "ss", "soft")
 to_neurons = series(by_latents, "sn", "ridge_ab")
 run.record(latents_few=scan_latents[0], latents_many=scan_latents[-1], latents_best=scan_latents[soft.index(max(soft))])
@@ -1192,7 +1192,7 @@ run.figure(axes, "fig-disentangling-latents", alt, title=f"Simulated: dictionary
 # %%
 by_small = {count: scan(sizes[0], count, small_k) for count in small_latents}
 
-# %%
+# %% tags=["hide-input"]
 soft_gains = [float(gain(scores, "soft", "ss", "nn").mean()) for scores in by_small.values()]
 ridge_gains = [float(gain(scores, "ridge_ab", "ss", "nn").mean()) for scores in by_small.values()]
 run.record(small_k=small_k, small_best=small_latents[soft_gains.index(max(soft_gains))], small_full=small_latents[-1])
@@ -1253,7 +1253,7 @@ def as_printed(N):
     return active(measure(toy, sae, scan_stimuli))
 
 
-# %%
+# %% tags=["hide-input"]
 for name, made in {"ours": with_our_recipe, "printed": as_printed}.items():
     of = {N: made(N) for N in sizes}
     scores = {N: all_scores(of[N]) for N in sizes}
