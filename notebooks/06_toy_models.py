@@ -170,13 +170,10 @@ from lib.toy_models import (
 # |---|---|---|
 # | features, $p$, importance, sizes | 64, one tenth, $T$ as above, 8, 16 and 32 neurons | text |
 # | batches | 10,000 of 1,024 stimuli, each seen once | text; the {term}`profile` `paper` takes all, this run fewer |
-# | rectifiers | both layers | public code; the text prints the hidden one only |
 # | start | $W$ Xavier normal, variance $2/(n + m)$; $b = 0$ | public code |
 # | optimiser | AdamW, rate one thousandth, decay one hundredth | public code |
 # | loss | a mean over features, which is $L/n$ | public code; Adam does not notice a constant factor |
 # | stimuli | the same for all models of a size | public code |
-# | pairs of seeds | several; the authors have one | ours |
-# | thresholds and smallest effects | below, written before the runs | ours |
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -218,7 +215,7 @@ run.record(pairs=pairs, steps=steps, other_models=2 * other_pairs, represented=r
 # ## Training
 #
 # All models of one size see the same stream of stimuli and differ only in their start. Models 1 and 2 form the first
-# pair, and so on. The next chapter takes these models up again.
+# pair, and so on.
 
 
 # %%
@@ -239,7 +236,7 @@ weights = {v: {m: of[m].model.weight.detach().cpu().double() for m in sizes} for
 norms = {v: {m: feature_norms(w) for m, w in weights[v].items()} for v in trainings}
 
 # %% [markdown]
-# The formulas are compared on one large set of fresh stimuli, the same for all models.
+# The formulas are compared on one large set of fresh stimuli.
 
 # %%
 fresh = bernoulli_uniform(test_stimuli, n, p, seeded(STREAM + 1 + seed), torch.float32)
@@ -309,8 +306,7 @@ for ax, m in zip(axes, sizes, strict=True):
         ax.plot(range(1, n + 1), line, label=words[v], markevery=7, **style)
     ax.axvline(m + 0.5, ls=":", color=INK, lw=1)
     ax.axhline(represented, ls="--", color=COLOURS["grey"], lw=1)
-    ax.set(xlabel="features, sorted by norm", ylabel="norm $|W_i|$", ylim=(0, 1.7))
-    ax.set_title(f"{m} neurons", fontsize=9)
+    ax.set(xlabel="features, sorted by norm", ylabel="norm $|W_i|$", ylim=(0, 1.7), title=f"{m} neurons")
 axes[0].legend(loc="upper right")
 alt = """One panel per size: the norms of all features, sorted, for three formulas. The printed formula's norms fall
 from one to near zero at the number of neurons, marked by a dotted line. The other two stay high well beyond it."""
@@ -326,10 +322,9 @@ run.figure(axes, "fig-toys-norms", alt, title="Simulated: how many features each
 # linear hidden layer. Means over models; dashed: the norm above which we count a feature.
 # :::
 #
-# Why do norms exceed 1 with both layers rectified? The hidden ReLU passes a feature on only through its positive
-# weights. A feature that is active alone comes back as $z_i |W_i^+|^2 + b_i$, with $W_i^+$ the positive part of the
-# row, so this part has to be about 1, or a bit more where $b_i$ is negative. Negative weights, which silence neurons,
-# add to the norm.
+# Norms exceed 1 with both layers rectified because a feature that is active alone comes back as
+# $z_i |W_i^+|^2 + b_i$, with $W_i^+$ the positive part of the row. This part has to be about 1, or a bit more where
+# $b_i$ is negative, and negative weights, which silence neurons, add to the norm.
 
 # %% [markdown]
 # ## Two neurons, seen from above
@@ -396,8 +391,7 @@ run.figure(SliderFigure(ax, name, alt, knobs, plane_state, "Simulated: features 
 # nothing to it.
 #
 # A rectified hidden layer does not have this freedom. A feature in the quadrant where both weights are negative would
-# never be heard, so the plane is used less fully: typically by two opposite features and one between the axes. The
-# hidden ReLU costs features, but it makes the neurons meaningful axes.
+# never be heard. The hidden ReLU costs features, but it makes the neurons meaningful axes.
 
 # %% [markdown]
 # ## Training curves
@@ -438,9 +432,8 @@ run.figure([left, right], "fig-toys-loss", alt, title="Simulated: training curve
 # {glue:text}`printed_loss_32:.3f` in b; the bound is {glue:text}`bound_32:.3f`. One curve a seed.
 # :::
 #
-# The bundles are narrow: the standard error of the final loss over seeds is {glue:text}`loss_32_error:.4f` at 32
-# neurons. Printed models can stop slightly above the bound because some neurons start between two features, and
-# gradient descent is slow to sort this out.
+# Seeds differ little in how *well* they do: the standard error of the final loss is {glue:text}`loss_32_error:.4f` at
+# 32 neurons. Printed models can stop slightly above the bound because some neurons start between two features.
 
 # %% [markdown]
 # ## Which features are represented
@@ -472,8 +465,7 @@ for ax, m, style in zip(axes, sizes, k_styles(sizes), strict=True):
     ax.fill_between(range(1, n + 1), (a * b).amin(0), (a * b).amax(0), color=COLOURS["grey"], alpha=0.35, lw=0)
     ax.plot(range(1, n + 1), (a * b)[0], ls="", ms=3.5, **style)
     ax.axhline(1, ls="--", color=INK, lw=1)
-    ax.set(xlabel="feature, by importance", ylabel="product of the norms", ylim=(0, 2.6))
-    ax.set_title(f"{m} neurons", fontsize=9)
+    ax.set(xlabel="feature, by importance", ylabel="product of the norms", ylim=(0, 2.6), title=f"{m} neurons")
 alt = """One panel per size: the product of a feature's norms in two models against its importance rank, with a dashed
 line at one. The products lie above the line for the most important features and drop to near zero at a rank that moves
 to the right with the number of neurons."""
@@ -490,10 +482,9 @@ run.figure(axes, "fig-toys-shared", alt, title="Simulated: features that two mod
 #
 # - **Importance decides.** Each model keeps the most important features, so two models keep nearly the same ones. They
 #   differ at the edge of their capacity, where the grey band is widest.
-# - **The growth is claim A5.** From one size to the next the mean rises by at least
-#   {glue:text}`shared_smallest_growth:.1f` features. With 32 neurons a share of {glue:text}`shared_share_32:.3f` of all
-#   features is shared; we asked for $0.85$. For the printed formula that share is
-#   {glue:text}`printed_shared_share_32:.3f`, and at the optimum one half.
+# - **The growth** from one size to the next is at least {glue:text}`shared_smallest_growth:.1f` features in the mean.
+#   With 32 neurons a share of {glue:text}`shared_share_32:.3f` of all features is shared; we asked for $0.85$. For the
+#   printed formula that share is {glue:text}`printed_shared_share_32:.3f`, and at the optimum one half.
 # - **The product rule is rough.** Where norms are *about* 1, a threshold at 1 cuts through the middle of the cluster:
 #   with a linear hidden layer and 32 neurons the rule counts {glue:text}`linear_hidden_shared_32:.1f` features as
 #   shared. Models with both layers rectified have larger norms, and for them the rule does little harm.
@@ -517,9 +508,8 @@ run.figure(axes, "fig-toys-shared", alt, title="Simulated: features that two mod
 # This is {term}`semi-matching` ({prf:ref}`def-matching-semi`) with features in the place of stimuli. Two controls:
 #
 # - **The same model with its neurons in another order** must give a match of 1 for every neuron.
-# - **An unrelated arrangement.** We keep all the weights of the partner and only shuffle which shared feature they
-#   belong to. What still matches is luck, and a maximum over $m$ correlations of unrelated vectors is well above 0. The
-#   paper does not show this level.
+# - **An unrelated arrangement** keeps all the weights of the partner and only shuffles which shared feature they belong
+#   to. What still matches is luck, and the largest of $m$ correlations of unrelated vectors is well above 0.
 
 
 # %%
@@ -582,8 +572,7 @@ for ax, m, style in zip(axes, sizes, k_styles(sizes), strict=True):
     ax.stairs(shares[0], bins, fill=True, color=style["color"], alpha=0.6, label="trained pair")
     ax.stairs(shares[1], bins, color=INK, lw=1.4, label="unrelated")
     ax.axvline(0.5, ls="--", color=INK, lw=1)
-    ax.set(xlabel="arrangement match", ylabel="share of neurons", xlim=(0, 1))
-    ax.set_title(f"{m} neurons", fontsize=9)
+    ax.set(xlabel="arrangement match", ylabel="share of neurons", xlim=(0, 1), title=f"{m} neurons")
 axes[0].legend(loc="upper right")
 alt = """One panel per size: the distribution of the neurons' arrangement matches as filled bars, and as an outline that
 of unrelated arrangements. The two nearly coincide and lie mostly to the left of a dashed line at one half."""
@@ -648,10 +637,9 @@ run.figure([ax], "fig-toys-same", alt, title="Simulated: same features, other ar
 # %% [markdown]
 # ## How a model answers
 #
-# How can a model return more features than it has neurons? Let a single feature be active, with the value 1. The
-# neurons that carry it also carry others, so what they send to the other outputs, $W h$ without the bias, is
-# interference. The negative bias pushes small values below 0, and the output ReLU cuts them off. Without the ReLU a
-# bias could only shift the interference.
+# How can a model return more features than it has neurons? Let a single feature be active, with the value 1. What its
+# neurons send to the other outputs, $W h$ without the bias, is interference. The negative bias pushes small values
+# below 0, and the output ReLU cuts them off.
 
 
 # %%
@@ -664,8 +652,8 @@ def answers(m, model):
 
 
 # %% [markdown]
-# How much is removed? For the first model of the largest size we count, in the mean over represented features, the
-# other outputs that receive more than one tenth in absolute value, and those that return more.
+# For the first model of the largest size we count, in the mean over represented features, the other outputs that
+# receive more than one tenth in absolute value, and those that return more.
 
 
 # %%
@@ -736,8 +724,7 @@ run.figure(SliderFigure(ax, name, alt, knobs, answer_state, "Simulated: one feat
 # ## Another start
 #
 # Before we knew the authors' settings we started wider, with variance $1/m$ in place of $2/(n + m)$, and used Adam
-# without decay. We expect both claims to come out alike: what a model can hold is decided by the loss, and neurons of
-# different seeds have no reason to agree at either start. A difference of one shared feature, or of $0.02$ in a match,
+# without decay. We expect both claims to come out alike. A difference of one shared feature, or of $0.02$ in a match,
 # counts.
 
 # %% tags=["hide-input"]
@@ -782,9 +769,8 @@ run.beside_recorded({row.format(m): question.format(m) for row, question in rows
 # Where we depart from the paper:
 #
 # - Our output is rectified as in the authors' code, not as in their text.
-# - The paper shows one pair of each size, we train {glue:text}`pairs`, and the text quotes means.
-# - The quick profile trains for fewer steps than the paper's 10,000; the profile `paper` takes all of them, 10,240,000
-#   stimuli.
+# - The paper shows one pair of each size, we train {glue:text}`pairs` and quote means.
+# - The quick profile trains for fewer steps than the paper's 10,000; the profile `paper` takes all of them.
 # - The authors draw their stimuli once and keep them; we draw the same number afresh. Both see each once.
 # - The level of unrelated arrangements is ours.
 #
