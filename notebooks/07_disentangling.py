@@ -71,10 +71,9 @@
 # $$ (eq-disentangling-sae)
 #
 # with an encoder $E$ ($F \times N$), a decoder $D$ ($N \times F$) and biases $c$, $d$. The entries of $s$ are the $F$
-# *latents*, together the *code* of the stimulus. $\mathrm{TopK}_k$ keeps the $k$ largest and sets the
-# others to 0. As in the paper $F = n$, one latent for each of the $n$ features of the world. The public code rectifies
-# $E y + c$ before {term}`TopK`, so that no latent is ever negative; the text rectifies afterwards, and only for the
-# scores.
+# *latents*, together the *code* of the stimulus. $\mathrm{TopK}_k$ keeps the $k$ largest and sets the others to 0. As
+# in the paper $F = n$, one latent for each of the $n$ features of the world. The public code rectifies $E y + c$ before
+# {term}`TopK`, so that no latent is ever negative; the text rectifies afterwards, and only for the scores.
 #
 # The loss of a batch of $M$ stimuli has two terms:
 #
@@ -523,7 +522,8 @@ run.table(HEADS, rows | {"S-S minus R-S, least of all pairs": f"min(gains.soft_o
 # us. "Near 1" it is not: at 32 neurons the score is {glue:text}`soft_ss_32:.3f`.
 #
 # The random SAE has as many latents, as sparse, and makes as many comparisons; only the directions are not learned.
-# Trained latents beat it in {glue:text}`soft_beats_random` of {glue:text}`soft_pairs` pairs, by
+# (R-S matches the start of model a's SAE with the trained SAE of model b, which started at the same weights.) Trained
+# latents beat it in {glue:text}`soft_beats_random` of {glue:text}`soft_pairs` pairs, by
 # {glue:text}`soft_over_random_32:.3f` at 32 neurons. At 8 training hardly shows in this metric: the margin is
 # {glue:text}`soft_over_random_8:.3f`.
 #
