@@ -14,36 +14,49 @@
 # (ch-overlap)=
 # # Partial overlap
 #
-# Can two systems that share only part of their features look *more* alike than two systems that share all of them? And
-# if so, when exactly?
+# Two networks are each compared with a third. One shares only part of its features, the other shares all of them. Can
+# the one that shares less look *more* alike?
 #
+# **In short.** In {term}`CKA` it can, if it is compressed less: with {glue:text}`main_overlap` of the features in
+# common and as many units as features a pair scores {glue:text}`cka_partial:.2f`, with all of them in far fewer units
+# {glue:text}`cka_full:.2f`. A formula says at how many units the order turns. Regression keeps the order on average if
+# it predicts the network whose size varies, and loses it if it predicts from that network.
+#
+# :::{glue:figure} fig-overlap-inversion
+# :name: fig-overlap-inversion
+#
+# Every pair that shares less climbs past the pair that shares everything in {glue:text}`m_0` units (dashed), given
+# enough units (corresponds to figure 3 of {cite:t}`liu2026`). Lines: {prf:ref}`prop-overlap-factor`. Markers: mean
+# over {glue:text}`figure_draws` draws, one for each active fraction of the features; they coincide. Grey: where
+# sparsity does matter, the units $\delta^*$ from which b's features can be read back.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - where a pair that shares less overtakes a pair that shares everything;
 # - in which direction of regression that cannot happen;
 # - how far a score splits into sharing and compression.
 #
-# ## What the paper claims
-#
-# Section 4.2, appendix D.2 and figure 3 of {cite:t}`liu2026`:
+# **What the paper claims.** Section 4.2, appendix D.2 and figure 3 of {cite:t}`liu2026`, by simulation of linear CKA:
 #
 # | claim | in our words |
 # |---|---|
 # | B7 | rank inversion: a pair that shares less, with more units, can score above a pair that shares all, with fewer |
 #
-# The paper shows this for linear {term}`CKA` by simulation and says that sharing and compression are hard to
-# disentangle by algebra. For random projections they are not: {ref}`ch-linear` split the expected score into content
-# and geometry and derived where the inversion sets in. Here we test these formulas on stimuli. We also ask what the
-# paper does not: whether a single draw shows the inversion, and whether regression shows it too.
+# The paper finds sharing and compression hard to disentangle by algebra. For random projections they are not:
+# {ref}`ch-linear` split the expected score into content and geometry and derived where the order inverts. Here we test
+# these formulas on stimuli, and ask what the paper does not: does a single draw show the inversion, and does
+# regression?
+# ::::
 
 # %% [markdown]
 # ## The idea
 #
 # System a has $n_a$ features, system b has $n_b$, and $n_s$ of them are shared, so there are $n_a + n_b - n_s$ features
 # in all. The *overlap* is $\rho = n_s / \sqrt{n_a n_b}$. The systems have $m_a$ and $m_b$ units and respond with $A z$
-# and $B z$ to the vector $z$ of all features. The columns of $A$ that belong to features only b has are 0, and the
-# other way round; the remaining entries are drawn from $N(0, 1)$. With fewer units than features a system is in
-# {term}`superposition`.
+# and $B z$ to the vector $z$ of all features. If only b has a feature, a's column for it is zero, and vice versa; the
+# remaining entries are drawn from $N(0, 1)$. With fewer units than features a system is in {term}`superposition`.
 #
 # ````{prf:proposition} Sharing and compression factorise
 # :label: prop-overlap-factor
@@ -66,10 +79,9 @@
 # factors.
 # ````
 #
-# This is {prf:ref}`prop-linear-overlap` for Gaussian entries. In words: take the share of features in common, and
-# multiply it by a discount for the compression of a and by another for the compression of b. Each factor lies between 0
-# and 1, and the score is only their product: content can be traded against compression. That is the whole mechanism,
-# and it says when the trade is possible.
+# This is {prf:ref}`prop-linear-overlap` for Gaussian entries. In words: take the share of features in common, then
+# discount it for the compression of a and again for that of b. The score is only the product, so content can be traded
+# against compression. That is the whole mechanism, and it says when the trade is possible.
 #
 # ````{prf:proposition} Where the order inverts
 # :label: prop-overlap-crossing
@@ -90,12 +102,11 @@
 # there is a solution exactly if $\rho^2 > t$.
 # ````
 #
-# Written as $m_b^* = m_0 / (\rho^2 - (1 - \rho^2)\, m_0 / (n_f + 1))$ the formula is easy to read: if the fully shared
-# pair, our *reference*, is strongly compressed, $m_0 \ll n_f$, the partial pair overtakes at about $m_0 / \rho^2$
-# units. With nine tenths of the features in common, a quarter more units are enough.
+# If the fully shared pair, our *reference*, is strongly compressed, $m_0 \ll n_f$, the partial pair overtakes at about
+# $m_0 / \rho^2$ units. With nine tenths of the features in common, a quarter more units are enough.
 #
 # Both propositions are ours; the effect is the paper's. Notice what the second does not contain: the number $k$ of
-# features active at a time, the number of stimuli, and the size of system a. We come back to each.
+# features active at a time, the number of stimuli, and the size of system a.
 
 # %%
 import numpy as np
@@ -110,8 +121,7 @@ from lib.projections import gaussian, overlap_masks, signs
 
 # %% [markdown]
 # The overlaps ($0.7$ to 1) and the active fractions are the paper's; numbers of features, units and stimuli are ours
-# ({ref}`gaussian-settings`). The first parameters are for the simulated figure, those from
-# `fraction` on for the close look at the crossing, which needs many draws.
+# ({ref}`gaussian-settings`). Parameters from `fraction` on are for the close look at the crossing.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -120,7 +130,7 @@ seed: int = 0  # random seed, an integer
 n_f: int = 128  # features of each system
 m_a: int = 96  # units of system a
 m_0: int = 8  # units of b in the fully shared pair, the main reference, one of every list of units below
-fractions: list[float] = [0.05, 0.1, 0.15, 0.2]  # active share of all features, one panel each
+fractions: list[float] = [0.05, 0.1, 0.15, 0.2]  # active share of all features
 overlaps: list[float] = [0.7, 0.8, 0.9, 1.0]  # shared share of the features of a system, rising to 1
 stimuli: int = 5000  # stimuli of the simulated figure
 figure_units: list[int] = [8, 16, 32, 64, 128]  # units m_b of the simulated figure, rising
@@ -146,9 +156,8 @@ run.record(
 )
 
 # %% [markdown]
-# What should we expect? In the main comparison the partial pair has the overlap {glue:text}`main_overlap` and as many
-# units in b as features; the fully shared pair has {glue:text}`m_0` units in b. We compute the factors of
-# {prf:ref}`prop-overlap-factor`.
+# In the main comparison the partial pair has the overlap {glue:text}`main_overlap` and as many units in b as features;
+# the fully shared pair has {glue:text}`m_0` units in b. {prf:ref}`prop-overlap-factor` predicts both scores.
 
 
 # %%
@@ -166,13 +175,13 @@ run.record(cka_guess=main_overlap * squeeze(m_a) * squeeze(n_f), cka_full_guess=
 # | partial | {glue:text}`main_overlap` | {glue:text}`g_a:.3f` | {glue:text}`g_many:.3f` | {glue:text}`cka_guess:.3f` |
 # | all shared | 1 | {glue:text}`g_a:.3f` | {glue:text}`g_few:.3f` | {glue:text}`cka_full_guess:.3f` |
 #
-# Content differs by the factor {glue:text}`main_overlap`, compression by the ratio of the two discounts of b. The
-# product follows whichever differs more.
+# Content differs by the factor {glue:text}`main_overlap`, compression by the ratio of the two discounts of b, and
+# that is the larger difference.
 #
 # ## Features and projections
 #
 # The features are the {term}`sparse` ones of {ref}`ch-gaussian`: uniform numbers of which the $k$ largest are kept. As
-# in the paper, $k$ is a fraction of the features of both systems together, so it grows a little as the overlap falls.
+# in the paper, $k$ is a fraction of the features of both systems together.
 
 
 # %%
@@ -183,10 +192,9 @@ def draw_latents(overlap, fraction, stimuli):
 
 
 # %% [markdown]
-# Projections are drawn once for $n_f$ features and then *laid out* for each overlap: the columns of a go to its
-# features, those of b to its own, turned so that a shared feature keeps its two columns at every overlap. The paper
-# draws new masked matrices for every overlap. The distribution is the same, but here pairs with different overlap share
-# their luck, and differences between them need far fewer draws. The trick is called common random numbers.
+# Projections are drawn once for $n_f$ features and then *laid out* for each overlap, so that a shared feature keeps its
+# two columns at every overlap. The paper draws new masked matrices each time. The distribution is the same, but here
+# pairs with different overlap share their luck, and differences between them need far fewer draws.
 
 
 # %%
@@ -210,13 +218,12 @@ wide_a, wide_b = lay_out(*(gaussian(3, n_f, generator) for _ in "ab"), main_over
 assert (wide_a[:, n_f:] == 0).all() and (wide_b[:, : n_f - n_s] == 0).all()
 
 # %% [markdown]
-# System a should be able to keep all its features. By {term}`compressed sensing` its $m_a$ = {glue:text}`m_a` units
-# should then be well above $m_{CS} = k \log(n/k)$, with $n$ its own features and $k$ those of them that are active,
-# even for the densest features. Sharper than $m_{CS}$ is $\delta^*$, the number of units around which {term}`basis
-# pursuit` with a known Gaussian projection sets in ({prf:ref}`thm-superposition-transition`). We compute both for each
-# fraction; by symmetry they hold for system b as well.
+# Can the systems keep their features? By {term}`compressed sensing` that takes well over $m_{CS} = k \log(n/k)$ units,
+# with $n$ a system's own features and $k$ those of them that are active. Sharper than $m_{CS}$ is $\delta^*$, the
+# number of units around which {term}`basis pursuit` with a known Gaussian projection sets in
+# ({prf:ref}`thm-superposition-transition`).
 
-# %%
+# %% tags=["hide-input"]
 densest = round(fractions[-1] * n_f)
 run.record(densest_k=densest, densest_m_cs=theory.compressed_sensing_units(n_f, densest))
 for share in fractions:
@@ -226,22 +233,20 @@ for share in fractions:
         "regimes", fraction=share, k=k, above=m_a - needed["recovery"], short=needed["recovery"] - m_0, **needed
     )
 run.tell(recovery_first="min(regimes.recovery)", recovery_last="max(regimes.recovery)")
+run.tell(m_cs_first="min(regimes.m_cs)")
 run.tell(a_spare="min(regimes.above)", reference_short="min(regimes.short)")
 
 # %% [markdown]
-# For the densest fraction about {glue:text}`densest_k` of the features of a are active and $m_{CS}$ =
-# {glue:text}`densest_m_cs:.1f`. Over the fractions $\delta^*$ goes from {glue:text}`recovery_first:.1f` to
-# {glue:text}`recovery_last:.1f`, and system a has at least {glue:text}`a_spare:.1f` units more than that. The
-# reference's system b, with {glue:text}`m_0` units, has at least {glue:text}`reference_short:.1f` too few: basis
-# pursuit would not read its features back. The paper marks $m_{CS}$ in its figures throughout; we mark both numbers of
-# system b.
+# From the sparsest fraction to the densest, with about {glue:text}`densest_k` active features of a, $m_{CS}$ goes from
+# {glue:text}`m_cs_first:.1f` to {glue:text}`densest_m_cs:.1f` and $\delta^*$ from {glue:text}`recovery_first:.1f` to
+# {glue:text}`recovery_last:.1f`. System a, with {glue:text}`m_a` units, has at least {glue:text}`a_spare:.1f` more than
+# $\delta^*$; the reference's system b, with {glue:text}`m_0`, at least {glue:text}`reference_short:.1f` too few.
 #
 # ## The inversion, simulated
 #
-# The metric is linear CKA on stimuli. The paper uses the plain estimator, we the {term}`debiased <debiased CKA>` one,
-# since the number of stimuli is moderate. One set of stimuli is drawn for each overlap and active fraction, and every
-# pair of projections answers to all of them. A curve over $m_b$ shows one system b that is given more and more units,
-# not a new system at each point.
+# The metric is linear CKA on stimuli, {term}`debiased <debiased CKA>` since their number is moderate. One set of
+# stimuli is drawn for each overlap and active fraction, and every pair of projections answers to all of them. A curve
+# over $m_b$ shows one system b that is given more and more units.
 
 # %%
 figure_a = gaussian(m_a, n_f, generator, figure_draws)
@@ -266,69 +271,55 @@ run.record(overlap_rms=(simulated.mean(-1) - closed).square().mean().sqrt())
 
 # %% [markdown]
 # `simulated` has the axes active fraction, overlap, $m_b$, draw. Its mean over draws lies within
-# {glue:text}`overlap_rms:.4f` (rms) of {prf:ref}`prop-overlap-factor`. The dashed line in each panel is the fully
-# shared pair with {glue:text}`m_0` units: everything above it is an inversion.
+# {glue:text}`overlap_rms:.4f` (rms) of {prf:ref}`prop-overlap-factor`. Between active fractions no mean over draws
+# differs by more than {glue:text}`fraction_spread:.4f`.
+
+# %% tags=["hide-input"]
+means = simulated.mean(-1)
+run.record(fraction_spread=(means.amax(0) - means.amin(0)).max(), fractions=len(fractions))
 
 
-# %%
+# %% tags=["hide-input"]
 def log_axis(ax, ticks, **settings):
     """Make x a logarithmic axis of the units of b with these ticks."""
     ax.set(xscale="log", xlabel="units of b", xticks=ticks, xticklabels=ticks, **settings)
     ax.minorticks_off()
 
 
-def draw_fraction(ax, values, share):
-    """Curves over m_b, one for each overlap; dashed, the fully shared pair at m_0 units; upright, what b needs."""
-    for needed, (line, name) in {"m_cs": (":", "$m_{CS}$ of b"), "recovery": ("-.", "δ* of b")}.items():
-        at = run.ask(f"max(regimes.{needed})", fraction=share)
-        ax.axvline(at, color=COLOURS["grey"], ls=line, lw=1.2, label=name)
-    for overlap, mean, line, style in zip(overlaps, values.mean(-1), closed, k_styles(overlaps), strict=True):
-        ax.plot(figure_units, line, color=style["color"], lw=1.2)
-        ax.plot(figure_units, mean, ls="", label=f"overlap {overlap:g}", **style)
-    ax.axhline(values[-1, figure_units.index(m_0)].mean(), ls="--", color=INK, lw=1)
-    log_axis(ax, figure_units, ylabel="linear CKA", ylim=(0, None))
-    ax.set_title(f"active fraction {share:g}", fontsize=9)
-
+# %% tags=["hide-input", "remove-output"]
+(ax,) = panels(1, width=4.6, height=3.1)
+few, level = run.ask("min(regimes.recovery)"), float(means[:, -1, figure_units.index(m_0)].mean())
+ax.axvspan(few, run.ask("max(regimes.recovery)"), color=COLOURS["grey"], alpha=0.2, lw=0)
+for i, (overlap, line, style) in enumerate(zip(overlaps, closed, k_styles(overlaps), strict=True)):
+    ax.plot(figure_units, line, color=style["color"], lw=1.2)
+    ax.plot(figure_units, means[:, i].T, ls="", **style)
+    name = f"{overlap:g} shared" if overlap < 1 else "all shared"
+    ax.text(1.12 * figure_units[-1], line[-1], name, color=style["color"], va="center")
+ax.axhline(level, ls="--", color=INK, lw=1)
+ax.text(figure_units[-1], 0.9 * level, f"all shared, {m_0} units", ha="right", va="top")
+log_axis(ax, figure_units, ylabel="linear CKA", ylim=(0, None), xlim=(None, 2.2 * figure_units[-1]))
+ax.text(few, ax.get_ylim()[1], " δ* of b", color=COLOURS["grey"], va="top")
 
 # %% tags=["hide-input", "remove-output"]
-axes = panels(len(fractions))
-for ax, values, share in zip(axes, simulated, fractions, strict=True):
-    draw_fraction(ax, values, share)
-handles, labels = axes[0].get_legend_handles_labels()
-axes[0].legend(handles[2:], labels[2:], loc="upper left")
-axes[1].legend(handles[:2], labels[:2], loc="lower right")
-run.figure(
-    axes,
-    "fig-overlap-inversion",
-    alt="One panel per sparsity fraction: linear CKA against the units of system b, logarithmic, one rising curve per "
-    "overlap, higher for higher overlap. A dashed line marks the fully shared pair at its fewest units; all curves of "
-    "partial overlap rise above it as units are added. Two upright lines, where b can keep its features, move to the "
-    "right from panel to panel; the curves stay as they are.",
-    title="Simulated: less shared, yet more similar",
-)
+alt = """Linear CKA against the units of system b, logarithmic, one rising curve per overlap, higher for higher overlap.
+A dashed line marks the fully shared pair at its fewest units; all curves of partial overlap start below it and rise
+above it as units are added. Markers for all active fractions lie on the curves, also within a grey band, where b
+becomes able to keep its features."""
+run.figure([ax], "fig-overlap-inversion", alt, title="Simulated: less shared, yet more similar")
 
 # %% [markdown]
-# :::{glue:figure} fig-overlap-inversion
-# :name: fig-overlap-inversion
-#
-# Pairs that share less overtake the pair that shares everything (dashed: overlap 1 at {glue:text}`m_0` units) as soon
-# as they have somewhat more units (corresponds to figure 3 of {cite:t}`liu2026`). Markers: mean debiased CKA over
-# {glue:text}`figure_draws` draws; lines: {prf:ref}`prop-overlap-factor`. Upright: $m_{CS}$ (dotted) and $\delta^*$ of
-# system b (dashes and dots). Sparsity moves these lines and no curve.
-# :::
-#
-# How to read it: pick a point on a lower curve, to the right, and look where the dashed line is. With the default
-# settings every curve of partial overlap starts below it and ends far above it. At one $m_b$ the order of the curves is
-# the order of the overlap, as it should be. Left of the upright lines basis pursuit cannot read the features of b back,
-# right of them it can; the curves pass through without a bend. The inversion appears when pairs with *different* $m_b$
-# are compared, as they are whenever two networks of different width are ranked by their similarity to a third.
+# {numref}`fig-overlap-inversion`, at the top of the chapter, shows these means. At one $m_b$ the order of the curves is
+# the order of the overlap, as it should be. The inversion appears when pairs with *different* $m_b$ are compared, as
+# they are whenever two networks of different width are ranked by their similarity to a third. Left of the grey band
+# basis pursuit reads the features of b back at none of the active fractions, right of it at all of them; the curves
+# pass through without a bend.
 
 # %% [markdown]
-# Does the inversion need a reference that has lost its features? In the sparsest panel we take as reference the fully
-# shared pair with the fewest units above $\delta^*$, and as its rival the pair with overlap {glue:text}`main_overlap`
-# and the most units. Every system of both pairs is then on the right side.
+# Does the inversion need a reference that has lost its features? For the sparsest features we take as reference the
+# fully shared pair with the fewest units above $\delta^*$, and as its rival the pair with overlap
+# {glue:text}`main_overlap` and the most units.
 
-# %%
+# %% tags=["hide-input"]
 kept = next(i for i, m in enumerate(figure_units) if m > min(run.ask("min(regimes.recovery)"), figure_units[-1] - 1))
 run.record(kept_reference=figure_units[kept], kept_margin=simulated[0, -2, -1] - simulated[0, -1, kept])
 
@@ -339,10 +330,9 @@ run.record(kept_reference=figure_units[kept], kept_margin=simulated[0, -2, -1] -
 # %% [markdown]
 # ## Where the curves cross
 #
-# Means of {glue:text}`figure_draws` draws are too coarse to test a formula for the crossing. By
-# {prf:ref}`prop-linear-covariance`, plain CKA on stimuli *equals* the cosine of the Gram matrices, taken with the
-# stimuli's own covariance. We check this once for masked projections, then leave the stimuli out:
-# {term}`Gram cosines <Gram cosine>` cost little, so we can afford many draws.
+# Means of {glue:text}`figure_draws` draws are too coarse to test a formula. By {prf:ref}`prop-linear-covariance`, plain
+# CKA on stimuli *equals* the cosine of the Gram matrices, taken with the stimuli's own covariance. We check this once
+# for masked projections, then leave the stimuli out: {term}`Gram cosines <Gram cosine>` cost little.
 
 # %%
 z = draw_latents(main_overlap, fraction, stimuli)
@@ -352,7 +342,9 @@ run.record(gram_rounding=(on_stimuli - theory.gram_cosine(*pair, torch.cov(z.T))
 
 # %% [markdown]
 # The largest difference is {glue:text}`gram_rounding:.0e`. From here on, "simulated" means Gram cosines with the
-# covariance of drawn stimuli, at the active fraction {glue:text}`fraction`.
+# covariance of drawn stimuli, at the active fraction {glue:text}`fraction`. The covariance is taken from more stimuli
+# than above: a finite sample adds a little correlation between features that are nearly unrelated, and a partial pair
+# has more of those.
 
 # %%
 fine_a = gaussian(max(systems_a), n_f, generator, draws)
@@ -369,9 +361,7 @@ def whitened(units_a, overlap):
 
 # %% [markdown]
 # One table for each overlap holds the cosine for every $m_b$ (rows) and draw (columns). The crossings, the sliders and
-# the single draws below are read from these tables. The covariance is taken from more stimuli than the main figure had:
-# a finite sample adds a little correlation between features that are nearly unrelated, and a partial pair has more of
-# those than a fully shared one.
+# the single draws below are read from these tables.
 
 
 # %%
@@ -388,10 +378,9 @@ for other in set(systems_a) - {m_a}:
     tables[other] = {o: cosine_table(other, o) for o in overlaps}
 
 # %% [markdown]
-# First the size of the effect, in the main comparison: overlap {glue:text}`main_overlap` with as many units as features
-# against full overlap with {glue:text}`m_0` units. If content decided, the difference would be negative.
+# First the size of the effect in the main comparison. If content decided, the difference would be negative.
 
-# %%
+# %% tags=["hide-input"]
 row = {m: i for i, m in enumerate(units)}
 gain = tables[m_a][main_overlap][row[n_f]] - tables[m_a][1.0][row[m_0]]
 run.record(b7_margin=gain.mean(), b7_margin_error=gain.std() / draws**0.5)
@@ -403,10 +392,9 @@ run.record(cka_partial=tables[m_a][main_overlap][row[n_f]].mean(), cka_full=tabl
 #
 # That is the paper's point in one number, and the products in the table above predicted it without any simulation.
 #
-# Now the crossing. Between the values of $m_b$ in the table we interpolate on logarithmic axes, where the curves are
-# nearly straight. The reference level is simulated too, from the same draws. The tolerance is fixed beforehand: **the
-# simulated and the predicted $m_b^*$ should agree within 3 parts in 100**, for every combination of reference, overlap
-# and $m_a$ whose predicted crossing lies within the table.
+# Now the crossing, interpolated between the values of $m_b$ on logarithmic axes. The tolerance was fixed beforehand:
+# the simulated and the predicted $m_b^*$ should agree within 3 parts in 100, for every combination of reference,
+# overlap and $m_a$ whose predicted crossing lies within the table.
 
 
 # %%
@@ -431,29 +419,21 @@ run.record(b7_crossing_error=relative.abs().max(), crossings=len(tested), crossi
 
 # %% [markdown]
 # Over {glue:text}`crossings` combinations the largest relative error is {glue:text}`b7_crossing_error:.3f` and the mean
-# {glue:text}`crossing_bias:.4f`. For the overlap {glue:text}`main_overlap`:
-
-# %%
-for (o, m, system), x in zip(tested, found, strict=True):
-    if o == main_overlap:
-        print(f"m_a {system}, m_0 {m}: predicted {predicted(o, m):.1f}, simulated {x:.1f}")
-
-# %% [markdown]
+# {glue:text}`crossing_bias:.4f`.
+#
 # Does $m_a$ matter? In the formula it cancels, because a discount that both pairs suffer cannot change their order. One
-# might hope otherwise: that a system a with many units would see through the compression of the others. We compare the
-# crossings found at the different $m_a$.
+# might hope otherwise: that a system a with many units would see through the compression of the others.
 
-# %%
+# %% tags=["hide-input"]
 by_system = torch.tensor(found).reshape(len(systems_a), -1)
 run.record(system_spread=(by_system.amax(0) / by_system.amin(0) - 1).max())
 
 # %% [markdown]
-# The largest relative difference between crossings found with {glue:text}`m_a` units in system a and with the other
-# choice is {glue:text}`system_spread:.3f`, to be held against the tolerance of 3 parts in 100: **more units in system a
-# do not protect the ranking**.
+# Between the sizes of system a the crossings differ by at most a relative {glue:text}`system_spread:.3f`: more units in
+# system a do not protect the ranking.
 
 
-# %%
+# %% tags=["hide-input"]
 def draw_reference(ax, m, style):
     """Predicted crossing over the overlap for one reference, and the simulated crossings for each system a."""
     grid = np.linspace(0.3, 1, 200)
@@ -473,14 +453,10 @@ ax.axhline(n_f, ls=":", color=COLOURS["grey"], lw=1.2)
 ax.set(yscale="log", xlabel="overlap", ylabel="units of b at the crossing", xlim=(0.3, 1.16), ylim=(6, 600))
 ax.set(yticks=(8, 32, 128, 512), yticklabels=(8, 32, 128, 512), xticks=(0.4, 0.6, 0.8, 1.0))
 ax.minorticks_off()
-run.figure(
-    [ax],
-    "fig-overlap-crossing",
-    alt="Units of system b at the crossing, logarithmic, against the overlap, one falling curve per reference. At "
-    "overlap one each curve equals its reference; towards low overlap it grows and becomes infinite. Simulated "
-    "crossings for two sizes of system a lie on the curves.",
-    title="Simulated crossings and the formula",
-)
+alt = """Units of system b at the crossing, logarithmic, against the overlap, one falling curve per reference. At
+overlap one each curve equals its reference; towards low overlap it grows and becomes infinite. Simulated crossings for
+two sizes of system a lie on the curves."""
+run.figure([ax], "fig-overlap-crossing", alt, title="Simulated crossings and the formula")
 
 # %% [markdown]
 # :::{glue:figure} fig-overlap-crossing
@@ -488,38 +464,35 @@ run.figure(
 #
 # The formula of {prf:ref}`prop-overlap-crossing` (lines) predicts where the partial pair overtakes; simulated crossings
 # lie within a relative {glue:text}`b7_crossing_error:.3f` of it, for {glue:text}`m_a` units in system a (filled) and
-# for the other choice (open). Each line goes to infinity where $\rho^2 = t$: left of that no number of units helps.
-# Dotted: as many units as features.
+# for the other choice (open). Where a line goes to infinity, $\rho^2 = t$. Dotted: as many units as features.
 # :::
 
 # %% [markdown]
 # ## Where there is no inversion
 #
 # The trade has a limit. However many units b has, missing content keeps the score below $\rho$ times the factor of
-# system a. If the reference is so little compressed that $t \ge \rho^2$, the partial pair never reaches it. We take the
-# lowest overlap of the tables and the largest reference, and let b grow to four times as many units as features.
+# system a. We take the lowest overlap of the tables and the largest reference, and let b grow to four times as many
+# units as features.
 
 # %%
 low, high = slider_overlaps[0], slider_references[-1]
 grown = gaussian(4 * n_f, n_f, generator, 20)
 a, b = (x @ roots[low] for x in lay_out(fine_a[:20, :m_a], grown, low))
-shortfall = theory.gram_cosine(a, b).cpu().mean() - tables[m_a][1.0][row[high]].mean()
+shortfall = tables[m_a][1.0][row[high]].mean() - theory.gram_cosine(a, b).cpu().mean()
 run.record(low=low, high=high, low_squared=low**2, high_t=high / (n_f + high + 1), shortfall=shortfall)
 
 # %% [markdown]
 # With overlap {glue:text}`low` and reference {glue:text}`high`, $\rho^2$ = {glue:text}`low_squared:.3f` and $t$ =
-# {glue:text}`high_t:.3f`. With four times as many units as features the partial pair's score less the reference's is
-# {glue:text}`shortfall:.3f`. A negative number means that the order by content holds.
+# {glue:text}`high_t:.3f`. Even with four times as many units as features the partial pair stays
+# {glue:text}`shortfall:.3f` below: content wins.
 
 # %% [markdown]
 # ## Try it
 #
-# The curve is the simulated mean CKA, over {glue:text}`draws` draws, of the pair with the chosen overlap; the dashed
-# line is the fully shared pair with $m_0$ units; the dotted line marks where they cross. Before you move a slider,
-# guess in which direction the crossing will go.
+# Before you move a slider, guess in which direction the crossing will go.
 
 
-# %%
+# %% tags=["hide-input"]
 def slider_state(overlap, m_0):
     """Curve, reference, crossing and a sentence for one position of the sliders."""
     table, level = tables[m_a][overlap], float(tables[m_a][1.0][row[m_0]].mean())
@@ -534,9 +507,6 @@ def slider_state(overlap, m_0):
     return lines | {"sentence": sentence if overlap < 1 else f"All shared: equal at {m_0} units, no inversion."}
 
 
-# %% [markdown]
-# All positions are computed beforehand; the browser only swaps the lines.
-
 # %% tags=["hide-input", "remove-output"]
 first = slider_state(main_overlap, m_0)
 (ax,) = panels(1, width=4.2, height=3.0)
@@ -548,35 +518,29 @@ ax.legend(loc="upper left")
 
 # %% tags=["hide-input", "remove-output"]
 name = "fig-overlap-slider"
-figure = SliderFigure(
-    ax,
-    name,
-    alt="Linear CKA of a pair with the chosen overlap against the units of b, a dashed reference line for the fully "
-    "shared pair, and a dotted line where they cross. A sentence below says where.",
-    sliders={
-        "overlap": Slider(slider_overlaps, "overlap", slider_overlaps.index(main_overlap)),
-        "m_0": Slider(slider_references, "units of the fully shared pair", slider_references.index(m_0)),
-    },
-    draw=slider_state,
-    title="Simulated: move the overlap and the compression of the reference",
-)
-run.figure(figure, name)
+alt = """Linear CKA of a pair with the chosen overlap against the units of b, a dashed reference line for the fully
+shared pair, and a dotted line where they cross. A sentence below says where."""
+knobs = {
+    "overlap": Slider(slider_overlaps, "overlap", slider_overlaps.index(main_overlap)),
+    "m_0": Slider(slider_references, "units of the fully shared pair", slider_references.index(m_0)),
+}
+title = "Simulated: move the overlap and the compression of the reference"
+run.figure(SliderFigure(ax, name, alt, knobs, slider_state, title), name)
 
 # %% [markdown]
 # :::{glue:figure} fig-overlap-slider
 # :name: fig-overlap-slider
 #
-# Less overlap lowers the whole curve, a less compressed reference raises the dashed line; both move the crossing to the
-# right, until there is none. (On paper, and without JavaScript: overlap {glue:text}`main_overlap`, reference
-# {glue:text}`m_0` units.)
+# Less overlap lowers the whole curve, a less compressed reference raises the dashed line; both move the crossing
+# (dotted) to the right, until there is none. Means over {glue:text}`draws` draws. (On paper, and without JavaScript:
+# overlap {glue:text}`main_overlap`, reference {glue:text}`m_0` units.)
 # :::
 
 # %% [markdown]
 # ## Is it only the mean?
 #
-# A user of a metric has one pair of each kind, not the mean over hundreds. How often does one partial pair beat one
-# fully shared pair, both drawn at random? We compare each draw of the partial pair with every *other* draw of the fully
-# shared one, so that no luck is shared.
+# A user of a metric has one pair of each kind. How often does one partial pair beat one fully shared pair, both drawn
+# at random? Each draw of the partial pair meets every *other* draw of the fully shared one, so that no luck is shared.
 
 
 # %%
@@ -598,13 +562,9 @@ for m, style in zip(references, k_styles(references), strict=True):
 ax.axhline(0.5, color=COLOURS["grey"], lw=0.8)
 log_axis(ax, (4, 8, 16, 32, 64, 128), ylabel="share inverted")
 ax.legend(loc="lower right")
-run.figure(
-    [ax],
-    "fig-overlap-probability",
-    alt="Share of single comparisons in which the partial pair scores higher, against its units of b, logarithmic. One "
-    "curve per reference climbs from near zero to near one and passes one half close to the predicted crossing.",
-    title=f"Simulated: single draws, overlap {main_overlap:g}",
-)
+alt = """Share of single comparisons in which the partial pair scores higher, against its units of b, logarithmic. One
+curve per reference climbs from near zero to near one and passes one half close to the predicted crossing."""
+run.figure([ax], "fig-overlap-probability", alt, title=f"Simulated: single draws, overlap {main_overlap:g}")
 
 # %% [markdown]
 # :::{glue:figure} fig-overlap-probability
@@ -615,16 +575,15 @@ run.figure(
 # *equal* units the partial pair still wins a share of {glue:text}`probability_same:.3f`, by luck alone.
 # :::
 #
-# So an inversion is not a quirk of averages: a fair amount beyond the crossing one would see it almost every time. The
-# curves are steep because single scores hardly scatter: a cosine of Gram matrices averages over all pairs of units, and
-# even ten units have many pairs. A metric with so little noise looks trustworthy, and for the question it answers it
-# is. Here it is precise about the wrong thing.
+# The curves are steep because single scores hardly scatter: a cosine of Gram matrices averages over all pairs of units,
+# and even ten units have many pairs. A metric with so little noise looks trustworthy, and for the question it answers
+# it is. Here it is precise about the wrong thing.
 
 # %% [markdown]
 # ## Regression: one direction is safe
 #
-# The paper shows CKA only, and says that the other metrics behave alike. For {term}`linear regression <OLS>`, scored by
-# {term}`explained variance` $R^2$, that holds in one direction only. By {prf:ref}`prop-linear-overlap`,
+# The paper says that the other metrics behave like CKA. For {term}`linear regression <OLS>`, scored by {term}`explained
+# variance` $R^2$, that holds in one direction only. By {prf:ref}`prop-linear-overlap`,
 #
 # $$
 # \begin{aligned}
@@ -633,9 +592,9 @@ run.figure(
 # \end{aligned}
 # $$ (eq-overlap-r2)
 #
-# Predicting b from a, $m_b$ does not appear: more units in b are more targets of the same kind. With $m_a$ fixed, the
-# pair with less overlap always has the lower expectation. Predicting a from b, $m_b$ counts the predictors. With $n_f$
-# features in each system, a fully shared pair with $m_0$ units has $m_0 / n_f$, and the partial pair overtakes at
+# Predicting b from a, $m_b$ does not appear: with $m_a$ fixed, the pair with less overlap always has the lower
+# expectation. Predicting a from b, $m_b$ counts the predictors. With $n_f$ features in each system, a fully shared pair
+# with $m_0$ units has $m_0 / n_f$, and the partial pair overtakes at
 #
 # $$
 # m_b^* = m_0 / \rho ,
@@ -643,14 +602,11 @@ run.figure(
 #
 # which is *earlier* than for CKA. (The first exercise shows that it always is.)
 #
-# The asymmetry has a plain reason. Least squares can undo any invertible mixing of its predictors, so only the space
-# that they span matters; its dimension is the number of predictors. The targets are averaged over, so their number does
-# not matter.
+# The asymmetry has a plain reason. Least squares can undo any invertible mixing of its predictors, so only the
+# dimension of the space that they span matters. The targets are averaged over, so their number does not.
 #
 # We simulate both directions with the closed form of {prf:ref}`thm-ols` (claim B3) and the covariance of the stimuli.
-# For $a \to b$, one orthonormal basis of the row space of $A$ serves all $m_b$: explained and total variance of the
-# first $m_b$ units are running sums over units. Expect flat lines when b is predicted, with the lower overlap below,
-# and rising lines when a is.
+# Expect flat lines when b is predicted, with the lower overlap below, and rising lines when a is.
 
 
 # %%
@@ -687,7 +643,7 @@ run.record(backward_crossing=crossing(backward[main_overlap], backward_level), b
 run.record(backward_full=backward_level, backward_partial=backward[main_overlap][row[n_f]].mean())
 
 
-# %%
+# %% tags=["hide-input"]
 def draw_direction(ax, scores, predictors, label):
     """R2 over the units of b for two overlaps; lines are closed forms, dashed is the reference."""
     for overlap, style in zip((main_overlap, 1.0), k_styles(overlaps)[-2:], strict=True):
@@ -703,42 +659,36 @@ left, right = panels(2)
 draw_direction(left, forward, [m_a] * len(units), "R² of a to b")
 draw_direction(right, backward, units, "R² of b to a")
 right.legend(loc="upper left")
-run.figure(
-    [left, right],
-    "fig-overlap-regression",
-    alt="Explained variance against the units of b. Left, predicting b from a: two flat lines, the lower overlap "
-    "below. Right, predicting a from b: two rising curves; the partial pair passes the dashed "
-    "reference as units are added.",
-    title="Simulated: regression in both directions",
-)
+alt = """Explained variance against the units of b. Left, predicting b from a: two flat lines, the lower overlap below.
+Right, predicting a from b: two rising curves; the partial pair passes the dashed reference as units are added."""
+run.figure([left, right], "fig-overlap-regression", alt, title="Simulated: regression in both directions")
 
 # %% [markdown]
 # :::{glue:figure} fig-overlap-regression
 # :name: fig-overlap-regression
 #
-# Only one direction of regression keeps the order. (a) Predicting b from a does not depend on the units of b: overlap
-# {glue:text}`main_overlap` gives {glue:text}`forward_partial:.3f`, full overlap {glue:text}`forward_full:.3f`, and
+# Only one direction of regression keeps the order. (a) Predicting b from a does not depend on the units of b:
 # {glue:text}`b7_r2_inversions` of {glue:text}`r2_grid` grid points invert. (b) Predicting a from b inverts at
-# {glue:text}`backward_crossing:.2f` units (formula: {glue:text}`backward_predicted:.2f`): the reference has
-# {glue:text}`backward_full:.3f`, the partial pair reaches {glue:text}`backward_partial:.3f`. Dashed: the fully shared
-# pair with {glue:text}`m_0` units.
+# {glue:text}`backward_crossing:.2f` units. Dashed: the fully shared pair with the fewest units.
 # :::
 #
-# The inversion in panel (b) is stronger than that of CKA: the partial pair ends close to its overlap, while the
-# reference stays at the share of features that its few units can carry.
+# Predicting b, the overlap {glue:text}`main_overlap` gives {glue:text}`forward_partial:.3f` and full overlap
+# {glue:text}`forward_full:.3f`. Predicting a, the formula puts the crossing at {glue:text}`backward_predicted:.2f`
+# units, and the inversion is stronger than that of CKA: the partial pair ends at {glue:text}`backward_partial:.3f`,
+# close to its overlap, while the reference stays at {glue:text}`backward_full:.3f`, the share of features that its few
+# units can carry.
 #
 # This is no praise of regression. $R^2$ depends on the compression of the *predictor*, so only a comparison that holds
-# the predictor fixed is safe from this trade. If networks of different width predict one brain area, the width of the
-# predictor is exactly what varies.
+# the predictor fixed is safe. If networks of different width predict one brain area, the width of the predictor is
+# exactly what varies.
 
 # %% [markdown]
 # ## Can the score be corrected?
 #
 # {prf:ref}`prop-overlap-factor` invites an obvious remedy: divide the score by the two discounts, and the overlap
-# remains. But this needs $n_a$ and $n_b$, the numbers of features. And it needs projections that are random and
-# independent of each other: if two networks mix their features in related ways, dividing can give an overlap above 1.
-# We apply it to the simulated mean with the true $n_f$, which should give the overlap back, and with half and twice
-# that number.
+# remains. But this needs the numbers of features. And it needs projections that are random and independent of each
+# other: if two networks mix their features in related ways, dividing can give an overlap above 1. We apply it to the
+# simulated mean with the true $n_f$, and with half and twice that number.
 
 # %%
 for guess in (n_f // 2, n_f, 2 * n_f):
@@ -747,17 +697,16 @@ for guess in (n_f // 2, n_f, 2 * n_f):
 
 # %% [markdown]
 # With the true number the overlap {glue:text}`main_overlap` comes out nearly as it was put in; with a wrong one it does
-# not. So this way of correcting stands and falls with the number of features.
+# not.
 #
-# It is not the only way to think of the discount. If the units of a system are a random sample of many more of the same
-# kind, then $g(n, m)$ is what sampling few of them costs: it tends to 1 as $m$ grows, and the score to the overlap.
-# {cite:t}`chun2025` study CKA from sampled neurons and give an estimator that corrects for it, which we have not
-# applied here. Finding the features is another way, and that is what {term}`sparse autoencoders <SAE>` are for.
+# If the units of a system are a random sample of many more of the same kind, then $g(n, m)$ is what sampling few of
+# them costs. {cite:t}`chun2025` give an estimator of CKA that corrects for sampled neurons, which we have not applied
+# here. Finding the features is another way, and that is what {term}`sparse autoencoders <SAE>` are for.
 #
-# **A second seed of each system does without the number.** {ref}`ch-ceiling` proves that squared covariances, as a
-# share of the product of both total variances, have the mean $n_s / (n_a n_b)$ whatever the compression. Two seeds of
-# one system share all their features, so they supply $1 / n_a$ and $1 / n_b$. We apply it to the two pairs that CKA
-# puts in the wrong order, with fresh projections as second seeds.
+# A second seed of each system does without the number. {ref}`ch-ceiling` proves that squared covariances, as a share of
+# the product of both total variances, have the mean $n_s / (n_a n_b)$ whatever the compression. Two seeds of one system
+# share all their features, so they supply $1 / n_a$ and $1 / n_b$. We apply it to the two pairs that CKA puts in the
+# wrong order, with fresh projections as second seeds.
 
 
 # %%
@@ -780,25 +729,30 @@ for name, overlap, m_b in (("partial", main_overlap, n_f), ("full", 1.0, m_0)):
 # networks break the assumption that seeds mix independently, is the subject of that chapter.
 
 # %% [markdown]
-# ## Where this departs from the paper
+# ## What to take away
 #
-# - **Settings.** Numbers of features, units and stimuli are ours. The paper gives 200 draws for its figure 2 and no
-#   number for figure 3; our `paper` {term}`profile` takes 200. The paper uses plain CKA, the main figure here debiased
-#   CKA. Its captions mark $m_{CS}$; we add $\delta^*$.
-# - **Algebra.** The paper leaves the interplay of sharing and compression to simulation. For random projections it is a
-#   product ({prf:ref}`prop-overlap-factor`), and the crossing follows.
-# - **Other metrics.** RSA shares the expectation of CKA. Explained variance does not invert from a to b, and inverts
-#   earlier than CKA from b to a.
-# - **Limits.** There is no inversion where $\rho^2 \le t$. It is easiest to see at high overlap, as in the paper ($0.7$
-#   and up), with a strongly compressed reference, one whose system b has too few units for basis pursuit.
-# - **Crossing by Gram cosines.** The main figure uses stimuli; the precise crossings use only their covariance.
-
-# %% [markdown]
-# ## What changed our mind
+# - **Linear CKA trades content for compression.** For random projections its expectation is a product, overlap times a
+#   discount for each system ({prf:ref}`prop-overlap-factor`), and the crossing follows. RSA shares this expectation.
+# - **The trade has conditions.** There is no inversion where $\rho^2 \le t$. It is easiest to see at high overlap
+#   ($0.7$ and up, as in the paper) and with a reference whose system b has too few units for basis pursuit, but systems
+#   that keep all their features invert too.
+# - **A single pair shows it,** not only the mean.
+# - **Regression is safe in one direction only.** Explained variance does not invert from a to b, and inverts earlier
+#   than CKA from b to a.
 #
-# The paper calls sharing and compression hard to disentangle. For random projections the expected score is their
-# product, and a formula says where the order turns. We did not expect regression to be safe in one direction. A
-# measured score alone does not tell the two apart. The same responses hold more that does, if there is a second seed.
+# Where we depart from the paper:
+#
+# - Numbers of features, units and stimuli are ours. The paper gives 200 draws for its figure 2 and no number for figure
+#   3; our {term}`profile` `paper` takes 200.
+# - The paper uses plain CKA on stimuli. Our main figure uses debiased CKA, the precise crossings only the covariance of
+#   the stimuli.
+# - Its captions mark $m_{CS}$, our figure $\delta^*$.
+# - It leaves sharing and compression to simulation and shows CKA only; algebra and regression are ours.
+#
+# **What changed our mind.** The paper calls sharing and compression hard to disentangle. For random projections the
+# expected score is their product, and a formula says where the order turns. We did not expect regression to be safe in
+# one direction. A measured score alone does not tell the two apart. The same responses hold more that does, if there is
+# a second seed.
 #
 # ## Exercises
 #
@@ -845,9 +799,8 @@ for overlap in partial:
 a, b = lay_out(*(signs(m, n_f, generator, 50) for m in (m_a, n_f)), main_overlap)
 print(f"CKA: Gaussian {run.values['cka_partial']:.3f}, signs {theory.gram_cosine(a, b).mean():.3f}")
 for m in references:
-    print(
-        f"m_0 {m}: {predicted(main_overlap, m):.2f}, signs {theory.crossing_units(n_f, n_s / n_f, m, kurtosis=1):.2f}"
-    )
+    with_signs = theory.crossing_units(n_f, n_s / n_f, m, kurtosis=1)
+    print(f"m_0 {m}: {predicted(main_overlap, m):.2f}, signs {with_signs:.2f}")
 
 # %% [markdown]
 # The crossings hardly move: they depend on the {term}`kurtosis` only through $n_f + \kappa - 2$. One cannot tell them

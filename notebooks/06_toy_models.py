@@ -14,19 +14,30 @@
 # (ch-toy-models)=
 # # Toy models
 #
-# So far the projections were drawn at random or chosen by hand. Here a small network learns its own. Does it represent
-# more features than it has neurons? And do two networks that differ only in their random start arrange these features
-# on their neurons in the same way?
+# A small network is trained to pass on many {term}`sparse` features. Does it represent more of them than it has
+# neurons? And do two networks that differ only in their random start arrange them on their neurons in the same way?
 #
+# **In short.** Yes to the first: with 32 neurons two networks share {glue:text}`shared_32:.1f` of 64 features, if their
+# output has the rectifier that the paper's formula leaves out and the authors' code has. No to the second: the best
+# counterpart of a neuron in the other network matches it by {glue:text}`arrangement_mean_32:.2f`, one whose features
+# are shuffled by {glue:text}`arrangement_chance_32:.2f`.
+#
+# :::{glue:figure} fig-toys-same
+# :name: fig-toys-same
+#
+# Larger models share more of the features (blue), many more than one per neuron (dotted), but do not arrange them alike:
+# the best match of a neuron in the other model (red) is about what shuffled features give (grey). Means over
+# {glue:text}`pairs` pairs; small points: each pair.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - which formula lets a toy model superpose, and why the one printed in the paper cannot;
 # - how to read from the weights of two models which features they share;
 # - how well unrelated models match, and why any match must be compared with that level.
 #
-# ## What the paper claims
-#
-# Sections 4.1 and 4.2 and the left half of figure 2 of {cite:t}`longon2025`:
+# **What the paper claims.** Sections 4.1 and 4.2 and the left half of figure 2 of {cite:t}`longon2025`:
 #
 # | claim | in our words |
 # |---|---|
@@ -34,9 +45,9 @@
 # | A6 | almost no neuron of one model has a counterpart in the other that mixes these features in the same way |
 #
 # The formula in the paper's text leaves out a rectifier, and without it there is no room for {term}`superposition`
-# ({prf:ref}`thm-toys-printed`). The authors' [public code](https://github.com/cest-andre/align-interp) has the
-# rectifier and all other settings. We train their model as the main line, the printed formula to see the theorem at
-# work, and a start of our own to see how much the start decides.
+# ({prf:ref}`thm-toys-printed`). The authors' [public code](https://github.com/cest-andre/align-interp) has it, and all
+# other settings. Their model is our main line.
+# ::::
 
 # %% [markdown]
 # ## The idea
@@ -62,12 +73,11 @@
 # L = \mathrm E \sum_{i=1}^n T_i\, (z_i - \hat z_i)^2 , \qquad T_i = 1 / x_i^2 ,
 # $$ (eq-toys-loss)
 #
-# with $x_i$ evenly spaced from $1$ to $3 - 2/n$. The importance $T_i$ thus falls from 1 to about one ninth, and we
-# number the features by it: feature 1 is the most important.
+# with $x_i$ evenly spaced from $1$ to $3 - 2/n$. The importance $T_i$ falls from 1 to about one ninth; feature 1 is the
+# most important.
 #
-# Why should such a model superpose? There are more features than neurons, but the features are {term}`sparse`: most of
-# the time a feature's partners on the same neuron are silent, and sharing a neuron does no harm. The smallest example
-# can be solved by hand.
+# Why should such a model superpose? The features are sparse: most of the time a feature's partners on the same neuron
+# are silent, and sharing a neuron does no harm. The smallest example can be solved by hand.
 #
 # ```{prf:proposition} Two features on one neuron
 # :label: prop-toys-pair
@@ -83,21 +93,18 @@
 # the loss is $2 p^2 / 6$. The other loss is the variance of a feature, $\mathrm E z^2 - (\mathrm E z)^2 = p/3 - p^2/4$.
 # ```
 #
-# The output ReLU is what makes the pair work: when one feature is active alone, it silences the output of the other.
-# The printed formula has no such ReLU.
+# The output ReLU is what makes the pair work: a feature that is active alone silences the output of the other.
 
 # %% [markdown]
 # ## One model, three formulas
 #
-# Where in {eq}`eq-toys-model` do the rectifiers stand? Three choices matter here.
+# Where in {eq}`eq-toys-model` do the rectifiers stand?
 #
 # | name | hidden | output | where it comes from |
 # |---|---|---|---|
 # | both rectified | ReLU | ReLU | the authors' public code |
 # | printed | ReLU | none | the formula in section 4.1 of {cite:t}`longon2025` |
 # | linear hidden | none | ReLU | the toy models of {cite:t}`elhage2022`, whose method the paper follows |
-#
-# The choice is no detail, as the following theorem shows.
 #
 # ````{prf:theorem} Without an output ReLU no superposition
 # :label: thm-toys-printed
@@ -133,13 +140,12 @@
 # ````
 #
 # The theorem is ours. Sparsity does not occur in it: however rare the features, a linear read-out of $m$ numbers does
-# best by serving the $m$ most important features and giving up the others. Interference enters a linear output in full,
-# and a ReLU on the hidden side cannot take it away again.
+# best by serving the $m$ most important ones. Interference enters a linear output in full.
 #
-# So two printed models trained to their optimum represent the same $m$ features, with norm 1, one on each neuron, and
-# are equal up to the order of the neurons. Claims A5 and A6 would both fail: 32 of the 64 features would be shared at
-# 32 neurons, and every neuron would have a perfect match. The public code confirms that the missing ReLU is a slip of
-# the text: **from here on a {term}`toy model` has both layers rectified**, unless we say otherwise.
+# So two printed models at their optimum are equal up to the order of the neurons, and claims A5 and A6 would both fail:
+# 32 of the 64 features would be shared at 32 neurons, and every neuron would have a perfect match. The public code
+# confirms that the missing ReLU is a slip of the text: from here on a {term}`toy model` has both layers rectified,
+# unless we say otherwise.
 
 # %%
 import pandas as pd
@@ -160,19 +166,14 @@ from lib.toy_models import (
 )
 
 # %% [markdown]
-# Where each setting of the experiment comes from:
-#
 # | setting | value | source |
 # |---|---|---|
 # | features, $p$, importance, sizes | 64, one tenth, $T$ as above, 8, 16 and 32 neurons | text |
 # | batches | 10,000 of 1,024 stimuli, each seen once | text; the {term}`profile` `paper` takes all, this run fewer |
-# | rectifiers | both layers | public code; the text prints the hidden one only |
 # | start | $W$ Xavier normal, variance $2/(n + m)$; $b = 0$ | public code |
 # | optimiser | AdamW, rate one thousandth, decay one hundredth | public code |
 # | loss | a mean over features, which is $L/n$ | public code; Adam does not notice a constant factor |
 # | stimuli | the same for all models of a size | public code |
-# | pairs of seeds | several; the authors have one | ours |
-# | thresholds and smallest effects | below, written before the runs | ours |
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -201,20 +202,20 @@ words = {"authors": "both rectified", "printed": "printed", "linear_hidden": "li
 run.record(pairs=pairs, steps=steps, other_models=2 * other_pairs, represented=represented)
 
 # %% [markdown]
-# Before any result, we fix what the words of the claims mean.
+# What the words of the claims mean was fixed before any result.
 #
 # - A model **represents** a feature if its norm $|W_i|$ is at least {glue:text}`represented`. The paper asks for norms
-#   near 1 without a threshold; below we check whether ours matters.
-# - A feature is **shared** by two models if the product of its two norms is at least 1. This is the paper's rule.
+#   near 1 without a threshold.
+# - A feature is **shared** by two models if the product of its two norms is at least 1, the paper's rule.
 # - **Nearly all** means at least $0.85$ of the features; **more** means at least one feature more from each size to the
-#   next, in the mean over pairs: the smallest effect that matters here.
+#   next, in the mean over pairs.
 # - **Almost all** neurons means at least nine in ten. The arrangement match of a neuron, defined further down, is *low*
 #   if it is below one half, the paper's number.
 #
 # ## Training
 #
 # All models of one size see the same stream of stimuli and differ only in their start. Models 1 and 2 form the first
-# pair, 3 and 4 the second, and so on. Finished models are kept on disk, where the next chapter finds them.
+# pair, and so on.
 
 
 # %%
@@ -225,7 +226,7 @@ def trained(m, count, variant, start="xavier", decay=0.01):
 
 
 # %% [markdown]
-# The next cell takes longest. `ours` has settings of our own, a wider start and no decay, for a section further down.
+# `ours` has settings of our own, a wider start and no decay, for a section further down.
 
 # %% tags=["trained"]
 counts = {"authors": pairs, "printed": other_pairs, "linear_hidden": other_pairs}
@@ -235,8 +236,7 @@ weights = {v: {m: of[m].model.weight.detach().cpu().double() for m in sizes} for
 norms = {v: {m: feature_norms(w) for m, w in weights[v].items()} for v in trainings}
 
 # %% [markdown]
-# The training history holds the loss of single batches. To compare the formulas we use one large set of fresh stimuli,
-# the same for all models.
+# The formulas are compared on one large set of fresh stimuli.
 
 # %%
 fresh = bernoulli_uniform(test_stimuli, n, p, seeded(STREAM + 1 + seed), torch.float32)
@@ -252,8 +252,7 @@ def fresh_loss(model):
 
 
 # %% [markdown]
-# The bound of {prf:ref}`thm-toys-printed` is computed on the *same* stimuli: no error for the first $m$ features, the
-# variance for all others.
+# The bound of {prf:ref}`thm-toys-printed` is computed on the *same* stimuli.
 
 
 # %%
@@ -261,7 +260,7 @@ losses = {v: {m: fresh_loss(trainings[v][m].model) for m in sizes} for v in trai
 bound = {m: float((fresh.double().var(0, correction=0) * importance(n))[m:].sum()) for m in sizes}
 run.record(**{f"bound_{m}": bound[m] for m in sizes})
 
-# %%
+# %% tags=["hide-input"]
 prefix = {"authors": "", "printed": "printed_", "linear_hidden": "linear_hidden_", "ours": "ours_"}
 for v in trainings:
     for m in sizes:
@@ -272,8 +271,8 @@ for v in trainings:
             run.tell(**{f"{prefix[v]}{key}_{m}": f"models.{key} where toys = {v} and N = {m}"})
 
 # %% [markdown]
-# We expect the printed model above the bound at every size, and a model that superposes below it. A difference of a
-# hundredth of the bound counts.
+# We expect the printed model above the bound at every size, and a model that superposes below it. A hundredth of the
+# bound counts.
 
 # %% tags=["hide-input"]
 keys = ("represented", "loss", "loss_ratio")
@@ -282,25 +281,22 @@ rows = {f"{words[v]}, {m} neurons": [run.ask(f"mean(models.{key})", toys=v, N=m)
 pd.DataFrame(rows, index=["features represented", "loss", "loss / bound"]).T.round(3)
 
 # %% [markdown]
-# With 32 neurons the printed model ends up with {glue:text}`printed_represented_32:.1f` features (mean over
-# {glue:text}`other_models` models), about one for each neuron, and its loss is {glue:text}`printed_loss_ratio_32:.3f`
-# times the bound. With both layers rectified it is {glue:text}`represented_32:.1f` features and
-# {glue:text}`loss_ratio_32:.3f` times the bound; with a linear hidden layer,
-# {glue:text}`linear_hidden_represented_32:.1f` features and {glue:text}`linear_hidden_loss_ratio_32:.3f` times. A loss
-# below the bound is proof of superposition: neither a model that stores one feature on each neuron nor any linear
-# read-out can reach it.
+# With 32 neurons the loss is {glue:text}`printed_loss_ratio_32:.3f` times the bound by the printed formula (mean over
+# {glue:text}`other_models` models), {glue:text}`loss_ratio_32:.3f` times with both layers rectified and
+# {glue:text}`linear_hidden_loss_ratio_32:.3f` times with a linear hidden layer. A loss below the bound is proof of
+# superposition: neither a model that stores one feature on each neuron nor any linear read-out can reach it.
 #
-# The number of features depends little on our threshold. Norms come in two clusters, one near or above 1, one small;
-# here is the share of norms, over all sizes, in the gap between one half and nine tenths.
+# The number of features depends little on our threshold. Norms come in two clusters, one near or above 1, one small,
+# and few of them, over all sizes, lie in the gap between one half and nine tenths.
 
-# %%
+# %% tags=["hide-input"]
 for v in formulas:
     every = torch.cat([norms[v][m].flatten() for m in sizes])
     run.record(**{f"{v}_gap": ((every > 0.5) & (every < 0.9)).double().mean()})
 
 # %% [markdown]
-# Both rectified: {glue:text}`authors_gap:.3f`. Printed: {glue:text}`printed_gap:.3f`. Linear hidden:
-# {glue:text}`linear_hidden_gap:.3f`. {numref}`fig-toys-norms` shows all norms, sorted.
+# Their share is {glue:text}`authors_gap:.3f` with both layers rectified, {glue:text}`printed_gap:.3f` by the printed
+# formula and {glue:text}`linear_hidden_gap:.3f` with a linear hidden layer.
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(len(sizes))
@@ -310,38 +306,31 @@ for ax, m in zip(axes, sizes, strict=True):
         ax.plot(range(1, n + 1), line, label=words[v], markevery=7, **style)
     ax.axvline(m + 0.5, ls=":", color=INK, lw=1)
     ax.axhline(represented, ls="--", color=COLOURS["grey"], lw=1)
-    ax.set(xlabel="features, sorted by norm", ylabel="norm $|W_i|$", ylim=(0, 1.7))
-    ax.set_title(f"{m} neurons", fontsize=9)
+    ax.set(xlabel="features, sorted by norm", ylabel="norm $|W_i|$", ylim=(0, 1.7), title=f"{m} neurons")
 axes[0].legend(loc="upper right")
-run.figure(
-    axes,
-    "fig-toys-norms",
-    alt="One panel per size: the norms of all features, sorted, for three formulas. The printed formula's norms fall "
-    "from one to near zero at the number of neurons, marked by a dotted line. The other two stay high well beyond it.",
-    title="Simulated: how many features each formula represents",
-)
+alt = """One panel per size: the norms of all features, sorted, for three formulas. The printed formula's norms fall
+from one to near zero at the number of neurons, marked by a dotted line. The other two stay high well beyond it."""
+run.figure(axes, "fig-toys-norms", alt, title="Simulated: how many features each formula represents")
 
 # %% [markdown]
 # :::{glue:figure} fig-toys-norms
 # :name: fig-toys-norms
 #
 # The printed formula represents about one feature for each neuron (dotted), here
-# {glue:text}`printed_represented_8:.1f`, {glue:text}`printed_represented_16:.1f` and
-# {glue:text}`printed_represented_32:.1f` with 8, 16 and 32 neurons. The two with an output ReLU represent more:
-# {glue:text}`represented_8:.1f`, {glue:text}`represented_16:.1f` and {glue:text}`represented_32:.1f` with both layers
-# rectified. Means over models; dashed: the norm above which we count a feature.
+# {glue:text}`printed_represented_32:.1f` with 32 neurons. The two with an output ReLU represent more:
+# {glue:text}`represented_32:.1f` with both layers rectified, {glue:text}`linear_hidden_represented_32:.1f` with a
+# linear hidden layer. Means over models; dashed: the norm above which we count a feature.
 # :::
 #
-# Why are the norms of this model above 1? The hidden ReLU passes a feature on only through its positive weights. A
-# feature that is active alone comes back as $z_i |W_i^+|^2 + b_i$, with $W_i^+$ the positive part of the row, so this
-# part has to be about 1, or a bit more where $b_i$ is negative. Negative weights, which silence neurons, add to the
-# norm.
+# Norms exceed 1 with both layers rectified because a feature that is active alone comes back as
+# $z_i |W_i^+|^2 + b_i$, with $W_i^+$ the positive part of the row. This part has to be about 1, or a bit more where
+# $b_i$ is negative, and negative weights, which silence neurons, add to the norm.
 
 # %% [markdown]
 # ## Two neurons, seen from above
 #
-# With two neurons each feature is an arrow in the plane, a picture made famous by {cite:t}`elhage2022`. We train models
-# with two neurons and six features that are active with probability {glue:text}`plane_p`.
+# With two neurons each feature is an arrow in the plane, as in {cite:t}`elhage2022`. The models have six features,
+# active with probability {glue:text}`plane_p`.
 
 # %%
 plane_seeds = [*range(plane_models)]
@@ -355,7 +344,7 @@ run.record(plane_p=plane_p, **{f"plane_{v}": float((feature_norms(arrows[v]) >= 
                               for v in formulas})  # fmt: skip
 
 
-# %%
+# %% tags=["hide-input"]
 def plane_state(formula, model):
     """Arrows of one model, thick if represented, and a sentence that counts them."""
     w = arrows[{words[v]: v for v in formulas}[formula]][model - 1]
@@ -367,8 +356,7 @@ def plane_state(formula, model):
 
 
 # %% [markdown]
-# Before you move the sliders, guess which formula puts its features at a right angle, and which ones use the whole
-# plane.
+# Before you move the sliders, guess which formula puts its features at a right angle.
 
 # %% tags=["hide-input", "remove-output"]
 first = plane_state("both rectified", 1)
@@ -383,19 +371,11 @@ ax.set_ylabel("weight on neuron 2")
 
 # %% tags=["hide-input", "remove-output"]
 name = "fig-toys-plane"
-figure = SliderFigure(
-    ax,
-    name,
-    alt="Six arrows from the origin, one per feature, in the plane of two neurons; features that are represented are "
-    "drawn thick. A sentence below counts them.",
-    sliders={
-        "formula": Slider([words[v] for v in formulas], "formula"),
-        "model": Slider(range(1, plane_models + 1), "model, each from its own start"),
-    },
-    draw=plane_state,
-    title="Simulated: features as arrows",
-)
-run.figure(figure, name)
+alt = """Six arrows from the origin, one per feature, in the plane of two neurons; features that are represented are
+drawn thick. A sentence below counts them."""
+formula = Slider([words[v] for v in formulas], "formula")
+knobs = {"formula": formula, "model": Slider(range(1, plane_models + 1), "model, each from its own start")}
+run.figure(SliderFigure(ax, name, alt, knobs, plane_state, "Simulated: features as arrows"), name)
 
 # %% [markdown]
 # :::{glue:figure} fig-toys-plane
@@ -406,22 +386,20 @@ run.figure(figure, name)
 # formula. (On paper, and without JavaScript: both rectified, the first model.)
 # :::
 #
-# Three things to see. The printed formula puts its features on the axes, as the theorem demands. With a linear hidden
-# layer the arrows may point anywhere: rotate all of them together and the model computes the same, so the directions of
-# the axes, which are the neurons, mean nothing to it.
+# The printed formula puts its features on the axes, as the theorem demands. With a linear hidden layer the arrows may
+# point anywhere: rotate all of them together and the model computes the same, so the axes, which are the neurons, mean
+# nothing to it.
 #
 # A rectified hidden layer does not have this freedom. A feature in the quadrant where both weights are negative would
-# never be heard, so the plane is used less fully: typically by two opposite features and one between the axes. The
-# hidden ReLU costs features, but it makes the neurons meaningful axes, which will matter when we compare arrangements.
+# never be heard. The hidden ReLU costs features, but it makes the neurons meaningful axes.
 
 # %% [markdown]
 # ## Training curves
 #
-# Is the training done? The paper takes 10,000 steps, this run {glue:text}`steps`. The curves show every seed, beside
-# the bound of {prf:ref}`thm-toys-printed` for the same number of neurons.
+# Is the training done? The paper takes 10,000 steps, this run {glue:text}`steps`.
 
 
-# %%
+# %% tags=["hide-input"]
 def draw_losses(ax, of):
     """Batch loss of every model over the steps; dashed, the bound for linear read-outs."""
     for m, style in zip(sizes, k_styles(sizes), strict=True):
@@ -429,7 +407,7 @@ def draw_losses(ax, of):
         ax.plot(history["step"], history["loss"], color=style["color"], lw=0.8)
         ax.axhline(variance * importance(n)[m:].sum(), ls="--", color=style["color"], lw=1.2)
         ax.plot([], [], color=style["color"], label=f"{m} neurons")
-    ax.set(xlabel="training step", ylabel="loss", yscale="log")
+    ax.set(xlabel="training step", ylabel="loss", yscale="log", title=words[of])
     ax.set_yticks([0.1, 0.2, 0.4, 0.8], [0.1, 0.2, 0.4, 0.8])
     ax.minorticks_off()
 
@@ -438,40 +416,29 @@ def draw_losses(ax, of):
 left, right = panels(2)
 draw_losses(left, "authors")
 draw_losses(right, "printed")
-left.set_title("both rectified", fontsize=9)
-right.set_title("printed", fontsize=9)
 left.legend(loc="upper right")
 right.set_ylim(left.get_ylim())
-run.figure(
-    [left, right],
-    "fig-toys-loss",
-    alt="Loss over training steps on a logarithmic axis, one bundle of curves per size and a dashed line for its "
-    "bound. With both layers rectified the curves fall below their dashed lines; with the printed formula they come to "
-    "lie on them or slightly above.",
-    title="Simulated: training curves of all seeds",
-)
+alt = """Loss over training steps on a logarithmic axis, one bundle of curves per size and a dashed line for its bound.
+With both layers rectified the curves fall below their dashed lines; with the printed formula they come to lie on them
+or slightly above."""
+run.figure([left, right], "fig-toys-loss", alt, title="Simulated: training curves of all seeds")
 
 # %% [markdown]
 # :::{glue:figure} fig-toys-loss
 # :name: fig-toys-loss
 #
 # With both layers rectified (a) the loss falls below what any linear read-out can reach (dashed); with the printed
-# formula (b) it stops there. Final losses in a: {glue:text}`loss_8:.3f`, {glue:text}`loss_16:.3f`,
-# {glue:text}`loss_32:.3f` for 8, 16 and 32 neurons, standard errors over seeds {glue:text}`loss_8_error:.4f`,
-# {glue:text}`loss_16_error:.4f` and {glue:text}`loss_32_error:.4f`. In b: {glue:text}`printed_loss_8:.3f`,
-# {glue:text}`printed_loss_16:.3f`, {glue:text}`printed_loss_32:.3f`, bounds {glue:text}`bound_8:.3f`,
-# {glue:text}`bound_16:.3f`, {glue:text}`bound_32:.3f`.
+# formula (b) it stops there. At 32 neurons it ends at {glue:text}`loss_32:.3f` in a and at
+# {glue:text}`printed_loss_32:.3f` in b; the bound is {glue:text}`bound_32:.3f`. One curve a seed.
 # :::
 #
-# The bundles are narrow: seeds differ little in how *well* they do. Printed models can stop slightly above the bound
-# because some neurons start between two features, some features take a neuron from a more important one, and gradient
-# descent is slow to sort this out.
+# Seeds differ little in how *well* they do: the standard error of the final loss is {glue:text}`loss_32_error:.4f` at
+# 32 neurons. Printed models can stop slightly above the bound because some neurons start between two features.
 
 # %% [markdown]
 # ## Which features are represented
 #
-# Now claim A5. As in the paper, multiply the norms of each feature in the two models of a pair; the feature is shared
-# if the product is at least 1. We expect the most important features to be shared, and more of them in larger models.
+# Now claim A5. We expect the most important features to be shared, and more of them in larger models.
 
 
 # %%
@@ -480,7 +447,7 @@ def in_pairs(w):
     return w[0::2], w[1::2]
 
 
-# %%
+# %% tags=["hide-input"]
 for v in trainings:
     for m in sizes:
         shared = shared_features(*in_pairs(weights[v][m])).double().sum(1)
@@ -498,44 +465,34 @@ for ax, m, style in zip(axes, sizes, k_styles(sizes), strict=True):
     ax.fill_between(range(1, n + 1), (a * b).amin(0), (a * b).amax(0), color=COLOURS["grey"], alpha=0.35, lw=0)
     ax.plot(range(1, n + 1), (a * b)[0], ls="", ms=3.5, **style)
     ax.axhline(1, ls="--", color=INK, lw=1)
-    ax.set(xlabel="feature, by importance", ylabel="product of the norms", ylim=(0, 2.6))
-    ax.set_title(f"{m} neurons", fontsize=9)
-run.figure(
-    axes,
-    "fig-toys-shared",
-    alt="One panel per size: the product of a feature's norms in two models against its importance rank, with a dashed "
-    "line at one. The products lie above the line for the most important features and drop to near zero at a rank "
-    "that moves to the right with the number of neurons.",
-    title="Simulated: features that two models share",
-)
+    ax.set(xlabel="feature, by importance", ylabel="product of the norms", ylim=(0, 2.6), title=f"{m} neurons")
+alt = """One panel per size: the product of a feature's norms in two models against its importance rank, with a dashed
+line at one. The products lie above the line for the most important features and drop to near zero at a rank that moves
+to the right with the number of neurons."""
+run.figure(axes, "fig-toys-shared", alt, title="Simulated: features that two models share")
 
 # %% [markdown]
 # :::{glue:figure} fig-toys-shared
 # :name: fig-toys-shared
 #
-# With more neurons, two models share more features (claim A5, top row on the left of figure 2 in {cite:t}`longon2025`).
-# A feature counts above the dashed line: {glue:text}`shared_8:.1f`, {glue:text}`shared_16:.1f` and
-# {glue:text}`shared_32:.1f` of 64 with 8, 16 and 32 neurons, standard errors {glue:text}`shared_8_error:.1f`,
-# {glue:text}`shared_16_error:.1f` and {glue:text}`shared_32_error:.1f` over {glue:text}`pairs` pairs. Markers: the
-# first pair; grey: the range over pairs.
+# With more neurons, two models share more features (claim A5, top row on the left of figure 2 in {cite:t}`longon2025`):
+# {glue:text}`shared_8:.1f`, {glue:text}`shared_16:.1f` and {glue:text}`shared_32:.1f` of 64 with 8, 16 and 32 neurons.
+# A feature counts above the dashed line. Markers: the first pair; grey: the range over pairs.
 # :::
 #
 # - **Importance decides.** Each model keeps the most important features, so two models keep nearly the same ones. They
 #   differ at the edge of their capacity, where the grey band is widest.
-# - **The growth is claim A5.** From one size to the next the mean rises by at least
-#   {glue:text}`shared_smallest_growth:.1f` features; one would have counted. With 32 neurons a share of
-#   {glue:text}`shared_share_32:.3f` of all features is shared; we asked for $0.85$. For the printed formula that share
-#   is {glue:text}`printed_shared_share_32:.3f`, and at the optimum it is one half.
-# - **The product rule is rough.** Where a formula gives norms of *about* 1, a threshold at 1 cuts through the middle of
-#   the cluster. With a linear hidden layer and 32 neurons each model represents
-#   {glue:text}`linear_hidden_represented_32:.1f` features and the rule counts {glue:text}`linear_hidden_shared_32:.1f`
-#   as shared. Models with both layers rectified have larger norms, and for them the rule does little harm.
+# - **The growth** from one size to the next is at least {glue:text}`shared_smallest_growth:.1f` features in the mean.
+#   With 32 neurons a share of {glue:text}`shared_share_32:.3f` of all features is shared; we asked for $0.85$. For the
+#   printed formula that share is {glue:text}`printed_shared_share_32:.3f`, and at the optimum one half.
+# - **The product rule is rough.** Where norms are *about* 1, a threshold at 1 cuts through the middle of the cluster:
+#   with a linear hidden layer and 32 neurons the rule counts {glue:text}`linear_hidden_shared_32:.1f` features as
+#   shared. Models with both layers rectified have larger norms, and for them the rule does little harm.
 
 # %% [markdown]
 # ## The same features, arranged differently?
 #
-# Do two models also spread their shared features over the neurons in the same way? The paper compares the columns of
-# $W$, restricted to the shared features: how one neuron weighs all of them.
+# Do two models also spread their shared features over the neurons in the same way?
 #
 # ```{prf:definition} Arrangement match
 # :label: def-toys-arrangement
@@ -548,13 +505,11 @@ run.figure(
 # the largest Pearson correlation, over the features in $S$, with a neuron of b.
 # ```
 #
-# This is {term}`semi-matching` ({prf:ref}`def-matching-semi`) with features in the place of stimuli. We compute it in
-# both directions and for all pairs. Two controls tell us how to read it.
+# This is {term}`semi-matching` ({prf:ref}`def-matching-semi`) with features in the place of stimuli. Two controls:
 #
 # - **The same model with its neurons in another order** must give a match of 1 for every neuron.
-# - **An unrelated arrangement.** We keep all the weights of the partner and only shuffle which shared feature they
-#   belong to. What still matches is luck, and a maximum over $m$ correlations of unrelated vectors is well above 0. The
-#   paper does not show this level; without it, "below one half" is hard to read.
+# - **An unrelated arrangement** keeps all the weights of the partner and only shuffles which shared feature they belong
+#   to. What still matches is luck, and the largest of $m$ correlations of unrelated vectors is well above 0.
 
 
 # %%
@@ -582,14 +537,14 @@ own = arrangement_match(model, model[:, torch.randperm(sizes[-1], generator=gene
 run.record(arrangement_own=own.min())
 
 
-# %%
+# %% tags=["hide-input"]
 def tabulate(of_pairs, toys, m):
     """Keep matches, (pairs, 2m), by their mean and the share below one half."""
     below = (of_pairs < 0.5).double().mean(1)
     run.tabulate("arrangement", toys=toys, N=m, pair=range(len(below)), match=of_pairs.mean(1), below_half=below)
 
 
-# %%
+# %% tags=["hide-input"]
 for m in sizes:
     tabulate(matches[m], "authors", m)
     tabulate(chance[m].flatten()[None], "unrelated", m)
@@ -597,10 +552,10 @@ for m in sizes:
 
 # %% [markdown]
 # The smallest match of a model with its own shuffled neurons is {glue:text}`arrangement_own:.3f`, as it should be. Now
-# the printed formula, for which the theorem says that neurons find a partner. We ask at the largest size only: at the
-# smallest, the product rule can leave two shared features, and over two features every correlation is 1 or $-1$.
+# the printed formula, at the largest size only: at the smallest, the product rule can leave two shared features, and
+# over two features every correlation is 1 or $-1$.
 
-# %%
+# %% tags=["hide-input"]
 largest = sizes[-1]
 printed_matches = both_ways(arrangement_match, largest, "printed")
 tabulate(printed_matches, "printed", largest)
@@ -617,16 +572,11 @@ for ax, m, style in zip(axes, sizes, k_styles(sizes), strict=True):
     ax.stairs(shares[0], bins, fill=True, color=style["color"], alpha=0.6, label="trained pair")
     ax.stairs(shares[1], bins, color=INK, lw=1.4, label="unrelated")
     ax.axvline(0.5, ls="--", color=INK, lw=1)
-    ax.set(xlabel="arrangement match", ylabel="share of neurons", xlim=(0, 1))
-    ax.set_title(f"{m} neurons", fontsize=9)
+    ax.set(xlabel="arrangement match", ylabel="share of neurons", xlim=(0, 1), title=f"{m} neurons")
 axes[0].legend(loc="upper right")
-run.figure(
-    axes,
-    "fig-toys-arrangement",
-    alt="One panel per size: the distribution of the neurons' arrangement matches as filled bars, and as an outline "
-    "that of unrelated arrangements. The two nearly coincide and lie mostly to the left of a dashed line at one half.",
-    title="Simulated: how well neurons of two seeds match",
-)
+alt = """One panel per size: the distribution of the neurons' arrangement matches as filled bars, and as an outline that
+of unrelated arrangements. The two nearly coincide and lie mostly to the left of a dashed line at one half."""
+run.figure(axes, "fig-toys-arrangement", alt, title="Simulated: how well neurons of two seeds match")
 
 # %% [markdown]
 # :::{glue:figure} fig-toys-arrangement
@@ -645,29 +595,51 @@ for name, x in {"trained pairs": matches, "unrelated": chance}.items():
     rows["share below one half", name] = [float((x[m] < 0.5).double().mean()) for m in sizes]
 pd.DataFrame(rows, index=[f"{m} neurons" for m in sizes]).sort_index(axis=1).T.round(3)
 
+
+# %% tags=["hide-input"]
+def draw_same(ax, label, lift, column, toys, colour, each):
+    """Means over pairs against neurons, named at the right end, and a small point for each pair."""
+    ends = [run.ask(f"mean({column} where toys = {toys})", N=m) for m in sizes]
+    ax.plot(sizes, ends, color=COLOURS[colour], marker="o")
+    ax.text(1.06 * sizes[-1], ends[-1] + lift, label, color=COLOURS[colour], va="center")
+    for m, values in each.items():
+        ax.plot([m] * len(values), values, ls="", marker=".", ms=3, color=COLOURS[colour])
+
+
+# %% tags=["hide-input", "remove-output"]
+(ax,) = panels(1, width=4.6, height=3.1)
+shared = {m: shared_features(*in_pairs(weights["authors"][m])).double().mean(1) for m in sizes}
+draw_same(ax, "features shared", 0, "shared.share", "authors", "blue", shared)
+draw_same(ax, "match", 0.03, "arrangement.match", "authors", "red", {m: matches[m].mean(1) for m in sizes})
+draw_same(ax, "match, shuffled", -0.04, "arrangement.match", "unrelated", "grey", {})
+ax.plot(sizes, [m / n for m in sizes], ":", color=INK, lw=1.2)
+ax.text(1.06 * sizes[-1], sizes[-1] / n, "one per neuron", va="center")
+ax.set(xlabel="neurons", ylabel="share of features; match", ylim=(0, 1), xlim=(0, 1.6 * sizes[-1]), xticks=sizes)
+alt = """Against the number of neurons: the share of features that two models share rises, well above a dotted line for
+one feature per neuron. The mean best match of neurons falls, and the line for shuffled features lies on it."""
+run.figure([ax], "fig-toys-same", alt, title="Simulated: same features, other arrangements")
+
 # %% [markdown]
-# **What we see.** The arrangements differ, and the control makes the statement stronger than the paper's: a neuron's
-# best partner in the other model is hardly better than luck.
+# The arrangements differ, and the control makes the statement stronger than the paper's: a neuron's best partner in the
+# other model is hardly better than luck ({numref}`fig-toys-same`).
 #
-# The control also shows that one half is not the same hurdle at every size. With few neurons few features are shared,
-# correlations over few features scatter widely, and even unrelated arrangements can exceed one half (last row of the
-# table). So a share under nine in ten at 8 neurons would not mean that small models agree, only that the measure is
-# coarse there.
+# One half is not the same hurdle at every size. Correlations over few shared features scatter widely, and even
+# unrelated arrangements can exceed one half (last row of the table). So a share under nine in ten at 8 neurons would
+# not mean that small models agree, only that the measure is coarse there.
 #
 # The printed formula is the opposite case: with 32 neurons its mean match is
 # {glue:text}`printed_arrangement_mean_32:.3f`, and a share of {glue:text}`printed_arrangement_below_half_32:.3f` of its
-# neurons lies below one half. At the optimum of that formula the match is 1 for every neuron, and claim A6 is false.
+# neurons lies below one half. At its optimum the match is 1 for every neuron, and claim A6 is false.
 #
-# Could "differently arranged" simply mean "rotated"? With a linear hidden layer it could, since rotations cost nothing
-# there; with rectified neurons they are not free. The last exercise measures both.
+# Could "differently arranged" simply mean "rotated"? With a linear hidden layer it could; with rectified neurons
+# rotations are not free. The last exercise measures both.
 
 # %% [markdown]
 # ## How a model answers
 #
-# How can a model return more features than it has neurons? Let a single feature be active, with the value 1. The
-# neurons that carry it also carry others, so what they send to the other outputs, $W h$ without the bias, is
-# interference. The negative bias pushes small values below 0, and the output ReLU cuts them off. Without the ReLU a
-# bias could only shift the interference; this is what the printed formula lacks.
+# How can a model return more features than it has neurons? Let a single feature be active, with the value 1. What its
+# neurons send to the other outputs, $W h$ without the bias, is interference. The negative bias pushes small values
+# below 0, and the output ReLU cuts them off.
 
 
 # %%
@@ -680,8 +652,8 @@ def answers(m, model):
 
 
 # %% [markdown]
-# How much is removed? For the first model of the largest size we count, in the mean over represented features, how many
-# of the other outputs receive more than one tenth in absolute value, and how many return more than one tenth.
+# For the first model of the largest size we count, in the mean over represented features, the other outputs that
+# receive more than one tenth in absolute value, and those that return more.
 
 
 # %%
@@ -702,7 +674,7 @@ run.record(answer_received=others_above(received, held), answer_returned=others_
 # {glue:text}`answer_received:.1f` receive more than one tenth, and {glue:text}`answer_returned:.1f` return it.
 
 
-# %%
+# %% tags=["hide-input"]
 def answer_state(m, model, feature):
     """What outputs receive and return when one feature is active, and a sentence."""
     received, returned = (x[:, feature - 1] for x in answers(m, model))
@@ -715,8 +687,8 @@ def answer_state(m, model, feature):
 
 
 # %% [markdown]
-# Move the model slider to see the same feature in the other model of the pair: compare how well it comes back, and by
-# which neurons. Then choose an unimportant feature and few neurons to see one that is not represented.
+# Move the model slider to see the same feature in the other model of the pair. Then choose an unimportant feature and
+# few neurons to see one that is not represented.
 
 # %% tags=["hide-input", "remove-output"]
 middle = sizes[len(sizes) // 2]
@@ -729,21 +701,12 @@ ax.legend(loc="upper right", ncols=2)
 
 # %% tags=["hide-input", "remove-output"]
 name = "fig-toys-answer"
-figure = SliderFigure(
-    ax,
-    name,
-    alt="Stems for all outputs of one model when a single feature is active. Many thin stems for what the outputs "
-    "receive; thick ones for what they return, one tall stem at the active feature and few others. A sentence below "
-    "gives the numbers.",
-    sliders={
-        "m": Slider(sizes, "neurons", len(sizes) // 2),
-        "model": Slider([1, 2], "model of the first pair"),
-        "feature": Slider(slider_features, "active feature, by importance", 2),
-    },
-    draw=answer_state,
-    title="Simulated: one feature active, all outputs",
-)
-run.figure(figure, name)
+alt = """Stems for all outputs of one model when a single feature is active. Many thin stems for what the outputs
+receive; thick ones for what they return, one tall stem at the active feature and few others. A sentence below gives the
+numbers."""
+knobs = {"m": Slider(sizes, "neurons", len(sizes) // 2), "model": Slider([1, 2], "model of the first pair")}
+knobs["feature"] = Slider(slider_features, "active feature, by importance", 2)
+run.figure(SliderFigure(ax, name, alt, knobs, answer_state, "Simulated: one feature active, all outputs"), name)
 
 # %% [markdown]
 # :::{glue:figure} fig-toys-answer
@@ -754,17 +717,15 @@ run.figure(figure, name)
 # position of the feature slider.)
 # :::
 #
-# The figure tells only half the story: when several features are active their interference adds up, and some of it
-# passes. This is the price of superposition, and why less sparse features are superposed less.
+# When several features are active their interference adds up, and some of it passes. This is the price of
+# superposition, and why less sparse features are superposed less.
 
 # %% [markdown]
 # ## Another start
 #
-# Xavier weights have variance $2/(n + m)$. Before we knew the authors' settings we started wider, with variance $1/m$,
-# so that every feature has length 1 on average, and used Adam without decay. If the claims are about the model and not
-# about its start, they should come out alike. We expect so for both: what a model can hold is decided by the loss, and
-# neurons of different seeds have no reason to agree at either start. A difference of one shared feature, or of $0.02$
-# in a match, counts.
+# Before we knew the authors' settings we started wider, with variance $1/m$ in place of $2/(n + m)$, and used Adam
+# without decay. We expect both claims to come out alike. A difference of one shared feature, or of $0.02$ in a match,
+# counts.
 
 # %% tags=["hide-input"]
 heads = {m: f"{m} neurons" for m in sizes}
@@ -777,15 +738,15 @@ run.table(heads, rows, "N")
 # %% [markdown]
 # With our start the models share {glue:text}`ours_shared_8:.1f`, {glue:text}`ours_shared_16:.1f` and
 # {glue:text}`ours_shared_32:.1f` features, with the authors' {glue:text}`shared_8:.1f`, {glue:text}`shared_16:.1f` and
-# {glue:text}`shared_32:.1f`. Both claims come out alike at 16 and 32 neurons. At 8, matches over so few features
+# {glue:text}`shared_32:.1f`. At 16 and 32 neurons both claims come out alike. At 8, matches over so few features
 # scatter at either start, and fewer than nine in ten lie below one half.
 
 # %% [markdown]
 # ## At the paper's full length
 #
-# The profile `paper` trains on as many stimuli as the paper does, and on more pairs of seeds than this run. Its
-# results were recorded with the book. The table sets them beside this run: means and standard errors over pairs, or
-# over models for the number of represented features.
+# The profile `paper` trains on as many stimuli as the paper does, with more pairs of seeds. Its results were recorded
+# with the book. Beside this run: means and standard errors over pairs, or over models for the number of represented
+# features. Where the columns differ by more than their errors, longer training matters.
 
 # %% tags=["hide-input"]
 rows = {
@@ -797,27 +758,26 @@ rows = {
 run.beside_recorded({row.format(m): question.format(m) for row, question in rows.items() for m in sizes})
 
 # %% [markdown]
-# Where the two columns differ by more than their errors, longer training matters.
-
-# %% [markdown]
-# ## Where this departs from the paper
+# ## What to take away
 #
-# - **The formula.** The output is rectified as in the authors' code, not as in their text. At the optimum of the
-#   printed formula neither claim can hold.
-# - **Number of models and length.** The paper shows one pair of each size, we train {glue:text}`pairs`, and the text
-#   quotes means. The quick profile trains for fewer steps than the paper's 10,000; the profile `paper` takes all of
-#   them, 10,240,000 stimuli.
-# - **Stimuli.** The authors draw them once and keep them; we draw the same number afresh, and see each once as they do.
-# - **Control.** The level of unrelated arrangements is ours: one half is easy to stay below in large models and harder
-#   in small ones.
-
-# %% [markdown]
-# ## What changed our mind
+# - **Superposition needs the output ReLU.** Without it a model does best with one feature on each neuron, whatever the
+#   sparsity ({prf:ref}`thm-toys-printed`), and at that optimum neither claim can hold.
+# - **Two seeds keep nearly the same features,** the most important ones, and the more of them the more neurons.
+# - **They arrange them differently:** neurons match about as well as neurons with shuffled features do, a level that
+#   depends on the size.
 #
-# We trained the printed model first, saw no superposition, and looked for the fault in our training. It is in the
-# formula ({prf:ref}`thm-toys-printed`), and the public code, which we read later, has the missing ReLU. And neurons
-# without a good partner looked like a finding about learning, until we gave them partners at random and saw how high
-# the level of luck is.
+# Where we depart from the paper:
+#
+# - Our output is rectified as in the authors' code, not as in their text.
+# - The paper shows one pair of each size, we train {glue:text}`pairs` and quote means.
+# - The quick profile trains for fewer steps than the paper's 10,000; the profile `paper` takes all of them.
+# - The authors draw their stimuli once and keep them; we draw the same number afresh. Both see each once.
+# - The level of unrelated arrangements is ours.
+#
+# **What changed our mind.** We trained the printed model first, saw no superposition, and looked for the fault in our
+# training. It is in the formula, and the public code, which we read later, has the missing ReLU. And neurons without a
+# good partner looked like a finding about learning, until we gave them partners at random and saw how high the level of
+# luck is.
 #
 # ## Exercises
 #
