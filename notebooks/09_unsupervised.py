@@ -14,10 +14,27 @@
 # (ch-unsupervised)=
 # # Features from responses alone
 #
-# **The question.** A sparse autoencoder that sees the responses of a network, and never its features, learns a sparse
-# {term}`code`. Are the codes of two networks with the same features more alike than their responses? How much of what
-# superposition took from the score comes back?
+# A sparse autoencoder that sees the responses of a network, and never its features, learns a sparse {term}`code`. Are
+# the codes of two networks with the same features more alike than their responses? How much of what superposition took
+# from the score comes back?
 #
+# **In short.** Codes help only where there are enough units to find the features well, because the errors of both codes
+# count. At $m_{CS} = k \log(n/k)$ units, where the paper puts the border, codes of random projections align at
+# **{glue:text}`unsup_at_one:.2f`** and the responses themselves at {glue:text}`raw_at_one:.2f`; codes beat responses in
+# every pair {glue:md}`codes_pay`. With the most units they come within {glue:text}`b9_gauss_last_gap:.2f` of codes that
+# were taught the features.
+#
+# :::{glue:figure} fig-unsup-curves
+# :name: fig-unsup-curves
+#
+# The codes overtake the raw responses only at some distance from $m_{CS}$ (dotted), and information is not what
+# holds them back (corresponds to figure 4 of {cite:t}`liu2026`, whose curves are raw, supervised, unsupervised). Solid:
+# held-out $r$, mean and standard error over {glue:text}`pairs` pairs. Dashed, same colours: share of stimuli whose
+# active features are exactly found. Line without markers: the closed form for raw responses of Gaussian projections.
+# The supervised curve is the same in both panels.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - from how many units on a learned code aligns better than the responses;
@@ -31,8 +48,9 @@
 # | B9 | unsupervised codes align better than raw responses, and nearly as well as supervised ones in the CS regime |
 #
 # CS stands for {term}`compressed sensing`. The supervised codes are those of {ref}`ch-supervised`, where the encoder
-# was taught the true features. Here nobody teaches them. That is the situation with every real network, so this claim
-# is the practical one.
+# was taught the true features. Here nobody teaches them, as with every real network, so this claim is the practical
+# one.
+# ::::
 
 # %% [markdown]
 # ## The idea
@@ -435,18 +453,6 @@ run.figure(
 )
 
 # %% [markdown]
-# :::{glue:figure} fig-unsup-curves
-# :name: fig-unsup-curves
-#
-# The codes overtake the raw responses only at some distance from $m_{CS}$ (dotted), and information is not what
-# holds them back (corresponds to figure 4 of {cite:t}`liu2026`, whose curves are raw, supervised, unsupervised). Solid:
-# held-out $r$, mean and standard error over {glue:text}`pairs` pairs. Dashed, same colours: share of stimuli whose
-# active features are exactly found. Line without markers: the closed form for raw responses of Gaussian projections.
-# The supervised curve is the same in both panels.
-# :::
-
-
-# %% [markdown]
 # Start on the left panel with the purple curve, basis pursuit: it says how much of the features the responses
 # determine, and it jumps. The dashed purple line beneath it, the {term}`support rate`, jumps at the same place. This is
 # the recovery transition of {ref}`ch-gaussian` again. Then look where each of the other curves is when pursuit has
@@ -479,6 +485,12 @@ for kind in systems:
     run.tabulate("gaps", systems=kind, largest=gap.max(), last=gap[-1], excess=-gap.min())
     run.tell(**{f"b9_{kind}_{name}_gap": f"max(gaps.{name} where systems = {kind})" for name in ("largest", "last")})
 run.tell(b9_largest_excess="max(gaps.excess)")
+
+# %% tags=["hide-input"]
+at_one = f"where systems = gauss and n = {n} and ratio = 1"
+run.tell(**{f"{name}_at_one": f"mean(curves.r {at_one} and codes = {name})" for name in ("raw", "unsup")})
+start = run.values["b9_gauss_from"]
+run.words("codes_pay", f"from {start:g} times as many on" if start < 100 else "nowhere by our criteria")
 
 # %% [markdown]
 # ```{list-table}
