@@ -975,22 +975,24 @@ run.beside_recorded(rows | silent | parts)
 # of two rows only where both columns have it. What neither column can show is a million steps, which the paper takes.
 
 # %% [markdown]
-# ## What to take along
+# ## What to take away
 #
-# 1. Codes learned from responses alone do restore alignment, but not from $m_{CS}$ on. There is a zone where the
-#    features are recoverable in principle and the codes are no better than the raw responses, or worse.
-# 2. A code that loses against raw responses does not show that two systems differ. It may be a mediocre code. In a
-#    simulation the correlation with the truth tells the two apart; for a real network one has only signs of it: the
-#    variance explained, {term}`silent latents <silent latent>`, the agreement of two SAEs on *one* network.
-# 3. The recipe is part of the measurement. Start, centring, dead latents and the number of training stimuli can each
-#    move the score by as much as the effect of interest. A comparison of codes should state them all.
-# 4. Scores on training stimuli are too good. Hold stimuli out of the training of the SAE as well, not only out of the
-#    regression.
+# - **Codes learned from responses alone do restore alignment, but not from $m_{CS}$ on.** There is a zone where the
+#   features are recoverable in principle and the codes are no better than the raw responses, or worse. By
+#   {prf:ref}`prop-unsup-product` it ends where the features are found well enough; {ref}`ch-claims` says from which
+#   ratio on they are in this run.
+# - **A code that loses against raw responses does not show that two systems differ.** It may be a mediocre code. In a
+#   simulation the correlation with the truth tells the two apart; for a real network one has only signs of it: the
+#   variance explained, {term}`silent latents <silent latent>`, the agreement of two SAEs on *one* network.
+# - **The recipe is part of the measurement.** Start, centring, dead latents and the number of training stimuli can each
+#   move the score by as much as the effect of interest. A comparison of codes should state them all.
+# - **Scores on training stimuli are too good.** Hold stimuli out of the training of the SAE as well, not only out of
+#   the regression.
 #
-# ## Where this departs from the paper
+# We depart from the paper in these points:
 #
-# - **Sizes.** $n$, $k$, $m$ and the training set are ours ({ref}`gaussian-settings`), small enough to train many
-#   seeds. The paper averages 50 seeds in its supervised experiment.
+# - **Sizes.** $n$, $k$, $m$ and the training set are ours ({ref}`gaussian-settings`), small enough to train many seeds.
+#   The paper averages 50 seeds in its supervised experiment.
 # - **Recipe.** The start, the centring, the batches, the rate and the auxiliary loss are ours. The codes keep negative
 #   values if they are among the largest, as printed.
 # - **Held out.** The paper does not say on which stimuli it scores. All our scores are on new stimuli, except where we
@@ -998,15 +1000,10 @@ run.beside_recorded(rows | silent | parts)
 # - **The reading of figure 4.** The paper takes the remaining gap for the price of finding the features from data
 #   alone. Basis pursuit shows that part of it is the price of the encoder; the SAE's own dictionary, read by pursuit,
 #   shows how the rest divides.
-# - **At $m_{CS}$.** Whether codes beat raw responses depends on how well the features are found, by
-#   {prf:ref}`prop-unsup-product`. {ref}`ch-claims` says from which ratio on they do in this run.
-
-# %% [markdown]
-# ## What changed our mind
 #
-# We expected a mediocre code to be a mediocre help. It is a loss: below a certain recovery the responses themselves
-# align better than codes of them. And we expected the dictionary to be the hard part. It is found before the encoder
-# can read with it.
+# **What changed our mind.** We expected a mediocre code to be a mediocre help. It is a loss: below a certain recovery
+# the responses themselves align better than codes of them. And we expected the dictionary to be the hard part. It is
+# found before the encoder can read with it.
 #
 # ## Exercises
 #
