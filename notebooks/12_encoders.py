@@ -914,7 +914,7 @@ run.record(imagenet=int(imagenet and len(sites) == 36), small_networks=int(small
 #   {glue:md}`imagenet_layers_unit` and {glue:md}`imagenet_layers_pooled` (MobileNets).
 # - **Of DINO and CLIP we learn nothing from this.** The paper's result needs the paper's networks.
 #
-# ## Where this departs from the paper
+# We depart from the paper in these points:
 #
 # - **Systems and stimuli.** Eight layers of small networks on composed scenes; blocks of small convolutional networks
 #   on photographs.
@@ -926,10 +926,9 @@ run.record(imagenet=int(imagenet and len(sites) == 36), small_networks=int(small
 # - **Added.** Both averages, both readings of the second panel, independent, untrained and shuffled SAEs, explained
 #   variance, the length of training, and two propositions.
 #
-# ## What changed our mind
-#
-# We took an average for an average. Here the verdict can turn with it. And we took reconstructions for a safe control,
-# since they are in superposition for certain. {prf:ref}`prop-encoders-control` says why they are not.
+# **What changed our mind.** We took an average for an average. Here the verdict can turn with it. And we took
+# reconstructions for a safe control, since they are in superposition for certain. {prf:ref}`prop-encoders-control` says
+# why they are not.
 #
 # ## Exercises
 #
