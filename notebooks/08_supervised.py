@@ -214,7 +214,7 @@ n, pairs = sizes[0], size_pairs[0]
 m_cs = {size: theory.compressed_sensing_units(size, k) for size in sizes}
 units = {size: [round(r * m_cs[size]) for r in ratios] for size in sizes}
 
-# %%
+# %% tags=["hide-input"]
 m, m_stored = round(ratio * m_cs[n]), round(stored_ratio * m_cs[n])
 run.record(n=n, k=k, pairs=pairs, m_cs=m_cs[n], steps=steps, ratio=ratio)
 run.record(stored_ratio=stored_ratio, stored_units=m_stored)
@@ -230,7 +230,7 @@ run.record(stored_ratio=stored_ratio, stored_units=m_stored)
 # The sum of the features is then nearly constant. The variance along $\mathbf 1$, relative to that along any other
 # direction, follows from the moments of these features.
 
-# %%
+# %% tags=["hide-input"]
 mean, variance, covariance = theory.topk_uniform_moments(n, k)
 run.record(smallest_active=(n - k + 1) / (n + 1))
 run.record(sum_variance=(variance + (n - 1) * covariance) / (variance - covariance))
@@ -341,7 +341,7 @@ def scores(size, gradient):
 tables = {key: scores(*key) for key in trainings}
 row = {r: i for i, r in enumerate(ratios)}
 
-# %%
+# %% tags=["hide-input"]
 for (size, reading), table in tables.items():
     for r, i in row.items():
         columns = {name: table[name][i] for name in ("latent", "raw", "constant", "blind")}
@@ -354,7 +354,7 @@ for (size, reading), table in tables.items():
 # the expected correlation of raw *Gaussian* projections, $\mathrm E\, r$ with $r^2 \sim \mathrm{Beta}(m/2, (n-m)/2)$.
 # Two questions: do learned raw responses leave that line, and where does the code reach the threshold?
 
-# %%
+# %% tags=["hide-input"]
 main = tables[n, "identity"]
 latent, raw = main["latent"].mean(1), main["raw"].mean(1)
 gaussian_r = torch.tensor([theory.expected_r(n, m) for m in units[n]], dtype=torch.float64)
@@ -379,7 +379,7 @@ def needs(start):
     return "more units than we tried" if start is None else f"{ratios[start]:g} times as many"
 
 
-# %%
+# %% tags=["hide-input"]
 start = near_one_from(latent)
 run.words("encoder_needs", needs(start))
 there = -1 if start is None else start
@@ -391,7 +391,7 @@ run.record(b8_deflation=latent[there] - raw[there], ratio_latent=latent[row[rati
 # Two helpers draw all sweeps of this chapter.
 
 
-# %%
+# %% tags=["hide-input"]
 def draw_points(ax, values, style, label):
     """Means over pairs with the spread between pairs."""
     ax.errorbar(ratios, values.mean(1), values.std(1), ls="", capsize=2, label=label, **style)
@@ -477,11 +477,11 @@ i = row[ratio]
 welch = [(n - m) / (m * (n - 1)) for m in units[n]]
 gaussian_cka = [theory.expected_cka(n, m, m) for m in units[n]]
 
-# %%
+# %% tags=["hide-input"]
 run.record(squared_cosine=squared_cosine[i], squared_cosine_gaussian=1 / m, squared_cosine_welch=welch[i])
 run.record(coherence_learned=largest_cosine[i], coherence_gaussian=coherence(reference).mean())
 
-# %%
+# %% tags=["hide-input"]
 run.record(cka_learned=main["cka"][i].mean(), cka_gaussian=gaussian_cka[i], cka_tight=m / (n - 1))
 run.record(squared_r=main["squared"][i], squared_r_low=(m - 1) / (n - 1), squared_r_high=m / (n - 1))
 run.record(cka_learned_last=main["cka"][-1].mean(), cka_gaussian_last=gaussian_cka[-1])
@@ -584,7 +584,7 @@ for reading in readings:
 random_pair = gaussian(units[n][-1], n, generator, draws=2, dtype=torch.float32).mT
 known["Gaussian"] = [recovered_r(random_pair, m) for m in units[n]]
 
-# %%
+# %% tags=["hide-input"]
 known_from, other = near_one_from(known["identity"]), tables[n, "selected"]
 run.words("patience_needs", needs(known_from))
 run.record(lasso_steps=lasso_steps, recovered_ratio=known["identity"][i], recovered_gaussian=known["Gaussian"][i])
@@ -595,7 +595,7 @@ run.record(recovered_from=1000 if known_from is None else ratios[known_from])
 run.record(selected_ratio=other["latent"][i], selected_one=other["latent"][first], selected_last=other["latent"][-1])
 run.record(identity_last=main["latent"][-1], cosine_last=largest_cosine[-1], cosine_selected_last=selected_cosine[-1])
 
-# %%
+# %% tags=["hide-input"]
 run.record(blind_one=main["blind"][first].mean(), blind_selected_one=other["blind"][first].mean())
 run.record(constant_one=main["constant"][first].mean(), constant_selected_one=other["constant"][first].mean())
 
@@ -671,7 +671,7 @@ def named_shares(reading):
     return cosine.mean(), named[both].double().mean(), named[alone].double().mean()
 
 
-# %%
+# %% tags=["hide-input"]
 for reading in readings:
     shares = dict(zip(("cosine", "named_both", "named_alone"), named_shares(reading), strict=True))
     run.tabulate("rivals", reading=reading, **shares)
@@ -697,21 +697,21 @@ run.record(constant_selected_last=other["constant"][-1].mean())
 # The figure shows the true features of one held-out stimulus upwards in grey, and the code of one system downwards in
 # colour. At few units the named features miss the true ones; at many units the picture becomes its own mirror image.
 
-# %%
+# %% tags=["hide-input"]
 z_one = topk_uniform(1, n, k, seeded(seed + 1, run.device), dtype=torch.float32)
 models = {g: trainings[n, g].model for g in readings}
 shown = {g: model.encode(model.responses(z_one))[:: 2 * pairs, 0].cpu() for g, model in models.items()}
 truth = z_one[0].cpu()
 
 
-# %%
+# %% tags=["hide-input"]
 def spikes(values):
     """A line with one spike for each feature."""
     points = [(j, v) for j, value in enumerate(values.tolist()) for v in (0.0, value, 0.0)]
     return tuple(zip(*points, strict=True))
 
 
-# %%
+# %% tags=["hide-input"]
 def glance_state(reading, over):
     """Code of the stimulus and a sentence, for one position of the sliders."""
     code = shown[reading][row[over]]
@@ -793,7 +793,7 @@ def draw_stored(z, generator):
     return z[torch.randint(len(z), (batch,), generator=generator, device=generator.device)]
 
 
-# %%
+# %% tags=["hide-input"]
 memory = torch.stack([stored_pair_scores(size) for size in stored])  # (sizes, 3, pairs)
 run.record(stored_smallest=stored[0], stored_largest=stored[-1])
 run.record(memory_training=memory[0, 0], memory_unfitted=memory[0, 1], memory_held_out=memory[0, 2])
@@ -835,7 +835,7 @@ for r, (training, z) in plain_runs.items():
     fitted, _, held_out = code_scores(training.model, z).mean(1)
     run.tabulate("plain", ratio=r, training=fitted, held_out=held_out)
 
-# %%
+# %% tags=["hide-input"]
 run.record(plain_steps=plain_steps, plain_stimuli=plain_stimuli, plain_ratio=plain_ratios[-1])
 run.record(plain_training=fitted, plain_held_out=held_out, plain_ours=latent[row[plain_ratios[-1]]])
 
@@ -854,7 +854,7 @@ def step_seconds(stimuli, **options):
     return (perf_counter() - begun) / 50
 
 
-# %%
+# %% tags=["hide-input"]
 run.record(plain_seconds=plain_steps * step_seconds(plain_stimuli, start="gaussian"))
 run.record(ours_seconds=steps * step_seconds(batch))
 

@@ -405,7 +405,7 @@ for key, code in ordered.items():
 # at $m_{CS}$, the claim is tested at all ratios from 1 on, for both kinds of systems. Unsupervised codes may
 # exceed the supervised curve by at most half of that tenth.
 
-# %%
+# %% tags=["hide-input"]
 print(" " * 19, *(f"{ratio:5g}" for ratio in ratios))
 for (name, kind), table in curves.items():
     print(f"{name:10} {kind:8}", *(f"{r:5.2f}" for r in table.mean(1)))
@@ -419,7 +419,7 @@ for (name, kind), table in curves.items():
 # whether alignment returns where recovery does.
 
 
-# %%
+# %% tags=["hide-input"]
 looks = dict(zip(("raw", "unsup", "supervised", "pursuit", "learned"), k_styles(range(5)), strict=True))
 
 
@@ -477,7 +477,7 @@ def verdict_numbers(kind):
     return gain[ratios.index(1.0) :], gap[ratios.index(1.0) :], good[0] if good else 100.0
 
 
-# %%
+# %% tags=["hide-input"]
 for kind in systems:
     gain, gap, start = verdict_numbers(kind)
     run.record(**{f"b9_{kind}_from": start, f"b9_{kind}_least_gain": gain.mean(1).min()})
@@ -533,7 +533,7 @@ run.words("codes_pay", f"from {start:g} times as many on" if start < 100 else "n
 # were trained so that an encoder of this very form can read them, and from their responses an SAE finds nearly all that
 # a taught encoder does. Nobody arranged random projections for it, and there the last stretch costs more units.
 
-# %%
+# %% tags=["hide-input"]
 for size_n, size_k, size_count in zip(sizes[1:], active[1:], pairs[1:], strict=True):
     other_z = topk_uniform(stimuli, size_n, size_k, seeded(seed + 10**9, run.device), dtype=torch.float32)
     for (name, kind), table in curves_of(*learn_all(size_n, size_k, size_count), other_z).items():
@@ -608,13 +608,13 @@ run.figure(
 # slope, or a cliff?
 
 
-# %%
+# %% tags=["hide-input"]
 def sorted_recovery(key, ratio):
     """Correlations with the features from best to worst, mean over systems."""
     return recovery[key][ratios.index(ratio)].sort(-1, descending=True).values.mean(0).tolist()
 
 
-# %%
+# %% tags=["hide-input"]
 def latents_state(kind, ratio):
     """Lines and a sentence for one position of the sliders."""
     short, i = {"Gaussian": "gauss", "learned": "learned"}[kind], ratios.index(ratio)
@@ -671,7 +671,7 @@ repaired = pursue(centred(systems["gauss"], few) - bias, dictionary)
 in_its_dictionary = against_truth(torch.stack([in_order(few, code) for code in repaired.float()]))[0]
 by_itself = against_truth(ordered["unsup", "gauss"][:, :pursuit_stimuli])[0]
 
-# %%
+# %% tags=["hide-input"]
 three = {"own_encoder": by_itself, "own_dictionary": in_its_dictionary, "true_dictionary": recovery["pursuit", "gauss"]}
 for name, r in three.items():
     print(f"{name:16}", *(f"{x:5.2f}" for x in r.mean((1, 2))))
@@ -771,7 +771,7 @@ def seen(systems, name):
 recipe_scores = {"ours": pair_scores(codes["gauss"][where])}
 recipe_scores |= {name: pair_scores(sae.encode(seen(subset, name))) for name, sae in trained.items()}
 
-# %%
+# %% tags=["hide-input"]
 raw_here = curves["raw", "gauss"][[ratios.index(ratio) for ratio in recipe_ratios], :recipe_pairs].mean(1)
 for name, (r, silent) in recipe_scores.items():
     word = "".join(c for c in name if c.isalnum())
@@ -870,7 +870,7 @@ def on_size(stimuli, size):
 in_training = torch.stack([on_size(fixed_z[size], size) for size in stored])
 held_out = torch.stack([on_size(z, size) for size in stored])
 
-# %%
+# %% tags=["hide-input"]
 run.record(smallest_set=stored[0], largest_set=stored[-1])
 run.record(memory_smallest=(in_training - held_out)[0, -1], memory_largest=(in_training - held_out)[-1, -1])
 
@@ -930,7 +930,7 @@ def plain_score(stimuli):
     return held_out_correlations(code[::2].double(), code[1::2].double()).mean()
 
 
-# %%
+# %% tags=["hide-input"]
 run.record(plain_training=plain_score(plain_z), plain_held_out=plain_score(z[:plain_stimuli]), plain_steps=plain_steps)
 run.record(plain_seen=plain_steps * plain_stimuli / 1e6, our_seen=steps * batch / 1e6, paper_seen=plain_stimuli)
 run.record(plain_ratio=plain_ratio, our_plain_ratio=recipe_scores["ours"][0][recipe_ratios.index(plain_ratio)])

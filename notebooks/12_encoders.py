@@ -382,7 +382,7 @@ scores["misled"] = stack([code_scores(unpaired, (2 * q, 2 * q + 1), p) for q, p 
 # over another. The text quotes means with their standard errors, and of gains the share above 0: of points above the
 # diagonal.
 
-# %%
+# %% tags=["hide-input"]
 AVERAGE_NAMES = {"unit": "mean over units", "pooled": "pooled"}
 AVERAGES = tuple(AVERAGE_NAMES)
 
@@ -392,7 +392,7 @@ def spread(of, average):
     return f"scores.r where of = {of} and average = {average}"
 
 
-# %%
+# %% tags=["hide-input"]
 for of, values in scores.items():
     for at, average in enumerate(AVERAGES):
         r = values[..., at].flatten()
@@ -400,12 +400,12 @@ for of, values in scores.items():
         run.tell(**{f"{of}_{average}": spread(of, average)})
 
 
-# %%
+# %% tags=["hide-input"]
 for kind in ("raw", "codes"):
     run.record(**{f"{kind}_moves": (scores[kind][..., 1] - scores[kind][..., 0]).mean()})
 
 
-# %%
+# %% tags=["hide-input"]
 GAINS = {"b10": ("codes", "raw"), "b11": ("codes", "rebuilt"), "recoded_above": ("recoded", "rebuilt")}
 GAINS |= {"joint_above_alone": ("codes", "alone"), "alone_above_raw": ("alone", "raw")}
 
@@ -416,7 +416,7 @@ def share_above(name, average):
     return f"share(gains.gain where of = {of} and over = {over} and average = {average})"
 
 
-# %%
+# %% tags=["hide-input"]
 for name, (of, over) in GAINS.items():
     for at, average in enumerate(AVERAGES):
         gain = (scores[of] - scores[over])[..., at].flatten()
@@ -427,7 +427,7 @@ for name, (of, over) in GAINS.items():
 # Does a pair gain where its layers vary in many directions? The rank correlation, over pairs, of the gain by joint
 # codes with the greater participation ratio of the two.
 
-# %%
+# %% tags=["hide-input"]
 wide = torch.tensor([max(ratios[i] for i in pair) for pair in pairs])
 gained = (scores["codes"] - scores["raw"]).mean(1).float()
 ranks = torch.stack([wide, *gained.T]).argsort().argsort().double().corrcoef()[0]
@@ -467,7 +467,7 @@ def crossed(sae, models, pair):
     return [float(prediction_score(r.detach(), y_test[i]).r2) for r, i in zip(decoded, pair, strict=True)]
 
 
-# %%
+# %% tags=["hide-input"]
 for name, used in (("joint", joint), ("alone", {pair: (alone, pair) for pair in pairs})):
     states = torch.tensor([state(*used[pair], pair) for pair in pairs])
     columns = {what: states[:, at].flatten() for at, what in enumerate(("explained", "constant", "survives"))}
@@ -489,13 +489,13 @@ run.table({"joint": "joint", "alone": "independent"}, rows, "training")
 # ## Codes against raw activations
 
 
-# %%
+# %% tags=["hide-input"]
 def heading(text):
     """A figure's title, which owns up to the stand-in only if it is one."""
     return text if small else text.replace("Stand-in, simulated scenes of real digits", "Networks and images as given")
 
 
-# %%
+# %% tags=["hide-input"]
 def kind_of(pair):
     """What a pair has in common: networks that share an entry of `layers` are of one kind."""
     one, other = (networks.index(sites[i][0]) for i in pair)
@@ -682,7 +682,7 @@ def by_design(paired):
     return torch.stack([ols_both_ways((a[:20000], b[:20000]), (a[20000:], b[20000:])).mean(0) for a, b in paired])
 
 
-# %%
+# %% tags=["hide-input"]
 designed = {"truth": by_design(truths), "raw": by_design(both.unflatten(0, (-1, 2)))}
 designed |= {of: by_design(codes_of(kind, twins)) for of, kind in (("joint", JointSAE), ("alone", TopKSAE))}
 case = dict(zip(("shared", "draw"), zip(*cases, strict=True), strict=True))
@@ -721,7 +721,7 @@ run.figure(
 # :::
 
 
-# %%
+# %% tags=["hide-input"]
 outcome = judged(SWEEP, {"values": run.values, "tables": run.tables})
 run.words("sweep_held", f"{sum(outcome.held == 'yes')} of {len(outcome)}")
 outcome
@@ -754,7 +754,7 @@ for steps in curve_steps:
 curve = {of: torch.stack(values) for of, values in lengths.items()}
 raw_some = scores["raw"][::every].mean((0, 1))
 
-# %%
+# %% tags=["hide-input"]
 ends = {"first": curve_steps[0], "last": curve_steps[-1]}
 run.record(curve_first=ends["first"], curve_last=ends["last"])
 run.record(curve_raw_unit=raw_some[0], curve_raw_pooled=raw_some[1])
@@ -894,7 +894,7 @@ outcome
 # own. They are asked for the share of pairs above the diagonal **by unit**, as the paper defines $r$. The pooled
 # correlation is a condition, and one that was written after first results.
 
-# %%
+# %% tags=["hide-input"]
 run.record(imagenet=int(imagenet and len(sites) == 36), small_networks=int(small))
 
 # %% [markdown]
