@@ -64,14 +64,13 @@
 # $$ (eq-unsup-sae)
 #
 # and is trained to make $|y - \hat y|^2$ small. TopK keeps the $k$ largest of the {term}`latents <latent>` $s$ and sets
-# the others to 0. $E$ is the encoder, $D$ the decoder, also called *dictionary*, and $c$, $d$ are biases. There are as
-# many latents as features: $n$ and $k$ are given to the SAE, nothing else. If it succeeds, the columns of $D$ are the
-# columns of $A$, in an order of its own, and $s$ is $z$ in that order.
+# the others to 0. $E$ is the encoder, $D$ the decoder or *dictionary*, and $c$, $d$ are biases. The SAE is given $n$,
+# its number of latents, and $k$, nothing else. If it succeeds, the columns of $D$ are those of $A$ in an order of its
+# own, and $s$ is $z$ in that order.
 #
-# The order does not matter for the score. As in the paper, the codes of system b are regressed on those of system a, by
-# ordinary least squares ({term}`OLS`) with intercept. A permutation or a rescaling of latents is a linear map, which
-# regression undoes. The weights are fitted on half of the stimuli; **$r$ is the mean Pearson correlation over latents
-# on the other half**. A latent that never changes has correlation 0.
+# As in the paper, the codes of system b are regressed on those of system a, by ordinary least squares ({term}`OLS`)
+# with intercept, which undoes any permutation or rescaling of latents. The weights are fitted on half of the stimuli;
+# $r$ is the mean Pearson correlation over latents on the other half. A latent that never changes has correlation 0.
 #
 # How well must the features be found for this to pay?
 #
@@ -88,19 +87,18 @@
 # two standard deviations and note that $r_a = g_a\, \mathrm{sd}(z) / \mathrm{sd}(s_a)$, and likewise for b.
 # ```
 #
-# The proposition is ours. Regression may also use other latents, and errors that both codes make together help it, so
-# $r_a r_b$ is a guide and not a bound. It says what to expect: a code with correlation $r_a$ to the truth aligns at
-# about $r_a^2$ with another of its kind. Raw responses of random projections align at about $\sqrt{m/n}$
-# ({ref}`ch-gaussian`). So **codes only pay once $r_a > (m/n)^{1/4}$**: a mediocre code should lose. Whether codes are
-# that good at $m = m_{CS} = k \log(n/k)$, where the CS regime is said to begin, is for the experiment to say.
+# The proposition is ours, and a guide rather than a bound: regression may also use other latents, and errors that both
+# codes make together help it. A code with correlation $r_a$ to the truth aligns at about $r_a^2$ with another of its
+# kind. Raw responses of random projections align at about $\sqrt{m/n}$ ({ref}`ch-gaussian`). So **codes only pay once
+# $r_a > (m/n)^{1/4}$**: a mediocre code should lose. Whether codes are that good at $m = m_{CS}$, where the CS regime
+# is said to begin, is for the experiment to say.
 #
 # ### Four curves instead of three
 #
 # The paper plots raw, supervised and unsupervised, and reads the gap between the last two as the price of not knowing
 # the features. But both codes are made by one matrix product followed by TopK, and such an encoder can fail where the
-# information is all there ({numref}`fig-supervised-recovery`). So we add a fourth curve: {term}`basis pursuit`, which
-# knows $A$ and looks for the non-negative code of smallest sum that explains $y$. It tells what the responses still
-# contain.
+# information is all there ({numref}`fig-supervised-recovery`). So we add {term}`basis pursuit`, which knows $A$ and
+# looks for the non-negative code of smallest sum that explains $y$. It tells what the responses still contain.
 
 # %%
 from functools import partial
@@ -120,8 +118,7 @@ from lib.theory import compressed_sensing_units, expected_r, row_space, topk_uni
 from lib.training import train
 
 # %% [markdown]
-# Of the paper's sizes only "32/64" is left in the text, so ours are a choice. The first block of parameters is the main
-# experiment, the second its training, the third scoring, the fourth the comparison of recipes.
+# Of the paper's sizes only "32/64" is left in the text, so ours are a choice.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -164,10 +161,9 @@ run.record(n=n, k=k, pairs=count, steps=steps, batch=batch, m_cs=m_cs, first=rat
 # - **learned y**: the same systems after training as in {ref}`ch-supervised`, together with a TopK encoder that has to
 #   return the features. These encoders give the supervised curve.
 #
-# All systems, whatever their number of units, are trained as one batched program. The smaller ones are padded with
-# units whose weights stay 0, which the scores leave out. Every system and every SAE has a seed of its own. An SAE that
-# shared the seed of the system it looks at would draw that system's projection as its first {term}`dictionary`, and
-# find all features at once.
+# All systems are trained as one batched program, the smaller ones padded with units whose weights stay 0. Every system
+# and every SAE has a seed of its own: an SAE that shared its system's seed would draw that system's projection as its
+# first {term}`dictionary`, and find all features at once.
 
 
 # %%
@@ -177,7 +173,7 @@ def seeds(n, part, models):
 
 
 # %% [markdown]
-# Models are kept in one order throughout: ratio by ratio, pair by pair, system a before system b.
+# Models stand in one order: ratio by ratio, pair by pair, system a before system b.
 
 
 # %%
@@ -197,14 +193,11 @@ def learn_systems(n, k, units):
 # %% [markdown]
 # ## TopK SAEs on the responses
 #
-# Our recipe differs from the paper's; the section on recipes below shows why. Each encoder starts as the transpose of
-# its decoder, whose columns start as random directions of length 1. Responses are centred. Every step sees
-# {glue:text}`batch` fresh stimuli, and the learning rate falls along a half cosine. Latents that have not fired for
-# some steps count as {term}`dead <dead latent>` and learn to rebuild what the others miss, by the auxiliary loss of
-# {cite:t}`gao2025`.
-#
-# Centring means subtracting the mean response. In a simulation that is the response to the mean features, which is
-# known.
+# Our recipe differs from the paper's, for reasons shown below. Each encoder starts as the transpose of its decoder,
+# whose columns start as random directions of length 1. Every step sees {glue:text}`batch` fresh stimuli, and the
+# learning rate falls along a half cosine. Latents that have not fired for some steps count as {term}`dead <dead
+# latent>` and learn to rebuild what the others miss, by the auxiliary loss of {cite:t}`gao2025`. Responses are centred
+# at the response to the mean features, which a simulation knows.
 
 # %%
 feature_mean = {n: topk_uniform_moments(n, k)[0] for n, k in zip(sizes, active, strict=True)}
@@ -216,8 +209,7 @@ def centred(systems, z):
 
 
 # %% [markdown]
-# The next function trains SAEs on any systems. What differs from our recipe comes in as `options`, and `draw` may
-# replace the fresh stimuli.
+# What differs from our recipe comes in as `options`, and `draw` may replace the fresh stimuli.
 
 
 # %%
@@ -234,9 +226,8 @@ def learn_saes(systems, n, k, which, draw=None, **options):
 
 
 # %% [markdown]
-# SAEs are trained on other stimuli than the systems, drawn from the same distribution, and scored on a third set. The
-# two SAEs of a pair see the same stimuli, as two networks would that are shown the same images, but they share neither
-# seed nor system. Both kinds of systems, and SAEs on both:
+# SAEs are trained on other stimuli than the systems and scored on a third set. The two SAEs of a pair see the same
+# stimuli, as two networks would that are shown the same images, but share neither seed nor system.
 
 
 # %%
@@ -289,8 +280,7 @@ z = topk_uniform(stimuli, n, k, seeded(seed + 10**9, run.device), dtype=torch.fl
 curves = curves_of(systems, saes, z)
 
 # %% [markdown]
-# Constant latents are the usual silent failure: they score 0, and a mean over latents hides how many there are. We
-# record their share.
+# Constant latents are the usual silent failure: they score 0, and a mean over latents hides how many there are.
 
 # %%
 codes = {kind: saes[kind].encode(centred(systems[kind], z)) for kind in systems}
@@ -299,19 +289,18 @@ run.record(**{f"constant_{kind}": share.max() for kind, share in constant.items(
 run.record(**{f"constant_{kind}_at_one": share[ratios.index(1.0)] for kind, share in constant.items()})
 
 # %% [markdown]
-# The largest share over the ratios is {glue:text}`constant_gauss:.3f` for Gaussian y and
-# {glue:text}`constant_learned:.3f` for learned y; at $m_{CS}$ the shares are
-# {glue:text}`constant_gauss_at_one:.3f` and {glue:text}`constant_learned_at_one:.3f`. The responses of learned systems
-# with very few units hardly vary from stimulus to stimulus, and latents that never win a place among the $k$ largest
-# stay silent.
+# Their largest share over the ratios is {glue:text}`constant_gauss:.3f` for Gaussian y and
+# {glue:text}`constant_learned:.3f` for learned y; at $m_{CS}$ the shares are {glue:text}`constant_gauss_at_one:.3f` and
+# {glue:text}`constant_learned_at_one:.3f`. The responses of learned systems with very few units hardly vary from
+# stimulus to stimulus, and latents that never win a place among the $k$ largest stay silent.
 #
 # ### What the responses still contain
 #
 # Exact basis pursuit is a linear programme for each stimulus. A non-negative least-squares fit with a small price on
 # the sum of the code comes close to it and treats all stimuli and systems at once {cite:p}`beck2009`. It knows the true
-# projection, so its latents come in the true order and need no regression: we correlate latent $j$ of a directly with
-# latent $j$ of b. That is fair with few stimuli, where a fit would add noise. Projections are scaled to columns of mean
-# squared length 1, so that the price means the same everywhere.
+# projection, so its latents come in the true order: we correlate latent $j$ of a directly with latent $j$ of b, which
+# is fair with few stimuli, where a fit would add noise. Projections are scaled to columns of mean squared length 1, so
+# that the price means the same everywhere.
 
 
 # %%
@@ -329,9 +318,8 @@ for kind, code in pursued.items():
     curves["pursuit", kind] = paired_correlations(code[::2], code[1::2]).mean(-1).reshape(len(ratios), -1).cpu()
 
 # %% [markdown]
-# Two checks. First, the fast method against the exact programme, on a few stimuli at the largest ratio below 2, where
-# recovery is not trivial. Second, direct correlation against regression, on many stimuli, for one pair at
-# $m_{CS}$, where codes are poor and the two could differ.
+# Two checks: the fast method against the exact programme at the largest ratio below 2, where recovery is not trivial;
+# and direct correlation against regression for one pair at $m_{CS}$, where codes are poor and the two could differ.
 
 # %%
 place = 2 * count * [i for i, ratio in enumerate(ratios) if ratio < 2][-1]
@@ -353,10 +341,9 @@ run.record(pursuit_fitted=held_out_correlations(code_a, code_b).mean())
 #
 # ### How well the features are found
 #
-# The SAE's latents have no given order. For each SAE we match latents to features one to one, by the permutation of
-# largest total correlation. The permutation is fitted on the first half of the stimuli; correlations with the features
-# are read on the second. A one-to-one matching is stricter than letting each feature take its best latent: two features
-# cannot share one.
+# The SAE's latents have no given order. We match them to features one to one, by the permutation of largest total
+# correlation, fitted on the first half of the stimuli; correlations with the features are read on the second. Two
+# features cannot share a latent.
 
 
 # %%
@@ -372,11 +359,9 @@ ordered["supervised", "learned"] = systems["learned"].encode(systems["learned"].
 ordered |= {("pursuit", kind): code.float() for kind, code in pursued.items()}
 
 # %% [markdown]
-# Codes of supervised encoders and of pursuit need no matching: their latents have the order of the features by
-# construction, so a low correlation cannot be blamed on a bad match.
-#
-# With the order known, two numbers tell how good a code is: the correlation of each latent with its feature, and the
-# *support rate*, the share of stimuli whose $k$ largest latents are exactly the active features.
+# Codes of supervised encoders and of pursuit have the order of the features by construction, so a low correlation
+# cannot be blamed on a bad match. Beside it stands the *support rate*, the share of stimuli whose $k$ largest latents
+# are exactly the active features.
 
 
 # %%
@@ -397,26 +382,19 @@ for key, code in ordered.items():
 # %% [markdown]
 # ## The curves
 #
-# What to expect. Regression on raw responses of random projections has a known mean. Basis pursuit should jump to 1
-# once there are enough units. Supervised codes follow at some distance, and unsupervised codes, if the claim holds,
-# stay between raw and supervised at every ratio from 1 on.
-#
-# Our criteria: "near supervised" means **within one tenth of $r$**, and as the paper puts the compressed-sensing regime
-# at $m_{CS}$, the claim is tested at all ratios from 1 on, for both kinds of systems. Unsupervised codes may
-# exceed the supervised curve by at most half of that tenth.
+# What to expect, in {numref}`fig-unsup-curves`: basis pursuit should jump to 1 once there are enough units. Supervised
+# codes follow at some distance, and unsupervised codes, if the claim holds, stay between raw and supervised at every
+# ratio from 1 on, for both kinds of systems. "Near supervised" means **within half a tenth of $r$**, and they may
+# exceed the supervised curve by no more.
 
 # %% tags=["hide-input"]
-print(" " * 19, *(f"{ratio:5g}" for ratio in ratios))
 for (name, kind), table in curves.items():
-    print(f"{name:10} {kind:8}", *(f"{r:5.2f}" for r in table.mean(1)))
     for ratio, values in zip(ratios, table, strict=True):
         run.tabulate("curves", codes=name, systems=kind, n=n, ratio=ratio, pair=range(len(values)), r=values)
 
 # %% [markdown]
-# The names are those of the results file, each with the kind of system. The supervised codes belong to learned systems;
-# the paper draws one such curve, and we use it as the reference for both kinds. Entries are means over pairs; standard
-# errors are the bars of {numref}`fig-unsup-curves`, which also shows the {term}`support` rates, so that one can see
-# whether alignment returns where recovery does.
+# The paper draws one supervised curve, that of learned systems, and we use it as the reference for both kinds. The
+# figure also shows the {term}`support` rates, so that one can see whether alignment returns where recovery does.
 
 
 # %% tags=["hide-input"]
@@ -453,18 +431,17 @@ run.figure(
 )
 
 # %% [markdown]
-# Start on the left panel with the purple curve, basis pursuit: it says how much of the features the responses
-# determine, and it jumps. The dashed purple line beneath it, the {term}`support rate`, jumps at the same place. This is
-# the recovery transition of {ref}`ch-gaussian` again. Then look where each of the other curves is when pursuit has
-# arrived. Raw responses are still low: this is the deflation by superposition, with nothing lost. Supervised codes are
+# Basis pursuit, in purple, says how much of the features the responses determine, and it jumps; its {term}`support
+# rate`, dashed, jumps at the same place. This is the recovery transition of {ref}`ch-gaussian` again. When pursuit has
+# arrived, raw responses are still low: this is the deflation by superposition, with nothing lost. Supervised codes are
 # on their way. Unsupervised codes come last, and their support rate later still: getting *all* active features of a
 # stimulus right is much harder than correlating with them.
 #
-# No curve jumps at $m_{CS}$, the dotted line. It is the right unit for the axis, since it takes care of $n$ and
-# $k$, but it is not the place of the transition.
+# No curve jumps at $m_{CS}$, the dotted line. It is the right unit for the axis, since it takes care of $n$ and $k$,
+# but it is not the place of the transition.
 #
-# Now the numbers on which the {term}`verdict` rests. For each kind of system we compute the gain of unsupervised codes
-# over raw responses, pair by pair, and the gap to the supervised curve.
+# The {term}`verdict` rests on the gain of unsupervised codes over raw responses, pair by pair, and on the gap to the
+# supervised curve.
 
 
 # %%
@@ -513,25 +490,23 @@ run.words("codes_pay", f"from {start:g} times as many on" if start < 100 else "n
 #   - {glue:text}`b9_learned_last_gap:.3f`
 # ```
 #
-# (A ratio of 100 would mean that there is none.) In the first line a negative number says that at $m_{CS}$ the
-# codes of the SAE are *worse* than the responses as they are. The largest amount by which unsupervised codes exceed the
-# supervised ones anywhere is {glue:text}`b9_largest_excess:.3f`. A positive excess is no contradiction: the supervised
-# encoder was trained to be right about the features, not to agree with its partner.
+# (A ratio of 100 would mean that there is none.) Where the first line is negative, the codes of the SAE are *worse*
+# than the responses as they are. The largest amount by which unsupervised codes exceed the supervised ones is
+# {glue:text}`b9_largest_excess:.3f`. An excess is no contradiction: the supervised encoder was trained to be right
+# about the features, not to agree with its partner.
 #
-# Now compare with basis pursuit, first on Gaussian y. Beyond its jump there is a range of ratios where pursuit has
-# nearly everything and the codes do not: the features could be had, and one matrix product with TopK does not get them.
-# That is *the encoder's shortfall*. At $m_{CS}$ itself pursuit fails for most stimuli too: there the information, or
-# what the smallest code can tell of it, is lost: $k \log(n/k)$ units are about the half point of pursuit
-# ({ref}`ch-superposition`).
+# On Gaussian y there is, beyond the jump of pursuit, a range of ratios where pursuit has nearly everything and the
+# codes do not: the features could be had, and one matrix product with TopK does not get them. That is *the encoder's
+# shortfall*. At $m_{CS}$ itself pursuit fails for most stimuli too: there the information, or what the smallest code
+# can tell of it, is lost.
 #
-# On learned y pursuit is *no* upper limit. It knows that codes have a small sum, not that just $k$ latents are active.
-# The sum says little there, as the part on centring below shows: the columns of a learned projection share a direction,
-# so that the responses fix the sum of every code that explains them. What remains of pursuit is non-negativity
-# {cite:p}`bruckstein2008`, while encoders with TopK are told $k$.
+# On learned y pursuit is *no* upper limit. It knows that codes have a small sum, not that just $k$ latents are active,
+# and the columns of a learned projection share a direction, so that the responses fix the sum of every code that
+# explains them. What remains of pursuit is non-negativity {cite:p}`bruckstein2008`, while encoders with TopK are told
+# $k$.
 #
-# The two kinds of system also differ in how near the unsupervised codes come to the supervised ones. Learned systems
-# were trained so that an encoder of this very form can read them, and from their responses an SAE finds nearly all that
-# a taught encoder does. Nobody arranged random projections for it, and there the last stretch costs more units.
+# Unsupervised codes come nearer to supervised ones on learned y. Those systems were trained so that an encoder of this
+# very form can read them. Nobody arranged random projections for it, and there the last stretch costs more units.
 
 # %% tags=["hide-input"]
 for size_n, size_k, size_count in zip(sizes[1:], active[1:], pairs[1:], strict=True):
@@ -543,14 +518,13 @@ for size_n, size_k, size_count in zip(sizes[1:], active[1:], pairs[1:], strict=T
         print(f"n {size_n} {name:10} {kind:8}", *(f"{r:5.2f}" for r in table.mean(1)))
 
 # %% [markdown]
-# The cell above repeats the curves for further sizes; without any among the parameters, as in the quick
-# {term}`profile`, it prints nothing.
+# This repeats the curves for further sizes, of which the quick {term}`profile` has none.
 #
 # ## Why mediocre codes lose
 #
-# {prf:ref}`prop-unsup-product` predicts the alignment of two codes from how well each finds the features. We compare,
-# for every pair of systems, three numbers, all averaged over features: the product of the two recoveries (correlations
-# with the feature); the correlation of the two latents that were matched to the same feature; and the regression's $r$.
+# {prf:ref}`prop-unsup-product` predicts the alignment of two codes from how well each finds the features. For every
+# pair of systems we compare the product of the two recoveries (correlations with the feature), the correlation of the
+# two latents matched to the same feature, and the regression's $r$, all averaged over features.
 
 # %%
 predicted = {key: (r[:, ::2] * r[:, 1::2]).mean(-1) for key, r in recovery.items()}
@@ -596,16 +570,15 @@ run.figure(
 #
 # Matched latents follow the product: over all pairs they differ from it by at most {glue:text}`product_gauss:.3f` for
 # Gaussian y and {glue:text}`product_learned:.3f` for learned y. Regression has up to {glue:text}`surplus_gauss:.3f` and
-# {glue:text}`surplus_learned:.3f` more than matched latents, from the other latents of the code: it can, for example,
-# put together a feature that one SAE spreads over several latents. So part of the alignment of poor codes is
-# regression's doing, and a one-to-one score would see less of it. For supervised codes, regression and product differ
-# by up to {glue:text}`product_supervised:.3f`.
+# {glue:text}`surplus_learned:.3f` more than matched latents, from the other latents of the code: it can put together a
+# feature that one SAE spreads over several. So part of the alignment of poor codes is regression's doing, and a
+# one-to-one score would see less of it. For supervised codes, regression and product differ by up to
+# {glue:text}`product_supervised:.3f`.
 #
 # ### Found or not found
 #
-# A mean over latents can be a little of everything or all of some. In the next figure, for each ratio and kind of
-# system, the latents are sorted by the correlation with their feature. Guess the shape before moving the slider: a
-# slope, or a cliff?
+# A mean over latents can be a little of everything or all of some. Here the latents are sorted by the correlation with
+# their feature. Guess the shape before moving the slider: a slope, or a cliff?
 
 
 # %% tags=["hide-input"]
@@ -661,9 +634,9 @@ run.figure(figure, name)
 # %% [markdown]
 # ## Dictionary or encoder?
 #
-# An unsupervised code can fall short of pursuit for two reasons: the dictionary $D$ is wrong, or the encoder is. To
-# tell them apart, we keep each SAE's learned dictionary and replace its encoder by the same non-negative pursuit that
-# served the true projection.
+# An unsupervised code can fall short of pursuit because the dictionary $D$ is wrong, or because the encoder is. To tell
+# them apart, we keep each SAE's dictionary and replace its encoder by the same non-negative pursuit that served the
+# true projection.
 
 # %%
 dictionary, bias = saes["gauss"].decoder.detach(), saes["gauss"].decoder_bias.detach()
@@ -679,24 +652,24 @@ for name, r in three.items():
 run.record(middle=recipe_ratios[-1], recipe_pairs=recipe_pairs)
 
 # %% [markdown]
-# At {glue:text}`middle` $m_{CS}$ the correlation with the features is {glue:text}`own_encoder:.3f` with the
-# SAE's own encoder, {glue:text}`own_dictionary:.3f` with pursuit in the SAE's dictionary, and
-# {glue:text}`true_dictionary:.3f` with pursuit in the true one (all three on the same few stimuli). The first step is
-# what the encoder lacks, the second what the dictionary lacks. With few units the first step may go downwards, since
-# pursuit does not help where the responses leave many codes open. But where the features can be had, an SAE can hold
-# more of them than its encoder gets out.
+# At {glue:text}`middle` $m_{CS}$ the correlation with the features is {glue:text}`own_encoder:.3f` with the SAE's own
+# encoder, {glue:text}`own_dictionary:.3f` with pursuit in the SAE's dictionary, and {glue:text}`true_dictionary:.3f`
+# with pursuit in the true one (all three on the same few stimuli). The first step is what the encoder lacks, the second
+# what the dictionary lacks. With few units the first step may go downwards, since pursuit does not help where the
+# responses leave many codes open. But where the features can be had, an SAE can hold more of them than its encoder gets
+# out.
 #
-# For practice this is a cheap lesson. Training pays for the dictionary; reading it better costs some hundred products
-# with a small matrix for each stimulus. Whoever finds that the codes of two networks disagree can ask, before blaming
-# the networks, whether a better reading of the same dictionaries agrees more. (A disagreement that remains does not
-# convict the networks either: where the dictionary is wrong, no reading helps.)
+# So training pays for the dictionary, and reading it better costs some hundred products with a small matrix for each
+# stimulus. Before blaming two networks whose codes disagree, ask whether a better reading of the same dictionaries
+# agrees more. (A disagreement that remains does not convict the networks either: where the dictionary is wrong, no
+# reading helps.)
 
 # %% [markdown]
 # ## Which parts of the recipe matter
 #
 # The paper draws every weight from $N(0, 1)$, keeps a constant rate of one thousandth, uses all of a fixed training set
-# in every one of a million steps, and has no remedy for dead latents. Each line of the next list changes *one* part of
-# our recipe, on the same systems, seeds and steps. First the systems, a part of those above.
+# in every one of a million steps, and has no remedy for dead latents. We change *one* part of our recipe at a time, on
+# the same systems, seeds and steps, a part of those above.
 
 # %%
 where = [2 * count * ratios.index(ratio) + i for ratio in recipe_ratios for i in range(2 * recipe_pairs)]
@@ -733,8 +706,7 @@ def not_centred(systems):
 
 
 # %% [markdown]
-# Then the list. "Not trained" is the control, a {term}`random SAE`: what does a wide sparse code score before it has
-# learned anything?
+# "Not trained" is the control, a {term}`random SAE`: what does a wide sparse code score before it has learned anything?
 
 # %%
 recipes = {
@@ -751,7 +723,7 @@ recipes = {
 trained = {name: learn_saes(subset, n, k, where, **options) for name, options in recipes.items()}
 
 # %% [markdown]
-# Each is scored as before, next to the share of constant latents. "Ours" are the SAEs of the main experiment.
+# "Ours" are the SAEs of the main experiment.
 
 
 # %%
@@ -801,26 +773,26 @@ run.figure(
 # :name: fig-unsup-recipe
 #
 # The start decides most. With weights from $N(0, 1)$ the codes reach {glue:text}`recipe_N01start:.3f` at
-# {glue:text}`middle` $m_{CS}$, where our recipe has {glue:text}`recipe_ours:.3f` after the same
-# {glue:text}`steps` steps; an SAE that was not trained at all has {glue:text}`recipe_nottrained:.3f`. Dotted: raw
-# responses. With {glue:text}`recipe_pairs` pair at each ratio, small differences between rows are within the luck of a
-# seed.
+# {glue:text}`middle` $m_{CS}$, where our recipe has {glue:text}`recipe_ours:.3f` after the same number of steps.
+# Dotted: raw responses.
 # :::
 #
-# Why is that start so bad that it can end below an SAE without any training? A likely reason: its latents read the
-# responses through one set of random directions and write through another, unrelated one, and its weights are several
-# times longer than needed. Learning must first shrink the noise, and meanwhile much of TopK's choice is settled.
+# An SAE that was not trained at all has {glue:text}`recipe_nottrained:.3f`. Why can that start end so low? A likely
+# reason: its latents read the responses through one set of random directions and write through another, unrelated one,
+# and its weights are several times longer than needed. Learning must first shrink the noise, and meanwhile much of
+# TopK's choice is settled.
 #
 # The other parts matter less: an untied start of length 1 gives {glue:text}`recipe_untiedstart:.3f`, a constant rate
 # {glue:text}`recipe_constantrate:.3f`, a unit-norm decoder {glue:text}`recipe_unitnormdecoder:.3f`, a pre-bias (the
 # decoder's bias subtracted before encoding) {glue:text}`recipe_prebias:.3f`, responses that are not centred
 # {glue:text}`recipe_notcentred:.3f`, no auxiliary loss {glue:text}`recipe_noauxiliaryloss:.3f`, and a fixed training
-# set {glue:text}`recipe_fixedtrainingset:.3f`.
+# set {glue:text}`recipe_fixedtrainingset:.3f`. With {glue:text}`recipe_pairs` pair(s) at each ratio, small differences
+# are within the luck of a seed.
 #
 # ### Centring, where it matters
 #
-# On Gaussian y centring hardly matters; the decoder's bias learns the mean soon enough. Learned systems are another
-# matter. We train SAEs on the same pairs of *learned* systems without centring.
+# On Gaussian y centring hardly matters; the decoder's bias learns the mean soon enough. We train SAEs on the same pairs
+# of *learned* systems without centring.
 
 # %%
 learned_subset = part_of(systems["learned"], where)
@@ -830,10 +802,10 @@ run.record(uncentred_learned=pair_scores(uncentred.encode(learned_subset.respons
 run.record(raw_learned_lower=curves["raw", "learned"][ratios.index(recipe_ratios[0]), :recipe_pairs].mean())
 
 # %% [markdown]
-# To explain the difference we measure two properties of the first few systems, all at {glue:text}`lower`
-# $m_{CS}$: the length of the mean response in standard deviations of the responses, and the share of the
-# direction $(1, \dots, 1)$ that lies in the row space of $A$. If that share is 1, the responses fix the sum of the
-# features, and of every code that explains them.
+# To explain the difference we measure two properties of the first few systems, at {glue:text}`lower` $m_{CS}$: the
+# length of the mean response in standard deviations of the responses, and the share of the direction $(1, \dots, 1)$
+# that lies in the row space of $A$. If that share is 1, the responses fix the sum of the features, and of every code
+# that explains them.
 
 # %%
 for kind, part in {"gauss": subset, "learned": learned_subset}.items():
@@ -848,14 +820,13 @@ for kind, part in {"gauss": subset, "learned": learned_subset}.items():
 # {glue:text}`ones_learned:.3f` of the direction of ones. Training has turned the projections so that all features share
 # a direction, which does no harm to a supervised TopK encoder. Unsupervised codes of learned y align at
 # {glue:text}`centred_learned:.3f` with centring and at {glue:text}`uncentred_learned:.3f` without, where raw responses
-# have {glue:text}`raw_learned_lower:.3f`. A step that looks cosmetic moves the score; whether it moves it across that
-# of the raw responses depends on the length of training, as the last table of this page shows.
+# have {glue:text}`raw_learned_lower:.3f`. A step that looks cosmetic moves the score; whether across that of the raw
+# responses depends on the length of training, as the last table of this page shows.
 #
 # ### A fixed training set is memorised
 #
-# The paper feeds one fixed set in every step. We train on fixed sets of several sizes
-# and compare two scores, computed in the same way from equally many stimuli: on the training stimuli themselves, and on
-# new ones.
+# The paper feeds one fixed set in every step. We train on fixed sets of several sizes and compare two scores from
+# equally many stimuli: the training stimuli themselves, and new ones.
 
 # %%
 for size in stored:
@@ -897,14 +868,13 @@ run.figure(
 # :name: fig-unsup-memory
 #
 # Small training sets flatter the score. Dashed, open: alignment on the training stimuli; solid: on as many new ones.
-# The difference at {glue:text}`middle` $m_{CS}$ is {glue:text}`memory_smallest:.3f` with
-# {glue:text}`smallest_set` stimuli and {glue:text}`memory_largest:.3f` with {glue:text}`largest_set`.
+# The difference at {glue:text}`middle` $m_{CS}$ is {glue:text}`memory_smallest:.3f` with the smallest set and
+# {glue:text}`memory_largest:.3f` with the largest.
 # :::
 #
-# Both curves of a ratio rise with the set, and not only because the SAEs get better: on a small set the regression
-# itself has few stimuli to be fitted on. That lowers both scores alike; their difference shows the memory. Both SAEs of
-# a pair saw the *same* stimuli, as in the paper, so they have in common what they memorise. Always score on new
-# stimuli; if that is not possible, at least show both.
+# Both curves of a ratio rise with the set, also because the regression has more stimuli to be fitted on; the difference
+# shows the memory. Both SAEs of a pair saw the *same* stimuli, as in the paper, so they have in common what they
+# memorise.
 #
 # ### The paper's plain recipe
 #
@@ -938,9 +908,9 @@ run.record(plain_ratio=plain_ratio, our_plain_ratio=recipe_scores["ours"][0][rec
 # %% [markdown]
 # After {glue:text}`plain_steps` steps, that is {glue:text}`plain_seen:.2f` million stimuli seen, the plain recipe
 # aligns at {glue:text}`plain_training:.3f` on its training stimuli and {glue:text}`plain_held_out:.3f` on new ones, at
-# {glue:text}`plain_ratio` $m_{CS}$. Ours has {glue:text}`our_plain_ratio:.3f` after {glue:text}`our_seen:.2f`
-# million. A million steps on this set would be {glue:text}`paper_seen` million stimuli. We have not run that many, so
-# we cannot say where the plain recipe ends; we can say that one need not go there.
+# {glue:text}`plain_ratio` $m_{CS}$. Ours has {glue:text}`our_plain_ratio:.3f` after {glue:text}`our_seen:.2f` million.
+# A million steps on this set would be {glue:text}`paper_seen` million stimuli. We have not run that many, so we cannot
+# say where the plain recipe ends; we can say that one need not go there.
 
 # %% [markdown]
 # ## At full length
@@ -967,12 +937,11 @@ parts |= {"learned, centred": "centred_learned", "learned, not centred": "uncent
 run.beside_recorded(rows | silent | parts)
 
 # %% [markdown]
-# Look for three things. Does longer training bring the unsupervised codes above the raw responses at fewer units, and
-# does the gap to the supervised ones close? What became of the codes of *learned* systems at $m_{CS}$? In the recorded
-# run a large share of their SAEs' latents had stopped varying, and each of these scores 0, while the supervised codes
-# of the same systems lost far less: more training is not always better training. And which parts of the recipe matter
-# at that length too? The list above comes from {glue:text}`recipe_pairs` pair(s) and shorter training; trust the order
-# of two rows only where both columns have it. What neither column can show is a million steps, which the paper takes.
+# Longer training moves the curves of random projections little. At $m_{CS}$ it harms the codes of *learned* systems: a
+# large share of their SAEs' latents had stopped varying in the recorded run, and each of these scores 0, while the
+# supervised codes of the same systems lost far less. More training is not always better training. The list of recipes
+# in this run comes from {glue:text}`recipe_pairs` pair(s) and shorter training; trust the order of two rows only where
+# both columns have it. What neither column can show is a million steps, which the paper takes.
 
 # %% [markdown]
 # ## What to take away
@@ -995,8 +964,7 @@ run.beside_recorded(rows | silent | parts)
 #   The paper averages 50 seeds in its supervised experiment.
 # - **Recipe.** The start, the centring, the batches, the rate and the auxiliary loss are ours. The codes keep negative
 #   values if they are among the largest, as printed.
-# - **Held out.** The paper does not say on which stimuli it scores. All our scores are on new stimuli, except where we
-#   show both.
+# - **Held out.** The paper does not say on which stimuli it scores. Ours are new ones, except where we show both.
 # - **The reading of figure 4.** The paper takes the remaining gap for the price of finding the features from data
 #   alone. Basis pursuit shows that part of it is the price of the encoder; the SAE's own dictionary, read by pursuit,
 #   shows how the rest divides.
