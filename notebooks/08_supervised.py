@@ -416,11 +416,10 @@ run.figure(
 )
 
 # %% [markdown]
-# First, codes repair the alignment, and the transition is steep. Near 1 by our threshold, they have
-# {glue:text}`b8_latent_there:.3f` with {glue:md}`encoder_needs`, where raw responses have
-# {glue:text}`b8_raw_there:.3f`. Read as {term}`explained variance`, the raw comparison would say that these systems
-# share {glue:text}`b8_raw_squared_there:.3f` of what they hold. The codes say that nearly all of it is shared, which is
-# true: both systems were trained on the same features.
+# First, codes repair the alignment, and the transition is steep. Where they reach our threshold, codes have
+# {glue:text}`b8_latent_there:.3f` and raw responses {glue:text}`b8_raw_there:.3f`. Read as {term}`explained variance`,
+# the raw comparison would say that these systems share {glue:text}`b8_raw_squared_there:.3f` of what they hold. The
+# codes say that nearly all of it is shared, which is true: both systems were trained on the same features.
 #
 # Second, the transition is not at $m_{CS}$. The smallest mean at or above it is {glue:text}`b8_min_latent:.3f`. This
 # does not contradict compressed sensing: at $m_{CS}$ about half of the stimuli can be recovered by a solver that knows
@@ -612,10 +611,11 @@ run.figure(
 # recovery with the known projection of (a) reaches {glue:text}`recovered_ratio:.3f`. (b) The same for *selected*.
 # :::
 #
-# With the projection known, the threshold takes {glue:md}`patience_needs`; by the encoder {glue:md}`encoder_needs`. The
-# paper says that codes degrade only below the threshold of recoverability. In between, these systems are recoverable
-# and degraded. A linear map followed by one selection is a weak decoder, and compressed sensing promises nothing about
-# it. The third exercise gives it a second look, and {ref}`ch-unsupervised` returns to the gap.
+# To reach the threshold takes, beside $m_{CS}$, {glue:md}`patience_needs` with the projection known and
+# {glue:md}`encoder_needs` by the encoder. The paper says that codes degrade only below the threshold of recoverability.
+# In between the two these systems are recoverable and degraded. A linear map followed by one selection is a weak
+# decoder, and compressed sensing promises nothing about it. The third exercise gives it a second look, and
+# {ref}`ch-unsupervised` returns to the gap.
 #
 # *Selected* reaches {glue:text}`selected_ratio:.3f` at {glue:text}`ratio` $m_{CS}$, and patience
 # {glue:text}`recovered_gaussian:.3f` from Gaussian projections. Nor are learned projections always better to recover
