@@ -385,7 +385,8 @@ for key, code in ordered.items():
 # What to expect, in {numref}`fig-unsup-curves`: basis pursuit should jump to 1 once there are enough units. Supervised
 # codes follow at some distance, and unsupervised codes, if the claim holds, stay between raw and supervised at every
 # ratio from 1 on, for both kinds of systems. "Near supervised" means **within half a tenth of $r$**, and they may
-# exceed the supervised curve by no more.
+# exceed the supervised curve by no more. (With a condition, the ledger asks for a tenth at the largest number of
+# units.)
 
 # %% tags=["hide-input"]
 for (name, kind), table in curves.items():
@@ -431,11 +432,11 @@ run.figure(
 )
 
 # %% [markdown]
-# Basis pursuit, in purple, says how much of the features the responses determine, and it jumps; its {term}`support
-# rate`, dashed, jumps at the same place. This is the recovery transition of {ref}`ch-gaussian` again. When pursuit has
-# arrived, raw responses are still low: this is the deflation by superposition, with nothing lost. Supervised codes are
-# on their way. Unsupervised codes come last, and their support rate later still: getting *all* active features of a
-# stimulus right is much harder than correlating with them.
+# On the left, basis pursuit, in purple, says how much of the features the responses determine, and it jumps; its
+# {term}`support rate`, dashed, jumps at the same place. This is the recovery transition of {ref}`ch-gaussian` again.
+# When pursuit has arrived, raw responses are still low: this is the deflation by superposition, with nothing lost.
+# Supervised codes are on their way. Unsupervised codes come last, and their support rate later still: getting *all*
+# active features of a stimulus right is much harder than correlating with them.
 #
 # No curve jumps at $m_{CS}$, the dotted line. It is the right unit for the axis, since it takes care of $n$ and $k$,
 # but it is not the place of the transition.
