@@ -26,11 +26,10 @@
 # :::{glue:figure} fig-supervised-alignment
 # :name: fig-supervised-alignment
 #
-# Codes align near 1 from a few times $m_{CS}$ on, not from $m_{CS}$ (as the blue and green curves of figure 4 of
-# {cite:t}`liu2026`). (a) Codes and raw responses of pairs of systems; solid line: expected for raw Gaussian
-# projections, horizontal: our threshold, dotted: $m = m_{CS}$ = {glue:text}`m_cs:.1f` units. At {glue:text}`ratio`
-# $m_{CS}$ the code has {glue:text}`ratio_latent:.3f`. (b) {term}`Latents <latent>` that never change, for both readings
-# of the gradient.
+# Codes align near 1 from a few times $m_{CS}$ on, not from $m_{CS}$; patient recovery shows that the information is
+# there before (blue and green correspond to figure 4 of {cite:t}`liu2026`). Points: codes and raw responses of pairs of
+# systems. Solid line: expected for raw Gaussian projections; dashed: recovery with the projection known; horizontal:
+# our threshold; dotted: $m_{CS}$ = {glue:text}`m_cs:.1f` units.
 # :::
 #
 # ::::{dropdown} About this chapter
@@ -66,7 +65,7 @@
 # $$ (eq-supervised-model)
 #
 # $W$ is $n \times m$, $V$ is $m \times n$, $b$ has $n$ entries, and {term}`TopK` keeps the $k$ largest entries and sets
-# the others to 0. We call $\hat z$ the *code* and its entries *latents*. All of $W$, $V$ and $b$ are
+# the others to 0. We call $\hat z$ the *code* and its entries {term}`latents <latent>`. All of $W$, $V$ and $b$ are
 # learned, with the loss $|z - \hat z|^2$ averaged over stimuli. Stimuli are rows here, as in the code; for a column $z$
 # it is $y = A z$ with $A = W^\top$, as in the other chapters.
 #
@@ -377,6 +376,9 @@ run.record(b8_deflation=latent[there] - raw[there], ratio_latent=latent[row[rati
 
 
 # %% tags=["hide-input"]
+styles = k_styles(readings)
+
+
 def draw_points(ax, values, style, label):
     """Means over pairs with the spread between pairs."""
     ax.errorbar(ratios, values.mean(1), values.std(1), ls="", capsize=2, label=label, **style)
@@ -388,32 +390,6 @@ def label_axes(ax, ylabel, **limits):
     ax.set(xlabel=r"$m \, / \, m_{CS}$", ylabel=ylabel, **limits)
     ax.legend()
 
-
-# %% tags=["hide-input", "remove-output"]
-left, right = panels(2)
-styles = k_styles(readings)
-for size, fill in zip(sizes, ("full", "none", "left"), strict=False):
-    blue, green = ({"color": COLOURS[c], "marker": s, "fillstyle": fill} for c, s in (("blue", "o"), ("green", "s")))
-    draw_points(left, tables[size, "identity"]["latent"], green, f"code, n = {size}")
-    draw_points(left, tables[size, "identity"]["raw"], blue, f"raw, n = {size}")
-    left.plot(ratios, [theory.expected_r(size, m) for m in units[size]], color=COLOURS["blue"], lw=1)
-left.axhline(run.values["b8_threshold"], color=COLOURS["grey"], lw=0.8)
-label_axes(left, "held-out r", ylim=(0, 1.05))
-
-# %% tags=["hide-input", "remove-output"]
-for reading, style in zip(readings, styles, strict=True):
-    right.plot(ratios, tables[n, reading]["constant"].mean(1), label=reading, lw=1, **style)
-label_axes(right, "share of constant latents")
-
-# %% tags=["hide-input", "remove-output"]
-run.figure(
-    [left, right],
-    "fig-supervised-alignment",
-    alt="Left, held-out correlation against units over m_CS. Raw responses lie on a slowly rising theory line; codes "
-    "climb to one well above m_CS. Right, share of constant latents: zero for the reading identity, high at few units "
-    "for the reading selected.",
-    title="Simulated: two independently trained systems",
-)
 
 # %% [markdown]
 # First, codes repair the alignment, and the transition is steep. Where they reach our threshold, codes have
@@ -584,21 +560,42 @@ run.record(blind_one=main["blind"][first].mean(), blind_selected_one=other["blin
 run.record(constant_one=main["constant"][first].mean(), constant_selected_one=other["constant"][first].mean())
 
 # %% tags=["hide-input", "remove-output"]
-left, right = panels(2)
-for ax, reading, style in zip((left, right), readings, styles, strict=True):
+(ax,) = panels(1, width=4.4, height=3.0)
+for size, fill in zip(sizes, ("full", "none", "left"), strict=False):
+    blue, green = ({"color": COLOURS[c], "marker": s, "fillstyle": fill} for c, s in (("blue", "o"), ("green", "s")))
+    draw_points(ax, tables[size, "identity"]["latent"], green, f"code, n = {size}")
+    draw_points(ax, tables[size, "identity"]["raw"], blue, f"raw, n = {size}")
+    ax.plot(ratios, [theory.expected_r(size, m) for m in units[size]], color=COLOURS["blue"], lw=1)
+ax.plot(ratios, known["identity"], "--", color=COLOURS["purple"], lw=1.4, label="patient, W known")
+ax.axhline(run.values["b8_threshold"], color=COLOURS["grey"], lw=0.8)
+label_axes(ax, "held-out r", ylim=(0, 1.05))
+run.figure(
+    [ax],
+    "fig-supervised-alignment",
+    alt="Held-out correlation against units over m_CS. Raw responses lie on a slowly rising theory line; codes climb "
+    "to one well above m_CS; a dashed curve for recovery with the known projection climbs before them.",
+    title="Simulated: two independently trained systems",
+)
+
+# %% tags=["hide-input", "remove-output"]
+left, middle, right = panels(3)
+for ax, reading, style in zip((left, middle), readings, styles, strict=True):
     draw_points(ax, tables[n, reading]["latent"], style, "one look")
     ax.plot(ratios, known[reading], "--", color=COLOURS["purple"], lw=1.4, label="patient, W known")
     ax.plot(ratios, known["Gaussian"], ":", color=INK, lw=1.2, label="patient, Gaussian W")
     ax.axhline(run.values["b8_threshold"], color=COLOURS["grey"], lw=0.8)
+    right.plot(ratios, tables[n, reading]["constant"].mean(1), label=reading, lw=1, **style)
     label_axes(ax, f"held-out r, {reading}", ylim=(0, 1.05))
+label_axes(right, "share of constant latents")
 
 # %% tags=["hide-input", "remove-output"]
 run.figure(
-    [left, right],
+    [left, middle, right],
     "fig-supervised-recovery",
     alt="Held-out correlation of codes against units over m_CS, one panel for each reading of the gradient. The code "
     "of the encoder that looks once climbs later than a dashed curve for recovery with the known projection; a dotted "
-    "curve shows the same for Gaussian projections.",
+    "curve shows the same for Gaussian projections. Right, share of constant latents: high at few units for the "
+    "reading selected.",
     title="Simulated: one look against patient recovery",
 )
 
@@ -608,7 +605,8 @@ run.figure(
 #
 # Between the points and the dashed curve the information is there and the encoder does not read it. At
 # {glue:text}`ratio` $m_{CS}$ the encoder reaches {glue:text}`ratio_latent:.3f` with the reading *identity* (a);
-# recovery with the known projection of (a) reaches {glue:text}`recovered_ratio:.3f`. (b) The same for *selected*.
+# recovery with the known projection of (a) reaches {glue:text}`recovered_ratio:.3f`. (b) The same for *selected*. (c)
+# Latents that never change.
 # :::
 #
 # To reach the threshold takes, beside $m_{CS}$, {glue:md}`patience_needs` with the projection known and
