@@ -406,7 +406,8 @@ def draw_kind(ax, kind):
     """Alignment (markers, solid) and support rates (dashed) of one kind of systems over the ratio."""
     for key in [("pursuit", kind), ("supervised", "learned"), ("unsup", kind), ("raw", kind)]:
         r, style = curves[key], looks[key[0]]
-        ax.errorbar(ratios, r.mean(1), r.std(1) / r.shape[1] ** 0.5, label=key[0], lw=1.4, **style)
+        name = key[0].replace("unsup", "unsupervised")
+        ax.errorbar(ratios, r.mean(1), r.std(1) / r.shape[1] ** 0.5, label=name, lw=1.4, **style)
         if key in support:
             ax.plot(ratios, support[key].mean(1), ls="--", lw=1, color=style["color"])
     ax.axvline(1, color=COLOURS["grey"], lw=0.8, ls=":")
@@ -543,7 +544,8 @@ for kind in codes:
 left, right = panels(2)
 for key in [("pursuit", "gauss"), taught, ("unsup", "gauss"), ("unsup", "learned")]:
     style = looks["learned" if key == ("unsup", "learned") else key[0]]
-    left.plot(ratios, recovery[key].mean((1, 2)), label=" ".join(key).replace("gauss", "Gaussian"), **style)
+    words = " ".join(key).replace("gauss", "Gaussian").replace("unsup ", "unsupervised ")
+    left.plot(ratios, recovery[key].mean((1, 2)), label=words, **style)
     if key[0] != "pursuit":
         right.plot(predicted[key].flatten(), curves[key].flatten(), ls="", **style)
 left.plot(ratios, [(x * m_cs / n) ** 0.25 for x in ratios], color=INK, lw=1)
