@@ -20,9 +20,10 @@
 #
 # **In short.** It depends on the average, and on whether the training asked for agreement. On layers of
 # {glue:md}`whose_layers`, joint codes beat activations in a share of **{glue:text}`b10_unit:.2f`** of directed pairs by
-# the mean over units, which the paper uses, and of {glue:text}`b10_pooled:.2f` pooled; SAEs trained each alone do so in
-# {glue:text}`alone_above_raw_pooled:.2f`, pooled. In the recorded runs on networks trained on ImageNet activations win,
-# by units in every pair and pooled in most; of DINO and CLIP, the paper's networks, we learn nothing from this.
+# the mean over units, which the paper uses, and of {glue:text}`b10_pooled:.2f` pooled; codes of SAEs trained alone do
+# so in {glue:text}`alone_above_raw_pooled:.2f`, pooled. In the recorded runs on networks trained on ImageNet
+# activations win, by units in every pair and pooled in most; of DINO and CLIP, the paper's networks, we learn nothing
+# from this.
 #
 # :::{glue:figure} fig-encoders-controls
 # :name: fig-encoders-controls
@@ -857,8 +858,8 @@ outcome
 # :::{glue:figure} fig-encoders-photos
 # :name: fig-encoders-photos
 #
-# The same measurement on blocks of networks trained on ImageNet, as recorded, beside this run. Markers: mean and
-# standard error over directed pairs, which share systems and so are not independent.
+# On blocks of networks trained on ImageNet, as recorded, joint codes stay below raw responses by both averages.
+# Markers: mean and standard error over directed pairs, which share systems and so are not independent.
 # :::
 #
 # By units raw lies above joint codes in every pair of both runs, and pooled in most: the paper's effect is absent. That
