@@ -14,10 +14,27 @@
 # (ch-unsupervised)=
 # # Features from responses alone
 #
-# **The question.** A sparse autoencoder that sees the responses of a network, and never its features, learns a sparse
-# {term}`code`. Are the codes of two networks with the same features more alike than their responses? How much of what
-# superposition took from the score comes back?
+# A sparse autoencoder that sees the responses of a network, and never its features, learns a sparse {term}`code`. Are
+# the codes of two networks with the same features more alike than their responses? How much of what superposition took
+# from the score comes back?
 #
+# **In short.** Codes help only where there are enough units to find the features well, because the errors of both codes
+# count. At $m_{CS} = k \log(n/k)$ units, where the paper puts the border, codes of random projections align at
+# **{glue:text}`unsup_at_one:.2f`** and the responses themselves at {glue:text}`raw_at_one:.2f`; codes beat responses in
+# every pair {glue:md}`codes_pay`. With the most units they come within {glue:text}`b9_gauss_last_gap:.2f` of codes that
+# were taught the features.
+#
+# :::{glue:figure} fig-unsup-curves
+# :name: fig-unsup-curves
+#
+# The codes overtake the raw responses only at some distance from $m_{CS}$ (dotted), and information is not what
+# holds them back (corresponds to figure 4 of {cite:t}`liu2026`, whose curves are raw, supervised, unsupervised). Solid:
+# held-out $r$, mean and standard error over {glue:text}`pairs` pairs. Dashed, same colours: share of stimuli whose
+# active features are exactly found. Line without markers: the closed form for raw responses of Gaussian projections.
+# The supervised curve is the same in both panels.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - from how many units on a learned code aligns better than the responses;
@@ -31,8 +48,9 @@
 # | B9 | unsupervised codes align better than raw responses, and nearly as well as supervised ones in the CS regime |
 #
 # CS stands for {term}`compressed sensing`. The supervised codes are those of {ref}`ch-supervised`, where the encoder
-# was taught the true features. Here nobody teaches them. That is the situation with every real network, so this claim
-# is the practical one.
+# was taught the true features. Here nobody teaches them, as with every real network, so this claim is the practical
+# one.
+# ::::
 
 # %% [markdown]
 # ## The idea
@@ -46,14 +64,13 @@
 # $$ (eq-unsup-sae)
 #
 # and is trained to make $|y - \hat y|^2$ small. TopK keeps the $k$ largest of the {term}`latents <latent>` $s$ and sets
-# the others to 0. $E$ is the encoder, $D$ the decoder, also called *dictionary*, and $c$, $d$ are biases. There are as
-# many latents as features: $n$ and $k$ are given to the SAE, nothing else. If it succeeds, the columns of $D$ are the
-# columns of $A$, in an order of its own, and $s$ is $z$ in that order.
+# the others to 0. $E$ is the encoder, $D$ the decoder or *dictionary*, and $c$, $d$ are biases. The SAE is given $n$,
+# its number of latents, and $k$, nothing else. If it succeeds, the columns of $D$ are those of $A$ in an order of its
+# own, and $s$ is $z$ in that order.
 #
-# The order does not matter for the score. As in the paper, the codes of system b are regressed on those of system a, by
-# ordinary least squares ({term}`OLS`) with intercept. A permutation or a rescaling of latents is a linear map, which
-# regression undoes. The weights are fitted on half of the stimuli; **$r$ is the mean Pearson correlation over latents
-# on the other half**. A latent that never changes has correlation 0.
+# As in the paper, the codes of system b are regressed on those of system a, by ordinary least squares ({term}`OLS`)
+# with intercept, which undoes any permutation or rescaling of latents. The weights are fitted on half of the stimuli;
+# $r$ is the mean Pearson correlation over latents on the other half. A latent that never changes has correlation 0.
 #
 # How well must the features be found for this to pay?
 #
@@ -70,19 +87,18 @@
 # two standard deviations and note that $r_a = g_a\, \mathrm{sd}(z) / \mathrm{sd}(s_a)$, and likewise for b.
 # ```
 #
-# The proposition is ours. Regression may also use other latents, and errors that both codes make together help it, so
-# $r_a r_b$ is a guide and not a bound. It says what to expect: a code with correlation $r_a$ to the truth aligns at
-# about $r_a^2$ with another of its kind. Raw responses of random projections align at about $\sqrt{m/n}$
-# ({ref}`ch-gaussian`). So **codes only pay once $r_a > (m/n)^{1/4}$**: a mediocre code should lose. Whether codes are
-# that good at $m = m_{CS} = k \log(n/k)$, where the CS regime is said to begin, is for the experiment to say.
+# The proposition is ours, and a guide rather than a bound: regression may also use other latents, and errors that both
+# codes make together help it. A code with correlation $r_a$ to the truth aligns at about $r_a^2$ with another of its
+# kind. Raw responses of random projections align at about $\sqrt{m/n}$ ({ref}`ch-gaussian`). So **codes only pay once
+# $r_a > (m/n)^{1/4}$**: a mediocre code should lose. Whether codes are that good at $m = m_{CS}$, where the CS regime
+# is said to begin, is for the experiment to say.
 #
 # ### Four curves instead of three
 #
 # The paper plots raw, supervised and unsupervised, and reads the gap between the last two as the price of not knowing
 # the features. But both codes are made by one matrix product followed by TopK, and such an encoder can fail where the
-# information is all there ({numref}`fig-supervised-recovery`). So we add a fourth curve: {term}`basis pursuit`, which
-# knows $A$ and looks for the non-negative code of smallest sum that explains $y$. It tells what the responses still
-# contain.
+# information is all there ({numref}`fig-supervised-recovery`). So we add {term}`basis pursuit`, which knows $A$ and
+# looks for the non-negative code of smallest sum that explains $y$. It tells what the responses still contain.
 
 # %%
 from functools import partial
@@ -102,8 +118,7 @@ from lib.theory import compressed_sensing_units, expected_r, row_space, topk_uni
 from lib.training import train
 
 # %% [markdown]
-# Of the paper's sizes only "32/64" is left in the text, so ours are a choice. The first block of parameters is the main
-# experiment, the second its training, the third scoring, the fourth the comparison of recipes.
+# Of the paper's sizes only "32/64" is left in the text, so ours are a choice.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -146,10 +161,9 @@ run.record(n=n, k=k, pairs=count, steps=steps, batch=batch, m_cs=m_cs, first=rat
 # - **learned y**: the same systems after training as in {ref}`ch-supervised`, together with a TopK encoder that has to
 #   return the features. These encoders give the supervised curve.
 #
-# All systems, whatever their number of units, are trained as one batched program. The smaller ones are padded with
-# units whose weights stay 0, which the scores leave out. Every system and every SAE has a seed of its own. An SAE that
-# shared the seed of the system it looks at would draw that system's projection as its first {term}`dictionary`, and
-# find all features at once.
+# All systems are trained as one batched program, the smaller ones padded with units whose weights stay 0. Every system
+# and every SAE has a seed of its own: an SAE that shared its system's seed would draw that system's projection as its
+# first {term}`dictionary`, and find all features at once.
 
 
 # %%
@@ -159,7 +173,7 @@ def seeds(n, part, models):
 
 
 # %% [markdown]
-# Models are kept in one order throughout: ratio by ratio, pair by pair, system a before system b.
+# Models stand in one order: ratio by ratio, pair by pair, system a before system b.
 
 
 # %%
@@ -179,14 +193,11 @@ def learn_systems(n, k, units):
 # %% [markdown]
 # ## TopK SAEs on the responses
 #
-# Our recipe differs from the paper's; the section on recipes below shows why. Each encoder starts as the transpose of
-# its decoder, whose columns start as random directions of length 1. Responses are centred. Every step sees
-# {glue:text}`batch` fresh stimuli, and the learning rate falls along a half cosine. Latents that have not fired for
-# some steps count as {term}`dead <dead latent>` and learn to rebuild what the others miss, by the auxiliary loss of
-# {cite:t}`gao2025`.
-#
-# Centring means subtracting the mean response. In a simulation that is the response to the mean features, which is
-# known.
+# Our recipe differs from the paper's, for reasons shown below. Each encoder starts as the transpose of its decoder,
+# whose columns start as random directions of length 1. Every step sees {glue:text}`batch` fresh stimuli, and the
+# learning rate falls along a half cosine. Latents that have not fired for some steps count as {term}`dead <dead
+# latent>` and learn to rebuild what the others miss, by the auxiliary loss of {cite:t}`gao2025`. Responses are centred
+# at the response to the mean features, which a simulation knows.
 
 # %%
 feature_mean = {n: topk_uniform_moments(n, k)[0] for n, k in zip(sizes, active, strict=True)}
@@ -198,8 +209,7 @@ def centred(systems, z):
 
 
 # %% [markdown]
-# The next function trains SAEs on any systems. What differs from our recipe comes in as `options`, and `draw` may
-# replace the fresh stimuli.
+# What differs from our recipe comes in as `options`, and `draw` may replace the fresh stimuli.
 
 
 # %%
@@ -216,9 +226,8 @@ def learn_saes(systems, n, k, which, draw=None, **options):
 
 
 # %% [markdown]
-# SAEs are trained on other stimuli than the systems, drawn from the same distribution, and scored on a third set. The
-# two SAEs of a pair see the same stimuli, as two networks would that are shown the same images, but they share neither
-# seed nor system. Both kinds of systems, and SAEs on both:
+# SAEs are trained on other stimuli than the systems and scored on a third set. The two SAEs of a pair see the same
+# stimuli, as two networks would that are shown the same images, but share neither seed nor system.
 
 
 # %%
@@ -271,8 +280,7 @@ z = topk_uniform(stimuli, n, k, seeded(seed + 10**9, run.device), dtype=torch.fl
 curves = curves_of(systems, saes, z)
 
 # %% [markdown]
-# Constant latents are the usual silent failure: they score 0, and a mean over latents hides how many there are. We
-# record their share.
+# Constant latents are the usual silent failure: they score 0, and a mean over latents hides how many there are.
 
 # %%
 codes = {kind: saes[kind].encode(centred(systems[kind], z)) for kind in systems}
@@ -281,19 +289,18 @@ run.record(**{f"constant_{kind}": share.max() for kind, share in constant.items(
 run.record(**{f"constant_{kind}_at_one": share[ratios.index(1.0)] for kind, share in constant.items()})
 
 # %% [markdown]
-# The largest share over the ratios is {glue:text}`constant_gauss:.3f` for Gaussian y and
-# {glue:text}`constant_learned:.3f` for learned y; at $m_{CS}$ the shares are
-# {glue:text}`constant_gauss_at_one:.3f` and {glue:text}`constant_learned_at_one:.3f`. The responses of learned systems
-# with very few units hardly vary from stimulus to stimulus, and latents that never win a place among the $k$ largest
-# stay silent.
+# Their largest share over the ratios is {glue:text}`constant_gauss:.3f` for Gaussian y and
+# {glue:text}`constant_learned:.3f` for learned y; at $m_{CS}$ the shares are {glue:text}`constant_gauss_at_one:.3f` and
+# {glue:text}`constant_learned_at_one:.3f`. The responses of learned systems with very few units hardly vary from
+# stimulus to stimulus, and latents that never win a place among the $k$ largest stay silent.
 #
 # ### What the responses still contain
 #
 # Exact basis pursuit is a linear programme for each stimulus. A non-negative least-squares fit with a small price on
 # the sum of the code comes close to it and treats all stimuli and systems at once {cite:p}`beck2009`. It knows the true
-# projection, so its latents come in the true order and need no regression: we correlate latent $j$ of a directly with
-# latent $j$ of b. That is fair with few stimuli, where a fit would add noise. Projections are scaled to columns of mean
-# squared length 1, so that the price means the same everywhere.
+# projection, so its latents come in the true order: we correlate latent $j$ of a directly with latent $j$ of b, which
+# is fair with few stimuli, where a fit would add noise. Projections are scaled to columns of mean squared length 1, so
+# that the price means the same everywhere.
 
 
 # %%
@@ -311,9 +318,8 @@ for kind, code in pursued.items():
     curves["pursuit", kind] = paired_correlations(code[::2], code[1::2]).mean(-1).reshape(len(ratios), -1).cpu()
 
 # %% [markdown]
-# Two checks. First, the fast method against the exact programme, on a few stimuli at the largest ratio below 2, where
-# recovery is not trivial. Second, direct correlation against regression, on many stimuli, for one pair at
-# $m_{CS}$, where codes are poor and the two could differ.
+# Two checks: the fast method against the exact programme at the largest ratio below 2, where recovery is not trivial;
+# and direct correlation against regression for one pair at $m_{CS}$, where codes are poor and the two could differ.
 
 # %%
 place = 2 * count * [i for i, ratio in enumerate(ratios) if ratio < 2][-1]
@@ -335,10 +341,9 @@ run.record(pursuit_fitted=held_out_correlations(code_a, code_b).mean())
 #
 # ### How well the features are found
 #
-# The SAE's latents have no given order. For each SAE we match latents to features one to one, by the permutation of
-# largest total correlation. The permutation is fitted on the first half of the stimuli; correlations with the features
-# are read on the second. A one-to-one matching is stricter than letting each feature take its best latent: two features
-# cannot share one.
+# The SAE's latents have no given order. We match them to features one to one, by the permutation of largest total
+# correlation, fitted on the first half of the stimuli; correlations with the features are read on the second. Two
+# features cannot share a latent.
 
 
 # %%
@@ -354,11 +359,9 @@ ordered["supervised", "learned"] = systems["learned"].encode(systems["learned"].
 ordered |= {("pursuit", kind): code.float() for kind, code in pursued.items()}
 
 # %% [markdown]
-# Codes of supervised encoders and of pursuit need no matching: their latents have the order of the features by
-# construction, so a low correlation cannot be blamed on a bad match.
-#
-# With the order known, two numbers tell how good a code is: the correlation of each latent with its feature, and the
-# *support rate*, the share of stimuli whose $k$ largest latents are exactly the active features.
+# Codes of supervised encoders and of pursuit have the order of the features by construction, so a low correlation
+# cannot be blamed on a bad match. Beside it stands the *support rate*, the share of stimuli whose $k$ largest latents
+# are exactly the active features.
 
 
 # %%
@@ -379,29 +382,23 @@ for key, code in ordered.items():
 # %% [markdown]
 # ## The curves
 #
-# What to expect. Regression on raw responses of random projections has a known mean. Basis pursuit should jump to 1
-# once there are enough units. Supervised codes follow at some distance, and unsupervised codes, if the claim holds,
-# stay between raw and supervised at every ratio from 1 on.
-#
-# Our criteria: "near supervised" means **within one tenth of $r$**, and as the paper puts the compressed-sensing regime
-# at $m_{CS}$, the claim is tested at all ratios from 1 on, for both kinds of systems. Unsupervised codes may
-# exceed the supervised curve by at most half of that tenth.
+# What to expect, in {numref}`fig-unsup-curves`: basis pursuit should jump to 1 once there are enough units. Supervised
+# codes follow at some distance, and unsupervised codes, if the claim holds, stay between raw and supervised at every
+# ratio from 1 on, for both kinds of systems. "Near supervised" means **within half a tenth of $r$**, and they may
+# exceed the supervised curve by no more. (With a condition, the ledger asks for a tenth at the largest number of
+# units.)
 
-# %%
-print(" " * 19, *(f"{ratio:5g}" for ratio in ratios))
+# %% tags=["hide-input"]
 for (name, kind), table in curves.items():
-    print(f"{name:10} {kind:8}", *(f"{r:5.2f}" for r in table.mean(1)))
     for ratio, values in zip(ratios, table, strict=True):
         run.tabulate("curves", codes=name, systems=kind, n=n, ratio=ratio, pair=range(len(values)), r=values)
 
 # %% [markdown]
-# The names are those of the results file, each with the kind of system. The supervised codes belong to learned systems;
-# the paper draws one such curve, and we use it as the reference for both kinds. Entries are means over pairs; standard
-# errors are the bars of {numref}`fig-unsup-curves`, which also shows the {term}`support` rates, so that one can see
-# whether alignment returns where recovery does.
+# The paper draws one supervised curve, that of learned systems, and we use it as the reference for both kinds. The
+# figure also shows the {term}`support` rates, so that one can see whether alignment returns where recovery does.
 
 
-# %%
+# %% tags=["hide-input"]
 looks = dict(zip(("raw", "unsup", "supervised", "pursuit", "learned"), k_styles(range(5)), strict=True))
 
 
@@ -409,7 +406,8 @@ def draw_kind(ax, kind):
     """Alignment (markers, solid) and support rates (dashed) of one kind of systems over the ratio."""
     for key in [("pursuit", kind), ("supervised", "learned"), ("unsup", kind), ("raw", kind)]:
         r, style = curves[key], looks[key[0]]
-        ax.errorbar(ratios, r.mean(1), r.std(1) / r.shape[1] ** 0.5, label=key[0], lw=1.4, **style)
+        name = key[0].replace("unsup", "unsupervised")
+        ax.errorbar(ratios, r.mean(1), r.std(1) / r.shape[1] ** 0.5, label=name, lw=1.4, **style)
         if key in support:
             ax.plot(ratios, support[key].mean(1), ls="--", lw=1, color=style["color"])
     ax.axvline(1, color=COLOURS["grey"], lw=0.8, ls=":")
@@ -435,30 +433,17 @@ run.figure(
 )
 
 # %% [markdown]
-# :::{glue:figure} fig-unsup-curves
-# :name: fig-unsup-curves
+# On the left, basis pursuit, in purple, says how much of the features the responses determine, and it jumps; its
+# {term}`support rate`, dashed, jumps at the same place. This is the recovery transition of {ref}`ch-gaussian` again.
+# When pursuit has arrived, raw responses are still low: this is the deflation by superposition, with nothing lost.
+# Supervised codes are on their way. Unsupervised codes come last, and their support rate later still: getting *all*
+# active features of a stimulus right is much harder than correlating with them.
 #
-# The codes overtake the raw responses only at some distance from $m_{CS}$ (dotted), and information is not what
-# holds them back (corresponds to figure 4 of {cite:t}`liu2026`, whose curves are raw, supervised, unsupervised). Solid:
-# held-out $r$, mean and standard error over {glue:text}`pairs` pairs. Dashed, same colours: share of stimuli whose
-# active features are exactly found. Line without markers: the closed form for raw responses of Gaussian projections.
-# The supervised curve is the same in both panels.
-# :::
-
-
-# %% [markdown]
-# Start on the left panel with the purple curve, basis pursuit: it says how much of the features the responses
-# determine, and it jumps. The dashed purple line beneath it, the {term}`support rate`, jumps at the same place. This is
-# the recovery transition of {ref}`ch-gaussian` again. Then look where each of the other curves is when pursuit has
-# arrived. Raw responses are still low: this is the deflation by superposition, with nothing lost. Supervised codes are
-# on their way. Unsupervised codes come last, and their support rate later still: getting *all* active features of a
-# stimulus right is much harder than correlating with them.
+# No curve jumps at $m_{CS}$, the dotted line. It is the right unit for the axis, since it takes care of $n$ and $k$,
+# but it is not the place of the transition.
 #
-# No curve jumps at $m_{CS}$, the dotted line. It is the right unit for the axis, since it takes care of $n$ and
-# $k$, but it is not the place of the transition.
-#
-# Now the numbers on which the {term}`verdict` rests. For each kind of system we compute the gain of unsupervised codes
-# over raw responses, pair by pair, and the gap to the supervised curve.
+# The {term}`verdict` rests on the gain of unsupervised codes over raw responses, pair by pair, and on the gap to the
+# supervised curve.
 
 
 # %%
@@ -471,7 +456,7 @@ def verdict_numbers(kind):
     return gain[ratios.index(1.0) :], gap[ratios.index(1.0) :], good[0] if good else 100.0
 
 
-# %%
+# %% tags=["hide-input"]
 for kind in systems:
     gain, gap, start = verdict_numbers(kind)
     run.record(**{f"b9_{kind}_from": start, f"b9_{kind}_least_gain": gain.mean(1).min()})
@@ -479,6 +464,12 @@ for kind in systems:
     run.tabulate("gaps", systems=kind, largest=gap.max(), last=gap[-1], excess=-gap.min())
     run.tell(**{f"b9_{kind}_{name}_gap": f"max(gaps.{name} where systems = {kind})" for name in ("largest", "last")})
 run.tell(b9_largest_excess="max(gaps.excess)")
+
+# %% tags=["hide-input"]
+at_one = f"where systems = gauss and n = {n} and ratio = 1"
+run.tell(**{f"{name}_at_one": f"mean(curves.r {at_one} and codes = {name})" for name in ("raw", "unsup")})
+start = run.values["b9_gauss_from"]
+run.words("codes_pay", f"from {start:g} times as many on" if start < 100 else "nowhere by our criteria")
 
 # %% [markdown]
 # ```{list-table}
@@ -501,27 +492,25 @@ run.tell(b9_largest_excess="max(gaps.excess)")
 #   - {glue:text}`b9_learned_last_gap:.3f`
 # ```
 #
-# (A ratio of 100 would mean that there is none.) In the first line a negative number says that at $m_{CS}$ the
-# codes of the SAE are *worse* than the responses as they are. The largest amount by which unsupervised codes exceed the
-# supervised ones anywhere is {glue:text}`b9_largest_excess:.3f`. A positive excess is no contradiction: the supervised
-# encoder was trained to be right about the features, not to agree with its partner.
+# (A ratio of 100 would mean that there is none.) Where the first line is negative, the codes of the SAE are *worse*
+# than the responses as they are. The largest amount by which unsupervised codes exceed the supervised ones is
+# {glue:text}`b9_largest_excess:.3f`. An excess is no contradiction: the supervised encoder was trained to be right
+# about the features, not to agree with its partner.
 #
-# Now compare with basis pursuit, first on Gaussian y. Beyond its jump there is a range of ratios where pursuit has
-# nearly everything and the codes do not: the features could be had, and one matrix product with TopK does not get them.
-# That is *the encoder's shortfall*. At $m_{CS}$ itself pursuit fails for most stimuli too: there the information, or
-# what the smallest code can tell of it, is lost: $k \log(n/k)$ units are about the half point of pursuit
-# ({ref}`ch-superposition`).
+# On Gaussian y there is, beyond the jump of pursuit, a range of ratios where pursuit has nearly everything and the
+# codes do not: the features could be had, and one matrix product with TopK does not get them. That is *the encoder's
+# shortfall*. At $m_{CS}$ itself pursuit fails for most stimuli too: there the information, or what the smallest code
+# can tell of it, is lost.
 #
-# On learned y pursuit is *no* upper limit. It knows that codes have a small sum, not that just $k$ latents are active.
-# The sum says little there, as the part on centring below shows: the columns of a learned projection share a direction,
-# so that the responses fix the sum of every code that explains them. What remains of pursuit is non-negativity
-# {cite:p}`bruckstein2008`, while encoders with TopK are told $k$.
+# On learned y pursuit is *no* upper limit. It knows that codes have a small sum, not that just $k$ latents are active,
+# and the columns of a learned projection share a direction, so that the responses fix the sum of every code that
+# explains them. What remains of pursuit is non-negativity {cite:p}`bruckstein2008`, while encoders with TopK are told
+# $k$.
 #
-# The two kinds of system also differ in how near the unsupervised codes come to the supervised ones. Learned systems
-# were trained so that an encoder of this very form can read them, and from their responses an SAE finds nearly all that
-# a taught encoder does. Nobody arranged random projections for it, and there the last stretch costs more units.
+# Unsupervised codes come nearer to supervised ones on learned y. Those systems were trained so that an encoder of this
+# very form can read them. Nobody arranged random projections for it, and there the last stretch costs more units.
 
-# %%
+# %% tags=["hide-input"]
 for size_n, size_k, size_count in zip(sizes[1:], active[1:], pairs[1:], strict=True):
     other_z = topk_uniform(stimuli, size_n, size_k, seeded(seed + 10**9, run.device), dtype=torch.float32)
     for (name, kind), table in curves_of(*learn_all(size_n, size_k, size_count), other_z).items():
@@ -531,14 +520,13 @@ for size_n, size_k, size_count in zip(sizes[1:], active[1:], pairs[1:], strict=T
         print(f"n {size_n} {name:10} {kind:8}", *(f"{r:5.2f}" for r in table.mean(1)))
 
 # %% [markdown]
-# The cell above repeats the curves for further sizes; without any among the parameters, as in the quick
-# {term}`profile`, it prints nothing.
+# This repeats the curves for further sizes, of which the quick {term}`profile` has none.
 #
 # ## Why mediocre codes lose
 #
-# {prf:ref}`prop-unsup-product` predicts the alignment of two codes from how well each finds the features. We compare,
-# for every pair of systems, three numbers, all averaged over features: the product of the two recoveries (correlations
-# with the feature); the correlation of the two latents that were matched to the same feature; and the regression's $r$.
+# {prf:ref}`prop-unsup-product` predicts the alignment of two codes from how well each finds the features. For every
+# pair of systems we compare the product of the two recoveries (correlations with the feature), the correlation of the
+# two latents matched to the same feature, and the regression's $r$, all averaged over features.
 
 # %%
 predicted = {key: (r[:, ::2] * r[:, 1::2]).mean(-1) for key, r in recovery.items()}
@@ -556,7 +544,8 @@ for kind in codes:
 left, right = panels(2)
 for key in [("pursuit", "gauss"), taught, ("unsup", "gauss"), ("unsup", "learned")]:
     style = looks["learned" if key == ("unsup", "learned") else key[0]]
-    left.plot(ratios, recovery[key].mean((1, 2)), label=" ".join(key).replace("gauss", "Gaussian"), **style)
+    words = " ".join(key).replace("gauss", "Gaussian").replace("unsup ", "unsupervised ")
+    left.plot(ratios, recovery[key].mean((1, 2)), label=words, **style)
     if key[0] != "pursuit":
         right.plot(predicted[key].flatten(), curves[key].flatten(), ls="", **style)
 left.plot(ratios, [(x * m_cs / n) ** 0.25 for x in ratios], color=INK, lw=1)
@@ -584,25 +573,24 @@ run.figure(
 #
 # Matched latents follow the product: over all pairs they differ from it by at most {glue:text}`product_gauss:.3f` for
 # Gaussian y and {glue:text}`product_learned:.3f` for learned y. Regression has up to {glue:text}`surplus_gauss:.3f` and
-# {glue:text}`surplus_learned:.3f` more than matched latents, from the other latents of the code: it can, for example,
-# put together a feature that one SAE spreads over several latents. So part of the alignment of poor codes is
-# regression's doing, and a one-to-one score would see less of it. For supervised codes, regression and product differ
-# by up to {glue:text}`product_supervised:.3f`.
+# {glue:text}`surplus_learned:.3f` more than matched latents, from the other latents of the code: it can put together a
+# feature that one SAE spreads over several. So part of the alignment of poor codes is regression's doing, and a
+# one-to-one score would see less of it. For supervised codes, regression and product differ by up to
+# {glue:text}`product_supervised:.3f`.
 #
 # ### Found or not found
 #
-# A mean over latents can be a little of everything or all of some. In the next figure, for each ratio and kind of
-# system, the latents are sorted by the correlation with their feature. Guess the shape before moving the slider: a
-# slope, or a cliff?
+# A mean over latents can be a little of everything or all of some. Here the latents are sorted by the correlation with
+# their feature. Guess the shape before moving the slider: a slope, or a cliff?
 
 
-# %%
+# %% tags=["hide-input"]
 def sorted_recovery(key, ratio):
     """Correlations with the features from best to worst, mean over systems."""
     return recovery[key][ratios.index(ratio)].sort(-1, descending=True).values.mean(0).tolist()
 
 
-# %%
+# %% tags=["hide-input"]
 def latents_state(kind, ratio):
     """Lines and a sentence for one position of the sliders."""
     short, i = {"Gaussian": "gauss", "learned": "learned"}[kind], ratios.index(ratio)
@@ -649,9 +637,9 @@ run.figure(figure, name)
 # %% [markdown]
 # ## Dictionary or encoder?
 #
-# An unsupervised code can fall short of pursuit for two reasons: the dictionary $D$ is wrong, or the encoder is. To
-# tell them apart, we keep each SAE's learned dictionary and replace its encoder by the same non-negative pursuit that
-# served the true projection.
+# An unsupervised code can fall short of pursuit because the dictionary $D$ is wrong, or because the encoder is. To tell
+# them apart, we keep each SAE's dictionary and replace its encoder by the same non-negative pursuit that served the
+# true projection.
 
 # %%
 dictionary, bias = saes["gauss"].decoder.detach(), saes["gauss"].decoder_bias.detach()
@@ -659,7 +647,7 @@ repaired = pursue(centred(systems["gauss"], few) - bias, dictionary)
 in_its_dictionary = against_truth(torch.stack([in_order(few, code) for code in repaired.float()]))[0]
 by_itself = against_truth(ordered["unsup", "gauss"][:, :pursuit_stimuli])[0]
 
-# %%
+# %% tags=["hide-input"]
 three = {"own_encoder": by_itself, "own_dictionary": in_its_dictionary, "true_dictionary": recovery["pursuit", "gauss"]}
 for name, r in three.items():
     print(f"{name:16}", *(f"{x:5.2f}" for x in r.mean((1, 2))))
@@ -667,24 +655,24 @@ for name, r in three.items():
 run.record(middle=recipe_ratios[-1], recipe_pairs=recipe_pairs)
 
 # %% [markdown]
-# At {glue:text}`middle` $m_{CS}$ the correlation with the features is {glue:text}`own_encoder:.3f` with the
-# SAE's own encoder, {glue:text}`own_dictionary:.3f` with pursuit in the SAE's dictionary, and
-# {glue:text}`true_dictionary:.3f` with pursuit in the true one (all three on the same few stimuli). The first step is
-# what the encoder lacks, the second what the dictionary lacks. With few units the first step may go downwards, since
-# pursuit does not help where the responses leave many codes open. But where the features can be had, an SAE can hold
-# more of them than its encoder gets out.
+# At {glue:text}`middle` $m_{CS}$ the correlation with the features is {glue:text}`own_encoder:.3f` with the SAE's own
+# encoder, {glue:text}`own_dictionary:.3f` with pursuit in the SAE's dictionary, and {glue:text}`true_dictionary:.3f`
+# with pursuit in the true one (all three on the same few stimuli). The first step is what the encoder lacks, the second
+# what the dictionary lacks. With few units the first step may go downwards, since pursuit does not help where the
+# responses leave many codes open. But where the features can be had, an SAE can hold more of them than its encoder gets
+# out.
 #
-# For practice this is a cheap lesson. Training pays for the dictionary; reading it better costs some hundred products
-# with a small matrix for each stimulus. Whoever finds that the codes of two networks disagree can ask, before blaming
-# the networks, whether a better reading of the same dictionaries agrees more. (A disagreement that remains does not
-# convict the networks either: where the dictionary is wrong, no reading helps.)
+# So training pays for the dictionary, and reading it better costs some hundred products with a small matrix for each
+# stimulus. Before blaming two networks whose codes disagree, ask whether a better reading of the same dictionaries
+# agrees more. (A disagreement that remains does not convict the networks either: where the dictionary is wrong, no
+# reading helps.)
 
 # %% [markdown]
 # ## Which parts of the recipe matter
 #
 # The paper draws every weight from $N(0, 1)$, keeps a constant rate of one thousandth, uses all of a fixed training set
-# in every one of a million steps, and has no remedy for dead latents. Each line of the next list changes *one* part of
-# our recipe, on the same systems, seeds and steps. First the systems, a part of those above.
+# in every one of a million steps, and has no remedy for dead latents. We change *one* part of our recipe at a time, on
+# the same systems, seeds and steps, a part of those above.
 
 # %%
 where = [2 * count * ratios.index(ratio) + i for ratio in recipe_ratios for i in range(2 * recipe_pairs)]
@@ -721,8 +709,7 @@ def not_centred(systems):
 
 
 # %% [markdown]
-# Then the list. "Not trained" is the control, a {term}`random SAE`: what does a wide sparse code score before it has
-# learned anything?
+# "Not trained" is the control, a {term}`random SAE`: what does a wide sparse code score before it has learned anything?
 
 # %%
 recipes = {
@@ -739,7 +726,7 @@ recipes = {
 trained = {name: learn_saes(subset, n, k, where, **options) for name, options in recipes.items()}
 
 # %% [markdown]
-# Each is scored as before, next to the share of constant latents. "Ours" are the SAEs of the main experiment.
+# "Ours" are the SAEs of the main experiment.
 
 
 # %%
@@ -759,7 +746,7 @@ def seen(systems, name):
 recipe_scores = {"ours": pair_scores(codes["gauss"][where])}
 recipe_scores |= {name: pair_scores(sae.encode(seen(subset, name))) for name, sae in trained.items()}
 
-# %%
+# %% tags=["hide-input"]
 raw_here = curves["raw", "gauss"][[ratios.index(ratio) for ratio in recipe_ratios], :recipe_pairs].mean(1)
 for name, (r, silent) in recipe_scores.items():
     word = "".join(c for c in name if c.isalnum())
@@ -789,26 +776,26 @@ run.figure(
 # :name: fig-unsup-recipe
 #
 # The start decides most. With weights from $N(0, 1)$ the codes reach {glue:text}`recipe_N01start:.3f` at
-# {glue:text}`middle` $m_{CS}$, where our recipe has {glue:text}`recipe_ours:.3f` after the same
-# {glue:text}`steps` steps; an SAE that was not trained at all has {glue:text}`recipe_nottrained:.3f`. Dotted: raw
-# responses. With {glue:text}`recipe_pairs` pair at each ratio, small differences between rows are within the luck of a
-# seed.
+# {glue:text}`middle` $m_{CS}$, where our recipe has {glue:text}`recipe_ours:.3f` after the same number of steps.
+# Dotted: raw responses.
 # :::
 #
-# Why is that start so bad that it can end below an SAE without any training? A likely reason: its latents read the
-# responses through one set of random directions and write through another, unrelated one, and its weights are several
-# times longer than needed. Learning must first shrink the noise, and meanwhile much of TopK's choice is settled.
+# An SAE that was not trained at all has {glue:text}`recipe_nottrained:.3f`. Why can that start end so low? A likely
+# reason: its latents read the responses through one set of random directions and write through another, unrelated one,
+# and its weights are several times longer than needed. Learning must first shrink the noise, and meanwhile much of
+# TopK's choice is settled.
 #
 # The other parts matter less: an untied start of length 1 gives {glue:text}`recipe_untiedstart:.3f`, a constant rate
 # {glue:text}`recipe_constantrate:.3f`, a unit-norm decoder {glue:text}`recipe_unitnormdecoder:.3f`, a pre-bias (the
 # decoder's bias subtracted before encoding) {glue:text}`recipe_prebias:.3f`, responses that are not centred
 # {glue:text}`recipe_notcentred:.3f`, no auxiliary loss {glue:text}`recipe_noauxiliaryloss:.3f`, and a fixed training
-# set {glue:text}`recipe_fixedtrainingset:.3f`.
+# set {glue:text}`recipe_fixedtrainingset:.3f`. With {glue:text}`recipe_pairs` pair(s) at each ratio, small differences
+# are within the luck of a seed.
 #
 # ### Centring, where it matters
 #
-# On Gaussian y centring hardly matters; the decoder's bias learns the mean soon enough. Learned systems are another
-# matter. We train SAEs on the same pairs of *learned* systems without centring.
+# On Gaussian y centring hardly matters; the decoder's bias learns the mean soon enough. We train SAEs on the same pairs
+# of *learned* systems without centring.
 
 # %%
 learned_subset = part_of(systems["learned"], where)
@@ -818,10 +805,10 @@ run.record(uncentred_learned=pair_scores(uncentred.encode(learned_subset.respons
 run.record(raw_learned_lower=curves["raw", "learned"][ratios.index(recipe_ratios[0]), :recipe_pairs].mean())
 
 # %% [markdown]
-# To explain the difference we measure two properties of the first few systems, all at {glue:text}`lower`
-# $m_{CS}$: the length of the mean response in standard deviations of the responses, and the share of the
-# direction $(1, \dots, 1)$ that lies in the row space of $A$. If that share is 1, the responses fix the sum of the
-# features, and of every code that explains them.
+# To explain the difference we measure two properties of the first few systems, at {glue:text}`lower` $m_{CS}$: the
+# length of the mean response in standard deviations of the responses, and the share of the direction $(1, \dots, 1)$
+# that lies in the row space of $A$. If that share is 1, the responses fix the sum of the features, and of every code
+# that explains them.
 
 # %%
 for kind, part in {"gauss": subset, "learned": learned_subset}.items():
@@ -836,14 +823,13 @@ for kind, part in {"gauss": subset, "learned": learned_subset}.items():
 # {glue:text}`ones_learned:.3f` of the direction of ones. Training has turned the projections so that all features share
 # a direction, which does no harm to a supervised TopK encoder. Unsupervised codes of learned y align at
 # {glue:text}`centred_learned:.3f` with centring and at {glue:text}`uncentred_learned:.3f` without, where raw responses
-# have {glue:text}`raw_learned_lower:.3f`. A step that looks cosmetic moves the score; whether it moves it across that
-# of the raw responses depends on the length of training, as the last table of this page shows.
+# have {glue:text}`raw_learned_lower:.3f`. A step that looks cosmetic moves the score; whether across that of the raw
+# responses depends on the length of training, as the last table of this page shows.
 #
 # ### A fixed training set is memorised
 #
-# The paper feeds one fixed set in every step. We train on fixed sets of several sizes
-# and compare two scores, computed in the same way from equally many stimuli: on the training stimuli themselves, and on
-# new ones.
+# The paper feeds one fixed set in every step. We train on fixed sets of several sizes and compare two scores from
+# equally many stimuli: the training stimuli themselves, and new ones.
 
 # %%
 for size in stored:
@@ -858,7 +844,7 @@ def on_size(stimuli, size):
 in_training = torch.stack([on_size(fixed_z[size], size) for size in stored])
 held_out = torch.stack([on_size(z, size) for size in stored])
 
-# %%
+# %% tags=["hide-input"]
 run.record(smallest_set=stored[0], largest_set=stored[-1])
 run.record(memory_smallest=(in_training - held_out)[0, -1], memory_largest=(in_training - held_out)[-1, -1])
 
@@ -885,14 +871,13 @@ run.figure(
 # :name: fig-unsup-memory
 #
 # Small training sets flatter the score. Dashed, open: alignment on the training stimuli; solid: on as many new ones.
-# The difference at {glue:text}`middle` $m_{CS}$ is {glue:text}`memory_smallest:.3f` with
-# {glue:text}`smallest_set` stimuli and {glue:text}`memory_largest:.3f` with {glue:text}`largest_set`.
+# The difference at {glue:text}`middle` $m_{CS}$ is {glue:text}`memory_smallest:.3f` with the smallest set and
+# {glue:text}`memory_largest:.3f` with the largest.
 # :::
 #
-# Both curves of a ratio rise with the set, and not only because the SAEs get better: on a small set the regression
-# itself has few stimuli to be fitted on. That lowers both scores alike; their difference shows the memory. Both SAEs of
-# a pair saw the *same* stimuli, as in the paper, so they have in common what they memorise. Always score on new
-# stimuli; if that is not possible, at least show both.
+# Both curves of a ratio rise with the set, also because the regression has more stimuli to be fitted on; the difference
+# shows the memory. Both SAEs of a pair saw the *same* stimuli, as in the paper, so they have in common what they
+# memorise.
 #
 # ### The paper's plain recipe
 #
@@ -918,7 +903,7 @@ def plain_score(stimuli):
     return held_out_correlations(code[::2].double(), code[1::2].double()).mean()
 
 
-# %%
+# %% tags=["hide-input"]
 run.record(plain_training=plain_score(plain_z), plain_held_out=plain_score(z[:plain_stimuli]), plain_steps=plain_steps)
 run.record(plain_seen=plain_steps * plain_stimuli / 1e6, our_seen=steps * batch / 1e6, paper_seen=plain_stimuli)
 run.record(plain_ratio=plain_ratio, our_plain_ratio=recipe_scores["ours"][0][recipe_ratios.index(plain_ratio)])
@@ -926,9 +911,9 @@ run.record(plain_ratio=plain_ratio, our_plain_ratio=recipe_scores["ours"][0][rec
 # %% [markdown]
 # After {glue:text}`plain_steps` steps, that is {glue:text}`plain_seen:.2f` million stimuli seen, the plain recipe
 # aligns at {glue:text}`plain_training:.3f` on its training stimuli and {glue:text}`plain_held_out:.3f` on new ones, at
-# {glue:text}`plain_ratio` $m_{CS}$. Ours has {glue:text}`our_plain_ratio:.3f` after {glue:text}`our_seen:.2f`
-# million. A million steps on this set would be {glue:text}`paper_seen` million stimuli. We have not run that many, so
-# we cannot say where the plain recipe ends; we can say that one need not go there.
+# {glue:text}`plain_ratio` $m_{CS}$. Ours has {glue:text}`our_plain_ratio:.3f` after {glue:text}`our_seen:.2f` million.
+# A million steps on this set would be {glue:text}`paper_seen` million stimuli. We have not run that many, so we cannot
+# say where the plain recipe ends; we can say that one need not go there.
 
 # %% [markdown]
 # ## At full length
@@ -955,46 +940,41 @@ parts |= {"learned, centred": "centred_learned", "learned, not centred": "uncent
 run.beside_recorded(rows | silent | parts)
 
 # %% [markdown]
-# Look for three things. Does longer training bring the unsupervised codes above the raw responses at fewer units, and
-# does the gap to the supervised ones close? What became of the codes of *learned* systems at $m_{CS}$? In the recorded
-# run a large share of their SAEs' latents had stopped varying, and each of these scores 0, while the supervised codes
-# of the same systems lost far less: more training is not always better training. And which parts of the recipe matter
-# at that length too? The list above comes from {glue:text}`recipe_pairs` pair(s) and shorter training; trust the order
-# of two rows only where both columns have it. What neither column can show is a million steps, which the paper takes.
+# Longer training moves the curves of random projections little. At $m_{CS}$ it harms the codes of *learned* systems: a
+# large share of their SAEs' latents had stopped varying in the recorded run, and each of these scores 0, while the
+# supervised codes of the same systems lost far less. More training is not always better training. The list of recipes
+# in this run comes from {glue:text}`recipe_pairs` pair(s) and shorter training; trust the order of two rows only where
+# both columns have it. What neither column can show is a million steps, which the paper takes.
 
 # %% [markdown]
-# ## What to take along
+# ## What to take away
 #
-# 1. Codes learned from responses alone do restore alignment, but not from $m_{CS}$ on. There is a zone where the
-#    features are recoverable in principle and the codes are no better than the raw responses, or worse.
-# 2. A code that loses against raw responses does not show that two systems differ. It may be a mediocre code. In a
-#    simulation the correlation with the truth tells the two apart; for a real network one has only signs of it: the
-#    variance explained, {term}`silent latents <silent latent>`, the agreement of two SAEs on *one* network.
-# 3. The recipe is part of the measurement. Start, centring, dead latents and the number of training stimuli can each
-#    move the score by as much as the effect of interest. A comparison of codes should state them all.
-# 4. Scores on training stimuli are too good. Hold stimuli out of the training of the SAE as well, not only out of the
-#    regression.
+# - **Codes learned from responses alone do restore alignment, but not from $m_{CS}$ on.** There is a zone where the
+#   features are recoverable in principle and the codes are no better than the raw responses, or worse. By
+#   {prf:ref}`prop-unsup-product` it ends where the features are found well enough; {ref}`ch-claims` says from which
+#   ratio on they are in this run.
+# - **A code that loses against raw responses does not show that two systems differ.** It may be a mediocre code. In a
+#   simulation the correlation with the truth tells the two apart; for a real network one has only signs of it: the
+#   variance explained, {term}`silent latents <silent latent>`, the agreement of two SAEs on *one* network.
+# - **The recipe is part of the measurement.** Start, centring, dead latents and the number of training stimuli can each
+#   move the score by as much as the effect of interest. A comparison of codes should state them all.
+# - **Scores on training stimuli are too good.** Hold stimuli out of the training of the SAE as well, not only out of
+#   the regression.
 #
-# ## Where this departs from the paper
+# We depart from the paper in these points:
 #
-# - **Sizes.** $n$, $k$, $m$ and the training set are ours ({ref}`gaussian-settings`), small enough to train many
-#   seeds. The paper averages 50 seeds in its supervised experiment.
+# - **Sizes.** $n$, $k$, $m$ and the training set are ours ({ref}`gaussian-settings`), small enough to train many seeds.
+#   The paper averages 50 seeds in its supervised experiment.
 # - **Recipe.** The start, the centring, the batches, the rate and the auxiliary loss are ours. The codes keep negative
 #   values if they are among the largest, as printed.
-# - **Held out.** The paper does not say on which stimuli it scores. All our scores are on new stimuli, except where we
-#   show both.
+# - **Held out.** The paper does not say on which stimuli it scores. Ours are new ones, except where we show both.
 # - **The reading of figure 4.** The paper takes the remaining gap for the price of finding the features from data
 #   alone. Basis pursuit shows that part of it is the price of the encoder; the SAE's own dictionary, read by pursuit,
 #   shows how the rest divides.
-# - **At $m_{CS}$.** Whether codes beat raw responses depends on how well the features are found, by
-#   {prf:ref}`prop-unsup-product`. {ref}`ch-claims` says from which ratio on they do in this run.
-
-# %% [markdown]
-# ## What changed our mind
 #
-# We expected a mediocre code to be a mediocre help. It is a loss: below a certain recovery the responses themselves
-# align better than codes of them. And we expected the dictionary to be the hard part. It is found before the encoder
-# can read with it.
+# **What changed our mind.** We expected a mediocre code to be a mediocre help. It is a loss: below a certain recovery
+# the responses themselves align better than codes of them. And we expected the dictionary to be the hard part. It is
+# found before the encoder can read with it.
 #
 # ## Exercises
 #

