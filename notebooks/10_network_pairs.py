@@ -14,10 +14,25 @@
 # (ch-pairs)=
 # # Pairs of networks
 #
-# Two networks of one architecture are trained on one task from different seeds. Do {term}`sparse autoencoders <SAE>`
-# (SAEs) make them look more alike, as they do for {term}`toy models <toy model>` ({ref}`ch-disentangling`)? And what
-# decides whether they do?
+# Two networks of one architecture learn one task from different seeds. Do {term}`sparse autoencoders <SAE>` (SAEs)
+# make them look more alike, as they do {term}`toy models <toy model>` ({ref}`ch-disentangling`)? And what decides
+# whether they do?
 #
+# **In short.** They can, where a layer passes on more {term}`sparse` features than it has units: at the deep layer of
+# small MLPs {term}`soft-matching <soft-matching>` is {glue:text}`soft_nn_mlp_deep:.2f` between neurons and
+# {glue:text}`soft_ss_mlp_deep:.2f` between {term}`latents <latent>`. Where a layer has collapsed to a few dimensions
+# they do harm, {glue:text}`soft_gain_control:+.2f`, and in a vision transformer the place in the block decides. A gain
+# in *regression* is no sign of features: products of units predict better still.
+#
+# :::{glue:figure} fig-pairs-answer
+# :name: fig-pairs-answer
+#
+# What SAEs do to the match of two seeds depends on the layer: they raise it at the deep layers of MLP and ViT, hardly
+# move it in the ViT's branch, where the paper reads, and lower it where one digit in ten is named. *Random*: the first
+# network's SAE is untrained. Points: seed pairs; markers: mean and standard error.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - when disentangling two trained networks can raise their score, and when it cannot;
@@ -25,25 +40,22 @@
 # - what a gain in regression shows, once readouts that know nothing of features stand beside it;
 # - which control answers which doubt.
 #
-# ## What the paper claims
-#
-# Section 5 and figures 3, 4 (bottom) and 7 (bottom) of {cite:t}`longon2025`, about networks trained on ImageNet, a set
-# of $1.3$ million photographs of a thousand kinds of things:
+# **What the paper claims.** Section 5 and figures 3, 4 (bottom) and 7 (bottom) of {cite:t}`longon2025`, about networks
+# trained on ImageNet, a set of $1.3$ million photographs of a thousand kinds of things:
 #
 # | claim | in our words |
 # |---|---|
 # | A12 | two ResNet50: SAEs lower soft-matching at an intermediate layer and raise it at a deep one |
 # | A13 | two ViT-B/16: SAEs raise it at both layers, more at the deep one |
-# | A14 | ridge regression: latents of one network predict neurons of the other better than its neurons do |
+# | A14 | {term}`ridge regression`: latents of one network predict neurons of the other better than its neurons do |
 # | A17 | ridge regression between latents scores below that between neurons |
 #
-# {term}`Soft-matching <soft-matching>` asks how well single units correspond, {term}`ridge regression` how well the
-# units of one network together predict each unit of the other. *Neurons* are a layer's own units,
-# {term}`latents <latent>` the units of an SAE trained on them.
-#
-# The paper's reading: deep layers hold many {term}`sparse` features, more than there are neurons, so they are in
+# Soft-matching asks how well single units correspond, ridge regression how well the units of one network together
+# predict each unit of the other. *Neurons* are a layer's own units, *latents* the units of an SAE trained on them. The
+# paper's reading: deep layers hold many sparse features, more than there are neurons, so they are in
 # {term}`superposition`. In toy models this could be checked against the true features. In a real network nobody knows
 # them, and the paper names this as its limitation.
+# ::::
 #
 # ## What we can run, and what we cannot
 #
@@ -548,6 +560,21 @@ run.figure(
 # {glue:text}`soft_nn_vit_branch_deep:.3f` and {glue:text}`soft_ss_vit_branch_deep:.3f`. Points: seed pairs; markers:
 # mean and standard error over pairs.
 # :::
+
+# %% tags=["hide-input", "remove-output"]
+ANSWER = {"MLP,\ndeep": "mlp_deep", "ViT,\ndeep": "vit_deep", "ViT, deep,\nbranch": "vit_branch_deep"}
+ANSWER |= {"MLP,\none digit": "control"}
+(ax,) = panels(1, width=5.4, height=2.9)
+draw_scores(ax, {words: scores[site] for words, site in ANSWER.items()}, ("nn", "ss", "rs"), "soft", "soft-matching")
+ax.legend(loc="upper center", ncol=3)
+run.figure(
+    [ax],
+    "fig-pairs-answer",
+    alt="Soft-matching of seed pairs at four layers, for neurons to neurons, latents to latents and random to latents. "
+    "At the deep layers of MLP and ViT latents lie far above neurons, in the ViT's branch close to them, and in the "
+    "MLP that names one digit far below.",
+    title="Stand-in, simulated scenes of real digits: two seeds of one network",
+)
 
 # %% tags=["hide-input"]
 rows = {"S-S minus N-N": "mean(gains.soft_gain)", "least of all pairs": "min(gains.soft_gain)"}
