@@ -18,16 +18,30 @@
 # {term}`superposition`, do the {term}`latents <latent>` of a {term}`sparse autoencoder <SAE>` (SAE) predict the brain
 # better?
 #
+# **In short.** They can only where {term}`voxels <voxel>` respond to what no linear map of the units can say: in
+# simulated subjects latents lead the units by {glue:text}`over_neurons_positive:.2f` of the ceiling where such a
+# response was planted, and change the score by {glue:text}`over_neurons_negative:+.2f` where none was. With few images
+# even a planted gain turns into a loss. Real neurons of macaque V4 leave the question open, and of the paper's own
+# data this book knows nothing.
+#
+# :::{glue:figure} fig-brains-controls
+# :name: fig-brains-controls
+#
+# The method finds a gain where one was planted (a), and a loss where none was (b). In both, latents beat *random*
+# ones, of an untrained SAE: that comparison says nothing of the brain. Dots: subjects; dashed: the ceiling; solid: what
+# {prf:ref}`prop-brains-two` gives for neurons with many images.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - what a score in units of the noise ceiling means, and when it is fair;
-# - which {term}`voxels <voxel>` an SAE can predict better, and which it cannot;
+# - which voxels an SAE can predict better, and which it cannot;
 # - what would count as evidence on a real brain, and what our small result is worth.
 #
-# ## What the paper claims
-#
-# Section 6 and figures 5 and 8 of {cite:t}`longon2025`, about voxels of the ventral stream in the Natural Scenes
-# Dataset (NSD, {cite:t}`allen2022`), where people saw some 10,000 photographs each in a 7-tesla scanner:
+# **What the paper claims.** Section 6 and figures 5 and 8 of {cite:t}`longon2025`, about voxels of the ventral stream
+# in the Natural Scenes Dataset (NSD, {cite:t}`allen2022`), where people saw some 10,000 photographs each in a 7-tesla
+# scanner:
 #
 # | claim | in our words | the paper's number |
 # |---|---|---|
@@ -37,6 +51,7 @@
 # Both are shares of the neurons' score. *Neurons* here are the network's own units; a *voxel* is one small cube of
 # brain in the scanner's volume. The networks are torchvision's, trained on ImageNet; the layers are the last block of
 # each.
+# ::::
 #
 # ## What we can run, and what we cannot
 #
@@ -506,15 +521,10 @@ run.figure(
 )
 
 # %% [markdown]
-# :::{glue:figure} fig-brains-controls
-# :name: fig-brains-controls
-#
-# The method finds a gain where one was planted, and a loss where none was. Latents minus neurons:
+# {numref}`fig-brains-controls`, at the head of this page, shows all of them. Latents minus neurons:
 # {glue:text}`over_neurons_positive:.3f` (standard error over subjects {glue:text}`over_neurons_positive_error:.3f`) in
 # the positive control, {glue:text}`over_neurons_negative:.3f` ({glue:text}`over_neurons_negative_error:.3f`) in the
-# negative one. Dots: subjects; dashed: the ceiling; solid: what {prf:ref}`prop-brains-two` gives for neurons with many
-# images.
-# :::
+# negative one.
 
 # %% tags=["hide-input"]
 columns = {name: f"scores.{name}" for name in predictors}
