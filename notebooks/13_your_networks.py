@@ -15,20 +15,41 @@
 # # Your own networks
 #
 # You have two networks, or two files with their responses to the same stimuli. Are they more alike than their units
-# show, and can {term}`sparse autoencoders <SAE>` (SAEs) bring it out? This chapter measures it. **The page is the
-# report**: what you read was computed in this run, for {glue:md}`own-pair`.
+# show, and can {term}`sparse autoencoders <SAE>` (SAEs) bring it out?
 #
+# **In short.** {glue:md}`own-answer` {term}`Soft-matching <soft-matching>` is {glue:text}`soft_nn:.2f` between units,
+# {glue:text}`soft_ss:.2f` between {term}`latents <latent>`, the hidden units of SAEs, and {glue:text}`soft_rs:.2f` if
+# one of the SAEs never learned anything. All of it was computed in this run, for {glue:md}`own-pair`: **this page is
+# the report**.
+#
+# :::{glue:figure} fig-own-scores
+# :name: fig-own-scores
+#
+# What SAEs do to the scores of this pair, on stimuli that they have not seen. Left, do single units correspond? Right,
+# how well does one network predict the other's units? *Random*: the SAE was not trained. Points: folds of each SAE
+# seed; markers: mean and standard error.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - what two files of activations, or two networks, have in common, and how sure the answer is;
 # - which number each sentence of the report rests on;
 # - what no report of this kind can tell.
 #
-# :::{admonition} What this run says
+# **What the papers claim.** {cite:t}`liu2026` derive how far regression, {term}`RSA` and {term}`CKA` fall when two
+# networks hold the same features in different {term}`superpositions <superposition>` ({ref}`ch-linear`).
+# {cite:t}`longon2025` show it for matching ({ref}`ch-matching`), and train an SAE on each network: its latents then
+# match better than the units. So there are two things to measure, scores of the units and scores of the latents. A gain
+# from one to the other is what a hidden alignment would look like.
+# ::::
+#
+# (sec-own-reading)=
+# ## What this run says
+#
 # ```{glue:md} own-reading
 # :format: myst
 # ```
-# :::
 #
 # The rules behind these sentences stand in {ref}`sec-own-rules`, the numbers in the sections before it.
 #
@@ -86,16 +107,11 @@
 # goes on where it was.
 
 # %% [markdown]
-# ## What the papers let you expect
+# ## Why so many controls
 #
-# {cite:t}`liu2026` derive how far regression, {term}`RSA` and {term}`CKA` fall when two networks hold the same features
-# in different {term}`superpositions <superposition>` ({ref}`ch-linear`). {cite:t}`longon2025` show it for matching
-# ({ref}`ch-matching`), and train an SAE on each network: its hidden units, the {term}`latents <latent>`, then match
-# better than the units. So there are two things to measure, scores of the units and scores of the latents. A gain from
-# one to the other is what a hidden alignment would look like.
-#
-# It is also what a poor comparison looks like: latents are more numerous and sparser than units, and both change
-# scores. Hence the controls, which this report never leaves out:
+# A gain of latents over units is what a hidden alignment would look like. It is also what a poor comparison looks like:
+# latents are more numerous and sparser than units, and both change scores. Hence the controls, which this report never
+# leaves out:
 #
 # | control | what it answers |
 # |---|---|
@@ -113,7 +129,7 @@
 #
 # ## The idea
 #
-# Three kinds of scores are taken. {term}`Soft-matching <soft-matching>` pairs units one to one, or nearly so, and
+# Three kinds of scores are taken. Soft-matching pairs units one to one, or nearly so, and
 # {term}`semi-matching` gives each its best partner: both ask for the same axes. CKA and RSA ask for the same geometry
 # of stimuli. {term}`Ridge regression <ridge regression>` asks for the same information up to a linear map.
 #
@@ -445,14 +461,9 @@ run.figure(
 )
 
 # %% [markdown]
-# :::{glue:figure} fig-own-scores
-# :name: fig-own-scores
-#
-# What SAEs do to the scores of this pair. Soft-matching: neurons {glue:text}`soft_nn:.3f`, latents
-# {glue:text}`soft_ss:.3f`, random {glue:text}`soft_rs:.3f`. Ridge from a to b: {glue:text}`ridge_ab_nn:.3f`,
-# {glue:text}`ridge_ab_sn:.3f` and {glue:text}`ridge_ab_rn:.3f`. Points are folds of each SAE seed, markers mean and
-# standard error.
-# :::
+# {numref}`fig-own-scores`, at the head of this page, draws them. Ridge from a to b goes from
+# {glue:text}`ridge_ab_nn:.3f` with units as predictors to {glue:text}`ridge_ab_sn:.3f` with latents; random codes reach
+# {glue:text}`ridge_ab_rn:.3f`.
 #
 # ## Controls
 #
@@ -568,6 +579,7 @@ could.shown(NAMES)
 told = reading(found)
 first_look = f"*A quick look, at {len(y_a)} of the stimuli: wait for the full report before you rely on it.*\n\n"
 by_seeds = f"\n\n[Seeds](#sec-own-ceiling): {seeds_say}" * (max(could.seeds) > 1)
+run.words("own-answer", f"**{told.headline()}.**" + " *(A quick look.)*" * quick_look)
 run.words("own-reading", first_look * quick_look + told.markdown() + by_seeds)
 run.record(match_gain=found.match_gain.mean, match_gain_error=found.match_gain.error)
 run.record(ridge_gain=found.ridge_gain.mean, ridge_gain_error=found.ridge_gain.error, doubts=len(told.doubts))
