@@ -1538,43 +1538,42 @@ run.quote("paper", "a13_middle_min", "a13_deep_min", "a14_deep_min", "a14_min", 
 #
 # - **It can happen in trained networks.** Where a layer passes on more sparse features than it has units, two seeds
 #   arrange them differently: soft-matching is {glue:text}`soft_nn_mlp_deep:.3f` between neurons and
-#   {glue:text}`soft_ss_mlp_deep:.3f` between latents. The labels that were taught correlate with their best latent at
-#   {glue:text}`labels_s_mlp_deep:.3f`, with their best neuron at {glue:text}`labels_n_mlp_deep:.3f`.
+#   {glue:text}`soft_ss_mlp_deep:.3f` between latents. The latents follow what was taught: labels correlate with their
+#   best latent at {glue:text}`labels_s_mlp_deep:.3f`, with their best neuron at {glue:text}`labels_n_mlp_deep:.3f`.
 # - **It need not.** Where one object in ten classes is recognised the layer collapses, and soft-matching goes from
-#   {glue:text}`soft_nn_control:.3f` between neurons to {glue:text}`soft_ss_control:.3f` between latents.
+#   {glue:text}`soft_nn_control:.3f` between neurons to {glue:text}`soft_ss_control:.3f` between latents. Count a
+#   layer's dimensions first: a handful of them holds nothing to disentangle.
 # - **A gain in regression is cheap.** What latents gain at deep layers, products of units gain as well, and more;
 #   random features come close or pass them if there are several times as many. It shows that a nonlinear readout helps.
 #   Matching is the harder test, and there latents are ahead of neurons, PCA and ICA at the deep layers.
 # - **The place in the block decides.** In the branch of the ViT's MLP, where the paper reads, matching gains little
 #   with these SAEs and regression next to nothing; in the residual stream after the last block both gain clearly.
-# - **So does the recipe.** By the authors' recipe soft-matching between latents of the MLP's deep layer is
+# - **So do the recipe and its length.** By the authors' recipe soft-matching between latents of the MLP's deep layer is
 #   {glue:text}`soft_ss_by_authors:.3f` and by ours {glue:text}`soft_ss_by_ours:.3f`; the ridge gain there is with ours
-#   alone. In the branch, the paper's place, its latents match less well than neurons. Encoders that start at the same
-#   scenes match at {glue:text}`start_same_scenes_mlp_deep:.3f` untrained.
-# - **Count dimensions before, and look at the training curve after.** A handful of dimensions holds nothing to
-#   disentangle; a curve that still rises has not been disentangled yet.
+#   alone. In the branch its latents match less well than neurons. Encoders that start at the same scenes match at
+#   {glue:text}`start_same_scenes_mlp_deep:.3f` untrained. And a training curve that still rises has not been
+#   disentangled yet.
 # - **Of ImageNet networks we learn nothing from this.** The paper's result needs the paper's networks.
 #
-# ## Where this departs from the paper
+# Where we depart from the paper, and why:
 #
-# - **Data and networks.** Composed scenes and small networks, none of them convolutional, in place of ImageNet,
-#   ResNet50 and ViT-B/16.
-# - **Layers.** The main line of the ViT is the residual stream of the class token; the paper reads the output of the
-#   MLP within the block. We run that too, and there matching gains little and regression next to nothing.
-# - **SAEs.** In the main line start, rate, dead latents, $k$, size and the scale of responses are ours;
+# - *Data and networks.* Composed scenes and small networks, none of them convolutional, in place of ImageNet, ResNet50
+#   and ViT-B/16, which are not at hand in pairs.
+# - *Layers.* The main line of the ViT is the residual stream of the class token; the paper reads the output of the MLP
+#   within the block, which we run too.
+# - *SAEs.* In the main line start, rate, dead latents, $k$, size and the scale of responses are ours;
 #   {ref}`the section on the authors' recipe <pairs-authors>` has theirs, with fewer steps and smaller batches.
-# - **Seeds.** Both networks of a pair see the same scenes in the same order. Networks that are trained anew usually
+# - *Seeds.* Both networks of a pair see the same scenes in the same order. Networks that are trained anew usually
 #   differ in that too.
-# - **Added.** Several pairs and their spread; known labels; the length of SAE training; the control with its
-#   dimensions; semi-matching in both directions; R-S *and* R-N; readouts that know nothing of features; PCA and ICA
-#   axes; the seed ceiling.
+# - *Added.* Several pairs and their spread; known labels; the length of SAE training; the control with its dimensions;
+#   semi-matching in both directions; R-S *and* R-N; readouts that know nothing of features; PCA and ICA axes; the seed
+#   ceiling.
 #
-# ## What changed our mind
-#
-# We took a random SAE for the control of a ridge gain. It is a weak one: products of units, which know nothing of
-# features and drop nothing, do better than trained latents. We expected better reconstruction to go with
-# better matching. The control is reconstructed best, and its latents match worse than its neurons. And we expected the
-# sign of a gain to be a fact about two networks. It is one about two networks and the training of their SAEs.
+# **What changed our mind.** We took a random SAE for the control of a ridge gain. It is a weak one: products of units,
+# which know nothing of features and drop nothing, do better than trained latents. We expected better reconstruction to
+# go with better matching. The control is reconstructed best, and its latents match worse than its neurons. And we
+# expected the sign of a gain to be a fact about two networks. It is one about two networks and the training of their
+# SAEs.
 #
 # ## Exercises
 #
