@@ -1296,13 +1296,14 @@ for name, found in {SHORT[name]: found for (name, _), found in own.items() if na
 # %% [markdown]
 # ## What to take away
 #
-# - **The method can be trusted to tell the two cases apart**, from NSD's files on: planted gain
-#   {glue:text}`over_neurons_positive:.3f`, without one {glue:text}`over_neurons_negative:.3f`.
+# - **The method tells the two cases apart**, from NSD's files on: with a planted gain latents lead neurons by
+#   {glue:text}`over_neurons_positive:.3f`, without one the difference is {glue:text}`over_neurons_negative:.3f`.
 # - **A gain needs voxels that respond to what no linear map of the units can say.** A network in superposition is not
 #   enough: in the negative control the very same networks superpose.
-# - **Compare with neurons and with random latents.** The first asks about the brain, the second about the SAE.
-# - **Compare with readouts that know nothing of features.** With planted features latents lead the best of them by
-#   {glue:text}`lead_positive:.3f`. A gain that does not lead them shows that a nonlinear readout helps, no more.
+# - **Compare with neurons, with random latents and with readouts that know nothing of features.** The first asks about
+#   the brain, the second about the SAE, the third whether it takes features: with planted ones latents lead the best
+#   of these readouts by {glue:text}`lead_positive:.3f`. A gain that does not lead them shows that a nonlinear readout
+#   helps, no more.
 # - **Count images before reading a loss.** With few of them, for the regression or for the SAE, a planted gain
 #   shrinks or turns into a loss.
 # - **On real V4 neurons** there is no answer: at the block and in the session that the rule reads, sparse latents have
@@ -1310,30 +1311,29 @@ for name, found in {SHORT[name]: found for (name, _), found in own.items() if na
 #   {glue:text}`v4_kept_quoted`. What these SAEs drop hides what a code of features would do.
 # - **On NSD** this book knows nothing.
 #
-# ## Where this departs from the paper
+# Where we depart from the paper, and why:
 #
-# - **No NSD.** Simulated subjects in its layout, and macaque V4. Neither is a replication.
-# - **The simulated network is linear and looks at boards.** It is told the features by the pixels; a real network has
-#   to find them. Its SAE has the true number of features and the true $k$.
-# - **V4 neurons are not NSD's ventral voxels.** Single neurons of a macaque, one network, pooled maps; the SAEs see a
-#   few thousand images in place of $1.3$ million, the stimuli among them.
-# - **Our SAE recipe is not the authors'.** {ref}`sec-brains-recipe` says where it differs and what theirs gives on the
+# - *No NSD*, which is given to those who sign its terms alone. Simulated subjects in its layout, and macaque V4;
+#   neither is a replication.
+# - *The simulated network is linear and looks at boards.* It is told the features by the pixels; a real network has to
+#   find them. Its SAE has the true number of features and the true $k$.
+# - *V4 neurons are not NSD's ventral voxels.* Single neurons of a macaque, one network, pooled maps; the SAEs see a few
+#   thousand images in place of $1.3$ million, the stimuli among them.
+# - *Our SAE recipe is not the authors'.* {ref}`sec-brains-recipe` says where it differs and what theirs gives on the
 #   simulated networks and, at the narrower blocks, on V4, as it started and after training. There it made fewer passes
 #   through far fewer images. Its rectifier after a layer's last normalisation has no counterpart here: the simulated
 #   units and the blocks of EfficientNet-Lite are linear, like the ViT layer of the paper's brain part.
-# - **Latents that never fire are kept**, without weight in the regression. The paper removes them; we record their
-#   share for V4.
-# - **Added.** Both controls, the curves over images, standard errors over subjects, neurons and folds, and the
-#   comparison of two populations with its noise ceiling.
+# - *Latents that never fire are kept*, without weight in the regression. The paper removes them; we record their share
+#   for V4.
+# - *Added.* Both controls, the curves over images, standard errors over subjects, neurons and folds, and the comparison
+#   of two populations with its noise ceiling.
 #
-# ## What changed our mind
-#
-# We expected an SAE that beats a random one to be on the right track. In the negative control it does so as well, and
-# still loses to the neurons. We expected the positive control to be safe. With few images to train on, the SAE loses
-# there too, so a loss is only as telling as its SAE is good. And on real neurons we first read the loss as small
-# evidence against latents, since it is there for the SAE that explains nearly everything. That SAE is a dense code,
-# next to a copy of its channels. With width and density matched, and with what the SAE rebuilds scored beside its
-# latents, the loss is seen to be the SAE's: what we took for evidence was uninformative.
+# **What changed our mind.** We expected an SAE that beats a random one to be on the right track. In the negative
+# control it does so as well, and still loses to the neurons. We expected the positive control to be safe. With few
+# images to train on, the SAE loses there too, so a loss is only as telling as its SAE is good. And on real neurons we
+# first read the loss as small evidence against latents, since it is there for the SAE that explains nearly everything.
+# That SAE is a dense code, next to a copy of its channels. With width and density matched, and with what the SAE
+# rebuilds scored beside its latents, the loss is seen to be the SAE's: what we took for evidence was uninformative.
 #
 # ## Exercises
 #
