@@ -879,7 +879,9 @@ run.record(claims_of_no_before=float(claims[before.truth == "no"].mean()), compa
 run.download(".csv", measured.scores.to_csv(index=False))
 
 # %% [markdown]
-# ## What this report cannot tell you
+# ## What to take away
+#
+# What this report measures holds for these stimuli, layers and SAEs. It cannot tell you more:
 #
 # - **A no is a no for these SAEs.** Other sizes, another $k$, longer training or another kind of dictionary may find
 #   what these did not. The scan over $k$ is short, and `latents` is not scanned at all.
@@ -890,17 +892,20 @@ run.download(".csv", measured.scores.to_csv(index=False))
 # - **The spread is over folds and SAE seeds, not over networks.** Two networks are one pair. Whether another pair of
 #   the same kind would do the same takes more pairs, as in {ref}`ch-pairs`.
 #
-# Where this departs from {cite:t}`longon2025`: the text leaves $k$ and the size of most SAEs to the figures, the public
-# code names both for every network. There each stimulus's responses are layer-normalised before the SAE, those of the
-# ResNet rectified first, where we centre units and divide a network by one number. Their SAEs train for hundreds of
-# epochs on the training images of ImageNet at a small rate, ours for as many steps as you give on a part of the
-# stimuli, at a rate that falls to 0. They set $k$ and size for each layer, we scan $k$ within one network. Units that
-# are silent throughout a fold are dropped from both populations there, as here.
+# Where we depart from {cite:t}`longon2025`, whose text leaves $k$ and the size of most SAEs to the figures and whose
+# public code names both for every network:
 #
-# ## What changed our mind
+# - *Responses.* There each stimulus's are layer-normalised before the SAE, those of the ResNet rectified first. We
+#   centre units and divide a network by one number.
+# - *Training.* Their SAEs train for hundreds of epochs on the training images of ImageNet at a small rate, ours for as
+#   many steps as you give on a part of the stimuli, at a rate that falls to 0.
+# - *Size.* They set $k$ and size for each layer, we scan $k$ within one network.
 #
-# We expected the comparison of two networks to be the telling number. More telling is how well two SAEs of *one*
-# network agree: before any second network is looked at, it tells a dictionary that is there from an arbitrary one.
+# Units that are silent throughout a fold are dropped from both populations there, as here.
+#
+# **What changed our mind.** We expected the comparison of two networks to be the telling number. More telling is how
+# well two SAEs of *one* network agree: before any second network is looked at, it tells a dictionary that is there from
+# an arbitrary one.
 #
 # ## Exercises
 #
