@@ -56,7 +56,8 @@
 # {term}`superposition`. In toy models this could be checked against the true features. In a real network nobody knows
 # them, and the paper names this as its limitation.
 # ::::
-#
+
+# %% [markdown]
 # ## What we can run, and what we cannot
 #
 # ImageNet cannot be downloaded freely, and two trainings of each architecture from different seeds are not at hand. So

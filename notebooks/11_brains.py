@@ -52,7 +52,8 @@
 # brain in the scanner's volume. The networks are torchvision's, trained on ImageNet; the layers are the last block of
 # each.
 # ::::
-#
+
+# %% [markdown]
 # ## What we can run, and what we cannot
 #
 # NSD is given to those who sign its terms, and may not be passed on. So nothing on this page is about NSD's voxels. The

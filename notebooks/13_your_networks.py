@@ -43,7 +43,8 @@
 # match better than the units. So there are two things to measure, scores of the units and scores of the latents. A gain
 # from one to the other is what a hidden alignment would look like.
 # ::::
-#
+
+# %% [markdown]
 # (sec-own-reading)=
 # ## What this run says
 #
