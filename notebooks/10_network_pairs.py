@@ -66,29 +66,28 @@
 # 1. **A stand-in.** Two small architectures learn to read scenes of several written digits. The digits are real, the
 #    scenes are composed. The networks are trained here, from several seeds. Such a {term}`stand-in` is no replication
 #    of the paper's figures: it asks the same questions at a scale where the features are known.
-# 2. **A negative control.** Networks of the same kind see one digit in a scene. There SAEs do not help, and we ask why.
-# 3. **The paper's own setting.** SAEs by the recipe of the authors' public code, on our networks beside ours; and as
-#    parameters: given networks, layers and two sets of images, the last part of the chapter trains SAEs as the code
-#    does and prints the same scores.
+# 2. **A negative control.** Networks of the same kind see one digit in a scene. There SAEs do not help, and we ask
+#    why.
+# 3. **The paper's own setting.** SAEs by the recipe of the authors' public code, on our networks beside ours; and, as
+#    parameters, networks, layers and images of your own, on which the last part of the chapter trains SAEs as that
+#    code does.
 #
-# Be warned: the stand-in **was chosen after others had failed.** Classifiers of single objects into ten classes
-# (written digits, pieces of clothing) were tried first, and there fully trained SAEs lowered soft-matching. The grid
-# below was then built to have what those lacked, more sparse features than units. That it works shows that
-# superposition in a trained network *can* hide alignment and that SAEs *can* bring it back, not how often networks are
-# in this state. The control stays on the page for that reason, and {ref}`ch-natural` draws worlds at random and takes
-# networks that others trained.
+# **The stand-in was chosen after others had failed.** Classifiers of single objects into ten classes (written digits,
+# pieces of clothing) were tried first, and there fully trained SAEs lowered soft-matching. The grid below was then
+# built to have what those lacked, more sparse features than units. That it works shows that superposition in a trained
+# network *can* hide alignment and that SAEs *can* bring it back, not how often networks are in this state.
+# {ref}`ch-natural` draws worlds at random and takes networks that others trained.
 
 # %% [markdown]
 # ## The idea
 #
 # ### A world with known features
 #
-# A scene is a grid of 3 x 3 cells. Each cell holds, with probability $0.3$, one of scikit-learn's written digits, 8 x 8
-# pixels each; else it is empty. The task is to say for each cell and digit whether it is there: 90 labels, cell times
-# digit, each true in 3 of 100 scenes, $2.7$ of them on average in one scene.
-#
-# That is the world of {ref}`ch-toy-models` made of pictures: 90 sparse binary features. A layer of a few dozen units
-# has to pass all of them on, and can do so only in superposition.
+# A scene is a grid of 3 x 3 cells. Each cell holds, with probability $0.3$, one of scikit-learn's written digits, 8 x
+# 8 pixels each; else it is empty. The task is to say for each cell and digit whether it is there: 90 labels, each true
+# in 3 of 100 scenes, $2.7$ of them on average in one scene. That is the world of {ref}`ch-toy-models` made of
+# pictures: 90 sparse binary features. A layer of a few dozen units has to pass all of them on, and can do so only in
+# superposition.
 #
 # The written digits are split *before* scenes are composed. No stroke seen in training occurs in a test scene.
 #
@@ -107,8 +106,8 @@
 # $$
 # ```
 #
-# It is $r$ if the responses vary equally along $r$ directions and not at all along others; in general it lies between 1
-# and the number of units. So $d$ counts the dimensions that the features of a layer have to share. Whether these are
+# It is $r$ if the responses vary equally along $r$ directions and not at all along others; in general it lies between
+# 1 and the number of units. So $d$ counts the dimensions that the features of a layer have to share. Whether these are
 # few depends on the number of features, which in a world like ours is known.
 #
 # Classifiers of one object have a reason to leave directions unused: late in training the responses to all images of a
@@ -131,9 +130,9 @@
 # ```
 #
 # With ten classes, nine units suffice for a linear map to read everything that is shared, so as a predictor an SAE can
-# only lose. Matching could gain in principle, from one latent for each class. But an SAE with $k$ active latents has to
-# spread a single active feature over $k$ of them, and how it does so is its own affair. Real layers collapse only in
-# part, so expect this as a tendency.
+# only lose. Matching could gain in principle, from one latent for each class. But an SAE with $k$ active latents has
+# to spread a single active feature over $k$ of them, and each SAE does so in its own way. Real layers collapse only in
+# part, so this is a tendency.
 #
 # Why might the grid differ? Which digit stands in one cell says nothing about the next. So labels of different cells
 # cannot share a direction without being confused, and 90 directions do not fit into a few dozen units at right angles.
@@ -162,19 +161,19 @@
 #
 # There are as many random ReLU features as latents, or as many as do best on training folds alone.
 #
-# A trial on one pair of each architecture makes us expect this. At the deep layers the latents lie above as many random
-# ReLU features, but not above the quadratic code, and hardly above random features once these may be several times as
-# many. At the paper's own place in the block they gain nothing at all. If so, a ridge gain shows that a *nonlinear*
-# readout helps, and what an SAE adds is to do it with few features. PCA and ICA span what the neurons span, or less, so
-# from them ridge cannot gain.
+# A trial on one pair of each architecture makes us expect this. At the deep layers the latents lie above as many
+# random ReLU features, but not above the quadratic code, and hardly above random features once these may be several
+# times as many. At the paper's own place in the block they gain nothing at all. If so, a ridge gain shows that a
+# *nonlinear* readout helps, and what an SAE adds is to do it with few features. PCA and ICA span what the neurons
+# span, or less, so from them ridge cannot gain.
 #
-# Matching is another matter. It asks for single axes, and axes of a random code have no reason to correspond. There PCA
-# and ICA are the rivals: two linear ways to choose axes from the data. The trial did not look at them. ICA looks for
-# axes of long tails, which sparse features have, and there are no more of its axes than units; we expect it above
-# neurons and below latents where features outnumber units.
+# Matching asks for single axes, and axes of a random code have no reason to correspond. There PCA and ICA are the
+# rivals: two linear ways to choose axes from the data. The trial did not look at them. ICA looks for axes of long
+# tails, which sparse features have, and there are no more of its axes than units; we expect it above neurons and below
+# latents where features outnumber units.
 #
-# How high could S-S be at all? Two SAEs of the *same* network, from two seeds, do not match perfectly either. If aa and
-# bb are their soft-matching for network a and network b, we call S-S $/ \sqrt{aa \cdot bb}$ the share of the *seed
+# How high could S-S be at all? Two SAEs of the *same* network, from two seeds, do not match perfectly either. If aa
+# and bb are their soft-matching for network a and network b, we call S-S $/ \sqrt{aa \cdot bb}$ the share of the *seed
 # ceiling*: near 1, all that is missing in S-S is missing between SAEs of one network already.
 
 # %%
@@ -216,8 +215,8 @@ from lib.sae import Recipe, TopKSAE, batches, explained_variance, fit, start_at,
 # lists two layers for each pair, intermediate and deep, each with the position to read: `centre` of a map, `cls` for
 # the {term}`class token`, `pool` for the mean over places, `flat` for everything.
 #
-# By default the SAEs have a few more latents than there are labels, and slightly more of them may be active than labels
-# are true on average. Both numbers use what we know of the scenes; on a real network one would scan them
+# By default the SAEs have a few more latents than there are labels, and slightly more of them may be active than
+# labels are true on average. Both use what we know of the scenes; on a real network one would scan them
 # ({ref}`ch-disentangling`).
 
 # %% tags=["parameters"]
@@ -346,9 +345,9 @@ for name, trainings in trained.items():
 #
 # ## Responses and their dimensions
 #
-# The units' responses at a layer are centred and divided by one number, so that their variances add up to 1. Both
-# numbers come from training scenes. Matching ignores shift and scale, and ridge chooses its penalty afresh, so scores
-# hardly notice; but one set of SAE settings then suits all layers.
+# The units' responses at a layer are centred and divided by one number, so that their variances add up to 1; both come
+# from training scenes. Matching ignores shift and scale, and ridge chooses its penalty afresh, so scores hardly
+# notice; but one set of SAE settings then suits all layers.
 
 # %%
 SITES = {
@@ -395,20 +394,21 @@ for site, values in spectra.items():
 # {glue:text}`dimensions_mlp_middle:.1f` of {glue:text}`mlp_middle_units` for the MLP and
 # {glue:text}`dimensions_vit_middle:.1f` of {glue:text}`vit_width` for the ViT, and in its branches
 # {glue:text}`dimensions_vit_branch_middle:.1f` and {glue:text}`dimensions_vit_branch_deep:.1f`. The control, with the
-# same deep layer as the MLPs, uses {glue:text}`dimensions_control:.1f`. We come back to that number.
+# same deep layer as the MLPs, uses {glue:text}`dimensions_control:.1f`: {ref}`the section on it <pairs-control>` comes
+# back to that number.
 
 # %% [markdown]
 # ## The SAEs
 #
 # One {term}`TopK` SAE for each network and layer, all of a layer in one batched program: equation
-# {eq}`eq-disentangling-sae` of {ref}`ch-disentangling`, trained on responses to training scenes. The settings are ours:
-# a latent that was silent for 50 steps is {term}`dead <dead latent>`, dead latents learn with a weight of one
+# {eq}`eq-disentangling-sae` of {ref}`ch-disentangling`, trained on responses to training scenes. The settings are
+# ours: a latent that was silent for 50 steps is {term}`dead <dead latent>`, dead latents learn with a weight of one
 # thirty-second, and the learning rate falls from one hundredth to 0 along a cosine. How long SAEs are trained can
-# decide the sign of the result, so a section below is about that.
+# decide the sign of the result ({numref}`fig-pairs-curve`).
 #
-# **These settings were tuned on a pair that is scored.** They were found on one pair of MLPs, by its scores, and that
-# pair is among those below. So for the MLPs the settings have seen one of the answers. The other pairs, the ViTs and
-# the control come after the choice. Nothing below corrects for it.
+# **These settings were tuned on a pair that is scored**, one of MLPs, by its scores. So for the MLPs they have seen
+# one of the answers, and nothing below corrects for it. The other pairs, the ViTs and the control came after the
+# choice.
 
 
 # %%
@@ -434,8 +434,7 @@ for site in SITES:
 # ## Scores
 #
 # As for the toy models: five folds of the test scenes, matchings and regressions fitted on four and read on the fifth.
-# Latents that are silent throughout some fold are taken out first, and we record their share. N, S and R stand for
-# neurons, latents of the trained SAE and latents of a random one.
+# Latents that are silent throughout some fold are taken out first, and we record their share.
 
 
 # %%
@@ -458,16 +457,16 @@ for site in SITES:
     run.tell(**{f"silent_{site}": f"kept.silent where site = {site}"})
 
 # %% [markdown]
-# What can be compared? At the deep layers N-N matches {glue:text}`mlp_units` units (MLP) or {glue:text}`vit_width`
-# units (ViT) of each network, S-S {glue:text}`latents` latents of each, and latents are far sparser than neurons. So
-# their difference mixes the effect of disentangling with those of size and sparsity. The random SAE has the size and
-# the sparsity alone, which is why every comparison below has R-S or R-N beside it.
+# At the deep layers N-N matches {glue:text}`mlp_units` units (MLP) or {glue:text}`vit_width` units (ViT) of each
+# network, S-S {glue:text}`latents` latents of each, and latents are far sparser than neurons. So their difference
+# mixes the effect of disentangling with those of size and sparsity. The random SAE has the size and the sparsity
+# alone, which is why every comparison below has R-S or R-N beside it.
 #
-# A few {term}`seed pairs <seed pair>` are few. Their standard error says, roughly, how well the mean over such pairs is
+# The standard error over a few {term}`seed pairs <seed pair>` says, roughly, how well the mean over such pairs is
 # known. The error over folds, which the paper shows, says only how well these very networks were measured.
 #
-# Before any verdict, the state of the SAEs. {term}`Explained variance <explained variance>` is for test scenes; *dead*
-# latents were idle for the last 50 steps of training; *silent* ones are removed from the scores.
+# First the state of the SAEs. {term}`Explained variance <explained variance>` is for test scenes; *dead* latents were
+# idle for the last 50 steps of training; *silent* ones are removed from the scores.
 
 
 # %%
@@ -485,8 +484,8 @@ rows = {"participation ratio": "mean(spectra.dimensions)", "explained variance":
 run.table(HEADS, rows | {"dead latents": "mean(saes.dead)", "silent latents": "mean(kept.silent)"}, "site")
 
 # %% [markdown]
-# The paper removes fewer than about three in a hundred latents. A layer where a large share is silent is one that the
-# {term}`dictionary` does not fit: it has more latents than the layer has things to say.
+# The paper removes fewer than about three in a hundred latents. Where a large share is silent, the {term}`dictionary`
+# does not fit: it has more latents than the layer has things to say.
 #
 # What is quoted below is recorded: scores with their spread over pairs, and the differences that the claims are about,
 # with the least over pairs.
@@ -553,13 +552,9 @@ run.figure(
 # :::{glue:figure} fig-pairs-soft
 # :name: fig-pairs-soft
 #
-# Small stand-in for figure 3 of {cite:t}`longon2025`: disentangling raises soft-matching of deep layers. Neurons
-# against latents: {glue:text}`soft_nn_mlp_deep:.3f` and {glue:text}`soft_ss_mlp_deep:.3f` for the MLP,
-# {glue:text}`soft_nn_vit_deep:.3f` and {glue:text}`soft_ss_vit_deep:.3f` for the ViT; intermediate layers
-# {glue:text}`soft_nn_mlp_middle:.3f` and {glue:text}`soft_ss_mlp_middle:.3f`, {glue:text}`soft_nn_vit_middle:.3f` and
-# {glue:text}`soft_ss_vit_middle:.3f`. In the branch of the ViT's blocks (b) it raises it by little: deep
-# {glue:text}`soft_nn_vit_branch_deep:.3f` and {glue:text}`soft_ss_vit_branch_deep:.3f`. Points: seed pairs; markers:
-# mean and standard error over pairs.
+# Small stand-in for figure 3 of {cite:t}`longon2025`. Disentangling raises soft-matching at the deep layers of MLP and
+# ViT (a), and by little in the branch of the ViT's blocks (b). Points: seed pairs; markers: mean and standard error
+# over pairs.
 # :::
 
 # %% tags=["hide-input", "remove-output"]
@@ -578,13 +573,14 @@ run.figure(
 )
 
 # %% tags=["hide-input"]
-rows = {"S-S minus N-N": "mean(gains.soft_gain)", "least of all pairs": "min(gains.soft_gain)"}
+rows = {"N-N": "mean(scores.soft_nn)", "S-S": "mean(scores.soft_ss)", "R-S": "mean(scores.soft_rs)"}
+rows |= {"S-S minus N-N": "mean(gains.soft_gain)", "least of all pairs": "min(gains.soft_gain)"}
 rows |= {"S-S minus R-S": "mean(gains.soft_over_random)", "N-N minus R-S": "mean(gains.nn_over_random)"}
 run.table(GRID_HEADS, rows | {"its least": "min(gains.nn_over_random)"}, "site")
 
 # %% [markdown]
-# The order to look for at the deep layers is S-S above N-N above R-S. The last two rows are about its lower half: do
-# neurons of two networks correspond better than a trained code and a random one do?
+# At the deep layers S-S comes out above N-N and N-N above R-S. The last two rows are about the lower half of that
+# order: neurons of two networks correspond better than a trained code and a random one do.
 #
 # The gain is larger at the deep layer of the ViT than at its intermediate one, by {glue:text}`depth_gain_vit:.3f` on
 # average and at least {glue:text}`depth_gain_vit_min:.3f` in the residual stream, as A13 says of ViT-B/16. At the
@@ -596,10 +592,10 @@ run.table(GRID_HEADS, rows | {"its least": "min(gains.nn_over_random)"}, "site")
 # **At the paper's own site, the branch, little is left of the gain.** There SAEs change soft-matching by
 # {glue:text}`soft_gain_vit_branch_deep:.3f` at the deep block (between {glue:text}`branch_deep_least:.3f` and
 # {glue:text}`branch_deep_most:.3f` over pairs) and by {glue:text}`soft_gain_vit_branch_middle:.3f` at the intermediate
-# one. Same networks, same SAE settings, a place a few lines of code away. The branch is what the block adds; the stream
-# is the sum that the classifier reads. So what is said of the ViT holds for the residual stream. A13 in the branch,
-# where the paper states it, is a small gain on average at the deep block, which some pairs do not show, and less at the
-# intermediate one. Ten pairs instead of few, recorded:
+# one. Same networks, same SAE settings, a place a few lines of code away. The branch is what the block adds; the
+# stream is the sum that the classifier reads. A13 in the branch, where the paper states it, is a small gain on average
+# at the deep block, which some pairs do not show, and less at the intermediate one. Beside this run, ten pairs that
+# were recorded:
 
 # %% tags=["hide-input"]
 rows = {}
@@ -650,8 +646,8 @@ run.record(semi_agreement=same.mean(), semi_cases=len(same))
 # ### Ridge regression
 #
 # Regression needs only the source to be disentangled: S-N against N-N, with R-N as control and S-S beside them. The
-# penalty is chosen on training folds. What is predicted are neurons of network b, so N-N has no disadvantage other than
-# its number of predictors; R-N has as many as S-N.
+# penalty is chosen on training folds. What is predicted are neurons of network b, so N-N has no disadvantage other
+# than its number of predictors; R-N has as many as S-N.
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(2, width=4.6, height=3.2)
@@ -671,28 +667,25 @@ run.figure(
 # :::{glue:figure} fig-pairs-ridge
 # :name: fig-pairs-ridge
 #
-# Latents of a deep layer predict the other network's neurons better than its neurons do (small stand-in for figure 4,
-# bottom, of {cite:t}`longon2025`). N-N, S-N and R-N: {glue:text}`ridge_nn_mlp_deep:.3f`,
-# {glue:text}`ridge_sn_mlp_deep:.3f`, {glue:text}`ridge_rn_mlp_deep:.3f` for the MLP;
-# {glue:text}`ridge_nn_vit_deep:.3f`, {glue:text}`ridge_sn_vit_deep:.3f`, {glue:text}`ridge_rn_vit_deep:.3f` for the
-# ViT. In the deep branch (b) they do not: {glue:text}`ridge_nn_vit_branch_deep:.3f`,
-# {glue:text}`ridge_sn_vit_branch_deep:.3f`, {glue:text}`ridge_rn_vit_branch_deep:.3f`.
+# Latents of a deep layer predict the other network's neurons better than its neurons do (a), and random ones far worse
+# (small stand-in for figure 4, bottom, of {cite:t}`longon2025`). In the ViT's branch latents gain next to nothing (b).
 # :::
 
 # %% tags=["hide-input"]
-rows = {"S-N minus N-N": "mean(gains.sn_gain)", "least of all pairs": "min(gains.sn_gain)"}
+rows = {"N-N": "mean(scores.ridge_nn)", "S-N": "mean(scores.ridge_sn)", "R-N": "mean(scores.ridge_rn)"}
+rows |= {"S-N minus N-N": "mean(gains.sn_gain)", "least of all pairs": "min(gains.sn_gain)"}
 rows |= {"S-N minus R-N": "mean(gains.sn_over_random)", "its least": "min(gains.sn_over_random)"}
 run.table(GRID_HEADS, rows | {"S-S minus N-N": "mean(gains.ss_gain)"}, "site")
 
 # %% [markdown]
-# The first two rows say whether latents predict better, on average and in every pair; the next two, whether a random
-# SAE would have done as well. The last is for the record: A14 does not speak of S-S, and the paper expects little of
-# it, since there the targets are latents and carry the errors of a second SAE.
+# At the deep layers of MLP and ViT latents predict better, on average and in the worst pair, and a random SAE would
+# not have done as well. A14 does not speak of S-S, and the paper expects little of it, since there the targets
+# are latents and carry the errors of a second SAE.
 #
-# Compare the columns. An intermediate layer with units to spare is read well by a linear map as it is. There a code of
-# {glue:text}`k` active latents throws away part of what the neurons had, and the gain is smaller or a loss. The
-# difference of S-N and N-N is the sum of both: what disentangling adds and what sparse coding drops. In the deep branch
-# what is dropped weighs at least as much: S-N minus N-N is {glue:text}`sn_gain_vit_branch_deep:.3f` there.
+# An intermediate layer with units to spare is read well by a linear map as it is. There a code of {glue:text}`k`
+# active latents throws away part of what the neurons had, and the gain is smaller or a loss. The difference of S-N and
+# N-N is the sum of both: what disentangling adds and what sparse coding drops. In the deep branch the two are about
+# even: S-N minus N-N is {glue:text}`sn_gain_vit_branch_deep:.3f` there.
 
 # %% [markdown]
 # ## A readout that knows nothing of features
@@ -825,28 +818,25 @@ run.figure(
 # :::{glue:figure} fig-pairs-capacity
 # :name: fig-pairs-capacity
 #
-# What latents gain in regression, other nonlinear codes gain too. S-N at the MLP's deep layer is
-# {glue:text}`by_latents_mlp_deep:.3f`, from the best number of random ReLU features
-# {glue:text}`by_relu_best_mlp_deep:.3f`, from the quadratic code {glue:text}`by_quadratic_mlp_deep:.3f`; at the ViT's
-# {glue:text}`by_latents_vit_deep:.3f`, {glue:text}`by_relu_best_vit_deep:.3f` and
-# {glue:text}`by_quadratic_vit_deep:.3f`. The line is N-N; marks are means over pairs, bars standard errors. Quadratic
-# codes of the MLP's intermediate layer are too many.
+# What latents gain in regression, other nonlinear codes gain too. At the MLP's deep layer latents reach
+# {glue:text}`by_latents_mlp_deep:.3f`, the best number of random ReLU features {glue:text}`by_relu_best_mlp_deep:.3f`,
+# the quadratic code {glue:text}`by_quadratic_mlp_deep:.3f`. The line is N-N; marks are means over pairs, bars standard
+# errors. Quadratic codes of the MLP's intermediate layer are too many.
 # :::
 
 # %% tags=["hide-input"]
 run.recorded_table(profile, {words: f"capacity.ridge where features = {name}" for name, words in CODES.items()}, "site")
 
 # %% [markdown]
-# Columns that lack an entry are codes that were too large. Four things can be read here.
+# Where an entry is missing the code was too large. Four things can be read here.
 #
-# *As many random features do not reach the latents at the deep layers.* S-N lies above as many random ReLU features by
+# *As many random features do not reach the latents at the deep layers.* S-N lies above them by
 # {glue:text}`under_relu_mlp_deep:.3f` (MLP) and {glue:text}`under_relu_vit_deep:.3f` (ViT). So the gain is not one of
 # the mere number of predictors.
 #
-# *More of them nearly do, or do more.* Against the best number, S-N differs by
-# {glue:text}`under_relu_best_mlp_deep:.3f` and {glue:text}`under_relu_best_vit_deep:.3f`. The largest number on offer,
-# {glue:text}`relu_most`, was chosen in a share of {glue:text}`largest_chosen:.3f` of the pairs and sites, so still more
-# might do still better.
+# *More of them nearly do, or do more.* S-N less the best number of them is {glue:text}`under_relu_best_mlp_deep:.3f`
+# and {glue:text}`under_relu_best_vit_deep:.3f`. The largest number on offer, {glue:text}`relu_most`, was chosen in a
+# share of {glue:text}`largest_chosen:.3f` of the pairs and sites, so still more might do still better.
 #
 # *Products of units do more everywhere.* The quadratic code is ahead of the latents by
 # {glue:text}`quadratic_lead_least:.3f` or more at every site and in every pair where it fits. It has never seen a
@@ -859,8 +849,8 @@ run.recorded_table(profile, {words: f"capacity.ridge where features = {name}" fo
 # SAEs did not get it.
 #
 # So a ridge gain of S-N over N-N, even one over R-N, shows that a **nonlinear readout helps**. It does not show that
-# the readout needs the network's features. R-N is a weak control: a random SAE drops all but {glue:text}`k` values, and
-# loses by what it drops. What an SAE adds is parsimony: at the deep layers {glue:text}`k` active latents of
+# the readout needs the network's features. R-N is a weak control: a random SAE drops all but {glue:text}`k` values,
+# and loses by what it drops. What an SAE adds is parsimony: at the deep layers {glue:text}`k` active latents of
 # {glue:text}`latents` do what takes several times as many dense values otherwise. That is worth something, and it is
 # another claim than A14. PCA and ICA behave as they must: {glue:text}`k` principal axes say little, and ICA, a linear
 # map of the units, says what neurons say.
@@ -874,8 +864,8 @@ run.recorded_table(profile, {words: f"capacity.ridge where features = {name}" fo
 # {glue:text}`axes_latents_vit_deep:.3f`. ICA does what we expected there, a little better than neurons. It cannot name
 # more axes than there are units, and the labels outnumber these.
 #
-# In the branch it is otherwise. Independent axes match at {glue:text}`axes_ica_vit_branch_deep:.3f`, below the neurons'
-# {glue:text}`axes_neurons_vit_branch_deep:.3f`; we had not expected that. Of all fits of ICA, a share of
+# In the branch it is otherwise. Independent axes match at {glue:text}`axes_ica_vit_branch_deep:.3f`, below the
+# neurons' {glue:text}`axes_neurons_vit_branch_deep:.3f`; we had not expected that. Of all fits of ICA, a share of
 # {glue:text}`ica_stopped:.3f` stopped at the limit of iterations, most axes found but some still turning.
 
 # %% tags=["hide-input"]
@@ -921,22 +911,22 @@ run.table(
 
 # %% [markdown]
 # Near 1 would mean: two networks match as well as two SAEs of one network, and the rest is the SAEs' own scatter. At
-# the deep layers the share is {glue:text}`ceiling_share_mlp_deep:.3f` (MLP) and {glue:text}`ceiling_share_vit_deep:.3f`
-# (ViT), with {glue:text}`ceiling_aa_mlp_deep:.3f` and {glue:text}`ceiling_aa_vit_deep:.3f` for two SAEs of network a.
-# So more than half of what S-S lacks to 1 is lacking within one network. In the deep branch the ceiling is low,
-# {glue:text}`ceiling_aa_vit_branch_deep:.3f`, and the share of it is {glue:text}`ceiling_share_vit_branch_deep:.3f`:
-# there the SAEs do not agree with themselves, and the networks agree less still. In the control the share is
-# {glue:text}`ceiling_share_control:.3f`. Low S-S there is scatter of the SAEs, which find no features to settle on, and
-# no sign that the two networks differ.
+# the deep layers the share is {glue:text}`ceiling_share_mlp_deep:.3f` (MLP) and
+# {glue:text}`ceiling_share_vit_deep:.3f` (ViT), with {glue:text}`ceiling_aa_mlp_deep:.3f` and
+# {glue:text}`ceiling_aa_vit_deep:.3f` for two SAEs of network a. So more than half of what S-S lacks to 1 is lacking
+# within one network. In the deep branch the ceiling is low, {glue:text}`ceiling_aa_vit_branch_deep:.3f`, and the share
+# of it is {glue:text}`ceiling_share_vit_branch_deep:.3f`: there the SAEs do not agree with themselves, and the
+# networks agree less still. In the control the share is {glue:text}`ceiling_share_control:.3f`. Low S-S there is
+# scatter of the SAEs, which find no features to settle on, and no sign that the two networks differ.
 #
 # ### A ceiling without SAEs
 #
 # Seeds are a yardstick for the networks too. {ref}`ch-ceiling` divides what two kinds of network share by what the
-# seeds of each kind share, which takes compression off, without an SAE. We take the {glue:text}`trainings` MLPs for one
-# kind and the {glue:text}`trainings` ViTs for the other, at their deep layers in the residual stream. Two controls: the
-# ViTs for the scenes in another order, and the same architectures before training. Written before the run: both kinds
-# pass on the same labels, so we expect nine tenths or more; less than half for untrained networks; nothing for other
-# scenes.
+# seeds of each kind share, which takes compression off, without an SAE. We take the {glue:text}`trainings` MLPs for
+# one kind and the {glue:text}`trainings` ViTs for the other, at their deep layers in the residual stream. Two
+# controls: the ViTs for the scenes in another order, and the same architectures before training. Written before the
+# run: both kinds pass on the same labels, so we expect nine tenths or more; less than half for untrained networks;
+# nothing for other scenes.
 
 # %%
 fresh = [
@@ -1005,9 +995,8 @@ run.figure(
 # :name: fig-pairs-labels
 #
 # The SAEs come much closer than neurons to what the networks were taught, without seeing a label. Mean best
-# correlation, neurons against latents: {glue:text}`labels_n_mlp_deep:.3f` and {glue:text}`labels_s_mlp_deep:.3f` for
-# the MLP, {glue:text}`labels_n_vit_deep:.3f` and {glue:text}`labels_s_vit_deep:.3f` for the ViT. Random latents:
-# {glue:text}`labels_r_mlp_deep:.3f` and {glue:text}`labels_r_vit_deep:.3f`.
+# correlation at the MLP's deep layer: neurons {glue:text}`labels_n_mlp_deep:.3f`, latents
+# {glue:text}`labels_s_mlp_deep:.3f`, random latents {glue:text}`labels_r_mlp_deep:.3f`.
 # :::
 
 # %% tags=["hide-input"]
@@ -1071,18 +1060,20 @@ run.figure(
 # :::{glue:figure} fig-pairs-curve
 # :name: fig-pairs-curve
 #
-# The verdict hangs on how far the SAEs were trained. Soft-matching gain of the first MLP pair:
-# {glue:text}`curve_first_gain_mlp_deep:.3f` after {glue:text}`curve_first` steps, with explained variance
-# {glue:text}`curve_first_ev_mlp_deep:.3f`; {glue:text}`curve_last_gain_mlp_deep:.3f` after {glue:text}`curve_last`,
-# with {glue:text}`curve_last_ev_mlp_deep:.3f`. ViT: {glue:text}`curve_first_gain_vit_deep:.3f` and
-# {glue:text}`curve_last_gain_vit_deep:.3f`. Dashed: neurons to neurons.
+# The verdict hangs on how far the SAEs were trained: the soft-matching gain of the first MLP pair goes from
+# {glue:text}`curve_first_gain_mlp_deep:.3f` with the shortest training to {glue:text}`curve_last_gain_mlp_deep:.3f`
+# with the longest. Dashed: neurons to neurons.
 # :::
 #
-# Where a curve crosses its dashed line, the codes of the same two networks turn from *less* alike than the neurons to
-# *more* alike, and nothing in the score itself says whether training was long enough. So a matching score between codes
-# belongs with the explained variance, and with the question whether it still rises. Until it levels off, a loss says
-# something about the SAEs alone.
+# After {glue:text}`curve_first` steps these SAEs explain {glue:text}`curve_first_ev_mlp_deep:.3f` of the variance,
+# after {glue:text}`curve_last` steps {glue:text}`curve_last_ev_mlp_deep:.3f`. The ViT's gain goes from
+# {glue:text}`curve_first_gain_vit_deep:.3f` to {glue:text}`curve_last_gain_vit_deep:.3f`. Where a curve crosses its
+# dashed line, the codes of the same two networks turn from *less* alike than the neurons to *more* alike, and nothing
+# in the score itself says whether training was long enough. So a matching score between codes belongs with the
+# explained variance, and with the question whether it still rises. Until it levels off, a loss says something about
+# the SAEs alone.
 #
+# (pairs-control)=
 # ## The negative control: one digit, ten classes
 #
 # Now the networks that see a single digit and name it. Same MLP, same SAE settings. Their deep layer uses
@@ -1113,26 +1104,27 @@ run.figure(
 # :::{glue:figure} fig-pairs-control
 # :name: fig-pairs-control
 #
-# Where a layer has collapsed, SAEs make two networks look less alike. Control: N-N {glue:text}`soft_nn_control:.3f`,
-# S-S {glue:text}`soft_ss_control:.3f`, R-S {glue:text}`soft_rs_control:.3f`; ridge N-N
-# {glue:text}`ridge_nn_control:.3f`, S-N {glue:text}`ridge_sn_control:.3f`, R-N {glue:text}`ridge_rn_control:.3f`.
+# Where a layer has collapsed to a few dimensions (b), SAEs make two networks look less alike (a): soft-matching in the
+# control is {glue:text}`soft_nn_control:.3f` between neurons, {glue:text}`soft_ss_control:.3f` between latents and
+# {glue:text}`soft_rs_control:.3f` if one SAE is random.
 # :::
 
 # %% tags=["hide-input"]
 ends = {"soft S-S minus N-N": "mean", "its least": "min", "its most": "max"}
 rows = {words: f"{end}(gains.soft_gain)" for words, end in ends.items()}
-rows |= {"ridge S-N minus N-N": "mean(gains.sn_gain)", "ridge S-N minus R-N": "mean(gains.sn_over_random)"}
+rows |= {"ridge N-N": "mean(scores.ridge_nn)", "S-N minus that": "mean(gains.sn_gain)"}
+rows |= {"S-N minus R-N": "mean(gains.sn_over_random)"}
 rows |= {"participation ratio": "mean(spectra.dimensions)", "silent latents": "mean(kept.silent)"}
 run.table({site: HEADS[site] for site in ("mlp_deep", "control")}, rows, "site")
 
 # %% [markdown]
 # Ten classes that exclude each other need nine dimensions, and there are more units than that: no superposition,
 # nothing to take apart. Neurons already match and predict well, and latents of a random SAE predict almost as well. Of
-# the {glue:text}`latents` latents and {glue:text}`k` active ones, one would do for the class. The others divide up what
-# is left of the written shape, each SAE in its own way, and a share of {glue:text}`silent_control:.3f` of the
+# the {glue:text}`latents` latents and {glue:text}`k` active ones, one would do for the class. The others divide up
+# what is left of the written shape, each SAE in its own way, and a share of {glue:text}`silent_control:.3f` of the
 # dictionary is silent.
 #
-# Note that explained variance, {glue:text}`explained_control:.3f`, is *higher* here than on the grid,
+# Explained variance, {glue:text}`explained_control:.3f`, is *higher* here than on the grid,
 # {glue:text}`explained_mlp_deep:.3f`. A good reconstruction is no evidence that there were features to find.
 #
 # So before training SAEs on a layer, count its dimensions. If there are no more of them than classes, expect nothing,
@@ -1146,9 +1138,9 @@ run.table({site: HEADS[site] for site in ("mlp_deep", "control")}, rows, "site")
 # (pairs-authors)=
 # ## The authors' recipe on these networks
 #
-# So far the SAEs were ours. The paper's text leaves $k$ and the number of latents to its figures; the authors'
-# [public code](https://github.com/cest-andre/align-interp) names both for every network, and says what it does with
-# the responses first. What does that recipe give on the same networks?
+# So far the SAEs were ours. The paper's text leaves $k$ and the number of latents to its figures; the authors' [public
+# code](https://github.com/cest-andre/align-interp) names both for every network, and says what it does with the
+# responses first. What does that recipe give on the same networks?
 #
 # | | our SAEs | the authors' code |
 # |---|---|---|
@@ -1160,8 +1152,8 @@ run.table({site: HEADS[site] for site in ("mlp_deep", "control")}, rows, "site")
 # | dead latents | after 50 steps, weight 1/32 | after 32 steps, weight $10^{-4}$ |
 # | untrained control | other random directions | the SAE's own start |
 #
-# The first row is *layer normalisation*. The code rectifies a ResNet's responses before it, but not those of a ViT. The
-# layers of our MLPs are rectified as they are, so here nothing is left to rectify.
+# E and D are encoder and decoder. The first row is *layer normalisation*. The code rectifies a ResNet's responses
+# before it, but not those of a ViT; the layers of our MLPs are rectified as they are.
 #
 # Three things are ours. The code's $k$ for the ViT, 153, is more than our ViTs have units, so what carries over is its
 # *share* of the units; the MLPs take the shares of ResNet50. Batches hold {glue:text}`authors_batch` scenes and not
@@ -1209,9 +1201,9 @@ def layer_normalised(site, count):
 
 
 # %% [markdown]
-# Between the two recipes lie two more, each with one more thing of theirs: our SAEs on layer-normalised responses, then
-# those with the authors' sizes too. Beside theirs stand three other starts: two seeds, encoders at the same scenes for
-# both networks, encoders at other scenes for network b.
+# Between the two recipes lie two more, each with one more thing of theirs: our SAEs on layer-normalised responses,
+# then those with the authors' sizes too. Beside theirs stand three other starts: two seeds, encoders at the same
+# scenes for both networks, encoders at other scenes for network b.
 
 # %%
 STEPS = {"authors": "theirs, one seed", "normalised": "ours, layer-normalised", "sizes": "ours, and their sizes"}
@@ -1244,8 +1236,7 @@ def begun(name, site, y):
 # %% [markdown]
 # ### Before training
 #
-# What a start is worth needs no training. For all pairs of this run: soft-matching between *untrained* latents, and
-# between layer-normalised neurons.
+# For all pairs of this run: soft-matching between *untrained* latents, and between layer-normalised neurons.
 
 
 # %%
@@ -1279,14 +1270,14 @@ run.table({site: HEADS[site] for site in DEEP}, rows, "site")
 # ({glue:text}`start_two_seeds_mlp_deep:.3f`).
 #
 # **Encoders that start at the same scenes match without having learned anything:**
-# {glue:text}`start_same_scenes_mlp_deep:.3f` at the MLP's deep layer, more than neurons do. Latent $i$ of both networks
-# answers what is like scene $i$, and both networks agree in part on which scenes are alike. The number $i$ says which
-# latents belong together, and nobody had to find it. With other scenes for network b it is
+# {glue:text}`start_same_scenes_mlp_deep:.3f` at the MLP's deep layer, more than neurons do. Latent $i$ of both
+# networks answers what is like scene $i$, and both networks agree in part on which scenes are alike. The number $i$
+# says which latents belong together, and nobody had to find it. With other scenes for network b it is
 # {glue:text}`start_other_scenes_mlp_deep:.3f`: less, yet more than from random starts, which we had not expected, for
 # the matching may still pair scenes that happen to be alike. In the branch the two starts are close,
-# {glue:text}`start_same_scenes_vit_branch_deep:.3f` and {glue:text}`start_other_scenes_vit_branch_deep:.3f`. So a score
-# between SAEs that start at responses to the same stimuli may contain a correspondence that was put in, and needs its
-# untrained score beside it.
+# {glue:text}`start_same_scenes_vit_branch_deep:.3f` and {glue:text}`start_other_scenes_vit_branch_deep:.3f`. So a
+# score between SAEs that start at responses to the same stimuli may contain a correspondence that was put in, and
+# needs its untrained score beside it.
 #
 # ### After training
 
@@ -1409,11 +1400,11 @@ pd.concat({x: run.recorded_table("recipes", asked, "recipe").rename(words_of) fo
 # ## The paper's own networks, or yours
 #
 # This part runs if `networks` names any. It follows the authors' code: responses at the chosen position, rectified if
-# the network is a ResNet, each image's layer-normalised; the recipe above with its batches of
-# 1,024. `expansion` and `own_k` hold a number for each of `layers`. For ResNet50 the code has 2 and 8 at the
-# intermediate layer, 4 and 32 at the deep one, for ViT-B/16 2 and 153 at both, and 300 passes over the training images
-# but for 100 at ResNet50's intermediate layer. Activations go to `build/activations` as they are computed; a run that
-# was stopped continues there.
+# the network is a ResNet, each image's layer-normalised; the recipe above with its batches of 1,024. `expansion` and
+# `own_k` hold a number for each of `layers`. For ResNet50 the code has 2 and 8 at the intermediate layer, 4 and 32 at
+# the deep one, for ViT-B/16 2 and 153 at both, and 300 passes over the training images but for 100 at ResNet50's
+# intermediate layer. Activations go to `build/activations` as they are computed; a run that was stopped continues
+# there.
 
 
 # %%
@@ -1474,10 +1465,10 @@ pd.DataFrame(rows).T.map("{:.3f}".format)
 # :name: tab-pairs-own
 #
 # ImageNet itself (about 150 GB of photographs), two checkpoints for each architecture, and a GPU. The stored
-# activations of one layer with 512 units take $2.6$ GB; 300 passes over them in batches of 1,024 are some 375,000 steps
-# of SAE training. With ImageNet's validation images alone, and networks as published by two recipes, profile `paper`
-# of {ref}`ch-natural` asks the same. Before such a run, try the whole path with random weights and a folder of a few
-# pictures: `torchvision:resnet18:random` needs no download. Its scores mean nothing, but a wrong layer name or a
+# activations of one layer with 512 units take $2.6$ GB; 300 passes over them in batches of 1,024 are some 375,000
+# steps of SAE training. With ImageNet's validation images alone, and networks as published by two recipes, profile
+# `paper` of {ref}`ch-natural` asks the same. Before such a run, try the whole path with random weights and a folder of
+# a few pictures: `torchvision:resnet18:random` needs no download. Its scores mean nothing, but a wrong layer name or a
 # missing file shows within a minute.
 # :::
 #
@@ -1491,12 +1482,11 @@ pd.DataFrame(rows).T.map("{:.3f}".format)
 # your own can judge it. A17, ridge between latents below ridge between neurons, is asked of all layers and both
 # directions: here the change goes from {glue:text}`a17_min_quoted` to {glue:text}`a17_max_quoted`.
 #
-# The conditions ask less than the claims, and they were narrowed after first results. A13: a gain at
-# the ViT's deep layer, and a larger one there than at the intermediate layer, in every pair. A gain at the intermediate
-# layer was asked for at first and came out on either side of 0, so that half of the claim is not supported here. A14: a
-# gain at both deep layers; at the intermediate layers it was small or negative. Both conditions are about the residual
-# stream. In the branch, the paper's site, a gain in every pair is not there; the tables `gains` and `capacity` hold
-# that too.
+# The conditions ask less than the claims, and they were narrowed after first results. A13: a gain at the ViT's deep
+# layer, and a larger one there than at the intermediate layer, in every pair. A gain at the intermediate layer was
+# asked for at first and came out on either side of 0, so that half of the claim is not supported here. A14: a gain at
+# both deep layers; at the intermediate layers it was small or negative. Both conditions are about the residual stream.
+# In the branch, the paper's site, a gain in every pair is not there; the tables `gains` and `capacity` hold that too.
 
 # %%
 judged = {(kind, 0, site): scores[f"{kind}_{site}"] for kind in ("vit", "mlp") for site in ("middle", "deep")}
