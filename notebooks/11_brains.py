@@ -56,8 +56,8 @@
 # %% [markdown]
 # ## What we can run, and what we cannot
 #
-# NSD is given to those who sign its terms, and may not be passed on. So nothing on this page is about NSD's voxels. The
-# page does what can be done without them, in four parts.
+# NSD is given to those who sign its terms, and may not be passed on. So nothing on this page is about NSD's voxels.
+# The page does what can be done without them, in four parts.
 #
 # 1. **The reader.** Code that reads NSD as it lies on disk: session files, design, stimuli, regions, noise estimates.
 # 2. **Simulated subjects, written in exactly that layout.** What their voxels respond to is planted, so we know what a
@@ -109,8 +109,8 @@
 # ```
 #
 # So a score divided by the ceiling is the correlation with what the voxel *would* do without noise, and 1 is the most
-# that any model can have. As the paper does, we divide the mean score of a subject by the mean ceiling of its voxels. A
-# mean of quotients would be ruled by the voxels of next to no ceiling, see {ref}`ex-brains-quotients`.
+# that any model can have. As the paper does, we divide the mean score of a subject by the mean ceiling of its voxels.
+# A mean of quotients would be ruled by the voxels of next to no ceiling ({ref}`ex-brains-quotients`).
 #
 # Where repetitions are at hand, the ceiling can be found without a model of the noise. Let $r$ be the correlation over
 # images of the averages over two random halves of the repetitions. Two averages over *all* repetitions would correlate
@@ -137,9 +137,9 @@
 # average.
 # ```
 #
-# So a gain by latents is no matter of course. It needs two things at once: a network that superposes, and a brain that
-# responds to features which the network's units mix, *beyond* what a linear map of the units can say. Our positive
-# control has both. The negative control has the same network, with voxels of the first kind.
+# So a gain by latents needs two things at once: a network that superposes, and a brain that responds to features which
+# the network's units mix, *beyond* what a linear map of the units can say. Our positive control has both. The negative
+# control has the same network, with voxels of the first kind.
 #
 # ### What would count as evidence
 #
@@ -148,12 +148,11 @@
 # - latents above neurons, on {term}`held-out <held out>` images, by more than the standard error, in every subject;
 # - above **random latents** as well, those of an {term}`untrained SAE <random SAE>` of the same shape. A wide, sparse,
 #   nonlinear code has more dimensions than the units, and that alone can help or harm;
-# - above **codes that know nothing of features** ({ref}`ch-pairs`): random ReLU features, as many as latents or as many
-#   as do best on training folds, and all products of two units. They are nonlinear and wide as well, and they throw
-#   nothing away. A gain that they have too shows that a nonlinear readout helps, no more;
+# - above **codes that know nothing of features** ({ref}`ch-pairs`): random ReLU features, as many as latents or as
+#   many as do best on training folds, and all products of two units. They are nonlinear and wide as well, and they
+#   throw nothing away. A gain that they have too shows that a nonlinear readout helps, no more;
 # - a gain that does not depend on how few images the regression had;
-# - SAEs that were trained without the brain's responses, on enough images, with their {term}`explained variance`
-# told.
+# - SAEs that were trained without the brain's responses, on enough images, with their {term}`explained variance` told.
 #
 # A gain does *not* show that latents are the brain's features. Any code that undoes part of the mixing would do
 # better.
@@ -277,15 +276,14 @@ z = k_sparse(images, features, active, seeded(seed))
 # %% [markdown]
 # ### What they respond to
 #
-# Every subject is compared with a network of its own: {glue:text}`units` linear units that look at the board, $y = A z$
-# with a random $A$. They are fewer than the features, so they superpose. And every subject has two regions, under names
-# from NSD's map of streams:
+# Every subject is compared with a network of its own: {glue:text}`units` linear units that look at the board, $y = A
+# z$ with a random $A$. They are fewer than the features, so they superpose. And every subject has two regions, which
+# borrow their names from NSD's map of streams:
 #
 # - **ventral** voxels mix the *features*, $s = w^\top z$ with a random $w$: the positive control;
 # - **lateral** voxels mix the *units* of that network, $s = v^\top y$: the negative control.
 #
-# (The names are mere labels. Nothing here is about the lateral stream.) Each voxel gets its own ratio of signal to
-# noise, between the two bounds among the parameters.
+# Each voxel gets its own ratio of signal to noise, between the two bounds among the parameters.
 
 # %%
 projections = torch.stack([gaussian(units, features, generator(subject, 1)) for subject in numbers])
@@ -309,9 +307,9 @@ def planted(subject):
 #
 # `lib.data.nsd_simulation.simulate_nsd` adds trial noise, an offset and a scale that change from session to session,
 # rounds to 16-bit integers, deals trials to sessions of 750, and writes volumes, design, stimuli and ncsnr under NSD's
-# file names. Then `lib.data.nsd.read_nsd`, which knows nothing of the simulation, reads them back: it masks the region,
-# scores each voxel within its session (mean 0, variance 1), and averages over repetitions. These are the files, all
-# below one folder:
+# file names. Then `lib.data.nsd.read_nsd`, which knows nothing of the simulation, reads them back: it masks the
+# region, scores each voxel within its session (mean 0, variance 1), and averages over repetitions. These are the
+# files, all below one folder:
 #
 # | file | what it says |
 # |---|---|
@@ -357,8 +355,8 @@ shown = recordings[1, "ventral"].images
 seen = torch.stack([pil_to_tensor(shown.read(i))[0].flatten() for i in range(len(shown))]).float() / 255
 
 # %% [markdown]
-# Is the ceiling that the reader finds the one that was planted? It is computed from the ncsnr file, which as in NSD is
-# itself an estimate from noisy trials.
+# The ceiling that the reader finds, beside the one that was planted. It is computed from the ncsnr file, which as in
+# NSD is itself an estimate from noisy trials.
 
 
 # %%
@@ -425,8 +423,8 @@ run.record(explained=explained_variance(saes, y))
 # ## Do latents predict better?
 #
 # We use {term}`ridge regression` with intercept and five folds; the penalty is chosen on training folds from the
-# paper's seventeen powers of ten. A voxel's score is its correlation with the prediction on the held-out fold. The mean
-# over voxels and folds is divided by the mean ceiling. The predictors are **neurons**, the units; **latents**;
+# paper's seventeen powers of ten. A voxel's score is its correlation with the prediction on the held-out fold; the
+# mean over voxels and folds is divided by the mean ceiling. The predictors are **neurons**, the units; **latents**;
 # **random**, latents of an untrained SAE; **features**, the truth itself, which only a simulation has; and three codes
 # that know nothing of features, fitted on the SAEs' training images: **relu**, random ReLU features, as many as
 # latents; **quadratic**, all units and all products of two; **pca**, as many principal axes as latents are active.
@@ -435,9 +433,9 @@ run.record(explained=explained_variance(saes, y))
 # code at 1, both a little lower with as few images as these, for weights must be learned from noisy responses. In the
 # negative control neurons should lead. Latents should follow at a distance, for two reasons: they do not reconstruct
 # the units perfectly, and there are more of them, so more weights to learn. Codes that know nothing of features should
-# lie below neurons in the negative control, where nothing nonlinear is to be had. In the positive control they could do
-# what latents do, if any nonlinear readout will do; we expect them to stay far below latents, for with so few images
-# each weight has to be worth its cost, and theirs are many or badly placed.
+# lie below neurons in the negative control, where nothing nonlinear is to be had. In the positive control they could
+# do what latents do, if any nonlinear readout will do; we expect them to stay far below latents, for with so few
+# images each weight has to be worth its cost, and theirs are many or badly placed.
 
 
 # %%
@@ -534,26 +532,26 @@ columns |= {f"latents minus {name}": f"scores.over_{name}" for name in ("neurons
 run.recorded_table(profile, columns, "control").T
 
 # %% [markdown]
-# Read the positive control first. Neurons reach {glue:text}`neurons_positive:.3f` of the ceiling, where theory gives
+# *Positive control.* Neurons reach {glue:text}`neurons_positive:.3f` of the ceiling, where theory gives
 # {glue:text}`expected:.3f` for regressions with endless images. Latents reach {glue:text}`latents_positive:.3f`, the
 # true features {glue:text}`features_positive:.3f`: what is missing to 1 there is what {glue:text}`images` noisy images
 # do not tell about the weights. In the worst subject the gain is {glue:text}`least_over_neurons_positive:.3f`.
 #
-# In the negative control neurons reach {glue:text}`neurons_negative:.3f` and latents {glue:text}`latents_negative:.3f`.
+# *Negative control.* Neurons reach {glue:text}`neurons_negative:.3f` and latents {glue:text}`latents_negative:.3f`.
 # The largest gain of any subject is {glue:text}`most_over_neurons_negative:.3f`: SAEs do not help. Part of what they
 # cost is what they fail to reconstruct. The rest is the price of more predictors: the true features, which miss
-# nothing, reach {glue:text}`features_negative:.3f`. Both costs are part of every comparison, in the positive control
-# too, where the gain pays for them.
+# nothing, reach {glue:text}`features_negative:.3f`. Both costs are part of the positive control too, where the gain
+# pays for them.
 #
-# Do readouts that know nothing of features gain as well? In {ref}`ch-pairs` they gained as much as latents. Here they
-# do not. In the positive control as many random ReLU features reach {glue:text}`relu_positive:.3f`, less than neurons;
-# the best number of them, {glue:text}`relu_best_count_positive:.0f`, reaches {glue:text}`relu_best_positive:.3f`, all
-# products of units {glue:text}`quadratic_positive:.3f`. Both are above neurons by a little, so a nonlinear readout
-# helps, and far below latents, so what helps most is to have the features. That is what a gain has to look like before
-# one may say that features made it: above neurons *and* above the best of these. In the negative control, where nothing
+# *Readouts that know nothing of features.* In {ref}`ch-pairs` they gained as much as latents. Here they do not. In the
+# positive control as many random ReLU features reach {glue:text}`relu_positive:.3f`, less than neurons; the best
+# number of them, {glue:text}`relu_best_count_positive:.0f`, reaches {glue:text}`relu_best_positive:.3f`, all products
+# of units {glue:text}`quadratic_positive:.3f`. Both are above neurons by a little, so a nonlinear readout helps, and
+# far below latents, so what helps most is to have the features. That is what a gain has to look like before one may
+# say that features made it: above neurons *and* above the best of these. In the negative control, where nothing
 # nonlinear is to be had, they lose: {glue:text}`relu_best_negative:.3f` and {glue:text}`quadratic_negative:.3f`.
 #
-# Note that latents beat *random* latents in both, by {glue:text}`over_random_positive:.3f` and
+# *Random latents.* Trained latents beat them in both controls, by {glue:text}`over_random_positive:.3f` and
 # {glue:text}`over_random_negative:.3f`. So "better than a random SAE" says that an SAE has learned something about the
 # network, not that the brain has anything to do with it. Only the comparison with neurons speaks to that.
 
@@ -562,16 +560,16 @@ run.recorded_table(profile, columns, "control").T
 # ### The recipe of the authors' code
 #
 # Our SAEs are not the paper's. Its public code layer-normalises the responses to each image (mean 0, deviation 1 over
-# units) where we centre and scale over images. Its weights start apart from each other and uniform (Kaiming) where our
-# encoder starts as the decoder's transpose, its ReLU comes before TopK, its learning rate is low and stays, over three
-# hundred passes through the training images; ours is high and falls. An option of that code, switched off when the
-# paper came out, starts encoders *at training responses*: latent $i$ is then high for what is like image $i$. So each
-# of the networks gets four codes more: the authors' recipe from either start, as it started and after training.
+# units) where we centre and scale over images. Its encoder starts apart from its decoder, uniform (Kaiming), where
+# ours starts as the decoder's transpose; its ReLU comes before TopK; its learning rate is low and stays, over three
+# hundred passes through the training images, where ours is high and falls. An option of that code, switched off when
+# the paper came out, starts encoders *at training responses*: latent $i$ is then high for what is like image $i$. So
+# each of the networks gets four codes more: the authors' recipe from either start, as it started and after training.
 #
-# Which start is better, and does training help? A code that is good before it has learned anything needs a second look.
-# Starting at data it holds, in every latent, one image of {glue:text}`active` features, not one feature. We expect the
-# score of that start to lie above the random one's, and both to lie below neurons in the positive control. After
-# training we expect a gain from both, at most ours, for the low rate has little time in the short run.
+# Which start is better, and does training help? Starting at data a code holds, in every latent, one image of
+# {glue:text}`active` features, not one feature. We expect the score of that start to lie above the random one's, and
+# both to lie below neurons in the positive control. After training we expect a gain from both, at most ours, for the
+# low rate has little time in the short run.
 
 
 # %%
@@ -612,21 +610,20 @@ columns = {kind: f"authors.score where control = {kind}" for kind in KINDS.value
 run.recorded_table(profile, columns | {"explained": "authors.explained where control = positive"}, "code")
 
 # %% [markdown]
-# Scores over the ceiling by control, and the variance that the SAEs explain. After {glue:text}`authors_epochs:.0f`
-# passes through the images the authors' recipe gives {glue:text}`kaiming_positive:.3f` from its own start and
-# {glue:text}`data_positive:.3f` from data in the positive control, ours {glue:text}`latents_positive:.3f`. Before any
-# training the data start has {glue:text}`data_start_positive:.3f` and the random one
-# {glue:text}`kaiming_start_positive:.3f`: the order is the expected one, at the start and after. What a start at data
-# scores untrained is no feature learned; it is there for voxels that are linear in the units as well
-# ({glue:text}`data_start_negative:.3f` against {glue:text}`kaiming_start_negative:.3f`). So with every score belongs
-# what the same SAE had at its start.
+# After {glue:text}`authors_epochs:.0f` passes through the images the authors' recipe gives
+# {glue:text}`kaiming_positive:.3f` from its own start and {glue:text}`data_positive:.3f` from data in the positive
+# control, ours {glue:text}`latents_positive:.3f`. Before any training the data start has
+# {glue:text}`data_start_positive:.3f` and the random one {glue:text}`kaiming_start_positive:.3f`: the order is the
+# expected one, at the start and after. What a start at data scores untrained is no feature learned; it is there for
+# voxels that are linear in the units as well ({glue:text}`data_start_negative:.3f` against
+# {glue:text}`kaiming_start_negative:.3f`). So with every score belongs what the same SAE had at its start.
 
 # %% [markdown]
 # ## How many images?
 #
-# Before real data, two questions of size. Latents are more numerous than units, so a regression from them needs more
-# images; and SAEs need images themselves. How does the gain move? On the left all subjects, with fewer of their images;
-# on the right the first subject, with SAEs trained on fewer images for as many steps.
+# Latents are more numerous than units, so a regression from them needs more images; and SAEs need images themselves.
+# How does the gain move? On the left all subjects, with fewer of their images; on the right the first subject, with
+# SAEs trained on fewer images for as many steps.
 
 
 # %%
@@ -681,21 +678,21 @@ run.figure(
 # :::{glue:figure} fig-brains-size
 # :name: fig-brains-size
 #
-# Few images shrink a gain or hide it. With {glue:text}`curve_first` images of the subject it is
-# {glue:text}`few_images_gain_positive:.3f` in the positive control. With an SAE that saw {glue:text}`curve_sae_first`
-# images it is {glue:text}`few_sae_images_gain_positive:.3f`, with {glue:text}`curve_sae_second` it is
-# {glue:text}`more_sae_images_gain_positive:.3f`. Errors: standard errors over subjects (a) and voxels (b).
+# Few images shrink a gain or hide it: few of the subject's own for the regression (a), or few for the SAE (b). In the
+# positive control the gain with {glue:text}`curve_first` images of the subject is
+# {glue:text}`few_images_gain_positive:.3f`. Errors: standard errors over subjects (a) and voxels (b).
 # :::
 #
-# The right panel is the more serious one. An SAE with few training images learns them by heart. Of the variance over
-# the subject's images the SAE with {glue:text}`curve_sae_first` explains a share of {glue:text}`few_explained:.3f`, the
-# one with {glue:text}`curve_sae_second` a share of {glue:text}`more_explained:.3f`, and those with
-# {glue:text}`sae_images` a share of {glue:text}`explained:.3f`. Wherever the curve of the positive control lies below
-# 0, one would conclude that disentangling hurts, about voxels that were *made* of the features. So before believing a
+# The right panel is the more serious one. An SAE with few training images learns them by heart. The one that saw
+# {glue:text}`curve_sae_first` explains a share of {glue:text}`few_explained:.3f` of the variance over the subject's
+# images, and its gain is {glue:text}`few_sae_images_gain_positive:.3f`; with {glue:text}`curve_sae_second` it explains
+# {glue:text}`more_explained:.3f` and gains {glue:text}`more_sae_images_gain_positive:.3f`; those with
+# {glue:text}`sae_images` explain {glue:text}`explained:.3f`. Wherever the curve of the positive control lies below 0,
+# one would conclude that disentangling hurts, about voxels that were *made* of the features. So before believing a
 # loss, ask what the SAE explains on images that it has not seen.
 #
-# Keep the shapes in mind. A negative result with few images is weak; a gap that closes as images are added asks for
-# more of them; a gap that stays is a result.
+# A negative result with few images is weak; a gap that closes as images are added asks for more of them; a gap that
+# stays is a result.
 
 # %% [markdown]
 # ## Real neurons: macaque V4
@@ -1038,17 +1035,9 @@ for curve, (question, along) in CURVES.items():
         questions[f"{end}_{curve}"] = f"{question} where {along} = {at[i] if at else 'none'}"
 
 # %% tags=["hide-input"]
-GAPS = (
-    "latents_sparse",
-    "latents_dense",
-    "random_dense",
-    "rebuilt_sparse",
-    "relu_best",
-    "quadratic",
-    "data",
-    "kaiming",
-)
-for code in (*GAPS, "data_start", "kaiming_start", "ica", "pca_sparse"):
+GAPS = ["latents_sparse", "latents_dense", "random_dense", "rebuilt_sparse", "relu_best", "quadratic", "data"]
+GAPS += ["kaiming", "data_start", "kaiming_start", "ica", "pca_sparse"]
+for code in GAPS:
     for session in ("first", "second"):
         where = f"where code = {code} and session = {session}"
         for end in ("min", "max"):
