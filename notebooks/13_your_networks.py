@@ -423,14 +423,13 @@ own.score_table(measured.scores, PREDICTED | PLAIN, RIDGE)
 # latents and the random codes of the other. Every number is a mean over SAE seeds and folds, with the standard error
 # over folds behind it.
 #
-# - *Across a row* of the first table: does S-S exceed N-N? Does it exceed R-S, of the same size and sparsity but never
-#   trained?
+# - *First table, along a row:* latents reveal something if S-S exceeds N-N, and R-S, which is as large and as sparse
+#   but never learned. Its last columns are axes found without an SAE: independent ones find sparse features that are
+#   rotated among as many units; where features outnumber units they cannot.
 # - *Down a column, and on to ridge:* axes, geometry, linear information. Units that score high on the last and low on
 #   the first are arranged differently.
-# - *The second table:* S-N exceeds N-N if the latents hold something that no linear map gets out of the units. Where
-#   D-N or Q-N do as well, the gain is owed to a readout that is not linear, and says nothing of features.
-# - *The last columns of the first table:* axes found without an SAE. Independent axes find sparse features that are
-#   rotated among as many units; where features outnumber units they cannot.
+# - *Second table:* S-N exceeds N-N if the latents hold something that no linear map gets out of the units. Where D-N
+#   or Q-N do as well, the gain is owed to a readout that is not linear, and says nothing of features.
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(2, width=3.7)
@@ -812,13 +811,12 @@ pd.concat({what: pd.crosstab([size, known_truth.truth], known_truth.answer) for 
 # %% [markdown]
 # ### Before these rules
 #
-# An earlier version of this report judged by other rules. It knew the plain features and the linear axes, and asked
-# neither whether another seed finds the same latents nor whether scores exceed those of shuffled stimuli by more than
-# their error. It saw the same responses with the same SAE settings; where responses have repeats it got their mean,
-# since it took nothing else. We count its headlines by their first words, *yes*, *no*, *cannot tell* or *in part*. *In
-# part: the latents match better* is a claim that SAEs reveal something, though a careful one: it has a column of its
-# own. That *the scores cannot be trusted*, or an error, counts as *cannot tell*. Below stand both versions on these
-# draws, and whoever looks at nothing but whether S-S exceeds N-N.
+# An earlier version of this report knew the plain features and the linear axes, and asked neither whether another seed
+# finds the same latents nor whether scores exceed those of shuffled stimuli by more than their error. It saw the same
+# responses with the same SAE settings (of repeats their mean, since it took nothing else). We count its headlines by
+# their first words. *In part: the latents match better* is a claim that SAEs reveal something, though a careful one,
+# and has a column of its own; *the scores cannot be trusted*, or an error, counts as *cannot tell*. Below stand both
+# versions on these draws, and whoever looks at nothing but whether S-S exceeds N-N.
 
 # %% tags=["hide-input"]
 before = judged_before(Path(known).with_name("calibration_before.csv"))
