@@ -255,7 +255,7 @@ own_k: list[int] = []  # active latents of their SAEs, one number for each of th
 epochs: float = 300.0  # passes over the training activations for their SAEs
 imagenet: bool = False  # whether they are trained on ImageNet and the scores are for its validation images
 
-# %%
+# %% tags=["hide-input"]
 run = Run("10_network_pairs", globals())
 network_seeds, sae_seeds, random_seeds = ([1000 * seed + s + i for i in range(2 * pairs)] for s in (0, 500, 700))
 run.record(pairs=pairs, latents=latents, k=k, sae_steps=sae_steps, test_scenes=test_scenes)
@@ -330,7 +330,7 @@ world_of = {name: kind.world for name, kind in kinds.items()}
 # that does not; a guess has the share of scenes that do. *Recall* is the share of true labels that get a probability
 # above one half.
 
-# %%
+# %% tags=["hide-input"]
 for name, trainings in trained.items():
     images, truth = (x.cpu() for x in test[world_of[name]])
     told = torch.cat([training.model.probabilities(images.to(run.device)) for training in trainings]).cpu()
@@ -424,7 +424,7 @@ def fit_saes(site, steps, count=latents, active=k, seeds=sae_seeds):
 saes = {site: fit_saes(site, sae_steps) for site in SITES}
 
 
-# %%
+# %% tags=["hide-input"]
 for site in SITES:
     explained, dead = explained_variance(saes[site].model, data[site][1]), saes[site].history["dead_latents"][-1]
     run.tabulate("saes", site=site, model=range(len(explained)), explained=explained, dead=dead)
@@ -469,13 +469,13 @@ for site in SITES:
 # idle for the last 50 steps of training; *silent* ones are removed from the scores.
 
 
-# %%
+# %% tags=["hide-input"]
 def in_words(site):
     """A site as tables and figures name it."""
     return site.replace("_", ", ").replace("mlp", "MLP").replace("vit", "ViT")
 
 
-# %%
+# %% tags=["hide-input"]
 HEADS = {site: in_words(site) for site in SITES}
 GRID_HEADS = {site: HEADS[site] for site in GRID}
 
@@ -490,7 +490,7 @@ run.table(HEADS, rows | {"dead latents": "mean(saes.dead)", "silent latents": "m
 # What is quoted below is recorded: scores with their spread over pairs, and the differences that the claims are about,
 # with the least over pairs.
 
-# %%
+# %% tags=["hide-input"]
 GAINS = {
     "soft_gain": ("soft", "ss", "nn"),
     "soft_over_random": ("soft", "ss", "rs"),
@@ -503,7 +503,7 @@ GAINS = {
     "ss_gain_ba": ("ridge_ba", "ss", "nn"),
 }
 
-# %%
+# %% tags=["hide-input"]
 FIELDS = {"soft": "soft", "semi_ab": "semi_ab", "semi_ba": "semi_ba", "ridge_ab": "ridge"}
 for site in SITES:
     measured = {"gains": {name: gain(scores[site], *GAINS[name]) for name in GAINS}, "scores": {}}
@@ -516,7 +516,7 @@ run.tell(soft_gain_vit_middle_min="min(gains.soft_gain where site = vit_middle)"
 run.tell(branch_deep_least="min(gains.soft_gain where site = vit_branch_deep)")
 run.tell(branch_deep_most="max(gains.soft_gain where site = vit_branch_deep)")
 
-# %%
+# %% tags=["hide-input"]
 depth_gain = gain(scores["vit_deep"], "soft", "ss", "nn") - gain(scores["vit_middle"], "soft", "ss", "nn")
 run.record(depth_gain_vit=depth_gain, depth_gain_vit_min=depth_gain.min())
 
@@ -528,7 +528,7 @@ run.record(depth_gain_vit=depth_gain, depth_gain_vit_min=depth_gain.min())
 # nothing.
 
 
-# %%
+# %% tags=["hide-input"]
 def at_sites(sites):
     """Scores at these sites by their words, as the figures take them."""
     return {HEADS[site].replace(", ", "\n"): scores[site] for site in sites}
@@ -628,7 +628,7 @@ run.figure(
     title="Stand-in, simulated scenes of real digits: semi-matching",
 )
 
-# %%
+# %% tags=["hide-input"]
 cases = [[gain(scores[site], metric, "ss", "nn") for metric in ("soft", "semi_ab", "semi_ba")] for site in GRID]
 same = torch.cat([soft.sign() == semi.sign() for soft, *both in cases for semi in both]).double()
 run.record(semi_agreement=same.mean(), semi_cases=len(same))
@@ -748,7 +748,7 @@ def plain_scores(site, pair):
     return table, best, {name: code.shape[1] for name, code in of_a.items()}
 
 
-# %%
+# %% tags=["hide-input"]
 def tabulate_capacity(site, pair):
     """Add a pair's ridge scores from every code to the table `capacity`, its matched axes to `axes`."""
     table, best, counts = plain_scores(site, pair)
@@ -766,7 +766,7 @@ def tabulate_capacity(site, pair):
     run.tabulate("axes", site=site, pair=pair, features=list(matched), soft=list(matched.values()))
 
 
-# %%
+# %% tags=["hide-input"]
 PLAIN = ("quadratic", "pca", "ica")
 for site in SITES:
     for pair in range(plain_pairs):
@@ -778,7 +778,7 @@ chosen = [
 run.record(largest_chosen=sum(chosen) / len(chosen))
 run.record(quadratic_lead_least=-run.ask("max(capacity.under_latents where features = quadratic)"))
 
-# %%
+# %% tags=["hide-input"]
 CODES = {"neurons": "neurons", "latents": "latents", "random_latents": "random latents", "relu": "ReLU"}
 CODES |= {"relu_best": "ReLU, best", "quadratic": "quadratic", "pca": "PCA", "ica": "ICA"}
 for site in SITES:
@@ -1026,7 +1026,7 @@ def at_length(site, steps):
 
 curves = {site: {steps: at_length(site, steps) for steps in curve_steps} for site in ("mlp_deep", "vit_deep")}
 
-# %%
+# %% tags=["hide-input"]
 for site, row in curves.items():
     for place, steps in (("first", curve_steps[0]), ("last", curve_steps[-1])):
         scored, share = row[steps]
@@ -1291,7 +1291,7 @@ def train_recipe(table, name, site, count):
     tabulate_recipe(table, name, site, pairing_scores(y_test, sae, start), explained_variance(sae, y_test), count)
 
 
-# %%
+# %% tags=["hide-input"]
 def tabulate_recipe(table, name, site, scored, explained, count):
     """Add the scores of the first pairs by a recipe to a table."""
     columns = {f"soft_{ab}": means(scored, "soft", ab) for ab in ("nn", "ss", "rs")}
@@ -1314,7 +1314,7 @@ if variant_pairs:
         for name in STEPS:
             train_recipe("variants", name, site, variant_pairs)
 
-# %%
+# %% tags=["hide-input"]
 run.record(authors_batch=authors_batch, authors_steps=authors_steps, authors_pairs=authors_pairs)
 for name in ("ours", "authors"):
     for column in ("soft_nn", "soft_ss", "soft_rs", "ridge_nn", "ridge_sn", "ridge_rn", "explained"):
@@ -1488,7 +1488,7 @@ pd.DataFrame(rows).T.map("{:.3f}".format)
 # both deep layers; at the intermediate layers it was small or negative. Both conditions are about the residual stream.
 # In the branch, the paper's site, a gain in every pair is not there; the tables `gains` and `capacity` hold that too.
 
-# %%
+# %% tags=["hide-input"]
 judged = {(kind, 0, site): scores[f"{kind}_{site}"] for kind in ("vit", "mlp") for site in ("middle", "deep")}
 if imagenet and own:
     kinds = [next((kind for kind in ("vit", "resnet") if kind in name), "other") for name in networks[::2]]
@@ -1497,14 +1497,14 @@ run.record(imagenet=int(imagenet and bool(own)), small_networks=int(not (imagene
 run.record(architectures=len({kind for kind, _, _ in judged}))
 
 
-# %%
+# %% tags=["hide-input"]
 def gains_of(name, kind="", site=""):
     """A gain in all judged pairs of an architecture and a layer, or of all."""
     fitting = [scored for place, scored in judged.items() if kind in place[0] and site in place[2]]
     return torch.cat([gain(scored, *GAINS[name]) for scored in fitting])
 
 
-# %%
+# %% tags=["hide-input"]
 present = {kind for kind, _, _ in judged}
 if "vit" in present:
     middle, deep = gains_of("soft_gain", "vit", "middle"), gains_of("soft_gain", "vit", "deep")

@@ -238,7 +238,7 @@ expansion: int = 4  # latents of their SAEs for each unit
 own_k: list[int] = []  # active latents of their SAEs, one number for each
 epochs: float = 300.0  # passes over the training activations for their SAEs
 
-# %%
+# %% tags=["hide-input"]
 run = Run("11_brains", globals())
 numbers = list(range(1, subjects + 1))
 run.record(images=images, features=features, active=active, units=units, latents=latents, k=k, sae_images=sae_images)
@@ -336,7 +336,7 @@ recordings = {
     for roi in ("ventral", "lateral")
 }
 
-# %%
+# %% tags=["hide-input"]
 written = sorted(path.relative_to(folder.name) for path in Path(folder.name).rglob("*") if path.is_file())
 run.record(files=len(written))
 
@@ -366,7 +366,7 @@ def planted_ceiling(subject, roi):
     return (squared / (squared + 1 / 3)).sqrt()
 
 
-# %%
+# %% tags=["hide-input"]
 ceilings = {key: (planted_ceiling(*key), recording.ceiling) for key, recording in recordings.items()}
 run.record(ceiling_distance=[float((read - true).abs().mean()) for true, read in ceilings.values()])
 run.record(ceiling=[float(read.mean()) for _, read in ceilings.values()])
@@ -458,7 +458,7 @@ scores = {
     for roi in KINDS
 }
 
-# %%
+# %% tags=["hide-input"]
 for kind in KINDS.values():
     columns = {name: [each.mean() for each in scores[name, kind]] for name in predictors}
     for name in ("neurons", "random", *plain):
@@ -486,7 +486,7 @@ def score_at_best(subject, roi):
     return float(best.r.mean() / recording.ceiling.mean()), sum(best.chosen) / len(best.chosen)
 
 
-# %%
+# %% tags=["hide-input"]
 for roi, kind in KINDS.items():
     at_best, counts = zip(*[score_at_best(s, roi) for s in numbers], strict=True)
     over = [float(x.mean()) - best for x, best in zip(scores["latents", kind], at_best, strict=True)]
@@ -598,7 +598,7 @@ for roi, kind in KINDS.items():
         over = [one - float(of.mean()) for one, of in zip(found, scores["neurons", kind], strict=True)]
         run.tabulate("authors", control=kind, code=name, subject=numbers, score=found, gain=over, explained=share)
 
-# %%
+# %% tags=["hide-input"]
 for name in authors:
     for kind in KINDS.values():
         run.tell(**{f"{name}_{kind}": f"authors.score where code = {name} and control = {kind}"})
@@ -647,7 +647,7 @@ few = fit(TopKSAE(units, recipe, [*range(lengths)], run.device), draw).model
 few_codes = few.latents(y[:1].expand(lengths, -1, -1))
 by_sae = {kind: [gain(1, roi, code) for code in few_codes] for roi, kind in KINDS.items()}
 
-# %%
+# %% tags=["hide-input"]
 run.record(curve_first=curve_images[0], curve_sae_first=curve_sae_images[0], curve_sae_second=curve_sae_images[1])
 run.record(few_images_gain_positive=by_images["positive"][0])
 run.record(few_sae_images_gain_positive=by_sae["positive"][0], more_sae_images_gain_positive=by_sae["positive"][1])
@@ -899,7 +899,7 @@ def add_authors(b, of_sessions):
     return of_sessions
 
 
-# %%
+# %% tags=["hide-input"]
 def spread(**columns):
     """Each column as its mean, standard error and count, as a row that sums up others has them."""
     kinds = {"mean": torch.mean, "error": lambda x: x.std() / len(x) ** 0.5, "count": len}
@@ -982,7 +982,7 @@ for count in v4_sae_images if v4 else []:
     of_latents, of_neurons = (encoding_scores(fewer[0][x][0], monkey[0], seed=seed) for x in ("latents", "neurons"))
     run.tabulate("v4_sae_images", images=count, **spread(over_neurons=(of_latents - of_neurons).mean(0)))
 
-# %%
+# %% tags=["hide-input"]
 if v4:
     mixed_up = found[0]["neurons"][0][torch.randperm(len(monkey[0].responses), generator=seeded(seed))]
     run.record(v4_shuffled=encoding_scores(mixed_up, monkey[0], seed=seed).mean(0), v4_ceiling=monkey[1].ceiling)
@@ -999,7 +999,7 @@ if v4:
 # against those over the other half. The fair partner of that number is the first population against one such half.
 
 
-# %%
+# %% tags=["hide-input"]
 def both_ways(name, x, target):
     """Tabulate soft-matching of two populations and how well the second is predicted from the first, by fold."""
     soft, ridge = (metric(x, target, seed=seed).folds for metric in (soft_matching_score, ridge_score))
@@ -1270,13 +1270,13 @@ pd.DataFrame(rows).T if rows else "Not run: nsd is empty."
 # Simulated subjects and macaque V4 cannot move these verdicts, whichever way they come out.
 # ```
 
-# %%
+# %% tags=["hide-input"]
 if own:
     run.record(nsd_least_images=min(len(person.responses) for person in people.values()))
     run.record(nsd_pixels=min(person.images.read(0).size[0] for person in people.values()))
 real = bool(own) and run.values["nsd_least_images"] >= 10000 and run.values["nsd_pixels"] == 425
 
-# %%
+# %% tags=["hide-input"]
 SHORT = {"torchvision:resnet50": "resnet50", "torchvision:vit_b_16": "vit"}
 for name, found in {SHORT[name]: found for (name, _), found in own.items() if name in SHORT and real}.items():
     for s in [s for s in found if s == 1 or len(found.keys() - {1}) >= 3]:

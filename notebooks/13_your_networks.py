@@ -216,7 +216,7 @@ folds: int = 5  # folds of the scored stimuli
 sae_layers: bool = True  # whether SAEs are trained on every layer, where there are several
 known: str = "book/results/calibration.jsonl"  # what the report found on pairs whose answer is known
 
-# %%
+# %% tags=["hide-input"]
 run = Run("13_your_networks", globals())
 pd.set_option("display.max_colwidth", None)
 files = bool(a or b)
@@ -278,7 +278,7 @@ split = split_stimuli(y_a, y_b, share, seed, run.device, folds, together)
 # How many dimensions do the responses use? The {term}`participation ratio` is the number of units if all vary alike
 # and independently, and small if a few directions carry the variance.
 
-# %%
+# %% tags=["hide-input"]
 used = dimensions(split)
 run.record(stimuli=len(y_a), fitted=split.fit.shape[1], scored=split.scored.shape[1])
 run.record(massive_limit=MASSIVE, distinct=sum(split.distinct))
@@ -309,7 +309,7 @@ pd.DataFrame({"units": split.units, "dimensions used": [f"{one:.1f}" for one in 
 # looks best. Dictionaries of more than {glue:text}`scanned_to` latents would take too long to try: there one latent in
 # 64 may be active, unless you say otherwise.
 
-# %%
+# %% tags=["hide-input"]
 run.words("own-costs", "\n".join(own.costs(split, latents or own.latents_by_rule(split))) or "Nothing here is costly.")
 
 # %% [markdown]
@@ -398,7 +398,7 @@ else:
 found = own.findings(split, settings, training, half, measured)
 run.record(silent=found.silent, constant_a=found.constant[0], constant_b=found.constant[1])
 
-# %%
+# %% tags=["hide-input"]
 MATCHED = {"nn": "neurons (N-N)", "ss": "latents (S-S)", "rs": "random (R-S)"}
 PREDICTED = {"nn": "neurons (N-N)", "sn": "latents (S-N)", "rn": "random (R-N)"}
 AXES = {"pp": "principal (P-P)", "ii": "independent (I-I)"}
@@ -732,7 +732,7 @@ pd.concat({name: confusion(some) for name, some in groups_of.items()}, names=["k
 rated = {name: rates(some) for name, some in groups_of.items()}
 pd.concat(rated, names=["kinds", "error"]).round(3)
 
-# %%
+# %% tags=["hide-input"]
 run.record(goal_yes=GOALS["false yes"], goal_no=GOALS["false no"])
 for name, each in (("blind", rated["blind"]), ("all", rated["all"])):
     for error, row in each.iterrows():
@@ -759,7 +759,7 @@ for name, each in (("blind", rated["blind"]), ("all", rated["all"])):
 missed = rows[(rows.truth != "open") & (rows.truth != rows.answer)]
 pd.crosstab([missed.truth, missed.half, missed.pair], missed.answer)
 
-# %%
+# %% tags=["hide-input"]
 was_slow = rows.pair == "unrelated, slow series"
 then = rows[(rows.half == "blind") | was_slow]
 then = rates(then.assign(answer=then.unordered)).loc["false yes"]
@@ -825,7 +825,7 @@ before = same.assign(answer=same.answer_before)
 versions = {"before": confusion(before), "now": confusion(same), "S-S above N-N": confusion(same, "gain")}
 pd.concat(versions, names=["rules", "truth"]).fillna(0).astype(int)
 
-# %%
+# %% tags=["hide-input"]
 wanted = same.truth != "open"
 for name, answers in (("before", before.answer), ("now", same.answer), ("naive", same.gain)):
     run.record(**{f"yes_of_no_{name}": float((answers[same.truth == "no"] == "yes").mean())})
