@@ -703,8 +703,9 @@ run.figure(
 # cortical area to object recognition, and published responses and images. A session holds a population of neurons and
 # the images it was shown. Two sessions, three days apart, share images: two samples of neurons from one place.
 #
-# The network is EfficientNet-Lite0, trained on ImageNet, whose weights come as a Python package. We read the maps after
-# some of its blocks, averaged over places, for images prepared in the network's own way (enlarged, the margin cut).
+# The network is EfficientNet-Lite0, trained on ImageNet, whose weights come as a Python package. We read the maps
+# after some of its blocks, averaged over places, for images prepared in the network's own way (enlarged, the margin
+# cut).
 #
 # The SAEs see photographs and the stimuli of both sessions, but no response. That is generous to the SAEs: they know
 # the very pictures that are scored. Every tenth photograph is kept from them, to measure explained variance. To have
@@ -713,21 +714,20 @@ run.figure(
 #
 # A session's ceiling is known only where its repetitions were published, as for the second.
 #
-# This part is not run by default, because the files are not part of the book. Source of the numbers below:
-# {glue:text}`v4_source`. The command is at the end of the page.
+# This part is not run by default, because the files are not part of the book; the command is at the end of the page.
+# Source of the numbers below: {glue:text}`v4_source`.
 #
 # ### What would be a yes, and what a no
 #
-# An earlier run gave the SAEs of all blocks the same number of active latents. The blocks differ eightfold in width, so
-# the same number made a dense code of one block, next to a copy of its channels, and a sparse code of another, which
-# explained little. Here all SAEs have as many latents for each channel, and as many of them active for each channel:
-# **sparse** ones one for ten channels, near the one for twenty-five (ResNet50) and one for twelve (ViT) of the authors'
-# code, and **dense** ones eight for ten, which that run had at its first block.
+# An earlier run gave the SAEs of all blocks the same number of active latents. The blocks differ eightfold in width,
+# so the same number made a dense code of one block, next to a copy of its channels, and a sparse code of another,
+# which explained little. Here all SAEs have as many latents for each channel, and as many of them active for each
+# channel: **sparse** ones one for ten channels, near the one for twenty-five (ResNet50) and one for twelve (ViT) of
+# the authors' code, and **dense** ones eight for ten, which that run had at its first block.
 #
 # Beside neurons, latents and random latents stand
 #
-# - **rebuilt**, the channels as the SAE reconstructs them. What these score below neurons is what the SAE has
-# dropped;
+# - **rebuilt**, the channels as the SAE reconstructs them. What these score below neurons is what the SAE has dropped;
 # - **relu**, **relu_best**, **quadratic**, **pca**, the codes of the simulation that know nothing of features;
 #   products where there are at most a few thousand; and **ica**, all independent components;
 # - **kaiming** and **data**, at the narrower blocks, latents by the authors' recipe from either start, sparse, before
@@ -743,12 +743,12 @@ run.figure(
 #   to the neurons as that. Then a loss says what the SAEs drop, and nothing about the brain.
 # - *A no*: anything else.
 #
-# We expect no answer. Two blocks of the earlier run had about this density, and there sparse latents lost to neurons in
-# both sessions; we expect it at all blocks, and rebuilt channels to lose about as much. We expect dense SAEs to come
-# near to the neurons, and random ones of the same density nearly as near. Of the codes that know nothing of features we
-# expect the best number of ReLU features next to the neurons, a little above or below. Of the authors' recipe we expect
-# less than of ours, for it was made for a thousand times as many images, and from the data start a better score before
-# training than from the random one.
+# We expect no answer. Two blocks of the earlier run had about this density, and there sparse latents lost to neurons
+# in both sessions; we expect it at all blocks, and rebuilt channels to lose about as much. We expect dense SAEs to
+# come near to the neurons, and random ones of the same density nearly as near. Of the codes that know nothing of
+# features we expect the best number of ReLU features next to the neurons, a little above or below. Of the authors'
+# recipe we expect less than of ours, for it was made for a thousand times as many images, and from the data start a
+# better score before training than from the random one.
 
 
 # %%
@@ -864,13 +864,10 @@ def relu_at_best(b, session):
 # %% [markdown]
 # ### Blocks
 #
-# A score is again the correlation of a neuron with its ridge prediction on held-out images, here undivided. Differences
-# between predictors are taken neuron by neuron; their standard error is over neurons, and the one over folds is
-# recorded beside it.
-#
-# The error over V4 neurons says how far the mean difference would move with other neurons of that place and the same
-# images; the one over folds, how much it hangs on the images held out. Neither knows of another monkey, another network
-# or another SAE.
+# A score is again the correlation of a neuron with its ridge prediction on held-out images, here undivided.
+# Differences between predictors are taken neuron by neuron. Their standard error over V4 neurons says how far the mean
+# difference would move with other neurons of that place and the same images; the one over folds, recorded beside it,
+# how much it hangs on the images held out. Neither knows of another monkey, another network or another SAE.
 
 
 # %%
@@ -951,11 +948,10 @@ if v4:
 # %% [markdown]
 # ### More stimuli, more SAE images
 #
-# If a loss comes from too few images, it should shrink along one of two axes: more stimuli help the regression with its
-# many latents, more training images help the SAE. {numref}`fig-brains-size` shows what to look for.
-#
-# The curves use the sparse SAE of the block that the rule reads, a choice in favour of the SAEs. Fewer stimuli are
-# random subsets, three for each number.
+# If a loss comes from too few images, it should shrink along one of two axes, as in {numref}`fig-brains-size`: more
+# stimuli help the regression with its many latents, more training images help the SAE. The curves use the sparse SAE
+# of the block that the rule reads, a choice in favour of the SAEs. Fewer stimuli are random subsets, three for each
+# number.
 
 
 # %%
