@@ -18,17 +18,17 @@
 # make them look more alike, as they do {term}`toy models <toy model>` ({ref}`ch-disentangling`)? And what decides
 # whether they do?
 #
-# **In short.** They can, where a layer passes on more {term}`sparse` features than it has units: at the deep layer of
-# small MLPs {term}`soft-matching <soft-matching>` is {glue:text}`soft_nn_mlp_deep:.2f` between neurons and
-# {glue:text}`soft_ss_mlp_deep:.2f` between {term}`latents <latent>`. Where a layer has collapsed to a few dimensions
-# they do harm, {glue:text}`soft_gain_control:+.2f`, and in a vision transformer the place in the block decides. A gain
-# in *regression* is no sign of features: products of units predict better still.
+# **In short.** They can, where a layer passes on more {term}`sparse` features than it has units: in small MLPs that
+# read scenes of digits, {term}`soft-matching <soft-matching>` at the deep layer is {glue:text}`soft_nn_mlp_deep:.2f`
+# between neurons and {glue:text}`soft_ss_mlp_deep:.2f` between {term}`latents <latent>`. Where a layer has collapsed to
+# a few dimensions they do harm, {glue:text}`soft_gain_control:+.2f`, and in a vision transformer the place in the block
+# decides. A gain in *regression* is no sign of features: products of units predict better still.
 #
 # :::{glue:figure} fig-pairs-answer
 # :name: fig-pairs-answer
 #
-# What SAEs do to the match of two seeds depends on the layer: they raise it at the deep layers of MLP and ViT, hardly
-# move it in the ViT's branch, where the paper reads, and lower it where one digit in ten is named. *Random*: the first
+# What SAEs do to the match of two seeds depends on the layer: they raise it clearly at the deep layers of MLP and ViT,
+# little in the ViT's branch, where the paper reads, and lower it where one digit of ten is named. *Random*: the first
 # network's SAE is untrained. Points: seed pairs; markers: mean and standard error.
 # :::
 #
