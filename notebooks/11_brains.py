@@ -18,11 +18,11 @@
 # {term}`superposition`, do the {term}`latents <latent>` of a {term}`sparse autoencoder <SAE>` (SAE) predict the brain
 # better?
 #
-# **In short.** They can only where {term}`voxels <voxel>` respond to what no linear map of the units can say: in
-# simulated subjects latents lead the units by {glue:text}`over_neurons_positive:.2f` of the ceiling where such a
-# response was planted, and change the score by {glue:text}`over_neurons_negative:+.2f` where none was. With few images
-# even a planted gain turns into a loss. Real neurons of macaque V4 leave the question open, and of the paper's own
-# data this book knows nothing.
+# **In short.** Only where {term}`voxels <voxel>` respond to what no linear map of the units can say. In simulated
+# subjects latents lead the units by {glue:text}`over_neurons_positive:.2f` of the ceiling where such a response was
+# planted; where none was the difference is {glue:text}`over_neurons_negative:+.2f`. With few images even a planted gain
+# turns into a loss. Real neurons of macaque V4 leave the question open, and of the paper's own data this book knows
+# nothing.
 #
 # :::{glue:figure} fig-brains-controls
 # :name: fig-brains-controls
