@@ -560,9 +560,9 @@ run.figure(
 # %% tags=["hide-input", "remove-output"]
 ANSWER = {"MLP,\ndeep": "mlp_deep", "ViT,\ndeep": "vit_deep", "ViT, deep,\nbranch": "vit_branch_deep"}
 ANSWER |= {"MLP,\none digit": "control"}
-(ax,) = panels(1, width=5.4, height=2.9)
+(ax,) = panels(1, width=4.4)
 draw_scores(ax, {words: scores[site] for words, site in ANSWER.items()}, ("nn", "ss", "rs"), "soft", "soft-matching")
-ax.legend(loc="upper center", ncol=3)
+ax.legend(loc="upper center", ncol=3, columnspacing=0.8, handletextpad=0.2)
 run.figure(
     [ax],
     "fig-pairs-answer",
