@@ -562,7 +562,7 @@ ANSWER = {"MLP,\ndeep": "mlp_deep", "ViT,\ndeep": "vit_deep", "ViT, deep,\nbranc
 ANSWER |= {"MLP,\none digit": "control"}
 (ax,) = panels(1, width=4.4)
 draw_scores(ax, {words: scores[site] for words, site in ANSWER.items()}, ("nn", "ss", "rs"), "soft", "soft-matching")
-ax.legend(loc="upper center", ncol=3, columnspacing=0.8, handletextpad=0.2)
+ax.legend(loc="lower center", bbox_to_anchor=(0.45, 1), ncol=3, columnspacing=0.8, handletextpad=0.2)
 run.figure(
     [ax],
     "fig-pairs-answer",
