@@ -25,8 +25,8 @@
 # :::{glue:figure} fig-own-scores
 # :name: fig-own-scores
 #
-# What SAEs do to the scores of this pair, on stimuli that they have not seen. Left, do single units correspond? Right,
-# how well does one network predict the other's units? *Random*: the SAE was not trained. Points: folds of each SAE
+# What SAEs do to the scores of this pair, on stimuli that they have not seen: do single units correspond (a), and how
+# well does one network predict the other's units (b)? *Random*: the SAE was not trained. Points: folds of each SAE
 # seed; markers: mean and standard error.
 # :::
 #
