@@ -14,10 +14,25 @@
 # (ch-pairs)=
 # # Pairs of networks
 #
-# Two networks of one architecture are trained on one task from different seeds. Do {term}`sparse autoencoders <SAE>`
-# (SAEs) make them look more alike, as they do for {term}`toy models <toy model>` ({ref}`ch-disentangling`)? And what
-# decides whether they do?
+# Two networks of one architecture learn one task from different seeds. Do {term}`sparse autoencoders <SAE>` (SAEs)
+# make them look more alike, as they do {term}`toy models <toy model>` ({ref}`ch-disentangling`)? And what decides
+# whether they do?
 #
+# **In short.** They can, where a layer passes on more {term}`sparse` features than it has units: in small MLPs that
+# read scenes of digits, {term}`soft-matching <soft-matching>` at the deep layer is {glue:text}`soft_nn_mlp_deep:.2f`
+# between neurons and {glue:text}`soft_ss_mlp_deep:.2f` between {term}`latents <latent>`. Where a layer has collapsed to
+# a few dimensions they do harm, {glue:text}`soft_gain_control:+.2f`, and in a vision transformer the place in the block
+# decides. A gain in *regression* is no sign of features: products of units predict better still.
+#
+# :::{glue:figure} fig-pairs-answer
+# :name: fig-pairs-answer
+#
+# What SAEs do to the match of two seeds depends on the layer: they raise it clearly at the deep layers of MLP and ViT,
+# little in the ViT's branch, where the paper reads, and lower it where one digit of ten is named. *Random*: the first
+# network's SAE is untrained. Points: seed pairs; markers: mean and standard error.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - when disentangling two trained networks can raise their score, and when it cannot;
@@ -25,26 +40,24 @@
 # - what a gain in regression shows, once readouts that know nothing of features stand beside it;
 # - which control answers which doubt.
 #
-# ## What the paper claims
-#
-# Section 5 and figures 3, 4 (bottom) and 7 (bottom) of {cite:t}`longon2025`, about networks trained on ImageNet, a set
-# of $1.3$ million photographs of a thousand kinds of things:
+# **What the paper claims.** Section 5 and figures 3, 4 (bottom) and 7 (bottom) of {cite:t}`longon2025`, about networks
+# trained on ImageNet, a set of $1.3$ million photographs of a thousand kinds of things:
 #
 # | claim | in our words |
 # |---|---|
 # | A12 | two ResNet50: SAEs lower soft-matching at an intermediate layer and raise it at a deep one |
 # | A13 | two ViT-B/16: SAEs raise it at both layers, more at the deep one |
-# | A14 | ridge regression: latents of one network predict neurons of the other better than its neurons do |
+# | A14 | {term}`ridge regression`: latents of one network predict neurons of the other better than its neurons do |
 # | A17 | ridge regression between latents scores below that between neurons |
 #
-# {term}`Soft-matching <soft-matching>` asks how well single units correspond, {term}`ridge regression` how well the
-# units of one network together predict each unit of the other. *Neurons* are a layer's own units,
-# {term}`latents <latent>` the units of an SAE trained on them.
-#
-# The paper's reading: deep layers hold many {term}`sparse` features, more than there are neurons, so they are in
+# Soft-matching asks how well single units correspond, ridge regression how well the units of one network together
+# predict each unit of the other. *Neurons* are a layer's own units, *latents* the units of an SAE trained on them. The
+# paper's reading: deep layers hold many sparse features, more than there are neurons, so they are in
 # {term}`superposition`. In toy models this could be checked against the true features. In a real network nobody knows
 # them, and the paper names this as its limitation.
-#
+# ::::
+
+# %% [markdown]
 # ## What we can run, and what we cannot
 #
 # ImageNet cannot be downloaded freely, and two trainings of each architecture from different seeds are not at hand. So
@@ -53,29 +66,28 @@
 # 1. **A stand-in.** Two small architectures learn to read scenes of several written digits. The digits are real, the
 #    scenes are composed. The networks are trained here, from several seeds. Such a {term}`stand-in` is no replication
 #    of the paper's figures: it asks the same questions at a scale where the features are known.
-# 2. **A negative control.** Networks of the same kind see one digit in a scene. There SAEs do not help, and we ask why.
-# 3. **The paper's own setting.** SAEs by the recipe of the authors' public code, on our networks beside ours; and as
-#    parameters: given networks, layers and two sets of images, the last part of the chapter trains SAEs as the code
-#    does and prints the same scores.
+# 2. **A negative control.** Networks of the same kind see one digit in a scene. There SAEs do not help, and we ask
+#    why.
+# 3. **The paper's own setting.** SAEs by the recipe of the authors' public code, on our networks beside ours; and, as
+#    parameters, networks, layers and images of your own, on which the last part of the chapter trains SAEs as that
+#    code does.
 #
-# Be warned: the stand-in **was chosen after others had failed.** Classifiers of single objects into ten classes
-# (written digits, pieces of clothing) were tried first, and there fully trained SAEs lowered soft-matching. The grid
-# below was then built to have what those lacked, more sparse features than units. That it works shows that
-# superposition in a trained network *can* hide alignment and that SAEs *can* bring it back, not how often networks are
-# in this state. The control stays on the page for that reason, and {ref}`ch-natural` draws worlds at random and takes
-# networks that others trained.
+# **The stand-in was chosen after others had failed.** Classifiers of single objects into ten classes (written digits,
+# pieces of clothing) were tried first, and there fully trained SAEs lowered soft-matching. The grid below was then
+# built to have what those lacked, more sparse features than units. That it works shows that superposition in a trained
+# network *can* hide alignment and that SAEs *can* bring it back, not how often networks are in this state.
+# {ref}`ch-natural` draws worlds at random and takes networks that others trained.
 
 # %% [markdown]
 # ## The idea
 #
 # ### A world with known features
 #
-# A scene is a grid of 3 x 3 cells. Each cell holds, with probability $0.3$, one of scikit-learn's written digits, 8 x 8
-# pixels each; else it is empty. The task is to say for each cell and digit whether it is there: 90 labels, cell times
-# digit, each true in 3 of 100 scenes, $2.7$ of them on average in one scene.
-#
-# That is the world of {ref}`ch-toy-models` made of pictures: 90 sparse binary features. A layer of a few dozen units
-# has to pass all of them on, and can do so only in superposition.
+# A scene is a grid of 3 x 3 cells. Each cell holds, with probability $0.3$, one of scikit-learn's written digits, 8 x
+# 8 pixels each; else it is empty. The task is to say for each cell and digit whether it is there: 90 labels, each true
+# in 3 of 100 scenes, $2.7$ of them on average in one scene. That is the world of {ref}`ch-toy-models` made of
+# pictures: 90 sparse binary features. A layer of a few dozen units has to pass all of them on, and can do so only in
+# superposition.
 #
 # The written digits are split *before* scenes are composed. No stroke seen in training occurs in a test scene.
 #
@@ -94,8 +106,8 @@
 # $$
 # ```
 #
-# It is $r$ if the responses vary equally along $r$ directions and not at all along others; in general it lies between 1
-# and the number of units. So $d$ counts the dimensions that the features of a layer have to share. Whether these are
+# It is $r$ if the responses vary equally along $r$ directions and not at all along others; in general it lies between
+# 1 and the number of units. So $d$ counts the dimensions that the features of a layer have to share. Whether these are
 # few depends on the number of features, which in a world like ours is known.
 #
 # Classifiers of one object have a reason to leave directions unused: late in training the responses to all images of a
@@ -118,9 +130,9 @@
 # ```
 #
 # With ten classes, nine units suffice for a linear map to read everything that is shared, so as a predictor an SAE can
-# only lose. Matching could gain in principle, from one latent for each class. But an SAE with $k$ active latents has to
-# spread a single active feature over $k$ of them, and how it does so is its own affair. Real layers collapse only in
-# part, so expect this as a tendency.
+# only lose. Matching could gain in principle, from one latent for each class. But an SAE with $k$ active latents has
+# to spread a single active feature over $k$ of them, and each SAE does so in its own way. Real layers collapse only in
+# part, so this is a tendency.
 #
 # Why might the grid differ? Which digit stands in one cell says nothing about the next. So labels of different cells
 # cannot share a direction without being confused, and 90 directions do not fit into a few dozen units at right angles.
@@ -149,19 +161,19 @@
 #
 # There are as many random ReLU features as latents, or as many as do best on training folds alone.
 #
-# A trial on one pair of each architecture makes us expect this. At the deep layers the latents lie above as many random
-# ReLU features, but not above the quadratic code, and hardly above random features once these may be several times as
-# many. At the paper's own place in the block they gain nothing at all. If so, a ridge gain shows that a *nonlinear*
-# readout helps, and what an SAE adds is to do it with few features. PCA and ICA span what the neurons span, or less, so
-# from them ridge cannot gain.
+# A trial on one pair of each architecture makes us expect this. At the deep layers the latents lie above as many
+# random ReLU features, but not above the quadratic code, and hardly above random features once these may be several
+# times as many. At the paper's own place in the block they gain nothing at all. If so, a ridge gain shows that a
+# *nonlinear* readout helps, and what an SAE adds is to do it with few features. PCA and ICA span what the neurons
+# span, or less, so from them ridge cannot gain.
 #
-# Matching is another matter. It asks for single axes, and axes of a random code have no reason to correspond. There PCA
-# and ICA are the rivals: two linear ways to choose axes from the data. The trial did not look at them. ICA looks for
-# axes of long tails, which sparse features have, and there are no more of its axes than units; we expect it above
-# neurons and below latents where features outnumber units.
+# Matching asks for single axes, and axes of a random code have no reason to correspond. There PCA and ICA are the
+# rivals: two linear ways to choose axes from the data. The trial did not look at them. ICA looks for axes of long
+# tails, which sparse features have, and there are no more of its axes than units; we expect it above neurons and below
+# latents where features outnumber units.
 #
-# How high could S-S be at all? Two SAEs of the *same* network, from two seeds, do not match perfectly either. If aa and
-# bb are their soft-matching for network a and network b, we call S-S $/ \sqrt{aa \cdot bb}$ the share of the *seed
+# How high could S-S be at all? Two SAEs of the *same* network, from two seeds, do not match perfectly either. If aa
+# and bb are their soft-matching for network a and network b, we call S-S $/ \sqrt{aa \cdot bb}$ the share of the *seed
 # ceiling*: near 1, all that is missing in S-S is missing between SAEs of one network already.
 
 # %%
@@ -203,8 +215,8 @@ from lib.sae import Recipe, TopKSAE, batches, explained_variance, fit, start_at,
 # lists two layers for each pair, intermediate and deep, each with the position to read: `centre` of a map, `cls` for
 # the {term}`class token`, `pool` for the mean over places, `flat` for everything.
 #
-# By default the SAEs have a few more latents than there are labels, and slightly more of them may be active than labels
-# are true on average. Both numbers use what we know of the scenes; on a real network one would scan them
+# By default the SAEs have a few more latents than there are labels, and slightly more of them may be active than
+# labels are true on average. Both use what we know of the scenes; on a real network one would scan them
 # ({ref}`ch-disentangling`).
 
 # %% tags=["parameters"]
@@ -243,7 +255,7 @@ own_k: list[int] = []  # active latents of their SAEs, one number for each of th
 epochs: float = 300.0  # passes over the training activations for their SAEs
 imagenet: bool = False  # whether they are trained on ImageNet and the scores are for its validation images
 
-# %%
+# %% tags=["hide-input"]
 run = Run("10_network_pairs", globals())
 network_seeds, sae_seeds, random_seeds = ([1000 * seed + s + i for i in range(2 * pairs)] for s in (0, 500, 700))
 run.record(pairs=pairs, latents=latents, k=k, sae_steps=sae_steps, test_scenes=test_scenes)
@@ -318,7 +330,7 @@ world_of = {name: kind.world for name, kind in kinds.items()}
 # that does not; a guess has the share of scenes that do. *Recall* is the share of true labels that get a probability
 # above one half.
 
-# %%
+# %% tags=["hide-input"]
 for name, trainings in trained.items():
     images, truth = (x.cpu() for x in test[world_of[name]])
     told = torch.cat([training.model.probabilities(images.to(run.device)) for training in trainings]).cpu()
@@ -333,9 +345,9 @@ for name, trainings in trained.items():
 #
 # ## Responses and their dimensions
 #
-# The units' responses at a layer are centred and divided by one number, so that their variances add up to 1. Both
-# numbers come from training scenes. Matching ignores shift and scale, and ridge chooses its penalty afresh, so scores
-# hardly notice; but one set of SAE settings then suits all layers.
+# The units' responses at a layer are centred and divided by one number, so that their variances add up to 1; both come
+# from training scenes. Matching ignores shift and scale, and ridge chooses its penalty afresh, so scores hardly
+# notice; but one set of SAE settings then suits all layers.
 
 # %%
 SITES = {
@@ -382,20 +394,21 @@ for site, values in spectra.items():
 # {glue:text}`dimensions_mlp_middle:.1f` of {glue:text}`mlp_middle_units` for the MLP and
 # {glue:text}`dimensions_vit_middle:.1f` of {glue:text}`vit_width` for the ViT, and in its branches
 # {glue:text}`dimensions_vit_branch_middle:.1f` and {glue:text}`dimensions_vit_branch_deep:.1f`. The control, with the
-# same deep layer as the MLPs, uses {glue:text}`dimensions_control:.1f`. We come back to that number.
+# same deep layer as the MLPs, uses {glue:text}`dimensions_control:.1f`: {ref}`the section on it <pairs-control>` comes
+# back to that number.
 
 # %% [markdown]
 # ## The SAEs
 #
 # One {term}`TopK` SAE for each network and layer, all of a layer in one batched program: equation
-# {eq}`eq-disentangling-sae` of {ref}`ch-disentangling`, trained on responses to training scenes. The settings are ours:
-# a latent that was silent for 50 steps is {term}`dead <dead latent>`, dead latents learn with a weight of one
+# {eq}`eq-disentangling-sae` of {ref}`ch-disentangling`, trained on responses to training scenes. The settings are
+# ours: a latent that was silent for 50 steps is {term}`dead <dead latent>`, dead latents learn with a weight of one
 # thirty-second, and the learning rate falls from one hundredth to 0 along a cosine. How long SAEs are trained can
-# decide the sign of the result, so a section below is about that.
+# decide the sign of the result ({numref}`fig-pairs-curve`).
 #
-# **These settings were tuned on a pair that is scored.** They were found on one pair of MLPs, by its scores, and that
-# pair is among those below. So for the MLPs the settings have seen one of the answers. The other pairs, the ViTs and
-# the control come after the choice. Nothing below corrects for it.
+# **These settings were tuned on a pair that is scored**, one of MLPs, by its scores. So for the MLPs they have seen
+# one of the answers, and nothing below corrects for it. The other pairs, the ViTs and the control came after the
+# choice.
 
 
 # %%
@@ -411,7 +424,7 @@ def fit_saes(site, steps, count=latents, active=k, seeds=sae_seeds):
 saes = {site: fit_saes(site, sae_steps) for site in SITES}
 
 
-# %%
+# %% tags=["hide-input"]
 for site in SITES:
     explained, dead = explained_variance(saes[site].model, data[site][1]), saes[site].history["dead_latents"][-1]
     run.tabulate("saes", site=site, model=range(len(explained)), explained=explained, dead=dead)
@@ -421,8 +434,7 @@ for site in SITES:
 # ## Scores
 #
 # As for the toy models: five folds of the test scenes, matchings and regressions fitted on four and read on the fifth.
-# Latents that are silent throughout some fold are taken out first, and we record their share. N, S and R stand for
-# neurons, latents of the trained SAE and latents of a random one.
+# Latents that are silent throughout some fold are taken out first, and we record their share.
 
 
 # %%
@@ -445,25 +457,25 @@ for site in SITES:
     run.tell(**{f"silent_{site}": f"kept.silent where site = {site}"})
 
 # %% [markdown]
-# What can be compared? At the deep layers N-N matches {glue:text}`mlp_units` units (MLP) or {glue:text}`vit_width`
-# units (ViT) of each network, S-S {glue:text}`latents` latents of each, and latents are far sparser than neurons. So
-# their difference mixes the effect of disentangling with those of size and sparsity. The random SAE has the size and
-# the sparsity alone, which is why every comparison below has R-S or R-N beside it.
+# At the deep layers N-N matches {glue:text}`mlp_units` units (MLP) or {glue:text}`vit_width` units (ViT) of each
+# network, S-S {glue:text}`latents` latents of each, and latents are far sparser than neurons. So their difference
+# mixes the effect of disentangling with those of size and sparsity. The random SAE has the size and the sparsity
+# alone, which is why every comparison below has R-S or R-N beside it.
 #
-# A few {term}`seed pairs <seed pair>` are few. Their standard error says, roughly, how well the mean over such pairs is
+# The standard error over a few {term}`seed pairs <seed pair>` says, roughly, how well the mean over such pairs is
 # known. The error over folds, which the paper shows, says only how well these very networks were measured.
 #
-# Before any verdict, the state of the SAEs. {term}`Explained variance <explained variance>` is for test scenes; *dead*
-# latents were idle for the last 50 steps of training; *silent* ones are removed from the scores.
+# First the state of the SAEs. {term}`Explained variance <explained variance>` is for test scenes; *dead* latents were
+# idle for the last 50 steps of training; *silent* ones are removed from the scores.
 
 
-# %%
+# %% tags=["hide-input"]
 def in_words(site):
     """A site as tables and figures name it."""
     return site.replace("_", ", ").replace("mlp", "MLP").replace("vit", "ViT")
 
 
-# %%
+# %% tags=["hide-input"]
 HEADS = {site: in_words(site) for site in SITES}
 GRID_HEADS = {site: HEADS[site] for site in GRID}
 
@@ -472,13 +484,13 @@ rows = {"participation ratio": "mean(spectra.dimensions)", "explained variance":
 run.table(HEADS, rows | {"dead latents": "mean(saes.dead)", "silent latents": "mean(kept.silent)"}, "site")
 
 # %% [markdown]
-# The paper removes fewer than about three in a hundred latents. A layer where a large share is silent is one that the
-# {term}`dictionary` does not fit: it has more latents than the layer has things to say.
+# The paper removes fewer than about three in a hundred latents. Where a large share is silent, the {term}`dictionary`
+# does not fit: it has more latents than the layer has things to say.
 #
 # What is quoted below is recorded: scores with their spread over pairs, and the differences that the claims are about,
 # with the least over pairs.
 
-# %%
+# %% tags=["hide-input"]
 GAINS = {
     "soft_gain": ("soft", "ss", "nn"),
     "soft_over_random": ("soft", "ss", "rs"),
@@ -491,7 +503,7 @@ GAINS = {
     "ss_gain_ba": ("ridge_ba", "ss", "nn"),
 }
 
-# %%
+# %% tags=["hide-input"]
 FIELDS = {"soft": "soft", "semi_ab": "semi_ab", "semi_ba": "semi_ba", "ridge_ab": "ridge"}
 for site in SITES:
     measured = {"gains": {name: gain(scores[site], *GAINS[name]) for name in GAINS}, "scores": {}}
@@ -504,7 +516,7 @@ run.tell(soft_gain_vit_middle_min="min(gains.soft_gain where site = vit_middle)"
 run.tell(branch_deep_least="min(gains.soft_gain where site = vit_branch_deep)")
 run.tell(branch_deep_most="max(gains.soft_gain where site = vit_branch_deep)")
 
-# %%
+# %% tags=["hide-input"]
 depth_gain = gain(scores["vit_deep"], "soft", "ss", "nn") - gain(scores["vit_middle"], "soft", "ss", "nn")
 run.record(depth_gain_vit=depth_gain, depth_gain_vit_min=depth_gain.min())
 
@@ -516,7 +528,7 @@ run.record(depth_gain_vit=depth_gain, depth_gain_vit_min=depth_gain.min())
 # nothing.
 
 
-# %%
+# %% tags=["hide-input"]
 def at_sites(sites):
     """Scores at these sites by their words, as the figures take them."""
     return {HEADS[site].replace(", ", "\n"): scores[site] for site in sites}
@@ -540,23 +552,35 @@ run.figure(
 # :::{glue:figure} fig-pairs-soft
 # :name: fig-pairs-soft
 #
-# Small stand-in for figure 3 of {cite:t}`longon2025`: disentangling raises soft-matching of deep layers. Neurons
-# against latents: {glue:text}`soft_nn_mlp_deep:.3f` and {glue:text}`soft_ss_mlp_deep:.3f` for the MLP,
-# {glue:text}`soft_nn_vit_deep:.3f` and {glue:text}`soft_ss_vit_deep:.3f` for the ViT; intermediate layers
-# {glue:text}`soft_nn_mlp_middle:.3f` and {glue:text}`soft_ss_mlp_middle:.3f`, {glue:text}`soft_nn_vit_middle:.3f` and
-# {glue:text}`soft_ss_vit_middle:.3f`. In the branch of the ViT's blocks (b) it raises it by little: deep
-# {glue:text}`soft_nn_vit_branch_deep:.3f` and {glue:text}`soft_ss_vit_branch_deep:.3f`. Points: seed pairs; markers:
-# mean and standard error over pairs.
+# Small stand-in for figure 3 of {cite:t}`longon2025`. Disentangling raises soft-matching at the deep layers of MLP and
+# ViT (a), and by little in the branch of the ViT's blocks (b). Points: seed pairs; markers: mean and standard error
+# over pairs.
 # :::
 
+# %% tags=["hide-input", "remove-output"]
+ANSWER = {"MLP,\ndeep": "mlp_deep", "ViT,\ndeep": "vit_deep", "ViT, deep,\nbranch": "vit_branch_deep"}
+ANSWER |= {"MLP,\none digit": "control"}
+(ax,) = panels(1, width=4.4)
+draw_scores(ax, {words: scores[site] for words, site in ANSWER.items()}, ("nn", "ss", "rs"), "soft", "soft-matching")
+ax.legend(loc="lower center", bbox_to_anchor=(0.45, 1), ncol=3, columnspacing=0.8, handletextpad=0.2)
+run.figure(
+    [ax],
+    "fig-pairs-answer",
+    alt="Soft-matching of seed pairs at four layers, for neurons to neurons, latents to latents and random to latents. "
+    "At the deep layers of MLP and ViT latents lie far above neurons, in the ViT's branch close to them, and in the "
+    "MLP that names one digit far below.",
+    title="Stand-in, simulated scenes of real digits: two seeds of one network",
+)
+
 # %% tags=["hide-input"]
-rows = {"S-S minus N-N": "mean(gains.soft_gain)", "least of all pairs": "min(gains.soft_gain)"}
+rows = {"N-N": "mean(scores.soft_nn)", "S-S": "mean(scores.soft_ss)", "R-S": "mean(scores.soft_rs)"}
+rows |= {"S-S minus N-N": "mean(gains.soft_gain)", "least of all pairs": "min(gains.soft_gain)"}
 rows |= {"S-S minus R-S": "mean(gains.soft_over_random)", "N-N minus R-S": "mean(gains.nn_over_random)"}
 run.table(GRID_HEADS, rows | {"its least": "min(gains.nn_over_random)"}, "site")
 
 # %% [markdown]
-# The order to look for at the deep layers is S-S above N-N above R-S. The last two rows are about its lower half: do
-# neurons of two networks correspond better than a trained code and a random one do?
+# At the deep layers S-S comes out above N-N and N-N above R-S. The last two rows are about the lower half of that
+# order: neurons of two networks correspond better than a trained code and a random one do.
 #
 # The gain is larger at the deep layer of the ViT than at its intermediate one, by {glue:text}`depth_gain_vit:.3f` on
 # average and at least {glue:text}`depth_gain_vit_min:.3f` in the residual stream, as A13 says of ViT-B/16. At the
@@ -568,10 +592,10 @@ run.table(GRID_HEADS, rows | {"its least": "min(gains.nn_over_random)"}, "site")
 # **At the paper's own site, the branch, little is left of the gain.** There SAEs change soft-matching by
 # {glue:text}`soft_gain_vit_branch_deep:.3f` at the deep block (between {glue:text}`branch_deep_least:.3f` and
 # {glue:text}`branch_deep_most:.3f` over pairs) and by {glue:text}`soft_gain_vit_branch_middle:.3f` at the intermediate
-# one. Same networks, same SAE settings, a place a few lines of code away. The branch is what the block adds; the stream
-# is the sum that the classifier reads. So what is said of the ViT holds for the residual stream. A13 in the branch,
-# where the paper states it, is a small gain on average at the deep block, which some pairs do not show, and less at the
-# intermediate one. Ten pairs instead of few, recorded:
+# one. Same networks, same SAE settings, a place a few lines of code away. The branch is what the block adds; the
+# stream is the sum that the classifier reads. A13 in the branch, where the paper states it, is a small gain on average
+# at the deep block, which some pairs do not show, and less at the intermediate one. Beside this run, ten pairs that
+# were recorded:
 
 # %% tags=["hide-input"]
 rows = {}
@@ -604,7 +628,7 @@ run.figure(
     title="Stand-in, simulated scenes of real digits: semi-matching",
 )
 
-# %%
+# %% tags=["hide-input"]
 cases = [[gain(scores[site], metric, "ss", "nn") for metric in ("soft", "semi_ab", "semi_ba")] for site in GRID]
 same = torch.cat([soft.sign() == semi.sign() for soft, *both in cases for semi in both]).double()
 run.record(semi_agreement=same.mean(), semi_cases=len(same))
@@ -622,8 +646,8 @@ run.record(semi_agreement=same.mean(), semi_cases=len(same))
 # ### Ridge regression
 #
 # Regression needs only the source to be disentangled: S-N against N-N, with R-N as control and S-S beside them. The
-# penalty is chosen on training folds. What is predicted are neurons of network b, so N-N has no disadvantage other than
-# its number of predictors; R-N has as many as S-N.
+# penalty is chosen on training folds. What is predicted are neurons of network b, so N-N has no disadvantage other
+# than its number of predictors; R-N has as many as S-N.
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(2, width=4.6, height=3.2)
@@ -643,28 +667,25 @@ run.figure(
 # :::{glue:figure} fig-pairs-ridge
 # :name: fig-pairs-ridge
 #
-# Latents of a deep layer predict the other network's neurons better than its neurons do (small stand-in for figure 4,
-# bottom, of {cite:t}`longon2025`). N-N, S-N and R-N: {glue:text}`ridge_nn_mlp_deep:.3f`,
-# {glue:text}`ridge_sn_mlp_deep:.3f`, {glue:text}`ridge_rn_mlp_deep:.3f` for the MLP;
-# {glue:text}`ridge_nn_vit_deep:.3f`, {glue:text}`ridge_sn_vit_deep:.3f`, {glue:text}`ridge_rn_vit_deep:.3f` for the
-# ViT. In the deep branch (b) they do not: {glue:text}`ridge_nn_vit_branch_deep:.3f`,
-# {glue:text}`ridge_sn_vit_branch_deep:.3f`, {glue:text}`ridge_rn_vit_branch_deep:.3f`.
+# Latents of a deep layer predict the other network's neurons better than its neurons do (a), and random ones far worse
+# (small stand-in for figure 4, bottom, of {cite:t}`longon2025`). In the ViT's branch latents gain next to nothing (b).
 # :::
 
 # %% tags=["hide-input"]
-rows = {"S-N minus N-N": "mean(gains.sn_gain)", "least of all pairs": "min(gains.sn_gain)"}
+rows = {"N-N": "mean(scores.ridge_nn)", "S-N": "mean(scores.ridge_sn)", "R-N": "mean(scores.ridge_rn)"}
+rows |= {"S-N minus N-N": "mean(gains.sn_gain)", "least of all pairs": "min(gains.sn_gain)"}
 rows |= {"S-N minus R-N": "mean(gains.sn_over_random)", "its least": "min(gains.sn_over_random)"}
 run.table(GRID_HEADS, rows | {"S-S minus N-N": "mean(gains.ss_gain)"}, "site")
 
 # %% [markdown]
-# The first two rows say whether latents predict better, on average and in every pair; the next two, whether a random
-# SAE would have done as well. The last is for the record: A14 does not speak of S-S, and the paper expects little of
-# it, since there the targets are latents and carry the errors of a second SAE.
+# At the deep layers of MLP and ViT latents predict better, on average and in the worst pair, and a random SAE would
+# not have done as well. A14 does not speak of S-S, and the paper expects little of it, since there the targets
+# are latents and carry the errors of a second SAE.
 #
-# Compare the columns. An intermediate layer with units to spare is read well by a linear map as it is. There a code of
-# {glue:text}`k` active latents throws away part of what the neurons had, and the gain is smaller or a loss. The
-# difference of S-N and N-N is the sum of both: what disentangling adds and what sparse coding drops. In the deep branch
-# what is dropped weighs at least as much: S-N minus N-N is {glue:text}`sn_gain_vit_branch_deep:.3f` there.
+# An intermediate layer with units to spare is read well by a linear map as it is. There a code of {glue:text}`k`
+# active latents throws away part of what the neurons had, and the gain is smaller or a loss. The difference of S-N and
+# N-N is the sum of both: what disentangling adds and what sparse coding drops. In the deep branch the two are about
+# even: S-N minus N-N is {glue:text}`sn_gain_vit_branch_deep:.3f` there.
 
 # %% [markdown]
 # ## A readout that knows nothing of features
@@ -727,7 +748,7 @@ def plain_scores(site, pair):
     return table, best, {name: code.shape[1] for name, code in of_a.items()}
 
 
-# %%
+# %% tags=["hide-input"]
 def tabulate_capacity(site, pair):
     """Add a pair's ridge scores from every code to the table `capacity`, its matched axes to `axes`."""
     table, best, counts = plain_scores(site, pair)
@@ -745,7 +766,7 @@ def tabulate_capacity(site, pair):
     run.tabulate("axes", site=site, pair=pair, features=list(matched), soft=list(matched.values()))
 
 
-# %%
+# %% tags=["hide-input"]
 PLAIN = ("quadratic", "pca", "ica")
 for site in SITES:
     for pair in range(plain_pairs):
@@ -757,7 +778,7 @@ chosen = [
 run.record(largest_chosen=sum(chosen) / len(chosen))
 run.record(quadratic_lead_least=-run.ask("max(capacity.under_latents where features = quadratic)"))
 
-# %%
+# %% tags=["hide-input"]
 CODES = {"neurons": "neurons", "latents": "latents", "random_latents": "random latents", "relu": "ReLU"}
 CODES |= {"relu_best": "ReLU, best", "quadratic": "quadratic", "pca": "PCA", "ica": "ICA"}
 for site in SITES:
@@ -797,28 +818,25 @@ run.figure(
 # :::{glue:figure} fig-pairs-capacity
 # :name: fig-pairs-capacity
 #
-# What latents gain in regression, other nonlinear codes gain too. S-N at the MLP's deep layer is
-# {glue:text}`by_latents_mlp_deep:.3f`, from the best number of random ReLU features
-# {glue:text}`by_relu_best_mlp_deep:.3f`, from the quadratic code {glue:text}`by_quadratic_mlp_deep:.3f`; at the ViT's
-# {glue:text}`by_latents_vit_deep:.3f`, {glue:text}`by_relu_best_vit_deep:.3f` and
-# {glue:text}`by_quadratic_vit_deep:.3f`. The line is N-N; marks are means over pairs, bars standard errors. Quadratic
-# codes of the MLP's intermediate layer are too many.
+# What latents gain in regression, other nonlinear codes gain too. At the MLP's deep layer latents reach
+# {glue:text}`by_latents_mlp_deep:.3f`, the best number of random ReLU features {glue:text}`by_relu_best_mlp_deep:.3f`,
+# the quadratic code {glue:text}`by_quadratic_mlp_deep:.3f`. The line is N-N; marks are means over pairs, bars standard
+# errors. Quadratic codes of the MLP's intermediate layer are too many.
 # :::
 
 # %% tags=["hide-input"]
 run.recorded_table(profile, {words: f"capacity.ridge where features = {name}" for name, words in CODES.items()}, "site")
 
 # %% [markdown]
-# Columns that lack an entry are codes that were too large. Four things can be read here.
+# Where an entry is missing the code was too large. Four things can be read here.
 #
-# *As many random features do not reach the latents at the deep layers.* S-N lies above as many random ReLU features by
+# *As many random features do not reach the latents at the deep layers.* S-N lies above them by
 # {glue:text}`under_relu_mlp_deep:.3f` (MLP) and {glue:text}`under_relu_vit_deep:.3f` (ViT). So the gain is not one of
 # the mere number of predictors.
 #
-# *More of them nearly do, or do more.* Against the best number, S-N differs by
-# {glue:text}`under_relu_best_mlp_deep:.3f` and {glue:text}`under_relu_best_vit_deep:.3f`. The largest number on offer,
-# {glue:text}`relu_most`, was chosen in a share of {glue:text}`largest_chosen:.3f` of the pairs and sites, so still more
-# might do still better.
+# *More of them nearly do, or do more.* S-N less the best number of them is {glue:text}`under_relu_best_mlp_deep:.3f`
+# and {glue:text}`under_relu_best_vit_deep:.3f`. The largest number on offer, {glue:text}`relu_most`, was chosen in a
+# share of {glue:text}`largest_chosen:.3f` of the pairs and sites, so still more might do still better.
 #
 # *Products of units do more everywhere.* The quadratic code is ahead of the latents by
 # {glue:text}`quadratic_lead_least:.3f` or more at every site and in every pair where it fits. It has never seen a
@@ -831,8 +849,8 @@ run.recorded_table(profile, {words: f"capacity.ridge where features = {name}" fo
 # SAEs did not get it.
 #
 # So a ridge gain of S-N over N-N, even one over R-N, shows that a **nonlinear readout helps**. It does not show that
-# the readout needs the network's features. R-N is a weak control: a random SAE drops all but {glue:text}`k` values, and
-# loses by what it drops. What an SAE adds is parsimony: at the deep layers {glue:text}`k` active latents of
+# the readout needs the network's features. R-N is a weak control: a random SAE drops all but {glue:text}`k` values,
+# and loses by what it drops. What an SAE adds is parsimony: at the deep layers {glue:text}`k` active latents of
 # {glue:text}`latents` do what takes several times as many dense values otherwise. That is worth something, and it is
 # another claim than A14. PCA and ICA behave as they must: {glue:text}`k` principal axes say little, and ICA, a linear
 # map of the units, says what neurons say.
@@ -846,8 +864,8 @@ run.recorded_table(profile, {words: f"capacity.ridge where features = {name}" fo
 # {glue:text}`axes_latents_vit_deep:.3f`. ICA does what we expected there, a little better than neurons. It cannot name
 # more axes than there are units, and the labels outnumber these.
 #
-# In the branch it is otherwise. Independent axes match at {glue:text}`axes_ica_vit_branch_deep:.3f`, below the neurons'
-# {glue:text}`axes_neurons_vit_branch_deep:.3f`; we had not expected that. Of all fits of ICA, a share of
+# In the branch it is otherwise. Independent axes match at {glue:text}`axes_ica_vit_branch_deep:.3f`, below the
+# neurons' {glue:text}`axes_neurons_vit_branch_deep:.3f`; we had not expected that. Of all fits of ICA, a share of
 # {glue:text}`ica_stopped:.3f` stopped at the limit of iterations, most axes found but some still turning.
 
 # %% tags=["hide-input"]
@@ -893,22 +911,22 @@ run.table(
 
 # %% [markdown]
 # Near 1 would mean: two networks match as well as two SAEs of one network, and the rest is the SAEs' own scatter. At
-# the deep layers the share is {glue:text}`ceiling_share_mlp_deep:.3f` (MLP) and {glue:text}`ceiling_share_vit_deep:.3f`
-# (ViT), with {glue:text}`ceiling_aa_mlp_deep:.3f` and {glue:text}`ceiling_aa_vit_deep:.3f` for two SAEs of network a.
-# So more than half of what S-S lacks to 1 is lacking within one network. In the deep branch the ceiling is low,
-# {glue:text}`ceiling_aa_vit_branch_deep:.3f`, and the share of it is {glue:text}`ceiling_share_vit_branch_deep:.3f`:
-# there the SAEs do not agree with themselves, and the networks agree less still. In the control the share is
-# {glue:text}`ceiling_share_control:.3f`. Low S-S there is scatter of the SAEs, which find no features to settle on, and
-# no sign that the two networks differ.
+# the deep layers the share is {glue:text}`ceiling_share_mlp_deep:.3f` (MLP) and
+# {glue:text}`ceiling_share_vit_deep:.3f` (ViT), with {glue:text}`ceiling_aa_mlp_deep:.3f` and
+# {glue:text}`ceiling_aa_vit_deep:.3f` for two SAEs of network a. So more than half of what S-S lacks to 1 is lacking
+# within one network. In the deep branch the ceiling is low, {glue:text}`ceiling_aa_vit_branch_deep:.3f`, and the share
+# of it is {glue:text}`ceiling_share_vit_branch_deep:.3f`: there the SAEs do not agree with themselves, and the
+# networks agree less still. In the control the share is {glue:text}`ceiling_share_control:.3f`. Low S-S there is
+# scatter of the SAEs, which find no features to settle on, and no sign that the two networks differ.
 #
 # ### A ceiling without SAEs
 #
 # Seeds are a yardstick for the networks too. {ref}`ch-ceiling` divides what two kinds of network share by what the
-# seeds of each kind share, which takes compression off, without an SAE. We take the {glue:text}`trainings` MLPs for one
-# kind and the {glue:text}`trainings` ViTs for the other, at their deep layers in the residual stream. Two controls: the
-# ViTs for the scenes in another order, and the same architectures before training. Written before the run: both kinds
-# pass on the same labels, so we expect nine tenths or more; less than half for untrained networks; nothing for other
-# scenes.
+# seeds of each kind share, which takes compression off, without an SAE. We take the {glue:text}`trainings` MLPs for
+# one kind and the {glue:text}`trainings` ViTs for the other, at their deep layers in the residual stream. Two
+# controls: the ViTs for the scenes in another order, and the same architectures before training. Written before the
+# run: both kinds pass on the same labels, so we expect nine tenths or more; less than half for untrained networks;
+# nothing for other scenes.
 
 # %%
 fresh = [
@@ -977,9 +995,8 @@ run.figure(
 # :name: fig-pairs-labels
 #
 # The SAEs come much closer than neurons to what the networks were taught, without seeing a label. Mean best
-# correlation, neurons against latents: {glue:text}`labels_n_mlp_deep:.3f` and {glue:text}`labels_s_mlp_deep:.3f` for
-# the MLP, {glue:text}`labels_n_vit_deep:.3f` and {glue:text}`labels_s_vit_deep:.3f` for the ViT. Random latents:
-# {glue:text}`labels_r_mlp_deep:.3f` and {glue:text}`labels_r_vit_deep:.3f`.
+# correlation at the MLP's deep layer: neurons {glue:text}`labels_n_mlp_deep:.3f`, latents
+# {glue:text}`labels_s_mlp_deep:.3f`, random latents {glue:text}`labels_r_mlp_deep:.3f`.
 # :::
 
 # %% tags=["hide-input"]
@@ -1009,7 +1026,7 @@ def at_length(site, steps):
 
 curves = {site: {steps: at_length(site, steps) for steps in curve_steps} for site in ("mlp_deep", "vit_deep")}
 
-# %%
+# %% tags=["hide-input"]
 for site, row in curves.items():
     for place, steps in (("first", curve_steps[0]), ("last", curve_steps[-1])):
         scored, share = row[steps]
@@ -1043,18 +1060,20 @@ run.figure(
 # :::{glue:figure} fig-pairs-curve
 # :name: fig-pairs-curve
 #
-# The verdict hangs on how far the SAEs were trained. Soft-matching gain of the first MLP pair:
-# {glue:text}`curve_first_gain_mlp_deep:.3f` after {glue:text}`curve_first` steps, with explained variance
-# {glue:text}`curve_first_ev_mlp_deep:.3f`; {glue:text}`curve_last_gain_mlp_deep:.3f` after {glue:text}`curve_last`,
-# with {glue:text}`curve_last_ev_mlp_deep:.3f`. ViT: {glue:text}`curve_first_gain_vit_deep:.3f` and
-# {glue:text}`curve_last_gain_vit_deep:.3f`. Dashed: neurons to neurons.
+# The verdict hangs on how far the SAEs were trained: the soft-matching gain of the first MLP pair goes from
+# {glue:text}`curve_first_gain_mlp_deep:.3f` with the shortest training to {glue:text}`curve_last_gain_mlp_deep:.3f`
+# with the longest. Dashed: neurons to neurons.
 # :::
 #
-# Where a curve crosses its dashed line, the codes of the same two networks turn from *less* alike than the neurons to
-# *more* alike, and nothing in the score itself says whether training was long enough. So a matching score between codes
-# belongs with the explained variance, and with the question whether it still rises. Until it levels off, a loss says
-# something about the SAEs alone.
+# After {glue:text}`curve_first` steps these SAEs explain {glue:text}`curve_first_ev_mlp_deep:.3f` of the variance,
+# after {glue:text}`curve_last` steps {glue:text}`curve_last_ev_mlp_deep:.3f`. The ViT's gain goes from
+# {glue:text}`curve_first_gain_vit_deep:.3f` to {glue:text}`curve_last_gain_vit_deep:.3f`. Where a curve crosses its
+# dashed line, the codes of the same two networks turn from *less* alike than the neurons to *more* alike, and nothing
+# in the score itself says whether training was long enough. So a matching score between codes belongs with the
+# explained variance, and with the question whether it still rises. Until it levels off, a loss says something about
+# the SAEs alone.
 #
+# (pairs-control)=
 # ## The negative control: one digit, ten classes
 #
 # Now the networks that see a single digit and name it. Same MLP, same SAE settings. Their deep layer uses
@@ -1085,26 +1104,27 @@ run.figure(
 # :::{glue:figure} fig-pairs-control
 # :name: fig-pairs-control
 #
-# Where a layer has collapsed, SAEs make two networks look less alike. Control: N-N {glue:text}`soft_nn_control:.3f`,
-# S-S {glue:text}`soft_ss_control:.3f`, R-S {glue:text}`soft_rs_control:.3f`; ridge N-N
-# {glue:text}`ridge_nn_control:.3f`, S-N {glue:text}`ridge_sn_control:.3f`, R-N {glue:text}`ridge_rn_control:.3f`.
+# Where a layer has collapsed to a few dimensions (b), SAEs make two networks look less alike (a): soft-matching in the
+# control is {glue:text}`soft_nn_control:.3f` between neurons, {glue:text}`soft_ss_control:.3f` between latents and
+# {glue:text}`soft_rs_control:.3f` if one SAE is random.
 # :::
 
 # %% tags=["hide-input"]
 ends = {"soft S-S minus N-N": "mean", "its least": "min", "its most": "max"}
 rows = {words: f"{end}(gains.soft_gain)" for words, end in ends.items()}
-rows |= {"ridge S-N minus N-N": "mean(gains.sn_gain)", "ridge S-N minus R-N": "mean(gains.sn_over_random)"}
+rows |= {"ridge N-N": "mean(scores.ridge_nn)", "S-N minus that": "mean(gains.sn_gain)"}
+rows |= {"S-N minus R-N": "mean(gains.sn_over_random)"}
 rows |= {"participation ratio": "mean(spectra.dimensions)", "silent latents": "mean(kept.silent)"}
 run.table({site: HEADS[site] for site in ("mlp_deep", "control")}, rows, "site")
 
 # %% [markdown]
 # Ten classes that exclude each other need nine dimensions, and there are more units than that: no superposition,
 # nothing to take apart. Neurons already match and predict well, and latents of a random SAE predict almost as well. Of
-# the {glue:text}`latents` latents and {glue:text}`k` active ones, one would do for the class. The others divide up what
-# is left of the written shape, each SAE in its own way, and a share of {glue:text}`silent_control:.3f` of the
+# the {glue:text}`latents` latents and {glue:text}`k` active ones, one would do for the class. The others divide up
+# what is left of the written shape, each SAE in its own way, and a share of {glue:text}`silent_control:.3f` of the
 # dictionary is silent.
 #
-# Note that explained variance, {glue:text}`explained_control:.3f`, is *higher* here than on the grid,
+# Explained variance, {glue:text}`explained_control:.3f`, is *higher* here than on the grid,
 # {glue:text}`explained_mlp_deep:.3f`. A good reconstruction is no evidence that there were features to find.
 #
 # So before training SAEs on a layer, count its dimensions. If there are no more of them than classes, expect nothing,
@@ -1118,9 +1138,9 @@ run.table({site: HEADS[site] for site in ("mlp_deep", "control")}, rows, "site")
 # (pairs-authors)=
 # ## The authors' recipe on these networks
 #
-# So far the SAEs were ours. The paper's text leaves $k$ and the number of latents to its figures; the authors'
-# [public code](https://github.com/cest-andre/align-interp) names both for every network, and says what it does with
-# the responses first. What does that recipe give on the same networks?
+# So far the SAEs were ours. The paper's text leaves $k$ and the number of latents to its figures; the authors' [public
+# code](https://github.com/cest-andre/align-interp) names both for every network, and says what it does with the
+# responses first. What does that recipe give on the same networks?
 #
 # | | our SAEs | the authors' code |
 # |---|---|---|
@@ -1132,8 +1152,8 @@ run.table({site: HEADS[site] for site in ("mlp_deep", "control")}, rows, "site")
 # | dead latents | after 50 steps, weight 1/32 | after 32 steps, weight $10^{-4}$ |
 # | untrained control | other random directions | the SAE's own start |
 #
-# The first row is *layer normalisation*. The code rectifies a ResNet's responses before it, but not those of a ViT. The
-# layers of our MLPs are rectified as they are, so here nothing is left to rectify.
+# E and D are encoder and decoder. The first row is *layer normalisation*. The code rectifies a ResNet's responses
+# before it, but not those of a ViT; the layers of our MLPs are rectified as they are.
 #
 # Three things are ours. The code's $k$ for the ViT, 153, is more than our ViTs have units, so what carries over is its
 # *share* of the units; the MLPs take the shares of ResNet50. Batches hold {glue:text}`authors_batch` scenes and not
@@ -1181,9 +1201,9 @@ def layer_normalised(site, count):
 
 
 # %% [markdown]
-# Between the two recipes lie two more, each with one more thing of theirs: our SAEs on layer-normalised responses, then
-# those with the authors' sizes too. Beside theirs stand three other starts: two seeds, encoders at the same scenes for
-# both networks, encoders at other scenes for network b.
+# Between the two recipes lie two more, each with one more thing of theirs: our SAEs on layer-normalised responses,
+# then those with the authors' sizes too. Beside theirs stand three other starts: two seeds, encoders at the same
+# scenes for both networks, encoders at other scenes for network b.
 
 # %%
 STEPS = {"authors": "theirs, one seed", "normalised": "ours, layer-normalised", "sizes": "ours, and their sizes"}
@@ -1216,8 +1236,7 @@ def begun(name, site, y):
 # %% [markdown]
 # ### Before training
 #
-# What a start is worth needs no training. For all pairs of this run: soft-matching between *untrained* latents, and
-# between layer-normalised neurons.
+# For all pairs of this run: soft-matching between *untrained* latents, and between layer-normalised neurons.
 
 
 # %%
@@ -1251,14 +1270,14 @@ run.table({site: HEADS[site] for site in DEEP}, rows, "site")
 # ({glue:text}`start_two_seeds_mlp_deep:.3f`).
 #
 # **Encoders that start at the same scenes match without having learned anything:**
-# {glue:text}`start_same_scenes_mlp_deep:.3f` at the MLP's deep layer, more than neurons do. Latent $i$ of both networks
-# answers what is like scene $i$, and both networks agree in part on which scenes are alike. The number $i$ says which
-# latents belong together, and nobody had to find it. With other scenes for network b it is
+# {glue:text}`start_same_scenes_mlp_deep:.3f` at the MLP's deep layer, more than neurons do. Latent $i$ of both
+# networks answers what is like scene $i$, and both networks agree in part on which scenes are alike. The number $i$
+# says which latents belong together, and nobody had to find it. With other scenes for network b it is
 # {glue:text}`start_other_scenes_mlp_deep:.3f`: less, yet more than from random starts, which we had not expected, for
 # the matching may still pair scenes that happen to be alike. In the branch the two starts are close,
-# {glue:text}`start_same_scenes_vit_branch_deep:.3f` and {glue:text}`start_other_scenes_vit_branch_deep:.3f`. So a score
-# between SAEs that start at responses to the same stimuli may contain a correspondence that was put in, and needs its
-# untrained score beside it.
+# {glue:text}`start_same_scenes_vit_branch_deep:.3f` and {glue:text}`start_other_scenes_vit_branch_deep:.3f`. So a
+# score between SAEs that start at responses to the same stimuli may contain a correspondence that was put in, and
+# needs its untrained score beside it.
 #
 # ### After training
 
@@ -1272,7 +1291,7 @@ def train_recipe(table, name, site, count):
     tabulate_recipe(table, name, site, pairing_scores(y_test, sae, start), explained_variance(sae, y_test), count)
 
 
-# %%
+# %% tags=["hide-input"]
 def tabulate_recipe(table, name, site, scored, explained, count):
     """Add the scores of the first pairs by a recipe to a table."""
     columns = {f"soft_{ab}": means(scored, "soft", ab) for ab in ("nn", "ss", "rs")}
@@ -1295,7 +1314,7 @@ if variant_pairs:
         for name in STEPS:
             train_recipe("variants", name, site, variant_pairs)
 
-# %%
+# %% tags=["hide-input"]
 run.record(authors_batch=authors_batch, authors_steps=authors_steps, authors_pairs=authors_pairs)
 for name in ("ours", "authors"):
     for column in ("soft_nn", "soft_ss", "soft_rs", "ridge_nn", "ridge_sn", "ridge_rn", "explained"):
@@ -1381,11 +1400,11 @@ pd.concat({x: run.recorded_table("recipes", asked, "recipe").rename(words_of) fo
 # ## The paper's own networks, or yours
 #
 # This part runs if `networks` names any. It follows the authors' code: responses at the chosen position, rectified if
-# the network is a ResNet, each image's layer-normalised; the recipe above with its batches of
-# 1,024. `expansion` and `own_k` hold a number for each of `layers`. For ResNet50 the code has 2 and 8 at the
-# intermediate layer, 4 and 32 at the deep one, for ViT-B/16 2 and 153 at both, and 300 passes over the training images
-# but for 100 at ResNet50's intermediate layer. Activations go to `build/activations` as they are computed; a run that
-# was stopped continues there.
+# the network is a ResNet, each image's layer-normalised; the recipe above with its batches of 1,024. `expansion` and
+# `own_k` hold a number for each of `layers`. For ResNet50 the code has 2 and 8 at the intermediate layer, 4 and 32 at
+# the deep one, for ViT-B/16 2 and 153 at both, and 300 passes over the training images but for 100 at ResNet50's
+# intermediate layer. Activations go to `build/activations` as they are computed; a run that was stopped continues
+# there.
 
 
 # %%
@@ -1446,10 +1465,10 @@ pd.DataFrame(rows).T.map("{:.3f}".format)
 # :name: tab-pairs-own
 #
 # ImageNet itself (about 150 GB of photographs), two checkpoints for each architecture, and a GPU. The stored
-# activations of one layer with 512 units take $2.6$ GB; 300 passes over them in batches of 1,024 are some 375,000 steps
-# of SAE training. With ImageNet's validation images alone, and networks as published by two recipes, profile `paper`
-# of {ref}`ch-natural` asks the same. Before such a run, try the whole path with random weights and a folder of a few
-# pictures: `torchvision:resnet18:random` needs no download. Its scores mean nothing, but a wrong layer name or a
+# activations of one layer with 512 units take $2.6$ GB; 300 passes over them in batches of 1,024 are some 375,000
+# steps of SAE training. With ImageNet's validation images alone, and networks as published by two recipes, profile
+# `paper` of {ref}`ch-natural` asks the same. Before such a run, try the whole path with random weights and a folder of
+# a few pictures: `torchvision:resnet18:random` needs no download. Its scores mean nothing, but a wrong layer name or a
 # missing file shows within a minute.
 # :::
 #
@@ -1463,14 +1482,13 @@ pd.DataFrame(rows).T.map("{:.3f}".format)
 # your own can judge it. A17, ridge between latents below ridge between neurons, is asked of all layers and both
 # directions: here the change goes from {glue:text}`a17_min_quoted` to {glue:text}`a17_max_quoted`.
 #
-# The conditions ask less than the claims, and they were narrowed after first results. A13: a gain at
-# the ViT's deep layer, and a larger one there than at the intermediate layer, in every pair. A gain at the intermediate
-# layer was asked for at first and came out on either side of 0, so that half of the claim is not supported here. A14: a
-# gain at both deep layers; at the intermediate layers it was small or negative. Both conditions are about the residual
-# stream. In the branch, the paper's site, a gain in every pair is not there; the tables `gains` and `capacity` hold
-# that too.
+# The conditions ask less than the claims, and they were narrowed after first results. A13: a gain at the ViT's deep
+# layer, and a larger one there than at the intermediate layer, in every pair. A gain at the intermediate layer was
+# asked for at first and came out on either side of 0, so that half of the claim is not supported here. A14: a gain at
+# both deep layers; at the intermediate layers it was small or negative. Both conditions are about the residual stream.
+# In the branch, the paper's site, a gain in every pair is not there; the tables `gains` and `capacity` hold that too.
 
-# %%
+# %% tags=["hide-input"]
 judged = {(kind, 0, site): scores[f"{kind}_{site}"] for kind in ("vit", "mlp") for site in ("middle", "deep")}
 if imagenet and own:
     kinds = [next((kind for kind in ("vit", "resnet") if kind in name), "other") for name in networks[::2]]
@@ -1479,14 +1497,14 @@ run.record(imagenet=int(imagenet and bool(own)), small_networks=int(not (imagene
 run.record(architectures=len({kind for kind, _, _ in judged}))
 
 
-# %%
+# %% tags=["hide-input"]
 def gains_of(name, kind="", site=""):
     """A gain in all judged pairs of an architecture and a layer, or of all."""
     fitting = [scored for place, scored in judged.items() if kind in place[0] and site in place[2]]
     return torch.cat([gain(scored, *GAINS[name]) for scored in fitting])
 
 
-# %%
+# %% tags=["hide-input"]
 present = {kind for kind, _, _ in judged}
 if "vit" in present:
     middle, deep = gains_of("soft_gain", "vit", "middle"), gains_of("soft_gain", "vit", "deep")
@@ -1511,43 +1529,42 @@ run.quote("paper", "a13_middle_min", "a13_deep_min", "a14_deep_min", "a14_min", 
 #
 # - **It can happen in trained networks.** Where a layer passes on more sparse features than it has units, two seeds
 #   arrange them differently: soft-matching is {glue:text}`soft_nn_mlp_deep:.3f` between neurons and
-#   {glue:text}`soft_ss_mlp_deep:.3f` between latents. The labels that were taught correlate with their best latent at
-#   {glue:text}`labels_s_mlp_deep:.3f`, with their best neuron at {glue:text}`labels_n_mlp_deep:.3f`.
+#   {glue:text}`soft_ss_mlp_deep:.3f` between latents. The latents follow what was taught: labels correlate with their
+#   best latent at {glue:text}`labels_s_mlp_deep:.3f`, with their best neuron at {glue:text}`labels_n_mlp_deep:.3f`.
 # - **It need not.** Where one object in ten classes is recognised the layer collapses, and soft-matching goes from
-#   {glue:text}`soft_nn_control:.3f` between neurons to {glue:text}`soft_ss_control:.3f` between latents.
+#   {glue:text}`soft_nn_control:.3f` between neurons to {glue:text}`soft_ss_control:.3f` between latents. Count a
+#   layer's dimensions first: a handful of them holds nothing to disentangle.
 # - **A gain in regression is cheap.** What latents gain at deep layers, products of units gain as well, and more;
 #   random features come close or pass them if there are several times as many. It shows that a nonlinear readout helps.
 #   Matching is the harder test, and there latents are ahead of neurons, PCA and ICA at the deep layers.
 # - **The place in the block decides.** In the branch of the ViT's MLP, where the paper reads, matching gains little
 #   with these SAEs and regression next to nothing; in the residual stream after the last block both gain clearly.
-# - **So does the recipe.** By the authors' recipe soft-matching between latents of the MLP's deep layer is
+# - **So do the recipe and its length.** By the authors' recipe soft-matching between latents of the MLP's deep layer is
 #   {glue:text}`soft_ss_by_authors:.3f` and by ours {glue:text}`soft_ss_by_ours:.3f`; the ridge gain there is with ours
-#   alone. In the branch, the paper's place, its latents match less well than neurons. Encoders that start at the same
-#   scenes match at {glue:text}`start_same_scenes_mlp_deep:.3f` untrained.
-# - **Count dimensions before, and look at the training curve after.** A handful of dimensions holds nothing to
-#   disentangle; a curve that still rises has not been disentangled yet.
+#   alone. In the branch its latents match less well than neurons. Encoders that start at the same scenes match at
+#   {glue:text}`start_same_scenes_mlp_deep:.3f` untrained. And a training curve that still rises has not been
+#   disentangled yet.
 # - **Of ImageNet networks we learn nothing from this.** The paper's result needs the paper's networks.
 #
-# ## Where this departs from the paper
+# Where we depart from the paper, and why:
 #
-# - **Data and networks.** Composed scenes and small networks, none of them convolutional, in place of ImageNet,
-#   ResNet50 and ViT-B/16.
-# - **Layers.** The main line of the ViT is the residual stream of the class token; the paper reads the output of the
-#   MLP within the block. We run that too, and there matching gains little and regression next to nothing.
-# - **SAEs.** In the main line start, rate, dead latents, $k$, size and the scale of responses are ours;
+# - *Data and networks.* Composed scenes and small networks, none of them convolutional, in place of ImageNet, ResNet50
+#   and ViT-B/16, which are not at hand in pairs.
+# - *Layers.* The main line of the ViT is the residual stream of the class token; the paper reads the output of the MLP
+#   within the block, which we run too.
+# - *SAEs.* In the main line start, rate, dead latents, $k$, size and the scale of responses are ours;
 #   {ref}`the section on the authors' recipe <pairs-authors>` has theirs, with fewer steps and smaller batches.
-# - **Seeds.** Both networks of a pair see the same scenes in the same order. Networks that are trained anew usually
+# - *Seeds.* Both networks of a pair see the same scenes in the same order. Networks that are trained anew usually
 #   differ in that too.
-# - **Added.** Several pairs and their spread; known labels; the length of SAE training; the control with its
-#   dimensions; semi-matching in both directions; R-S *and* R-N; readouts that know nothing of features; PCA and ICA
-#   axes; the seed ceiling.
+# - *Added.* Several pairs and their spread; known labels; the length of SAE training; the control with its dimensions;
+#   semi-matching in both directions; R-S *and* R-N; readouts that know nothing of features; PCA and ICA axes; the seed
+#   ceiling.
 #
-# ## What changed our mind
-#
-# We took a random SAE for the control of a ridge gain. It is a weak one: products of units, which know nothing of
-# features and drop nothing, do better than trained latents. We expected better reconstruction to go with
-# better matching. The control is reconstructed best, and its latents match worse than its neurons. And we expected the
-# sign of a gain to be a fact about two networks. It is one about two networks and the training of their SAEs.
+# **What changed our mind.** We took a random SAE for the control of a ridge gain. It is a weak one: products of units,
+# which know nothing of features and drop nothing, do better than trained latents. We expected better reconstruction to
+# go with better matching. The control is reconstructed best, and its latents match worse than its neurons. And we
+# expected the sign of a gain to be a fact about two networks. It is one about two networks and the training of their
+# SAEs.
 #
 # ## Exercises
 #

@@ -18,16 +18,30 @@
 # {term}`superposition`, do the {term}`latents <latent>` of a {term}`sparse autoencoder <SAE>` (SAE) predict the brain
 # better?
 #
+# **In short.** Only where {term}`voxels <voxel>` respond to what no linear map of the units can say. In simulated
+# subjects latents lead the units by {glue:text}`over_neurons_positive:.2f` of the ceiling where such a response was
+# planted; where none was the difference is {glue:text}`over_neurons_negative:+.2f`. With few images even a planted gain
+# turns into a loss. Real neurons of macaque V4 leave the question open, and of the paper's own data this book knows
+# nothing.
+#
+# :::{glue:figure} fig-brains-controls
+# :name: fig-brains-controls
+#
+# The method finds a gain where one was planted (a), and a loss where none was (b). In both, latents beat *random*
+# ones, of an untrained SAE: that comparison says nothing of the brain. Dots: subjects; dashed: the ceiling; solid: what
+# {prf:ref}`prop-brains-two` gives for neurons with many images.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - what a score in units of the noise ceiling means, and when it is fair;
-# - which {term}`voxels <voxel>` an SAE can predict better, and which it cannot;
+# - which voxels an SAE can predict better, and which it cannot;
 # - what would count as evidence on a real brain, and what our small result is worth.
 #
-# ## What the paper claims
-#
-# Section 6 and figures 5 and 8 of {cite:t}`longon2025`, about voxels of the ventral stream in the Natural Scenes
-# Dataset (NSD, {cite:t}`allen2022`), where people saw some 10,000 photographs each in a 7-tesla scanner:
+# **What the paper claims.** Section 6 and figures 5 and 8 of {cite:t}`longon2025`, about voxels of the ventral stream
+# in the Natural Scenes Dataset (NSD, {cite:t}`allen2022`), where people saw some 10,000 photographs each in a 7-tesla
+# scanner:
 #
 # | claim | in our words | the paper's number |
 # |---|---|---|
@@ -37,11 +51,13 @@
 # Both are shares of the neurons' score. *Neurons* here are the network's own units; a *voxel* is one small cube of
 # brain in the scanner's volume. The networks are torchvision's, trained on ImageNet; the layers are the last block of
 # each.
-#
+# ::::
+
+# %% [markdown]
 # ## What we can run, and what we cannot
 #
-# NSD is given to those who sign its terms, and may not be passed on. So nothing on this page is about NSD's voxels. The
-# page does what can be done without them, in four parts.
+# NSD is given to those who sign its terms, and may not be passed on. So nothing on this page is about NSD's voxels.
+# The page does what can be done without them, in four parts.
 #
 # 1. **The reader.** Code that reads NSD as it lies on disk: session files, design, stimuli, regions, noise estimates.
 # 2. **Simulated subjects, written in exactly that layout.** What their voxels respond to is planted, so we know what a
@@ -93,8 +109,8 @@
 # ```
 #
 # So a score divided by the ceiling is the correlation with what the voxel *would* do without noise, and 1 is the most
-# that any model can have. As the paper does, we divide the mean score of a subject by the mean ceiling of its voxels. A
-# mean of quotients would be ruled by the voxels of next to no ceiling, see {ref}`ex-brains-quotients`.
+# that any model can have. As the paper does, we divide the mean score of a subject by the mean ceiling of its voxels.
+# A mean of quotients would be ruled by the voxels of next to no ceiling ({ref}`ex-brains-quotients`).
 #
 # Where repetitions are at hand, the ceiling can be found without a model of the noise. Let $r$ be the correlation over
 # images of the averages over two random halves of the repetitions. Two averages over *all* repetitions would correlate
@@ -121,9 +137,9 @@
 # average.
 # ```
 #
-# So a gain by latents is no matter of course. It needs two things at once: a network that superposes, and a brain that
-# responds to features which the network's units mix, *beyond* what a linear map of the units can say. Our positive
-# control has both. The negative control has the same network, with voxels of the first kind.
+# So a gain by latents needs two things at once: a network that superposes, and a brain that responds to features which
+# the network's units mix, *beyond* what a linear map of the units can say. Our positive control has both. The negative
+# control has the same network, with voxels of the first kind.
 #
 # ### What would count as evidence
 #
@@ -132,12 +148,11 @@
 # - latents above neurons, on {term}`held-out <held out>` images, by more than the standard error, in every subject;
 # - above **random latents** as well, those of an {term}`untrained SAE <random SAE>` of the same shape. A wide, sparse,
 #   nonlinear code has more dimensions than the units, and that alone can help or harm;
-# - above **codes that know nothing of features** ({ref}`ch-pairs`): random ReLU features, as many as latents or as many
-#   as do best on training folds, and all products of two units. They are nonlinear and wide as well, and they throw
-#   nothing away. A gain that they have too shows that a nonlinear readout helps, no more;
+# - above **codes that know nothing of features** ({ref}`ch-pairs`): random ReLU features, as many as latents or as
+#   many as do best on training folds, and all products of two units. They are nonlinear and wide as well, and they
+#   throw nothing away. A gain that they have too shows that a nonlinear readout helps, no more;
 # - a gain that does not depend on how few images the regression had;
-# - SAEs that were trained without the brain's responses, on enough images, with their {term}`explained variance`
-# told.
+# - SAEs that were trained without the brain's responses, on enough images, with their {term}`explained variance` told.
 #
 # A gain does *not* show that latents are the brain's features. Any code that undoes part of the mixing would do
 # better.
@@ -223,7 +238,7 @@ expansion: int = 4  # latents of their SAEs for each unit
 own_k: list[int] = []  # active latents of their SAEs, one number for each
 epochs: float = 300.0  # passes over the training activations for their SAEs
 
-# %%
+# %% tags=["hide-input"]
 run = Run("11_brains", globals())
 numbers = list(range(1, subjects + 1))
 run.record(images=images, features=features, active=active, units=units, latents=latents, k=k, sae_images=sae_images)
@@ -261,15 +276,14 @@ z = k_sparse(images, features, active, seeded(seed))
 # %% [markdown]
 # ### What they respond to
 #
-# Every subject is compared with a network of its own: {glue:text}`units` linear units that look at the board, $y = A z$
-# with a random $A$. They are fewer than the features, so they superpose. And every subject has two regions, under names
-# from NSD's map of streams:
+# Every subject is compared with a network of its own: {glue:text}`units` linear units that look at the board, $y = A
+# z$ with a random $A$. They are fewer than the features, so they superpose. And every subject has two regions, which
+# borrow their names from NSD's map of streams:
 #
 # - **ventral** voxels mix the *features*, $s = w^\top z$ with a random $w$: the positive control;
 # - **lateral** voxels mix the *units* of that network, $s = v^\top y$: the negative control.
 #
-# (The names are mere labels. Nothing here is about the lateral stream.) Each voxel gets its own ratio of signal to
-# noise, between the two bounds among the parameters.
+# Each voxel gets its own ratio of signal to noise, between the two bounds among the parameters.
 
 # %%
 projections = torch.stack([gaussian(units, features, generator(subject, 1)) for subject in numbers])
@@ -293,9 +307,9 @@ def planted(subject):
 #
 # `lib.data.nsd_simulation.simulate_nsd` adds trial noise, an offset and a scale that change from session to session,
 # rounds to 16-bit integers, deals trials to sessions of 750, and writes volumes, design, stimuli and ncsnr under NSD's
-# file names. Then `lib.data.nsd.read_nsd`, which knows nothing of the simulation, reads them back: it masks the region,
-# scores each voxel within its session (mean 0, variance 1), and averages over repetitions. These are the files, all
-# below one folder:
+# file names. Then `lib.data.nsd.read_nsd`, which knows nothing of the simulation, reads them back: it masks the
+# region, scores each voxel within its session (mean 0, variance 1), and averages over repetitions. These are the
+# files, all below one folder:
 #
 # | file | what it says |
 # |---|---|
@@ -322,7 +336,7 @@ recordings = {
     for roi in ("ventral", "lateral")
 }
 
-# %%
+# %% tags=["hide-input"]
 written = sorted(path.relative_to(folder.name) for path in Path(folder.name).rglob("*") if path.is_file())
 run.record(files=len(written))
 
@@ -341,8 +355,8 @@ shown = recordings[1, "ventral"].images
 seen = torch.stack([pil_to_tensor(shown.read(i))[0].flatten() for i in range(len(shown))]).float() / 255
 
 # %% [markdown]
-# Is the ceiling that the reader finds the one that was planted? It is computed from the ncsnr file, which as in NSD is
-# itself an estimate from noisy trials.
+# The ceiling that the reader finds, beside the one that was planted. It is computed from the ncsnr file, which as in
+# NSD is itself an estimate from noisy trials.
 
 
 # %%
@@ -352,7 +366,7 @@ def planted_ceiling(subject, roi):
     return (squared / (squared + 1 / 3)).sqrt()
 
 
-# %%
+# %% tags=["hide-input"]
 ceilings = {key: (planted_ceiling(*key), recording.ceiling) for key, recording in recordings.items()}
 run.record(ceiling_distance=[float((read - true).abs().mean()) for true, read in ceilings.values()])
 run.record(ceiling=[float(read.mean()) for _, read in ceilings.values()])
@@ -409,8 +423,8 @@ run.record(explained=explained_variance(saes, y))
 # ## Do latents predict better?
 #
 # We use {term}`ridge regression` with intercept and five folds; the penalty is chosen on training folds from the
-# paper's seventeen powers of ten. A voxel's score is its correlation with the prediction on the held-out fold. The mean
-# over voxels and folds is divided by the mean ceiling. The predictors are **neurons**, the units; **latents**;
+# paper's seventeen powers of ten. A voxel's score is its correlation with the prediction on the held-out fold; the
+# mean over voxels and folds is divided by the mean ceiling. The predictors are **neurons**, the units; **latents**;
 # **random**, latents of an untrained SAE; **features**, the truth itself, which only a simulation has; and three codes
 # that know nothing of features, fitted on the SAEs' training images: **relu**, random ReLU features, as many as
 # latents; **quadratic**, all units and all products of two; **pca**, as many principal axes as latents are active.
@@ -419,9 +433,9 @@ run.record(explained=explained_variance(saes, y))
 # code at 1, both a little lower with as few images as these, for weights must be learned from noisy responses. In the
 # negative control neurons should lead. Latents should follow at a distance, for two reasons: they do not reconstruct
 # the units perfectly, and there are more of them, so more weights to learn. Codes that know nothing of features should
-# lie below neurons in the negative control, where nothing nonlinear is to be had. In the positive control they could do
-# what latents do, if any nonlinear readout will do; we expect them to stay far below latents, for with so few images
-# each weight has to be worth its cost, and theirs are many or badly placed.
+# lie below neurons in the negative control, where nothing nonlinear is to be had. In the positive control they could
+# do what latents do, if any nonlinear readout will do; we expect them to stay far below latents, for with so few
+# images each weight has to be worth its cost, and theirs are many or badly placed.
 
 
 # %%
@@ -444,7 +458,7 @@ scores = {
     for roi in KINDS
 }
 
-# %%
+# %% tags=["hide-input"]
 for kind in KINDS.values():
     columns = {name: [each.mean() for each in scores[name, kind]] for name in predictors}
     for name in ("neurons", "random", *plain):
@@ -472,7 +486,7 @@ def score_at_best(subject, roi):
     return float(best.r.mean() / recording.ceiling.mean()), sum(best.chosen) / len(best.chosen)
 
 
-# %%
+# %% tags=["hide-input"]
 for roi, kind in KINDS.items():
     at_best, counts = zip(*[score_at_best(s, roi) for s in numbers], strict=True)
     over = [float(x.mean()) - best for x, best in zip(scores["latents", kind], at_best, strict=True)]
@@ -506,15 +520,10 @@ run.figure(
 )
 
 # %% [markdown]
-# :::{glue:figure} fig-brains-controls
-# :name: fig-brains-controls
-#
-# The method finds a gain where one was planted, and a loss where none was. Latents minus neurons:
+# {numref}`fig-brains-controls`, at the head of this page, shows all of them. Latents minus neurons:
 # {glue:text}`over_neurons_positive:.3f` (standard error over subjects {glue:text}`over_neurons_positive_error:.3f`) in
 # the positive control, {glue:text}`over_neurons_negative:.3f` ({glue:text}`over_neurons_negative_error:.3f`) in the
-# negative one. Dots: subjects; dashed: the ceiling; solid: what {prf:ref}`prop-brains-two` gives for neurons with many
-# images.
-# :::
+# negative one.
 
 # %% tags=["hide-input"]
 columns = {name: f"scores.{name}" for name in predictors}
@@ -523,26 +532,26 @@ columns |= {f"latents minus {name}": f"scores.over_{name}" for name in ("neurons
 run.recorded_table(profile, columns, "control").T
 
 # %% [markdown]
-# Read the positive control first. Neurons reach {glue:text}`neurons_positive:.3f` of the ceiling, where theory gives
+# *Positive control.* Neurons reach {glue:text}`neurons_positive:.3f` of the ceiling, where theory gives
 # {glue:text}`expected:.3f` for regressions with endless images. Latents reach {glue:text}`latents_positive:.3f`, the
 # true features {glue:text}`features_positive:.3f`: what is missing to 1 there is what {glue:text}`images` noisy images
 # do not tell about the weights. In the worst subject the gain is {glue:text}`least_over_neurons_positive:.3f`.
 #
-# In the negative control neurons reach {glue:text}`neurons_negative:.3f` and latents {glue:text}`latents_negative:.3f`.
+# *Negative control.* Neurons reach {glue:text}`neurons_negative:.3f` and latents {glue:text}`latents_negative:.3f`.
 # The largest gain of any subject is {glue:text}`most_over_neurons_negative:.3f`: SAEs do not help. Part of what they
 # cost is what they fail to reconstruct. The rest is the price of more predictors: the true features, which miss
-# nothing, reach {glue:text}`features_negative:.3f`. Both costs are part of every comparison, in the positive control
-# too, where the gain pays for them.
+# nothing, reach {glue:text}`features_negative:.3f`. Both costs are part of the positive control too, where the gain
+# pays for them.
 #
-# Do readouts that know nothing of features gain as well? In {ref}`ch-pairs` they gained as much as latents. Here they
-# do not. In the positive control as many random ReLU features reach {glue:text}`relu_positive:.3f`, less than neurons;
-# the best number of them, {glue:text}`relu_best_count_positive:.0f`, reaches {glue:text}`relu_best_positive:.3f`, all
-# products of units {glue:text}`quadratic_positive:.3f`. Both are above neurons by a little, so a nonlinear readout
-# helps, and far below latents, so what helps most is to have the features. That is what a gain has to look like before
-# one may say that features made it: above neurons *and* above the best of these. In the negative control, where nothing
+# *Readouts that know nothing of features.* In {ref}`ch-pairs` they gained as much as latents. Here they do not. In the
+# positive control as many random ReLU features reach {glue:text}`relu_positive:.3f`, less than neurons; the best
+# number of them, {glue:text}`relu_best_count_positive:.0f`, reaches {glue:text}`relu_best_positive:.3f`, all products
+# of units {glue:text}`quadratic_positive:.3f`. Both are above neurons by a little, so a nonlinear readout helps, and
+# far below latents, so what helps most is to have the features. That is what a gain has to look like before one may
+# say that features made it: above neurons *and* above the best of these. In the negative control, where nothing
 # nonlinear is to be had, they lose: {glue:text}`relu_best_negative:.3f` and {glue:text}`quadratic_negative:.3f`.
 #
-# Note that latents beat *random* latents in both, by {glue:text}`over_random_positive:.3f` and
+# *Random latents.* Trained latents beat them in both controls, by {glue:text}`over_random_positive:.3f` and
 # {glue:text}`over_random_negative:.3f`. So "better than a random SAE" says that an SAE has learned something about the
 # network, not that the brain has anything to do with it. Only the comparison with neurons speaks to that.
 
@@ -551,16 +560,16 @@ run.recorded_table(profile, columns, "control").T
 # ### The recipe of the authors' code
 #
 # Our SAEs are not the paper's. Its public code layer-normalises the responses to each image (mean 0, deviation 1 over
-# units) where we centre and scale over images. Its weights start apart from each other and uniform (Kaiming) where our
-# encoder starts as the decoder's transpose, its ReLU comes before TopK, its learning rate is low and stays, over three
-# hundred passes through the training images; ours is high and falls. An option of that code, switched off when the
-# paper came out, starts encoders *at training responses*: latent $i$ is then high for what is like image $i$. So each
-# of the networks gets four codes more: the authors' recipe from either start, as it started and after training.
+# units) where we centre and scale over images. Its encoder starts apart from its decoder, uniform (Kaiming), where
+# ours starts as the decoder's transpose; its ReLU comes before TopK; its learning rate is low and stays, over three
+# hundred passes through the training images, where ours is high and falls. An option of that code, switched off when
+# the paper came out, starts encoders *at training responses*: latent $i$ is then high for what is like image $i$. So
+# each of the networks gets four codes more: the authors' recipe from either start, as it started and after training.
 #
-# Which start is better, and does training help? A code that is good before it has learned anything needs a second look.
-# Starting at data it holds, in every latent, one image of {glue:text}`active` features, not one feature. We expect the
-# score of that start to lie above the random one's, and both to lie below neurons in the positive control. After
-# training we expect a gain from both, at most ours, for the low rate has little time in the short run.
+# Which start is better, and does training help? Starting at data a code holds, in every latent, one image of
+# {glue:text}`active` features, not one feature. We expect the score of that start to lie above the random one's, and
+# both to lie below neurons in the positive control. After training we expect a gain from both, at most ours, for the
+# low rate has little time in the short run.
 
 
 # %%
@@ -589,7 +598,7 @@ for roi, kind in KINDS.items():
         over = [one - float(of.mean()) for one, of in zip(found, scores["neurons", kind], strict=True)]
         run.tabulate("authors", control=kind, code=name, subject=numbers, score=found, gain=over, explained=share)
 
-# %%
+# %% tags=["hide-input"]
 for name in authors:
     for kind in KINDS.values():
         run.tell(**{f"{name}_{kind}": f"authors.score where code = {name} and control = {kind}"})
@@ -601,21 +610,20 @@ columns = {kind: f"authors.score where control = {kind}" for kind in KINDS.value
 run.recorded_table(profile, columns | {"explained": "authors.explained where control = positive"}, "code")
 
 # %% [markdown]
-# Scores over the ceiling by control, and the variance that the SAEs explain. After {glue:text}`authors_epochs:.0f`
-# passes through the images the authors' recipe gives {glue:text}`kaiming_positive:.3f` from its own start and
-# {glue:text}`data_positive:.3f` from data in the positive control, ours {glue:text}`latents_positive:.3f`. Before any
-# training the data start has {glue:text}`data_start_positive:.3f` and the random one
-# {glue:text}`kaiming_start_positive:.3f`: the order is the expected one, at the start and after. What a start at data
-# scores untrained is no feature learned; it is there for voxels that are linear in the units as well
-# ({glue:text}`data_start_negative:.3f` against {glue:text}`kaiming_start_negative:.3f`). So with every score belongs
-# what the same SAE had at its start.
+# After {glue:text}`authors_epochs:.0f` passes through the images the authors' recipe gives
+# {glue:text}`kaiming_positive:.3f` from its own start and {glue:text}`data_positive:.3f` from data in the positive
+# control, ours {glue:text}`latents_positive:.3f`. Before any training the data start has
+# {glue:text}`data_start_positive:.3f` and the random one {glue:text}`kaiming_start_positive:.3f`: the order is the
+# expected one, at the start and after. What a start at data scores untrained is no feature learned; it is there for
+# voxels that are linear in the units as well ({glue:text}`data_start_negative:.3f` against
+# {glue:text}`kaiming_start_negative:.3f`). So with every score belongs what the same SAE had at its start.
 
 # %% [markdown]
 # ## How many images?
 #
-# Before real data, two questions of size. Latents are more numerous than units, so a regression from them needs more
-# images; and SAEs need images themselves. How does the gain move? On the left all subjects, with fewer of their images;
-# on the right the first subject, with SAEs trained on fewer images for as many steps.
+# Latents are more numerous than units, so a regression from them needs more images; and SAEs need images themselves.
+# How does the gain move? On the left all subjects, with fewer of their images; on the right the first subject, with
+# SAEs trained on fewer images for as many steps.
 
 
 # %%
@@ -639,7 +647,7 @@ few = fit(TopKSAE(units, recipe, [*range(lengths)], run.device), draw).model
 few_codes = few.latents(y[:1].expand(lengths, -1, -1))
 by_sae = {kind: [gain(1, roi, code) for code in few_codes] for roi, kind in KINDS.items()}
 
-# %%
+# %% tags=["hide-input"]
 run.record(curve_first=curve_images[0], curve_sae_first=curve_sae_images[0], curve_sae_second=curve_sae_images[1])
 run.record(few_images_gain_positive=by_images["positive"][0])
 run.record(few_sae_images_gain_positive=by_sae["positive"][0], more_sae_images_gain_positive=by_sae["positive"][1])
@@ -670,21 +678,21 @@ run.figure(
 # :::{glue:figure} fig-brains-size
 # :name: fig-brains-size
 #
-# Few images shrink a gain or hide it. With {glue:text}`curve_first` images of the subject it is
-# {glue:text}`few_images_gain_positive:.3f` in the positive control. With an SAE that saw {glue:text}`curve_sae_first`
-# images it is {glue:text}`few_sae_images_gain_positive:.3f`, with {glue:text}`curve_sae_second` it is
-# {glue:text}`more_sae_images_gain_positive:.3f`. Errors: standard errors over subjects (a) and voxels (b).
+# Few images shrink a gain or hide it: few of the subject's own for the regression (a), or few for the SAE (b). In the
+# positive control the gain with {glue:text}`curve_first` images of the subject is
+# {glue:text}`few_images_gain_positive:.3f`. Errors: standard errors over subjects (a) and voxels (b).
 # :::
 #
-# The right panel is the more serious one. An SAE with few training images learns them by heart. Of the variance over
-# the subject's images the SAE with {glue:text}`curve_sae_first` explains a share of {glue:text}`few_explained:.3f`, the
-# one with {glue:text}`curve_sae_second` a share of {glue:text}`more_explained:.3f`, and those with
-# {glue:text}`sae_images` a share of {glue:text}`explained:.3f`. Wherever the curve of the positive control lies below
-# 0, one would conclude that disentangling hurts, about voxels that were *made* of the features. So before believing a
+# The right panel is the more serious one. An SAE with few training images learns them by heart. The one that saw
+# {glue:text}`curve_sae_first` explains a share of {glue:text}`few_explained:.3f` of the variance over the subject's
+# images, and its gain is {glue:text}`few_sae_images_gain_positive:.3f`; with {glue:text}`curve_sae_second` it explains
+# {glue:text}`more_explained:.3f` and gains {glue:text}`more_sae_images_gain_positive:.3f`; those with
+# {glue:text}`sae_images` explain {glue:text}`explained:.3f`. Wherever the curve of the positive control lies below 0,
+# one would conclude that disentangling hurts, about voxels that were *made* of the features. So before believing a
 # loss, ask what the SAE explains on images that it has not seen.
 #
-# Keep the shapes in mind. A negative result with few images is weak; a gap that closes as images are added asks for
-# more of them; a gap that stays is a result.
+# A negative result with few images is weak; a gap that closes as images are added asks for more of them; a gap that
+# stays is a result.
 
 # %% [markdown]
 # ## Real neurons: macaque V4
@@ -695,8 +703,9 @@ run.figure(
 # cortical area to object recognition, and published responses and images. A session holds a population of neurons and
 # the images it was shown. Two sessions, three days apart, share images: two samples of neurons from one place.
 #
-# The network is EfficientNet-Lite0, trained on ImageNet, whose weights come as a Python package. We read the maps after
-# some of its blocks, averaged over places, for images prepared in the network's own way (enlarged, the margin cut).
+# The network is EfficientNet-Lite0, trained on ImageNet, whose weights come as a Python package. We read the maps
+# after some of its blocks, averaged over places, for images prepared in the network's own way (enlarged, the margin
+# cut).
 #
 # The SAEs see photographs and the stimuli of both sessions, but no response. That is generous to the SAEs: they know
 # the very pictures that are scored. Every tenth photograph is kept from them, to measure explained variance. To have
@@ -705,21 +714,20 @@ run.figure(
 #
 # A session's ceiling is known only where its repetitions were published, as for the second.
 #
-# This part is not run by default, because the files are not part of the book. Source of the numbers below:
-# {glue:text}`v4_source`. The command is at the end of the page.
+# This part is not run by default, because the files are not part of the book; the command is at the end of the page.
+# Source of the numbers below: {glue:text}`v4_source`.
 #
 # ### What would be a yes, and what a no
 #
-# An earlier run gave the SAEs of all blocks the same number of active latents. The blocks differ eightfold in width, so
-# the same number made a dense code of one block, next to a copy of its channels, and a sparse code of another, which
-# explained little. Here all SAEs have as many latents for each channel, and as many of them active for each channel:
-# **sparse** ones one for ten channels, near the one for twenty-five (ResNet50) and one for twelve (ViT) of the authors'
-# code, and **dense** ones eight for ten, which that run had at its first block.
+# An earlier run gave the SAEs of all blocks the same number of active latents. The blocks differ eightfold in width,
+# so the same number made a dense code of one block, next to a copy of its channels, and a sparse code of another,
+# which explained little. Here all SAEs have as many latents for each channel, and as many of them active for each
+# channel: **sparse** ones one for ten channels, near the one for twenty-five (ResNet50) and one for twelve (ViT) of
+# the authors' code, and **dense** ones eight for ten, which that run had at its first block.
 #
 # Beside neurons, latents and random latents stand
 #
-# - **rebuilt**, the channels as the SAE reconstructs them. What these score below neurons is what the SAE has
-# dropped;
+# - **rebuilt**, the channels as the SAE reconstructs them. What these score below neurons is what the SAE has dropped;
 # - **relu**, **relu_best**, **quadratic**, **pca**, the codes of the simulation that know nothing of features;
 #   products where there are at most a few thousand; and **ica**, all independent components;
 # - **kaiming** and **data**, at the narrower blocks, latents by the authors' recipe from either start, sparse, before
@@ -735,12 +743,12 @@ run.figure(
 #   to the neurons as that. Then a loss says what the SAEs drop, and nothing about the brain.
 # - *A no*: anything else.
 #
-# We expect no answer. Two blocks of the earlier run had about this density, and there sparse latents lost to neurons in
-# both sessions; we expect it at all blocks, and rebuilt channels to lose about as much. We expect dense SAEs to come
-# near to the neurons, and random ones of the same density nearly as near. Of the codes that know nothing of features we
-# expect the best number of ReLU features next to the neurons, a little above or below. Of the authors' recipe we expect
-# less than of ours, for it was made for a thousand times as many images, and from the data start a better score before
-# training than from the random one.
+# We expect no answer. Two blocks of the earlier run had about this density, and there sparse latents lost to neurons
+# in both sessions; we expect it at all blocks, and rebuilt channels to lose about as much. We expect dense SAEs to
+# come near to the neurons, and random ones of the same density nearly as near. Of the codes that know nothing of
+# features we expect the best number of ReLU features next to the neurons, a little above or below. Of the authors'
+# recipe we expect less than of ours, for it was made for a thousand times as many images, and from the data start a
+# better score before training than from the random one.
 
 
 # %%
@@ -856,13 +864,10 @@ def relu_at_best(b, session):
 # %% [markdown]
 # ### Blocks
 #
-# A score is again the correlation of a neuron with its ridge prediction on held-out images, here undivided. Differences
-# between predictors are taken neuron by neuron; their standard error is over neurons, and the one over folds is
-# recorded beside it.
-#
-# The error over V4 neurons says how far the mean difference would move with other neurons of that place and the same
-# images; the one over folds, how much it hangs on the images held out. Neither knows of another monkey, another network
-# or another SAE.
+# A score is again the correlation of a neuron with its ridge prediction on held-out images, here undivided.
+# Differences between predictors are taken neuron by neuron. Their standard error over V4 neurons says how far the mean
+# difference would move with other neurons of that place and the same images; the one over folds, recorded beside it,
+# how much it hangs on the images held out. Neither knows of another monkey, another network or another SAE.
 
 
 # %%
@@ -891,7 +896,7 @@ def add_authors(b, of_sessions):
     return of_sessions
 
 
-# %%
+# %% tags=["hide-input"]
 def spread(**columns):
     """Each column as its mean, standard error and count, as a row that sums up others has them."""
     kinds = {"mean": torch.mean, "error": lambda x: x.std() / len(x) ** 0.5, "count": len}
@@ -943,11 +948,10 @@ if v4:
 # %% [markdown]
 # ### More stimuli, more SAE images
 #
-# If a loss comes from too few images, it should shrink along one of two axes: more stimuli help the regression with its
-# many latents, more training images help the SAE. {numref}`fig-brains-size` shows what to look for.
-#
-# The curves use the sparse SAE of the block that the rule reads, a choice in favour of the SAEs. Fewer stimuli are
-# random subsets, three for each number.
+# If a loss comes from too few images, it should shrink along one of two axes, as in {numref}`fig-brains-size`: more
+# stimuli help the regression with its many latents, more training images help the SAE. The curves use the sparse SAE
+# of the block that the rule reads, a choice in favour of the SAEs. Fewer stimuli are random subsets, three for each
+# number.
 
 
 # %%
@@ -974,7 +978,7 @@ for count in v4_sae_images if v4 else []:
     of_latents, of_neurons = (encoding_scores(fewer[0][x][0], monkey[0], seed=seed) for x in ("latents", "neurons"))
     run.tabulate("v4_sae_images", images=count, **spread(over_neurons=(of_latents - of_neurons).mean(0)))
 
-# %%
+# %% tags=["hide-input"]
 if v4:
     mixed_up = found[0]["neurons"][0][torch.randperm(len(monkey[0].responses), generator=seeded(seed))]
     run.record(v4_shuffled=encoding_scores(mixed_up, monkey[0], seed=seed).mean(0), v4_ceiling=monkey[1].ceiling)
@@ -991,7 +995,7 @@ if v4:
 # against those over the other half. The fair partner of that number is the first population against one such half.
 
 
-# %%
+# %% tags=["hide-input"]
 def both_ways(name, x, target):
     """Tabulate soft-matching of two populations and how well the second is predicted from the first, by fold."""
     soft, ridge = (metric(x, target, seed=seed).folds for metric in (soft_matching_score, ridge_score))
@@ -1027,17 +1031,9 @@ for curve, (question, along) in CURVES.items():
         questions[f"{end}_{curve}"] = f"{question} where {along} = {at[i] if at else 'none'}"
 
 # %% tags=["hide-input"]
-GAPS = (
-    "latents_sparse",
-    "latents_dense",
-    "random_dense",
-    "rebuilt_sparse",
-    "relu_best",
-    "quadratic",
-    "data",
-    "kaiming",
-)
-for code in (*GAPS, "data_start", "kaiming_start", "ica", "pca_sparse"):
+GAPS = ["latents_sparse", "latents_dense", "random_dense", "rebuilt_sparse", "relu_best", "quadratic", "data"]
+GAPS += ["kaiming", "data_start", "kaiming_start", "ica", "pca_sparse"]
+for code in GAPS:
     for session in ("first", "second"):
         where = f"where code = {code} and session = {session}"
         for end in ("min", "max"):
@@ -1270,13 +1266,13 @@ pd.DataFrame(rows).T if rows else "Not run: nsd is empty."
 # Simulated subjects and macaque V4 cannot move these verdicts, whichever way they come out.
 # ```
 
-# %%
+# %% tags=["hide-input"]
 if own:
     run.record(nsd_least_images=min(len(person.responses) for person in people.values()))
     run.record(nsd_pixels=min(person.images.read(0).size[0] for person in people.values()))
 real = bool(own) and run.values["nsd_least_images"] >= 10000 and run.values["nsd_pixels"] == 425
 
-# %%
+# %% tags=["hide-input"]
 SHORT = {"torchvision:resnet50": "resnet50", "torchvision:vit_b_16": "vit"}
 for name, found in {SHORT[name]: found for (name, _), found in own.items() if name in SHORT and real}.items():
     for s in [s for s in found if s == 1 or len(found.keys() - {1}) >= 3]:
@@ -1286,13 +1282,14 @@ for name, found in {SHORT[name]: found for (name, _), found in own.items() if na
 # %% [markdown]
 # ## What to take away
 #
-# - **The method can be trusted to tell the two cases apart**, from NSD's files on: planted gain
-#   {glue:text}`over_neurons_positive:.3f`, without one {glue:text}`over_neurons_negative:.3f`.
+# - **The method tells the two cases apart**, from NSD's files on: with a planted gain latents lead neurons by
+#   {glue:text}`over_neurons_positive:.3f`, without one the difference is {glue:text}`over_neurons_negative:.3f`.
 # - **A gain needs voxels that respond to what no linear map of the units can say.** A network in superposition is not
 #   enough: in the negative control the very same networks superpose.
-# - **Compare with neurons and with random latents.** The first asks about the brain, the second about the SAE.
-# - **Compare with readouts that know nothing of features.** With planted features latents lead the best of them by
-#   {glue:text}`lead_positive:.3f`. A gain that does not lead them shows that a nonlinear readout helps, no more.
+# - **Compare with neurons, with random latents and with readouts that know nothing of features.** The first asks about
+#   the brain, the second about the SAE, the third whether it takes features: with planted ones latents lead the best
+#   of these readouts by {glue:text}`lead_positive:.3f`. A gain that does not lead them shows that a nonlinear readout
+#   helps, no more.
 # - **Count images before reading a loss.** With few of them, for the regression or for the SAE, a planted gain
 #   shrinks or turns into a loss.
 # - **On real V4 neurons** there is no answer: at the block and in the session that the rule reads, sparse latents have
@@ -1300,30 +1297,29 @@ for name, found in {SHORT[name]: found for (name, _), found in own.items() if na
 #   {glue:text}`v4_kept_quoted`. What these SAEs drop hides what a code of features would do.
 # - **On NSD** this book knows nothing.
 #
-# ## Where this departs from the paper
+# Where we depart from the paper, and why:
 #
-# - **No NSD.** Simulated subjects in its layout, and macaque V4. Neither is a replication.
-# - **The simulated network is linear and looks at boards.** It is told the features by the pixels; a real network has
-#   to find them. Its SAE has the true number of features and the true $k$.
-# - **V4 neurons are not NSD's ventral voxels.** Single neurons of a macaque, one network, pooled maps; the SAEs see a
-#   few thousand images in place of $1.3$ million, the stimuli among them.
-# - **Our SAE recipe is not the authors'.** {ref}`sec-brains-recipe` says where it differs and what theirs gives on the
+# - *No NSD*, which is given to those who sign its terms alone. Simulated subjects in its layout, and macaque V4;
+#   neither is a replication.
+# - *The simulated network is linear and looks at boards.* It is told the features by the pixels; a real network has to
+#   find them. Its SAE has the true number of features and the true $k$.
+# - *V4 neurons are not NSD's ventral voxels.* Single neurons of a macaque, one network, pooled maps; the SAEs see a few
+#   thousand images in place of $1.3$ million, the stimuli among them.
+# - *Our SAE recipe is not the authors'.* {ref}`sec-brains-recipe` says where it differs and what theirs gives on the
 #   simulated networks and, at the narrower blocks, on V4, as it started and after training. There it made fewer passes
 #   through far fewer images. Its rectifier after a layer's last normalisation has no counterpart here: the simulated
 #   units and the blocks of EfficientNet-Lite are linear, like the ViT layer of the paper's brain part.
-# - **Latents that never fire are kept**, without weight in the regression. The paper removes them; we record their
-#   share for V4.
-# - **Added.** Both controls, the curves over images, standard errors over subjects, neurons and folds, and the
-#   comparison of two populations with its noise ceiling.
+# - *Latents that never fire are kept*, without weight in the regression. The paper removes them; we record their share
+#   for V4.
+# - *Added.* Both controls, the curves over images, standard errors over subjects, neurons and folds, and the comparison
+#   of two populations with its noise ceiling.
 #
-# ## What changed our mind
-#
-# We expected an SAE that beats a random one to be on the right track. In the negative control it does so as well, and
-# still loses to the neurons. We expected the positive control to be safe. With few images to train on, the SAE loses
-# there too, so a loss is only as telling as its SAE is good. And on real neurons we first read the loss as small
-# evidence against latents, since it is there for the SAE that explains nearly everything. That SAE is a dense code,
-# next to a copy of its channels. With width and density matched, and with what the SAE rebuilds scored beside its
-# latents, the loss is seen to be the SAE's: what we took for evidence was uninformative.
+# **What changed our mind.** We expected an SAE that beats a random one to be on the right track. In the negative
+# control it does so as well, and still loses to the neurons. We expected the positive control to be safe. With few
+# images to train on, the SAE loses there too, so a loss is only as telling as its SAE is good. And on real neurons we
+# first read the loss as small evidence against latents, since it is there for the SAE that explains nearly everything.
+# That SAE is a dense code, next to a copy of its channels. With width and density matched, and with what the SAE
+# rebuilds scored beside its latents, the loss is seen to be the SAE's: what we took for evidence was uninformative.
 #
 # ## Exercises
 #
