@@ -17,10 +17,19 @@
 # Real features differ in strength, and networks that see the same world may mix them in related ways. How much of what
 # {ref}`ch-linear` derived for equal, independent features is left?
 #
-# Nearly all of it, if features are counted by their variance. A few strong features count as few, and then compression
-# deflates scores less, however many weak ones there are besides. Related mixing adds a constant that no formula can
-# tell from shared features. And a tempting shortcut fails: dictionaries do not say how much of a gap is geometry.
+# **In short.** Nearly all of it, if features are counted by their variance: where variances fall fast CKA stops
+# falling, at {glue:text}`cka_steep:.2f` for the steepest tried, while equal ones bring it to {glue:text}`cka_flat:.3f`.
+# Related mixing adds a constant that no formula can tell from shared features. And a tempting shortcut fails:
+# dictionaries do not say how much of a gap is geometry.
 #
+# :::{glue:figure} fig-structured-effective
+# :name: fig-structured-effective
+#
+# One law for every spectrum. However fast variances fall with the rank $i$ of a feature, as $i^{-\alpha}$, CKA goes by
+# the number of *effective* features, the line. Each mark is a mean over {glue:text}`draws` pairs of networks.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - what linear CKA and regression give for features of any spectrum;
@@ -28,20 +37,12 @@
 # - what related mixing does to a score, and how to look for it;
 # - why a prediction made from two dictionaries needs a random dictionary beside it.
 #
-# :::{glue:figure} fig-structured-laws
-# :name: fig-structured-laws
-#
-# More features lower CKA (a) and regression (b) without end if their variances fall slowly, and stop doing so if they
-# fall fast. Lines are the closed forms, marks means over {glue:text}`draws` draws; the power $\alpha$ is explained
-# below.
-# :::
+# **What the papers claim.** {cite:t}`liu2026` take features of equal variance and name structured ones as a limitation.
+# Their scores vanish as features become many (claim B4). What follows is ours unless a source is named, and carries
+# their argument over.
+# ::::
 
 # %% [markdown]
-# ## What the papers claim
-#
-# {cite:t}`liu2026` take features of equal variance and name structured ones as a limitation. Their scores vanish as
-# features become many (claim B4). What follows is ours unless a source is named; it carries their argument over.
-#
 # ## The idea
 #
 # Let the features $z$ be uncorrelated with variances $s_1, \dots, s_n$ (any other covariance can be turned into this
@@ -95,7 +96,7 @@ import pandas as pd
 import torch
 
 from lib import theory
-from lib.chapter.plotting import k_styles, log_ticks, panels
+from lib.chapter.plotting import INK, k_styles, log_ticks, panels
 from lib.chapter.run import Run
 from lib.correlation import unit_correlations
 from lib.features import bernoulli_uniform, seeded
@@ -156,6 +157,27 @@ for power in powers:
 laws = pd.DataFrame(run.tables["laws"])
 
 # %% tags=["hide-input", "remove-output"]
+(ax,) = panels(1, width=4.6, height=3.0)
+cka = laws[laws.metric == "cka"]
+for power, style in zip(powers, k_styles(powers), strict=True):
+    found = cka[cka.power == power]
+    ax.plot(found.effective, found.score, ls="", label=rf"$\alpha$ = {power:g}", **style)
+counts = np.geomspace(1, max(sizes), 100)
+ax.plot(counts, [theory.expected_cka(count, units, units) for count in counts], color=INK, lw=0.8)
+log_ticks(ax, [1, 4, 16, 64, 256, 1024])
+ax.set(xlabel="effective features", ylabel="linear CKA", ylim=(0, 1))
+ax.legend(loc="lower left")
+
+# %% tags=["hide-input", "remove-output"]
+run.figure(
+    [ax],
+    "fig-structured-effective",
+    alt="Linear CKA against the number of effective features, on a logarithmic axis: marks for five ways in which "
+    "variances fall lie on or near one falling line, the closed form.",
+    title="Simulated: features of unequal variance, counted by their variance",
+)
+
+# %% tags=["hide-input", "remove-output"]
 axes = panels(2)
 for ax, metric, name in zip(axes, ("cka", "r2"), ("linear CKA", "$R^2$ of regression"), strict=True):
     for power, style in zip(powers, k_styles(powers), strict=True):
@@ -187,6 +209,13 @@ for metric in ("cka", "r2"):
     )
 
 # %% [markdown]
+# :::{glue:figure} fig-structured-laws
+# :name: fig-structured-laws
+#
+# More features lower CKA (a) and regression (b) without end if their variances fall slowly, and stop doing so if they
+# fall fast. Lines are the closed forms, marks means.
+# :::
+#
 # With equal variances CKA falls to {glue:text}`cka_flat:.3f` at the largest number of features. With the steepest fall
 # it is {glue:text}`cka_steep:.3f` there and {glue:text}`cka_steep_before:.3f` at a quarter as many: the floor is
 # reached, and all these features count as {glue:text}`steep_effective:.2f`.
