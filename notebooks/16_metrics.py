@@ -14,37 +14,38 @@
 # (ch-metrics)=
 # # What each metric hears
 #
-# Which metric should you use, if your networks may be in superposition?
+# Many metrics are in use to compare networks. Which one should you take, if yours may be in superposition?
 #
-# None of those in use, if the question is how many features two networks share: of {glue:text}`metrics` that we tried,
+# **In short.** For how many features two networks share, none by itself: of {glue:text}`metrics` that we tried,
 # {glue:text}`inverting` rank a partial overlap in many units above identical features in few, in every draw. They
-# differ in what else they hear, and each answers some other question well.
+# differ in what else they hear, and each answers some other question well: {ref}`which-metric` has these on one page.
 #
+# :::{glue:figure} fig-metrics-order
+# :name: fig-metrics-order
+#
+# A circle left of its square is the wrong order: {glue:text}`wrong` of {glue:text}`metrics` metrics give identical
+# features in few units a lower score than a partial {term}`overlap` in many.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - what a metric reads for identical features, before you read its score for yours;
 # - which changes of a network it notices, and which it cannot;
 # - which metric answers which question.
 #
-# :::{glue:figure} fig-metrics-order
-# :name: fig-metrics-order
-#
-# A circle left of its square is the wrong order: {glue:text}`wrong` of {glue:text}`metrics` metrics give identical
-# features in {glue:text}`few` units a lower score than a partial {term}`overlap` in {glue:text}`most_units`.
-# :::
-
-# %% [markdown]
-# ## What the papers leave open
-#
-# {cite:t}`longon2025` show deflation for {term}`soft-matching`, {cite:t}`liu2026` derive it for {term}`RSA`,
-# {term}`CKA` and regression, and name nearest neighbours as an important direction. The field uses many more: CCA and
-# its kin {cite:p}`raghu2017,morcos2018`, kernels {cite:p}`kornblith2019`, shape distances {cite:p}`williams2021`,
-# neighbours {cite:p}`huh2024`. Here all of them meet the same pairs, with a law where there is one.
+# **What the papers leave open.** {cite:t}`longon2025` show deflation for {term}`soft-matching`, {cite:t}`liu2026`
+# derive it for {term}`RSA`, {term}`CKA` and regression, and name nearest neighbours as an important direction. The
+# field uses many more: CCA and its kin {cite:p}`raghu2017,morcos2018`, kernels {cite:p}`kornblith2019`, shape
+# distances {cite:p}`williams2021`, neighbours {cite:p}`huh2024`. Here all of them meet the same pairs, with a law where
+# there is one.
 #
 # A related question is what a few recorded neurons tell of a whole population: {cite:t}`kang2025` treat CCA and CKA
 # of sampled neurons by random matrix theory, {cite:t}`chun2025` correct CKA for them. Where mixing is random the two
 # questions meet. What follows is ours unless a source is named.
-#
+# ::::
+
+# %% [markdown]
 # ## The idea
 #
 # Two networks respond with $y_a = A z$ and $y_b = B z$, as in {ref}`ch-ceiling`: $n$ features each, $m$ units. Ask
@@ -148,7 +149,7 @@ run.tabulate("order", metric=list(METRICS), inverts=list(inverts))
 run.record(inverting=int((inverts == 1).sum()), wrong=int(wrong.sum()))
 
 # %% tags=["hide-input", "remove-output"]
-(ax,) = panels(1, height=5.2)
+(ax,) = panels(1, width=4.6, height=4.2)
 rows = range(len(METRICS))[::-1]
 ax.hlines(rows, full.mean(axis=1), shared.mean(axis=1), color=INK, lw=0.8)
 for marker, shown, words in (("s", shared, f"overlap .9, {most_units} units"), ("o", full, f"identical, {few} units")):
