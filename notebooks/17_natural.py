@@ -14,38 +14,39 @@
 # (ch-natural)=
 # # Worlds nobody chose, networks that others trained
 #
-# Do sparse autoencoders make two trained networks look more alike? In the small world of {ref}`ch-pairs` they do, and
-# that world was chosen because they do. Here nobody chooses: worlds are drawn at random, and most networks come from
-# people who never heard of this book.
+# Sparse autoencoders ({term}`SAEs <SAE>`) make networks look more alike in the small world of {ref}`ch-pairs`, which
+# was chosen because they do. Do they where nobody chooses: in worlds drawn at random, and in networks that others
+# trained?
 #
-# At {glue:text}`natural_sites` layers of trained networks on natural images, latents match better than units at
-# {glue:text}`natural_gaining` and worse at {glue:text}`natural_losing`. Among {glue:text}`worlds` random worlds they
-# gain in a share of {glue:text}`gaining:.2f`.
-#
-# Afterwards you can say
-#
-# - how often {term}`SAEs <SAE>` raise alignment where nobody looked for a setting in which they do;
-# - what the authors' own settings change, and which of them matters;
-# - what to look at before you believe a gain or a loss on networks of your own.
+# **In short.** Rarely. Of {glue:text}`natural_sites` layers of trained networks on natural images, latents match better
+# than units at {glue:text}`natural_gaining`, and most of the loss lies in the SAEs, of which two on one network
+# disagree. In random worlds they gain in a share of {glue:text}`gaining:.2f`, mostly where labels are nearly
+# independent.
 #
 # :::{glue:figure} fig-natural-sites
 # :name: fig-natural-sites
 #
-# Above the diagonal latents (S-S) would match better than units (N-N); they do so, by more than
-# {glue:text}`small:.2f`, at {glue:text}`natural_gaining` of {glue:text}`natural_sites` layers by our SAEs and at
-# {glue:text}`authors_gaining` by the authors' recipe. Hollow: intermediate layers; bars: least and most of
-# {glue:text}`seeds_recorded` SAE seeds. Networks that others trained, and two small ViTs of ours
-# that stand in; natural images, {glue:md}`natural_source`.
+# Above the diagonal latents (S-S) would match better than units (N-N); by more than {glue:text}`small:.2f` they do so
+# at {glue:text}`natural_gaining` layers by our SAEs (a) and at {glue:text}`authors_gaining` by the authors' recipe (b).
+# Hollow: intermediate layers; bars: least and most over SAE seeds.
 # :::
-
-# %% [markdown]
-# ## What the paper claims
 #
-# {cite:t}`longon2025` train SAEs on two ResNet50 and two ViT-B/16, each pair from two seeds on ImageNet. For the
-# ResNets {term}`soft-matching` falls at an intermediate layer and rises at a deep one (A12); for the ViTs it rises at
-# both, more at the deep one (A13); {term}`ridge regression` from latents predicts units better than units do (A14).
-# Neither those checkpoints nor ImageNet are at hand. Other trained networks are, and claims about superposition should
-# hold for them. The worlds drawn at random ask of small networks what A8 (matching) and A10 (ridge) say of toy models.
+# ::::{dropdown} About this chapter
+# Afterwards you can say
+#
+# - how often SAEs raise alignment where nobody looked for a setting in which they do;
+# - what the authors' own settings change, and which of them matters;
+# - what to look at before you believe a gain or a loss on networks of your own.
+#
+# **What the paper claims.** {cite:t}`longon2025` train SAEs on two ResNet50 and two ViT-B/16, each pair from two seeds
+# on ImageNet. For the ResNets {term}`soft-matching` falls at an intermediate layer and rises at a deep one (A12); for
+# the ViTs it rises at both, more at the deep one (A13); {term}`ridge regression` from latents predicts units better
+# than units do (A14). Neither those checkpoints nor ImageNet are at hand. Other trained networks are, and claims about
+# superposition should hold for them. The worlds drawn at random ask of small networks what A8 (matching) and A10
+# (ridge) say of toy models.
+#
+# Results on natural images are {glue:md}`natural_source`.
+# ::::
 
 # %%
 from math import exp, log
