@@ -14,15 +14,31 @@
 # (ch-claims)=
 # # The claims, one by one
 #
-# What do the two papers claim, and what of it did we find? This chapter computes nothing new. It reads the results
-# files that the other chapters wrote, holds each claim's *predicates*, comparisons of recorded numbers, against them,
-# and prints the {term}`verdict`.
+# Two papers make {glue:text}`claims` claims about superposition and similarity metrics. What of it did we find?
 #
+# **In short.** {glue:md}`in_short`
+#
+# :::{glue:figure} fig-claims
+# :name: fig-claims
+#
+# How the claims of both papers stand, by kind of evidence: of {glue:text}`pieces` pieces, {glue:text}`judged` have been
+# measured. What is still open is the grey part of a bar.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - for each claim, what was measured and under which condition it holds;
 # - what it would take to judge the claims that were not run;
 # - how a verdict changes when a number does.
+#
+# **What the papers claim** stands below, claim by claim in our words. This chapter computes nothing new: it reads the
+# results files that the other chapters wrote, holds each claim's *predicates*, comparisons of recorded numbers, against
+# them, and prints the {term}`verdict`.
+# ::::
+
+# %% [markdown]
+# ## How a claim is judged
 #
 # A claim gets one verdict for each piece of {term}`evidence`, and no piece counts for another: *as stated, at the
 # paper's setting*; *at our setting or scale*, where the paper's is another or its numbers are lost; *on stand-ins*,
@@ -77,6 +93,22 @@ run.record(claims=len(entries), pieces=sum(len(entry.pieces) for entry in entrie
 # How many claims stand as the papers state them, how many only elsewhere, how many failed anywhere. A claim that failed
 # somewhere is listed there even if it stands elsewhere.
 
+# %% tags=["hide-input"]
+verdicts = [{kind: entry.verdict(kind) for kind in KINDS} for entry in entries]
+stated = [each["stated"] for each in verdicts]
+yes, _, no, _, unrun = map(verdict_in_words, VERDICTS)
+elsewhere = sum(each["stated"] == VERDICTS[-1] and bool({*VERDICTS[:2]} & {*each.values()}) for each in verdicts)
+failed = sum(VERDICTS[2] in each.values() for each in verdicts)
+run.record(judged=sum(piece.verdict != VERDICTS[-1] for entry in entries for piece in entry.pieces.values()))
+
+# %% tags=["hide-input"]
+shown = "; ".join(f"**{stated.count(one)}** *{verdict_in_words(one)}*" for one in VERDICTS if one in stated)
+run.words(
+    "in_short",
+    f"At the setting of their own paper: {shown}. Of those *{unrun}* there, **{elsewhere}** are *{yes}*, or so with a "
+    f"condition, at another setting. By at least one piece of evidence, there or elsewhere, **{failed}** are *{no}*.",
+)
+
 # %% tags=["hide-input", "remove-output"]
 glue("summary", Markdown(summary_table(entries)))
 
@@ -112,13 +144,6 @@ ax.legend(loc="lower center", bbox_to_anchor=(0.3, 1), ncols=2)
 run.figure([ax], "fig-claims", "Stacked bars count the verdicts on the claims of both papers, by kind of evidence.")
 
 # %% [markdown]
-# :::{glue:figure} fig-claims
-# :name: fig-claims
-#
-# How the {glue:text}`claims` claims of both papers stand, by kind of evidence. The grey part of a bar is what is still
-# open.
-# :::
-#
 # ## The papers' figures, and where they are
 #
 # ```{list-table}
