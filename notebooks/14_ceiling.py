@@ -675,7 +675,10 @@ run.figure(Calculator(name, "Computed, not simulated: the ceiling of a score"), 
 # :::
 
 # %% [markdown]
-# ## When to trust it
+# ## What to take away
+#
+# With two seeds of each network, responses alone tell how many features are shared, whatever the compression. That
+# holds under conditions:
 #
 # - **Seeds differ in nothing but chance.** Training from scratch, other starts and other orders of the data. Seeds
 #   that were fine-tuned from one checkpoint are related, and raise the ceiling.
@@ -686,17 +689,16 @@ run.figure(Calculator(name, "Computed, not simulated: the ceiling of a score"), 
 #   if few, untrained networks may share them too: run those beside.
 # - **Above 1** by more than the interval, a and b are related to each other more than seeds are.
 #
-# ## Where this departs from the papers
+# Where we depart from the papers:
 #
-# The papers ask for features first; here responses of two seeds suffice, under stronger assumptions. The grid is a
-# sample without its largest corners. Features are independent, as the papers' nearly are.
+# - They ask for features first. Here the responses of two seeds suffice, under stronger assumptions.
+# - Features are independent, as the papers' nearly are.
+# - The grid is a sample without its largest corners.
 #
-# ## What changed our mind
-#
-# We expected to need the number of features, and second seeds made it cancel. We thought a single network might do;
-# in trained ones its units repel, and it cannot. A floor under lossless scores, hoped for as a bound, has two
-# counterexamples of a line each. And scores near 1 on real networks looked like a finding until untrained ones gave
-# the same.
+# **What changed our mind.** We expected to need the number of features, and second seeds made it cancel. We thought a
+# single network might do; in trained ones its units repel, and it cannot. A floor under lossless scores, hoped for as
+# a bound, has two counterexamples of a line each. And scores near 1 on real networks looked like a finding until
+# untrained ones gave the same.
 #
 # ## Exercises
 #
