@@ -374,15 +374,23 @@ run.record(found_part=((1 - half.trained) / (1 - half.raw)).mean())
 # variance where the features are not. The same count comes from the responses alone, without an SAE, in
 # {ref}`ch-ceiling`. We leave such shares out of this book, and {ref}`ch-own` does not print them.
 #
-# ## What this chapter cannot tell
+# ## What to take away
 #
-# Projections are Gaussian, features uncorrelated or in simple groups, toy models small. The spectrum of a real
+# - The closed forms for equal features hold for unequal ones if $n$ is replaced by $n_\text{eff}$. They are least
+#   certain where one or two features decide.
+# - Scores vanish as features become many only if the features' variances are comparable. Where variances fall faster
+#   than $1/i$, CKA and regression have a floor.
+# - A score adds related mixing to shared features and does not tell them apart. Features that occur together make toy
+#   models related by a few hundredths at most.
+# - Two dictionaries do not say how much of a gap is geometry; a random dictionary beside them shows it.
+#
+# Where we depart from the paper: its features are of equal variance, and ours follow power laws or come in groups.
+# Projections here are Gaussian, features uncorrelated or in simple groups, toy models small. The spectrum of a real
 # network's features is not known; that of its responses is not it, since compression flattens it.
 #
-# ## What changed our mind
-#
-# That geometry is most of a gap between real networks looked like a finding, and we had meant to report it. A random
-# SAE in place of the trained one gave a prediction of the same kind. Without that row we would have believed it.
+# **What changed our mind.** That geometry is most of a gap between real networks looked like a finding, and we had
+# meant to report it. A random SAE in place of the trained one gave a prediction of the same kind. Without that row we
+# would have believed it.
 #
 # ## Exercises
 #
