@@ -547,26 +547,28 @@ rows = {"metrics that invert in every draw": "inverting",
 run.beside_recorded(rows)
 
 # %% [markdown]
-# ## Which metric when
+# ## What to take away
 #
-# {ref}`which-metric` has the answer on one page to print, made from this run. In short: ask first what you want to
-# know. If it is how many features are shared, no single metric tells; use {ref}`second seeds <ch-ceiling>`, or latents
-# where they converge ({ref}`ch-own`). If it is geometry, readout or units, the usual metric answers that, and its
-# expected score for identical features belongs beside it.
+# Ask first what you want to know; {ref}`which-metric` has the answers on one page to print, made from this run.
 #
-# ## What this chapter cannot tell
+# - *How many features are shared* no single metric tells. Use {ref}`second seeds <ch-ceiling>`, or latents where they
+#   converge ({ref}`ch-own`).
+# - *Geometry, readout or units* are what the usual metrics answer. What they read for identical features belongs beside
+#   a score.
+# - *Unlike widths* are not to be compared by a score, whichever metric it is.
 #
-# Features here are white and mixing is linear; {ref}`ch-structured` shows what unequal variances do. Networks with
-# rectified units, as most are, add features of their own to each metric, since a rectifier makes new ones from a mix.
-# The laws of Spearman and neighbours are approximations, and we know of no bound on their error. The order of metrics
-# by how often they invert belongs to these sizes: at other widths another pair of scores is compared. They are small so
-# that every metric can be tried on many pairs; so few stimuli leave CCA a floor that a larger sample would not have.
+# Where these results end:
 #
-# ## What changed our mind
+# - Features are white and mixing is linear; {ref}`ch-structured` shows what unequal variances do. Networks with
+#   rectified units, as most are, add features of their own to each metric, since a rectifier makes new ones from a mix.
+# - The laws of Spearman and neighbours are approximations, and we know of no bound on their error.
+# - The order of metrics by how often they invert belongs to these sizes: at other widths another pair of scores is
+#   compared. Sizes are small so that every metric can be tried on many pairs; so few stimuli leave CCA a floor that a
+#   larger sample would not have.
 #
-# We had taken the choice between dot products and distances for a detail. It moves the score of identical features far
-# up or down, with how features come together. And forgiving any linear map, as
-# CCA does, does not help: what compression takes is the space, not the basis.
+# **What changed our mind.** We had taken the choice between dot products and distances for a detail. It moves the score
+# of identical features far up or down, with how features come together. And forgiving any linear map, as CCA does, does
+# not help: what compression takes is the space, not the basis.
 #
 # ## Exercises
 #
