@@ -280,11 +280,14 @@ glue("ledger_recorded", Markdown("\n".join(lines if moved else ["None does."])))
 # With so few stimuli the biased estimate of CKA leaves its closed form by more than the margin that the predicate
 # allows.
 #
-# ## What changed our mind
+# ## What to take away
 #
-# We expected claims to hold or to fail. Many hold under a condition that the papers do not state: a rectified output, a
-# range of $k$, enough units, one of two averages. Finding the condition was most of the work, and is most of the
-# result.
+# Cite a claim with its condition and its kind of evidence: the tables have both, and no verdict on small stand-ins says
+# anything of the networks and brains that the papers used. What was not run is listed with what it would take.
+#
+# **What changed our mind.** We expected claims to hold or to fail. Many hold under a condition that the papers do not
+# state: a rectified output, a range of $k$, enough units, one of two averages. Finding the condition was most of the
+# work, and is most of the result.
 #
 # ## Exercises
 #
