@@ -132,8 +132,8 @@ generator = seeded(seed)
 # %% [markdown]
 # ## Features of unequal variance
 #
-# {glue:text}`units` units, {glue:text}`draws` pairs of Gaussian projections for each power and number of features. The
-# scores are those of infinitely many stimuli, computed from the projections and the covariance.
+# {glue:text}`draws` pairs of Gaussian projections on {glue:text}`units` units for each power and number of features.
+# The scores are those of infinitely many stimuli, computed from the projections and the covariance.
 
 
 # %%
@@ -147,7 +147,7 @@ def simulated(power, n):
     return effective, scores, laws
 
 
-# %%
+# %% tags=["hide-input"]
 for power in powers:
     for n in sizes:
         effective, scores, laws = simulated(power, n)
@@ -218,18 +218,18 @@ for metric in ("cka", "r2"):
 #
 # With equal variances CKA falls to {glue:text}`cka_flat:.3f` at the largest number of features. With the steepest fall
 # it is {glue:text}`cka_steep:.3f` there and {glue:text}`cka_steep_before:.3f` at a quarter as many: the floor is
-# reached, and all these features count as {glue:text}`steep_effective:.2f`.
+# reached, since all these features count as {glue:text}`steep_effective:.2f`. Plotted against that count, all powers
+# fall on one line ({numref}`fig-structured-effective`).
 #
-# The forms are off by {glue:text}`cka_off_flat:.3f` for CKA and {glue:text}`r2_off_flat:.3f` for regression at most,
-# relative to the law, where variances are equal, and by {glue:text}`cka_off_one:.3f` and {glue:text}`r2_off_one:.3f` at
-# $\alpha$ = 1. *Where they fail*: a ratio of expectations is not the expectation of a ratio. At the steepest fall,
-# where one or two features decide, CKA is off by {glue:text}`cka_off_steep:.3f`.
+# Relative to the law, the forms are off by at most {glue:text}`cka_off_flat:.3f` for CKA and
+# {glue:text}`r2_off_flat:.3f` for regression where variances are equal, and by {glue:text}`cka_off_one:.3f` and
+# {glue:text}`r2_off_one:.3f` at $\alpha$ = 1. *Where they fail*: a ratio of expectations is not the expectation of a
+# ratio. At the steepest fall, where one or two features decide, CKA is off by {glue:text}`cka_off_steep:.3f`.
 #
-# For a reader's own scores this cuts both ways. A moderate CKA between compressed networks need not mean that they
-# share many features: a few strong ones suffice, such as the brightness of a picture or the length of a text. And a low
-# one is stronger evidence against sharing than the formula for equal features makes it, since that formula takes $n$
-# where fewer count. What matters is the number that {ref}`ch-ceiling` estimates from two seeds: it is $n_\text{eff}$,
-# not $n$.
+# For your own scores this cuts both ways. A moderate CKA between compressed networks need not mean that they share many
+# features: a few strong ones suffice, such as the brightness of a picture or the length of a text. And a low one is
+# stronger evidence against sharing than the formula for equal features makes it, since that formula takes $n$ where
+# fewer count. Two seeds count the right number ({ref}`ch-ceiling`): theirs is $n_\text{eff}$, not $n$.
 #
 # ## Related mixing
 #
@@ -240,16 +240,16 @@ for metric in ("cka", "r2"):
 # \mathrm{CKA} \approx c^2 + (1 - c^2)\, \frac{m}{n_\text{eff} + m + 1} .
 # $$ (eq-structured-related)
 #
-# It adds to a score just as shared features do, and it cannot be told from them by one number. Does it happen? Features
-# that *occur together* are a reason to expect it. Any network gains if it gives them directions that do not disturb
-# each other, or, if they are one thing to the task, the same direction.
+# It adds to a score just as shared features do, and no one number tells the two apart. Does it happen? Features that
+# *occur together* are a reason to expect it. Any network gains if it gives them directions that do not disturb each
+# other, or, if they are one thing to the task, the same direction.
 #
 # To see it we train toy models as in {ref}`ch-toy-models`, on features of equal importance that come in groups of four.
 # A group is switched on as a whole, and then each of its features is active with probability $t$. Each feature is
-# active equally often whatever $t$ is; at the smallest $t$ features are nearly independent. What is compared are two
-# models from other starts. Chance is the same with the features of one model permuted, which keeps all its angles. A
-# trial with half as many models had shown an implied $c^2$ of a few hundredths wherever features come together, so this
-# is no prediction: the run repeats it with more models.
+# active equally often whatever $t$ is; at the smallest $t$ features are nearly independent. We compare two models from
+# other starts. Chance is the same with the features of one model permuted, which keeps all its angles. A trial with
+# half as many models had shown an implied $c^2$ of a few hundredths wherever features come together, so this is no
+# prediction: the run repeats it with more models.
 
 # %%
 N, M, GROUP, ACTIVE = 32, 10, 4, 0.05
@@ -296,23 +296,25 @@ pd.DataFrame(rows, ["cosine", "by chance", "implied $c^2$", "product of mates"])
 # %% [markdown]
 # The implied $c^2$ is {glue:text}`implied_5:.3f` (error {glue:text}`implied_5_error:.3f`) for nearly independent
 # features, and {glue:text}`implied_25:.3f`, {glue:text}`implied_50:.3f` and {glue:text}`implied_90:.3f`
-# ({glue:text}`implied_90_error:.3f`) as they come together. Mates have products of {glue:text}`mates_5:.3f` at first
-# and {glue:text}`mates_25:.3f`, {glue:text}`mates_50:.3f` and {glue:text}`mates_90:.3f` then: models do learn that
-# features belong together and turn them towards each other. But the groups lie anywhere, so two models are hardly more
-# alike for it. It is a few hundredths, above its error where groups are loose, and does not grow with $t$:
+# ({glue:text}`implied_90_error:.3f`) as they come together: a few hundredths, above the error where groups are loose,
+# and no more as $t$ grows.
+#
+# Mates, features of one group, have products of {glue:text}`mates_5:.3f` at first and {glue:text}`mates_25:.3f`,
+# {glue:text}`mates_50:.3f` and {glue:text}`mates_90:.3f` then. So models do learn that features belong together, and
+# turn them towards each other. But each model puts its groups anywhere, so two models are hardly more alike for it:
 # co-occurrence of this kind leaves a score nearly where independent mixing puts it.
 #
 # ## How much of a gap is geometry?
 #
-# Suppose two networks score low. Is it that they share little, or that they compress? With an SAE on each there seems
-# to be a way to tell. Match the latents, assume that matched ones are the same feature, and predict the raw score from
-# the two {term}`dictionaries <dictionary>` $D_a$, $D_b$ and the covariance $C$ of the codes: it is
+# Two networks score low. Do they share little, or do they compress? With an SAE on each there seems to be a way to
+# tell. Match the latents, assume that matched ones are the same feature, and predict the raw score from the two
+# {term}`dictionaries <dictionary>` $D_a$, $D_b$ and the covariance $C$ of the codes: it is
 # `theory.gram_cosine(D_a, D_b, C)`. The prediction is what geometry alone would leave of 1; what the measured score
 # lacks beyond that would be what is not shared.
 #
-# A first trial on the networks of {ref}`ch-pairs`, not kept, gave geometry the larger part of the gap. Whether the
-# split is right can be seen where the truth is known: sparse features in superposition, of which the networks share a
-# part $\rho$. The true prediction uses the true projections and features. And there is a control that has to fail:
+# A first trial on the networks of {ref}`ch-pairs`, not kept, gave geometry the larger part of the gap. Is the split
+# right? That can be seen where the truth is known: sparse features in superposition, of which the networks share a part
+# $\rho$. The true prediction uses the true projections and features. And there are controls that have to fail:
 # dictionaries of random SAEs, which know no feature, and trained ones matched at random. A trial on fewer pairs had
 # shown what comes of it, so this too repeats and does not predict.
 
@@ -354,16 +356,16 @@ WORDS = {"raw": "measured", "true": "by true features", "trained": "by dictionar
          "random": "by random SAEs"}  # fmt: skip
 gap.groupby("overlap", sort=False)[[*WORDS]].mean().rename(columns=WORDS).map("{:.3f}".format)
 
-# %%
+# %% tags=["hide-input"]
 run.record(**{f"gap_{name}": gap[name].tolist() for name in WORDS if name != "raw"})
 
-# %%
+# %% tags=["hide-input"]
 half = gap[gap.overlap == 0.5]
 run.record(true_part=((1 - half.true) / (1 - half.raw)).mean())
 run.record(found_part=((1 - half.trained) / (1 - half.raw)).mean())
 
 # %% [markdown]
-# The split does not come out right. Over all pairs geometry truly leaves {glue:text}`gap_true:.3f` of CKA; the
+# The split comes out wrong. Over all pairs geometry truly leaves {glue:text}`gap_true:.3f` of CKA; the
 # dictionaries say {glue:text}`gap_trained:.3f` (error {glue:text}`gap_trained_error:.3f`), matched at random
 # {glue:text}`gap_shuffled:.3f`, and random SAEs {glue:text}`gap_random:.3f`. Where half of the features are shared,
 # geometry is {glue:text}`true_part:.2f` of the gap and the dictionaries call it {glue:text}`found_part:.2f`.
