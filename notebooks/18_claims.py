@@ -14,7 +14,8 @@
 # (ch-claims)=
 # # The claims, one by one
 #
-# Two papers make {glue:text}`claims` claims about superposition and similarity metrics. What of it did we find?
+# Two papers make {glue:text}`claims` claims about superposition and similarity metrics. Which of them hold when they
+# are run again?
 #
 # **In short.** {glue:md}`in_short`
 #
@@ -51,10 +52,10 @@
 # verdict. The bounds are the same everywhere: a score has changed from two hundredths on, "near 1" begins five
 # hundredths below it, a closed form is met within one part in fifty.
 #
-# Where the choices come from: thresholds were first set after small trial runs, and conditions were written after first
-# results; those that say so name it. The common bounds above replaced the first ones later, with all results known, so
-# they were not chosen for a verdict, but nor were they blind. Some conditions are about the wording of a statement
-# rather than about a number: there the claim as printed has a counterexample, which its chapter runs.
+# **Where the choices come from.** Thresholds were first set after small trial runs, and conditions were written after
+# first results; those that say so name it. The common bounds replaced the first ones later, with all results known:
+# they were not chosen for a verdict, but they were not blind either. Some conditions are about the wording of a
+# statement rather than about a number: there the claim as printed has a counterexample, which its chapter runs.
 
 # %%
 from IPython.display import Markdown
@@ -74,8 +75,8 @@ from lib.chapter.plotting import COLOURS, panels
 from lib.chapter.run import Run
 
 # %% [markdown]
-# The parameter that matters here is the profile, the folder of results that is judged first. What it has not measured
-# is judged by the runs that were recorded with the book, and each row says by which.
+# The profile is the folder of results that is judged first. What it has not measured is judged by the runs that were
+# recorded with the book, and each row says by which.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -90,8 +91,7 @@ run.record(claims=len(entries), pieces=sum(len(entry.pieces) for entry in entrie
 # %% [markdown]
 # ## At a glance
 #
-# How many claims stand as the papers state them, how many only elsewhere, how many failed anywhere. A claim that failed
-# somewhere is listed there even if it stands elsewhere.
+# A claim that failed somewhere is listed there even if it stands elsewhere.
 
 # %% tags=["hide-input"]
 verdicts = [{kind: entry.verdict(kind) for kind in KINDS} for entry in entries]
@@ -236,8 +236,8 @@ glue("ledger_b", Markdown(full_table([entry for entry in entries if entry.paper 
 # ## Longer runs, recorded
 #
 # Some settings take longer than a reader wants to wait. Their results files are kept in `book/results`, each with the
-# device, the versions and the date of its run. Where such a run has measured what this profile has measured too, does
-# it come to another verdict?
+# device, the versions and the date of its run. Where such a run and this page's have measured the same, do they come to
+# the same verdict?
 
 
 # %% tags=["hide-input", "remove-output"]
@@ -260,8 +260,8 @@ for entry, here, there in moved:
 glue("ledger_recorded", Markdown("\n".join(lines if moved else ["None does."])))
 
 # %% [markdown]
-# Recorded runs judge {glue:text}`compared` pieces of evidence that this page judges by another run; they come to
-# another verdict on {glue:text}`moved`.
+# Recorded runs judge {glue:text}`compared` pieces of evidence that this page judges by another run; on
+# {glue:text}`moved` of these they come to another verdict.
 #
 # ```{glue:md} ledger_recorded
 # :format: myst
