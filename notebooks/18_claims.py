@@ -136,7 +136,7 @@ for verdict, shade, hatch in zip(VERDICTS, COLOURED, ("", "//", "xx", "..", ""),
     counts = [sum(e.pieces[kind].verdict == verdict for e in entries if kind in e.pieces) for kind in KINDS]
     style = {"color": COLOURS[shade], "hatch": hatch, "label": verdict_in_words(verdict), "height": 0.6}
     for bar, count in zip(ax.barh(list(KINDS.values()), counts, left=left, **style), counts, strict=True):
-        ax.text(*bar.get_corners()[2:].mean(0), count or "", ha="center", va="bottom")
+        ax.text(*bar.get_corners()[:2].mean(0), count or "", ha="center", va="bottom")
     left = [before + count for before, count in zip(left, counts, strict=True)]
 ax.invert_yaxis()
 ax.set_xlabel("claims")
