@@ -25,8 +25,9 @@
 # :::{glue:figure} fig-structured-effective
 # :name: fig-structured-effective
 #
-# One law for every spectrum. However fast variances fall with the rank $i$ of a feature, as $i^{-\alpha}$, CKA goes by
-# the number of *effective* features, the line. Each mark is a mean over {glue:text}`draws` pairs of networks.
+# One law for every spectrum, the line, least exact where few features decide: however fast variances fall with the rank
+# $i$ of a feature, as $i^{-\alpha}$, CKA goes by the number of *effective* features. Each mark is a mean over
+# {glue:text}`draws` pairs.
 # :::
 #
 # ::::{dropdown} About this chapter
