@@ -65,11 +65,11 @@
 # ```
 #
 # ````{prf:proof}
-# $S_{ab} = A B^\top$, so $T_{ab}$ is the inner product of $\hat G_A = A^\top A / |A|^2$ and $\hat G_B$, both of trace
-# 1. A sign flip turns the entries of $\hat G_B$ beside the diagonal into their negatives, so their mean is 0;
-#   exchanges make its $n_b$ diagonal means equal, so each is $1/n_b$. With $A$ held fixed the mean of $T_{ab}$ is the
-#   part of the trace of $\hat G_A$ on shared features, over $n_b$. Exchanges in $A$ make that part $n_s / n_a$ in the
-#   mean.
+# $S_{ab} = A B^\top$, so $T_{ab}$ is the inner product of $\hat G_A = A^\top A / |A|^2$ and $\hat G_B$, both of
+# trace one. A sign flip turns the entries of $\hat G_B$ beside the diagonal into their negatives, so their mean is 0;
+# exchanges make its $n_b$ diagonal means equal, so each is $1/n_b$. With $A$ held fixed the mean of $T_{ab}$ is the
+# part of the trace of $\hat G_A$ on shared features, over $n_b$. Exchanges in $A$ make that part $n_s / n_a$ in the
+# mean.
 # ````
 #
 # Units, their mixing and {term}`kurtosis` do not enter, and traces need not be fixed, since each matrix is divided by
