@@ -164,8 +164,8 @@ run.figure(
     "a circle. In nearly every row the circle lies left of the square.",
     title="Simulated: partial overlap against identical features in few units",
 )
-run.words("order_right", ", ".join(wrong.index[~wrong]) or "none")
-run.words("always_right", ", ".join(wrong.index[inverts == 0]) or "none")
+run.words("order_right", "; ".join(wrong.index[~wrong]) or "none")
+run.words("always_right", "; ".join(wrong.index[inverts == 0]) or "none")
 
 # %% [markdown]
 # In every draw {glue:text}`inverting` metrics of {glue:text}`metrics` invert. In the right order on average
@@ -468,7 +468,7 @@ run.words("learned_verdict", "held" if abs(learned[cka] - law) < 0.1 else "faile
 run.record(represented=represented, learned_above=int((learned > random).sum()), learned_cka=learned[cka],
            learned_law=law, random_cka=random[cka], tight_cka=means["tight", half][cka], tight_law=half / n,
            half_cka=means["identical", half][cka])  # fmt: skip
-run.words("not_above", ", ".join(name for name in METRICS if learned[name] <= random[name]) or "none")
+run.words("not_above", "; ".join(name for name in METRICS if learned[name] <= random[name]) or "none")
 
 # %% [markdown]
 # *Tight frames*: debiased CKA is {glue:text}`tight_cka:.3f` where {glue:text}`tight_law:.3f` is expected, and
@@ -495,7 +495,7 @@ table = pd.DataFrame({head: means[at] for head, at in shown.items()}).loc[list(M
 table = table.assign(inverts=inverts.map("{:.2f}".format), unchanged=unchanged)
 run.record(best_eighth=table["an eighth"].max())
 run.words("best_name", table["an eighth"].idxmax())
-run.words("high_floor", ", ".join(table.index[table.unrelated > 0.05]))
+run.words("high_floor", "; ".join(table.index[table.unrelated > 0.05]))
 run.words("metrics-table", heard_table(table, "Simulated: what each metric reads"))
 
 # %% [markdown]
