@@ -154,7 +154,7 @@ all_b = torch.nn.functional.pad(torch.cat([fixed_b[:, order] * flips[:, None] fo
 run.record(turns=len(all_a) * len(all_b), exact_error=abs(t_of(all_a[:, None], all_b).mean() - 3 / 16))
 
 # %% [markdown]
-# Over all {glue:text}`turns` pairs the mean differs from $3/16$ by {glue:text}`exact_error:.0e`.
+# Over all {glue:text}`turns` pairs the mean differs from $3/16$ by {glue:text}`exact_error:.1g`.
 #
 # **The inversion.** {ref}`ch-overlap` set nine tenths of the features, in as many units as features, against all of
 # them in eight units. We expect CKA to put nearly every pair of draws in the wrong order, and $T$ fewer than one in
@@ -304,7 +304,7 @@ run.figure(
 )
 
 # %% [markdown]
-# So much for {numref}`fig-ceiling-overlap`: the mean corrected score is off by at most {glue:text}`largest_bias:.3f` at
+# In {numref}`fig-ceiling-overlap` the mean corrected score is off by at most {glue:text}`largest_bias:.3f` at
 # any overlap, while raw CKA of identical features is {glue:text}`raw_full:.3f`, and {glue:text}`small_full:.3f` with
 # both systems in {glue:text}`m_b` units. The interval (below) held the truth in a share of {glue:text}`held_here:.3f`
 # of the draws.
