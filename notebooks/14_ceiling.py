@@ -674,17 +674,17 @@ run.figure(Calculator(name, "Computed, not simulated: the ceiling of a score"), 
 # %% [markdown]
 # ## What to take away
 #
-# With two seeds of each network, responses alone tell how many features are shared, whatever the compression. That
-# holds under conditions:
+# With two seeds of each network, responses alone tell how many features are shared, whatever the compression. Trust it
+# if
 #
-# - **Seeds differ in nothing but chance.** Training from scratch, other starts and other orders of the data. Seeds
-#   that were fine-tuned from one checkpoint are related, and raise the ceiling.
-# - **Eight units or more, thousands of stimuli**, as the grid says; with fewer the interval tells how little is
-#   known.
-# - **Features of similar variance.** If a few directions carry most of it, look at the exercise on brightness first.
-# - **Say how many features are counted**, by one seed and by two. Far apart, rows repel and the interval is too wide;
-#   if few, untrained networks may share them too: run those beside.
-# - **Above 1** by more than the interval, a and b are related to each other more than seeds are.
+# - **seeds differ in nothing but chance**: training from scratch, other starts and other orders of the data. Seeds that
+#   were fine-tuned from one checkpoint are related, and raise the ceiling;
+# - **units are eight or more, stimuli thousands**, as the grid says; with fewer the interval tells how little is known;
+# - **features vary alike**. If a few directions carry most of it, look at the exercise on brightness first.
+#
+# Beside it, report two things. *How many features are counted*, by one seed and by two: far apart, rows repel and the
+# interval is too wide; if few, untrained networks may share them too, so run those beside. And whether the score is
+# *above 1* by more than the interval: then a and b are related to each other more than seeds are.
 #
 # Where we depart from the papers:
 #
