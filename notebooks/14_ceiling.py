@@ -14,39 +14,40 @@
 # (ch-ceiling)=
 # # A ceiling for superposition
 #
-# Can a score tell how many features two networks share, however few units they squeeze them into, without finding the
+# Two networks squeeze many features into few units. Can a score tell how many of them they share, without finding the
 # features first?
 #
-# If each network was trained from two random starts, yes, as long as the mixing of features is random. Divide what
-# the networks share by what two seeds of the same network share: compression lowers both alike, and the overlap is
-# left.
+# **In short.** Yes, if each network was trained from two random starts and mixes features at random. Divide what the
+# networks share by what two seeds of one network share: compression lowers both alike, and the overlap is left, in the
+# mean within {glue:text}`largest_bias:.3f`, where CKA of identical features reads {glue:text}`raw_full:.2f`. Related
+# mixing and a few dominant features break it, and near 1 does not mean learned: untrained networks get there too.
 #
+# :::{glue:figure} fig-ceiling-overlap
+# :name: fig-ceiling-overlap
+#
+# Compression holds CKA far below the {term}`overlap` that was put in, the diagonal. Corrected by a second seed of each
+# network, the score lies on it. Bars: standard deviations over {glue:text}`draws` draws.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - which part of linear CKA counts features and which part counts dimensions;
 # - how to estimate an overlap from two seeds of each network, and how sure to be of it;
 # - which networks break the estimate, and in which direction.
 #
-# :::{glue:figure} fig-ceiling-overlap
-# :name: fig-ceiling-overlap
-#
-# Compression lowers CKA (a), and a second seed of each network takes the deflation off (b): the diagonal is the
-# {term}`overlap` that was put in. Bars are standard deviations over {glue:text}`draws` draws.
-# :::
+# **What the papers leave open.** Both papers end with the same advice: measure in latent space, so learn a sparse code
+# first. {ref}`ch-overlap` ended with a doubt: without the number of features, a score cannot be corrected. Everything
+# below is ours unless a source is named.
+# ::::
 
 # %% [markdown]
-# ## What the papers leave open
-#
-# Both papers end with the same advice: measure in latent space, so learn a sparse code first. {ref}`ch-overlap` ended
-# with a doubt: without the number of features, a score cannot be corrected. Everything below is ours unless a source
-# is named.
-#
 # ## The idea
 #
 # Two networks respond to a stimulus with $y_a = A z$ and $y_b = B z$. The features $z$ have mean 0, are uncorrelated
-# and of equal variance. Network a has $n_a$ of them in $m_a$ units, b has $n_b$, and they share $n_s$; columns of
-# features that a network lacks are 0. $S_{ab}$ is the covariance of the units of a with those of b, $S_a$ that of a
-# with itself. Take the squared covariances as a share of the total variances:
+# and of equal variance. Network a has $n_a$ of them in $m_a$ units, b has $n_b$ in $m_b$, and they share $n_s$. If only
+# b has a feature, its column in $A$ is zero, and vice versa. $S_{ab}$ is the covariance of the units of a with those of
+# b, $S_a$ that of a with itself. Take the squared covariances as a share of the total variances:
 #
 # $$
 # T_{ab} = \frac{|S_{ab}|^2}{\operatorname{tr} S_a \operatorname{tr} S_b} .
@@ -64,11 +65,11 @@
 # ```
 #
 # ````{prf:proof}
-# $S_{ab} = A B^\top$, so $T_{ab}$ is the inner product of $\hat G_A = A^\top A / |A|^2$ and $\hat G_B$, both of trace
-# 1. A sign flip turns the entries of $\hat G_B$ beside the diagonal into their negatives, so their mean is 0;
-#   exchanges make its $n_b$ diagonal means equal, so each is $1/n_b$. With $A$ held fixed the mean of $T_{ab}$ is the
-#   part of the trace of $\hat G_A$ on shared features, over $n_b$. Exchanges in $A$ make that part $n_s / n_a$ in the
-#   mean.
+# $S_{ab} = A B^\top$, so $T_{ab}$ is the inner product of $\hat G_A = A^\top A / |A|^2$ and $\hat G_B$, both of
+# trace one. A sign flip turns the entries of $\hat G_B$ beside the diagonal into their negatives, so their mean is 0;
+# exchanges make its $n_b$ diagonal means equal, so each is $1/n_b$. With $A$ held fixed the mean of $T_{ab}$ is the
+# part of the trace of $\hat G_A$ on shared features, over $n_b$. Exchanges in $A$ make that part $n_s / n_a$ in the
+# mean.
 # ````
 #
 # Units, their mixing and {term}`kurtosis` do not enter, and traces need not be fixed, since each matrix is divided by
@@ -134,9 +135,8 @@ generator = seeded(seed, run.device)
 run.record(n=n, m_a=m_a, m_b=m_b, draws=draws, stimuli=stimuli, many=many)
 
 # %% [markdown]
-# **A check without chance.** Five features, of which a has the first four and b the last four, and two fixed
-# matrices. We average over *all* signed permutations of b and all permutations of a, from the definition. Agreement
-# means $10^{-12}$.
+# **A check without chance.** Of five features a has the first four and b the last four, mixed by two fixed matrices.
+# Average over *all* permutations of a's features and all signed permutations of b's. Agreement means $10^{-12}$.
 
 
 # %%
@@ -154,10 +154,11 @@ all_b = torch.nn.functional.pad(torch.cat([fixed_b[:, order] * flips[:, None] fo
 run.record(turns=len(all_a) * len(all_b), exact_error=abs(t_of(all_a[:, None], all_b).mean() - 3 / 16))
 
 # %% [markdown]
-# Over all {glue:text}`turns` pairs the mean differs from $3/16$ by {glue:text}`exact_error:.0e`.
+# Over all {glue:text}`turns` pairs the mean differs from $3/16$ by {glue:text}`exact_error:.1g`.
 #
-# **The inversion.** {ref}`ch-overlap` compared nine tenths of the features in as many units as features with all of
-# them in eight units. We expect CKA to invert nearly every pair of draws and $T$ fewer than one in ten.
+# **The inversion.** {ref}`ch-overlap` set nine tenths of the features, in as many units as features, against all of
+# them in eight units. We expect CKA to put nearly every pair of draws in the wrong order, and $T$ fewer than one in
+# ten.
 
 
 # %%
@@ -177,7 +178,7 @@ for name, metric in {"cka": theory.gram_cosine, "t": t_of}.items():
     run.record(**{f"inverted_{name}": (metric(*partial)[:, None] > metric(*full)).double().mean()})
 
 # %% [markdown]
-# CKA inverts a share of {glue:text}`inverted_cka:.3f` of the pairs, $T$ {glue:text}`inverted_t:.3f`.
+# CKA inverts a share of {glue:text}`inverted_cka:.3f` of the pairs, $T$ one of {glue:text}`inverted_t:.3f`.
 
 # %% [markdown]
 # ## A second seed
@@ -189,7 +190,7 @@ for name, metric in {"cka": theory.gram_cosine, "t": t_of}.items():
 # \hat\rho = \frac{T_{ab}}{\sqrt{T_{aa'} T_{bb'}}}
 # $$ (eq-ceiling-rho)
 #
-# estimates the overlap $\rho = n_s / \sqrt{n_a n_b}$. By the same means $T_{ab} / T_{aa'}$ estimates $n_s / n_b$, and
+# estimates the overlap $\rho = n_s / \sqrt{n_a n_b}$. In the same way $T_{ab} / T_{aa'}$ estimates $n_s / n_b$, and
 # $1 / T_{aa'}$ the number of features. With CKA in place of $T$ the participation ratios cancel, so CKA over the
 # geometric mean of the seeds' own CKA is nearly the same number: what two seeds score is the *ceiling* of a score.
 #
@@ -220,8 +221,8 @@ for name, metric in {"cka": theory.gram_cosine, "t": t_of}.items():
 # **A matching score is not undone.** For few units, correlations between units of two networks are nearly normal with
 # variance $n_s / (n_a n_b)$, and the best matching earns a multiple of their deviation that depends on $m_a$ and
 # $m_b$ alone. So {term}`soft-matching`, corrected by seeds, should give $\sqrt\rho$ if all networks are of one size,
-# and something smaller or larger else. This is an argument, not a proof. The mean correlation $r$ of regression
-# should give about $\sqrt{n_s / n_b}$, being the root of what is corrected.
+# and another number otherwise. This is an argument, not a proof. The mean correlation $r$ of regression should give
+# about $\sqrt{n_s / n_b}$, the root of what is corrected.
 #
 # ### On stimuli
 #
@@ -238,8 +239,8 @@ def responses(share, units, seeds=2):
 
 
 # %% [markdown]
-# For every overlap we record raw CKA of single networks, here and with both systems in {glue:text}`m_b` units, and
-# the corrected score. We expect its mean within three standard errors and two hundredths of the overlap.
+# For every overlap: raw CKA of single networks, here and with both systems in {glue:text}`m_b` units, and the corrected
+# score. We expect its mean within three standard errors and two hundredths of the overlap.
 
 
 # %%
@@ -264,10 +265,10 @@ for share, draw in product(overlaps, range(draws)):
     measure(share, draw)
 
 # %% [markdown]
-# The table has means over draws. Read down a column: raw CKA never comes near the overlap, both corrected scores do,
-# and the number of features comes out whatever is shared.
+# Means over draws. Raw CKA never comes near the overlap, both corrected scores do, and the number of features comes out
+# whatever is shared.
 
-# %%
+# %% tags=["hide-input"]
 columns = {"raw CKA": "raw", "corrected": "found", "corrected, by CKA": "by_cka", "features of a": "features"}
 asked = {head: {o: run.ask(f"mean(draws.{name})", share=o) for o in overlaps} for head, name in columns.items()}
 run.record(largest_bias=max(abs(asked["corrected"][o] - o) for o in overlaps))
@@ -275,7 +276,7 @@ run.tell(held_here="mean(draws.held)", **{f"{x}_full": f"mean(draws.{x} where sh
 pd.DataFrame(asked).rename_axis("overlap").round(3)
 
 
-# %%
+# %% tags=["hide-input"]
 def draw_spread(ax, column, label, style):
     """Mean and standard deviation of a column over the overlap."""
     spreads = [run.ask(f"draws.{column}", share=o) for o in overlaps]
@@ -284,33 +285,32 @@ def draw_spread(ax, column, label, style):
 
 
 # %% tags=["hide-input", "remove-output"]
-left, right = panels(2)
-first, second = k_styles("ab")
-draw_spread(left, "raw", f"{m_a} and {m_b} units", first)
-draw_spread(left, "small", f"{m_b} and {m_b} units", second)
-draw_spread(right, "found", f"{m_a} and {m_b} units", first)
+(ax,) = panels(1, width=4.6, height=3.2)
+drawn = {"found": f"corrected, {m_a} and {m_b} units", "raw": f"CKA, {m_a} and {m_b} units"}
+drawn |= {"small": f"CKA, {m_b} and {m_b} units"}
+for (column, label), style in zip(drawn.items(), k_styles(drawn), strict=True):
+    draw_spread(ax, column, label, style)
+ax.plot([0, 1], [0, 1], color=INK, lw=0.8, label="overlap")
+ax.set(xlabel="overlap", ylabel="score", ylim=(-0.05, 1.25))
+ax.legend(loc="upper left")
 
 # %% tags=["hide-input", "remove-output"]
-for ax, label in ((left, "linear CKA"), (right, "corrected score")):
-    ax.plot([0, 1], [0, 1], color=INK, lw=0.8, label="overlap")
-    ax.set(xlabel="overlap", ylabel=label, ylim=(-0.05, 1.25))
-    ax.legend(loc="upper left")
 run.figure(
-    [left, right],
+    [ax],
     "fig-ceiling-overlap",
-    alt="Left: linear CKA against the overlap, two rising lines far below the diagonal, the lower for fewer units. "
-    "Right: the score corrected by second seeds lies on the diagonal.",
+    alt="Scores against the overlap. Linear CKA makes two rising rows of marks far below the diagonal, the lower for "
+    "fewer units; the score corrected by second seeds lies on the diagonal.",
     title="Simulated: two systems that share part of their features",
 )
 
 # %% [markdown]
-# Over {glue:text}`draws` draws for each overlap the corrected score is off by at most {glue:text}`largest_bias:.3f`
-# in the mean. At full overlap raw CKA is {glue:text}`raw_full:.3f`, and {glue:text}`small_full:.3f` with both systems
-# in {glue:text}`m_b` units. The interval (below) held the truth in a share of {glue:text}`held_here:.3f` of the
-# draws. {numref}`fig-ceiling-overlap` shows both.
+# In {numref}`fig-ceiling-overlap` the mean corrected score is off by at most {glue:text}`largest_bias:.3f` at
+# any overlap, while raw CKA of identical features is {glue:text}`raw_full:.3f`, and {glue:text}`small_full:.3f` with
+# both systems in {glue:text}`m_b` units. The interval (below) held the truth in a share of {glue:text}`held_here:.3f`
+# of the draws.
 #
 # The predictions about the other metrics, from projections alone: $R^2$ should be corrected to $n_s / n_b$, $r$ to
-# its root, and soft-matching to $\sqrt\rho$ between systems of one size only.
+# its root, and soft-matching to $\sqrt\rho$ only between systems of one size.
 
 
 # %%
@@ -330,7 +330,7 @@ def corrected_matching(share, units):
     return score[0] / sqrt(score[1] * score[2])
 
 
-# %%
+# %% tags=["hide-input"]
 same, others = ([corrected_matching(0.5, (m, m_b)) for _ in range(draws)] for m in (m_b, m_a))
 names = ["R²", "r² of units", "r", "matching, units alike", "matching, units unlike"]
 found = [float(x) for x in corrected_regression(0.5)] + [sum(scores) / draws for scores in (same, others)]
@@ -338,9 +338,9 @@ run.tabulate("metrics", metric=names, expected=[0.5, 0.5] + 3 * [0.5**0.5], foun
 pd.DataFrame(run.tables["metrics"]).set_index("metric").round(3)
 
 # %% [markdown]
-# At an overlap of one half the first two rows come out as proved. The others estimate roots: the mean of $r$, and
-# soft-matching between units alike. Square such a score before you read it as an overlap, and do not compare systems
-# of unlike width by it: how far the last row is off depends on the widths, and no second seed tells.
+# At an overlap of one half the first two rows come out as proved. The next two estimate roots: square such a score
+# before you read it as an overlap. The last row is off by an amount that depends on the widths and that no second seed
+# tells, so do not compare systems of unlike width by matching.
 
 # %% [markdown]
 # ## How sure?
@@ -354,17 +354,17 @@ pd.DataFrame(run.tables["metrics"]).set_index("metric").round(3)
 # $$ (eq-ceiling-spread)
 #
 # The library does not assume this. It adds up what each unit contributes over all its partners, counting a pair of
-# units once, the robust variance for data on pairs of {cite:t}`aronow2015`; takes the larger of that and of the sum
-# over pairs alone, which is steadier for few units; adds the variance over stimuli; and uses Student's quantile. The
-# root in {eq}`eq-ceiling-rho` makes few units read high: three eighths of the squared relative errors of the
-# denominators are taken off.
+# units once: the robust variance for data on pairs of {cite:t}`aronow2015`. Of that and the sum over pairs alone, which
+# is steadier for few units, it takes the larger, adds the variance over stimuli, and uses Student's quantile. The root
+# in {eq}`eq-ceiling-rho` makes few units read high, so three eighths of the squared relative errors of the denominators
+# are taken off.
 #
 # `benchmarks/overlap.py` measured bias, spread and coverage on a random sample of the full grid: overlap from none to
 # all, units from a sixteenth of the features to all, active fractions from one in a hundred, 500 to 50,000 stimuli, 2
 # to 8 seeds. What we expected stands at its head, written before it ran. We began with the normal law's quantile, and
 # the first 80 cells chose Student's; the cells after them, which nobody had seen, report.
 
-# %%
+# %% tags=["hide-input"]
 cells = grid_cells(Path(grid))
 choosing, reported = (cells[cells.part == part] for part in ("choose", "report"))
 fair, few = reported[(reported.fewest >= 8) & (reported.stimuli >= 2000)], choosing[choosing.fewest == 4]
@@ -372,7 +372,7 @@ for rule in choosing.held.iloc[0]:
     run.tabulate("intervals", rule=rule, all_cells=pooled(rule, choosing), four_units=pooled(rule, few))
 pd.DataFrame(run.tables["intervals"]).set_index("rule").round(3)
 
-# %%
+# %% tags=["hide-input"]
 run.record(cells=len(cells), grid_draws=int(cells.draws.sum()), refused=int(cells.refused.sum()))
 run.record(coverage=pooled("chosen", reported), lowest=reported.coverage.min(), highest=reported.coverage.max())
 run.record(within=reported.coverage.between(*PROMISED).mean(), below=(reported.coverage < PROMISED[0]).mean())
@@ -394,19 +394,19 @@ run.figure(
 # :::{glue:figure} fig-ceiling-grid
 # :name: fig-ceiling-grid
 #
-# Over the reporting cells together the interval holds the overlap in a share of {glue:text}`coverage:.3f` of the
-# draws, and single cells go from {glue:text}`lowest:.3f` to {glue:text}`highest:.3f` (a); the estimate has little
-# bias (b). Grey: within two parts in a hundred of the promise.
+# Over the reporting cells together the interval holds the overlap in a share of {glue:text}`coverage:.3f`, in single
+# cells from {glue:text}`lowest:.3f` to {glue:text}`highest:.3f` (a), and the estimate has little bias (b). Grey: within
+# two parts in a hundred of the promise.
 # :::
 #
 # The sample has {glue:text}`cells` cells and {glue:text}`grid_draws` draws. A share of {glue:text}`within:.3f` of the
-# reporting cells lies in the grey band and {glue:text}`below:.3f` below it; so few draws a cell scatter by two or
-# three hundredths by chance. Too wide it is where systems share nothing or stimuli are few. With at least eight units
-# and 2,000 stimuli the coverage is {glue:text}`coverage_fair:.3f` and the largest bias {glue:text}`bias_fair:.3f`
-# over {glue:text}`fair_cells` cells; over all reporting cells the bias is {glue:text}`bias_all:.3f`. In
-# {glue:text}`refused` draws seeds shared no more than chance, and the library refused.
+# reporting cells lies in the grey band and {glue:text}`below:.3f` below it; with so few draws a cell scatters by two or
+# three hundredths by chance. The interval is too wide where systems share nothing or stimuli are few. With at least
+# eight units and 2,000 stimuli the coverage is {glue:text}`coverage_fair:.3f` and the largest bias
+# {glue:text}`bias_fair:.3f` over {glue:text}`fair_cells` cells; over all reporting cells the bias reaches
+# {glue:text}`bias_all:.3f`. In {glue:text}`refused` draws seeds shared no more than chance, and the library refused.
 #
-# The table compares intervals on the choosing cells, and on those where a system has four units: *bootstrap*
+# The table above compares intervals on the choosing cells, and on those where a system has four units: *bootstrap*
 # resamples units, *twice* counts pairs of units from both sides, *units* and *lone* take one of the two variances,
 # *no stimuli* leaves stimuli out. The bootstrap, which we expected to be too wide, misses the part of few stimuli.
 
@@ -430,9 +430,9 @@ run.figure(
 # that of $|a_i|^2 |a_j|^2$ is $n^2 \sigma^4$.
 # ````
 #
-# So one network could count its features, `effective_features`; {cite:t}`chun2025` correct CKA for few neurons by the
-# same pairs of different units. But training makes units divide the work: they repel.
-# Two seeds need no independence *within* a network. On toy models ({ref}`ch-toy-models`) the truth is known, and we
+# So one network could count its features (`effective_features`); {cite:t}`chun2025` correct CKA for few neurons by the
+# same pairs of different units. But training makes units divide the work: they repel. Two seeds need no independence
+# *within* a network. On toy models ({ref}`ch-toy-models`) the truth is known, and we
 # set both beside the effective number of features of {cite:t}`bereska2025`, the exponential of the entropy of each
 # latent's share of an {term}`SAE`'s activation. Trials showed the two-seed count near the truth and the other far
 # above it; we expect this to repeat.
@@ -474,16 +474,14 @@ run.record(two_least=min(ratios)[0], two_most=max(ratios)[0], one_least=min(one 
 pd.DataFrame(run.tables["toys"]).set_index("neurons").round(2)
 
 # %% [markdown]
-# A count from one seed far from that of two is a sign that rows are not independent. The estimate survives that; its
-# interval is too wide.
-#
 # Two seeds count {glue:text}`two_least:.2f` to {glue:text}`two_most:.2f` times as many features as are represented
 # (longer than seven tenths in the weights, as in {ref}`ch-toy-models`), one seed at least {glue:text}`one_least:.0f`
-# times as many. Neurons are rectified, so nonlinear mixtures of features count a little too. Models of one kind have
-# the overlap 1; the last columns show what is estimated. The entropy we took to fall behind as features grow, until
-# the profile `paper` trained SAEs at full length.
+# times as many. Where the two counts differ so, rows are not independent; the estimate survives that, and its interval
+# is too wide. Neurons are rectified, so nonlinear mixtures of features count a little too. Models of one kind have the
+# overlap 1; the last columns show the estimate. We took the entropy to fall behind as features grow, until the profile
+# `paper` trained SAEs at full length.
 
-# %%
+# %% tags=["hide-input"]
 asked = {"two seeds": "two_seeds", "entropy": "entropy", "represented": "represented"}
 rows = {f"{head}, {at} neurons": f"mean(toys.{x} where neurons = {at})" for at in sizes for head, x in asked.items()}
 run.beside_recorded(rows)
@@ -558,13 +556,13 @@ for name, some, count in (("without", clean, n), ("as much as signal", with_nois
     run.tabulate("noise", noise=name, overlap=sum(map(float, found)) / draws, expected=count, features=features)
 pd.DataFrame(run.tables["failures"]).set_index("case").round(3)
 
-# %%
+# %% tags=["hide-input"]
 pd.DataFrame(run.tables["noise"]).set_index("noise").round(3)
 
 # %% [markdown]
-# Left is what algebra says, right what is found. All but noise change the estimate, and the responses alone do not
-# tell. Features of very unequal variance are counted as few. Networks of one architecture and task may mix features
-# alike; then $\hat\rho$ compares geometry too.
+# Algebra's prediction stands beside what is found. All but noise change the estimate, and the responses alone do not
+# tell that they do. Features of very unequal variance are counted as few. Networks of one architecture and task may mix
+# features alike; then $\hat\rho$ compares geometry too.
 
 # %% [markdown]
 # ### Networks that others trained
@@ -574,7 +572,7 @@ pd.DataFrame(run.tables["noise"]).set_index("noise").round(3)
 # `notebooks/profiles/cifar_pairs`, written before they ran. Untrained networks have random weights, and normalisation
 # that has seen no image.
 
-# %%
+# %% tags=["hide-input"]
 if runs_a:
     run.tabulate("networks", **network_overlaps(runs_a, runs_b, images, sites, device).to_dict("list"))
     run.record(networks_seen=len(runs_a + runs_b))
@@ -587,7 +585,7 @@ run.figure([ax], "fig-ceiling-networks", title="Real networks, images of CIFAR-1
            alt="Corrected scores at three sites: near one for trained networks and for halves of one kind, and for "
            "untrained networks at the last two; low for trained with untrained; zero if shuffled.")  # fmt: skip
 
-# %%
+# %% tags=["hide-input"]
 places = {"middle": "layer2:centre", "deep": "layer3:centre", "pooled": "layer3:pool"}
 columns = {head: f"mean(networks.corrected where site = {site})" for head, site in places.items()}
 counts = {f"features of {x}": f"mean(networks.features_{x} where site = layer3:pool)" for x in "ab"}
@@ -603,15 +601,14 @@ run.recorded_table("cifar_pairs", columns | counts, "pair")
 # :name: fig-ceiling-networks
 #
 # By the corrected score two kinds of network hold nearly the same, and untrained ones do too, while trained and
-# untrained share little. Bars are intervals. ({glue:text}`networks_seen_quoted` networks,
-# {glue:text}`cifar_pairs_source`.)
+# untrained share little. Bars are intervals.
 # :::
 #
-# The table has corrected scores, and features counted at the last site. Raw CKA between trained kinds is
-# {glue:text}`cka_middle_quoted`, {glue:text}`cka_deep_quoted` and {glue:text}`cka_pooled_quoted`. Corrected, it
-# hardly depends on the site, and stays below 1: the last interval is {glue:text}`pooled_low_quoted` to
-# {glue:text}`pooled_high_quoted`, while halves of one kind come out at their true 1. Without class means less is
-# shared deep down; with images shuffled nothing is.
+# The table has corrected scores, and features counted at the last site, of {glue:text}`networks_seen_quoted` networks
+# ({glue:text}`cifar_pairs_source`). Raw CKA between trained kinds is {glue:text}`cka_middle_quoted`,
+# {glue:text}`cka_deep_quoted` and {glue:text}`cka_pooled_quoted`. Corrected, it hardly depends on the site, and stays
+# below 1: the last interval is {glue:text}`pooled_low_quoted` to {glue:text}`pooled_high_quoted`, while halves of one
+# kind come out at their true 1. Without class means less is shared deep down; with images shuffled nothing is.
 #
 # **Near 1 does not mean learned.** Untrained kinds reach it at the last site, on a feature or two; brightness and
 # contrast, we suppose. Trained kinds share something else, since trained a and untrained b have little in common.
@@ -628,7 +625,7 @@ run.recorded_table("cifar_pairs", columns | counts, "pair")
 # \mathrm E\, \mathrm{CKA} \gtrsim \frac{\delta^*}{1 + \delta^*} .
 # $$ (eq-ceiling-floor)
 
-# %%
+# %% tags=["hide-input"]
 for share in (0.01, 0.05, 0.1, 0.2):
     limit = theory.recovery_units(2000, round(2000 * share)) / 2000
     run.tabulate("floor", active_share=share, units_per_feature=limit, smallest_cka=limit / (1 + limit))
@@ -659,7 +656,7 @@ run.record(mixed_cka=theory.gram_cosine(mixed, gaussian(n // 2, n, generator, ma
 # %% [markdown]
 # ## A calculator
 #
-# What would identical features score, and what overlap does your score imply? Give the number of features, the units
+# What would identical features score, and what overlap does your score imply? Fill in the number of features, the units
 # or, better, participation ratios, and debiased CKA. The formula is $\sqrt{d_a d_b} / n$ by {eq}`eq-ceiling-cka`;
 # from units, $d$ is {eq}`eq-linear-refined`. Without the number of features, use second seeds.
 
@@ -675,28 +672,30 @@ run.figure(Calculator(name, "Computed, not simulated: the ceiling of a score"), 
 # :::
 
 # %% [markdown]
-# ## When to trust it
+# ## What to take away
 #
-# - **Seeds differ in nothing but chance.** Training from scratch, other starts and other orders of the data. Seeds
-#   that were fine-tuned from one checkpoint are related, and raise the ceiling.
-# - **Eight units or more, thousands of stimuli**, as the grid says; with fewer the interval tells how little is
-#   known.
-# - **Features of similar variance.** If a few directions carry most of it, look at the exercise on brightness first.
-# - **Say how many features are counted**, by one seed and by two. Far apart, rows repel and the interval is too wide;
-#   if few, untrained networks may share them too: run those beside.
-# - **Above 1** by more than the interval, a and b are related to each other more than seeds are.
+# With two seeds of each network, responses alone tell how many features are shared, whatever the compression. Trust it
+# if
 #
-# ## Where this departs from the papers
+# - **seeds differ in nothing but chance**: training from scratch, other starts and other orders of the data. Seeds that
+#   were fine-tuned from one checkpoint are related, and raise the ceiling;
+# - **units are eight or more, stimuli thousands**, as the grid says; with fewer the interval tells how little is known;
+# - **features vary alike**. If a few directions carry most of it, look at the exercise on brightness first.
 #
-# The papers ask for features first; here responses of two seeds suffice, under stronger assumptions. The grid is a
-# sample without its largest corners. Features are independent, as the papers' nearly are.
+# Beside it, report two things. *How many features are counted*, by one seed and by two: far apart, rows repel and the
+# interval is too wide; if few, untrained networks may share them too, so run those beside. And whether the score is
+# *above 1* by more than the interval: then a and b are related to each other more than seeds are.
 #
-# ## What changed our mind
+# Where we depart from the papers:
 #
-# We expected to need the number of features, and second seeds made it cancel. We thought a single network might do;
-# in trained ones its units repel, and it cannot. A floor under lossless scores, hoped for as a bound, has two
-# counterexamples of a line each. And scores near 1 on real networks looked like a finding until untrained ones gave
-# the same.
+# - They ask for features first. Here the responses of two seeds suffice, under stronger assumptions.
+# - Features are independent, as the papers' nearly are.
+# - The grid is a sample without its largest corners.
+#
+# **What changed our mind.** We expected to need the number of features, and second seeds made it cancel. We thought a
+# single network might do; in trained ones its units repel, and it cannot. A floor under lossless scores, hoped for as
+# a bound, has two counterexamples of a line each. And scores near 1 on real networks looked like a finding until
+# untrained ones gave the same.
 #
 # ## Exercises
 #

@@ -17,10 +17,20 @@
 # Real features differ in strength, and networks that see the same world may mix them in related ways. How much of what
 # {ref}`ch-linear` derived for equal, independent features is left?
 #
-# Nearly all of it, if features are counted by their variance. A few strong features count as few, and then compression
-# deflates scores less, however many weak ones there are besides. Related mixing adds a constant that no formula can
-# tell from shared features. And a tempting shortcut fails: dictionaries do not say how much of a gap is geometry.
+# **In short.** Nearly all of it, if features are counted by their variance: where variances fall fast CKA stops
+# falling, at {glue:text}`cka_steep:.2f` for the steepest tried, while equal ones bring it to {glue:text}`cka_flat:.3f`.
+# Related mixing adds a constant that no formula can tell from shared features. And a tempting shortcut fails:
+# dictionaries do not say how much of a gap is geometry.
 #
+# :::{glue:figure} fig-structured-effective
+# :name: fig-structured-effective
+#
+# One law for every spectrum, the line, least exact where few features decide: however fast variances fall with the rank
+# $i$ of a feature, as $i^{-\alpha}$, CKA goes by the number of *effective* features. Each mark is a mean over
+# {glue:text}`draws` pairs.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - what linear CKA and regression give for features of any spectrum;
@@ -28,20 +38,12 @@
 # - what related mixing does to a score, and how to look for it;
 # - why a prediction made from two dictionaries needs a random dictionary beside it.
 #
-# :::{glue:figure} fig-structured-laws
-# :name: fig-structured-laws
-#
-# More features lower CKA (a) and regression (b) without end if their variances fall slowly, and stop doing so if they
-# fall fast. Lines are the closed forms, marks means over {glue:text}`draws` draws; the power $\alpha$ is explained
-# below.
-# :::
+# **What the papers claim.** {cite:t}`liu2026` take features of equal variance and name structured ones as a limitation.
+# Their scores vanish as features become many (claim B4). What follows is ours unless a source is named, and carries
+# their argument over.
+# ::::
 
 # %% [markdown]
-# ## What the papers claim
-#
-# {cite:t}`liu2026` take features of equal variance and name structured ones as a limitation. Their scores vanish as
-# features become many (claim B4). What follows is ours unless a source is named; it carries their argument over.
-#
 # ## The idea
 #
 # Let the features $z$ be uncorrelated with variances $s_1, \dots, s_n$ (any other covariance can be turned into this
@@ -95,7 +97,7 @@ import pandas as pd
 import torch
 
 from lib import theory
-from lib.chapter.plotting import k_styles, log_ticks, panels
+from lib.chapter.plotting import INK, k_styles, log_ticks, panels
 from lib.chapter.run import Run
 from lib.correlation import unit_correlations
 from lib.features import bernoulli_uniform, seeded
@@ -131,8 +133,8 @@ generator = seeded(seed)
 # %% [markdown]
 # ## Features of unequal variance
 #
-# {glue:text}`units` units, {glue:text}`draws` pairs of Gaussian projections for each power and number of features. The
-# scores are those of infinitely many stimuli, computed from the projections and the covariance.
+# {glue:text}`draws` pairs of Gaussian projections on {glue:text}`units` units for each power and number of features.
+# The scores are those of infinitely many stimuli, computed from the projections and the covariance.
 
 
 # %%
@@ -146,7 +148,7 @@ def simulated(power, n):
     return effective, scores, laws
 
 
-# %%
+# %% tags=["hide-input"]
 for power in powers:
     for n in sizes:
         effective, scores, laws = simulated(power, n)
@@ -154,6 +156,27 @@ for power in powers:
             run.tabulate("laws", power=power, n=n, metric=metric, effective=effective, score=float(found.mean()),
                          spread=float(found.std()), law=law, off=float(found.mean()) / law - 1)  # fmt: skip
 laws = pd.DataFrame(run.tables["laws"])
+
+# %% tags=["hide-input", "remove-output"]
+(ax,) = panels(1, width=4.6, height=3.0)
+cka = laws[laws.metric == "cka"]
+for power, style in zip(powers, k_styles(powers), strict=True):
+    found = cka[cka.power == power]
+    ax.plot(found.effective, found.score, ls="", label=rf"$\alpha$ = {power:g}", **style)
+counts = np.geomspace(1, max(sizes), 100)
+ax.plot(counts, [theory.expected_cka(count, units, units) for count in counts], color=INK, lw=0.8)
+log_ticks(ax, [1, 4, 16, 64, 256, 1024])
+ax.set(xlabel="effective features", ylabel="linear CKA", ylim=(0, 1))
+ax.legend(loc="lower left")
+
+# %% tags=["hide-input", "remove-output"]
+run.figure(
+    [ax],
+    "fig-structured-effective",
+    alt="Linear CKA against the number of effective features, on a logarithmic axis: marks for five ways in which "
+    "variances fall lie on or near one falling line, the closed form.",
+    title="Simulated: features of unequal variance, counted by their variance",
+)
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(2)
@@ -187,20 +210,27 @@ for metric in ("cka", "r2"):
     )
 
 # %% [markdown]
+# :::{glue:figure} fig-structured-laws
+# :name: fig-structured-laws
+#
+# More features lower CKA (a) and regression (b) without end if their variances fall slowly, and stop doing so if they
+# fall fast. Lines are the closed forms, marks means.
+# :::
+#
 # With equal variances CKA falls to {glue:text}`cka_flat:.3f` at the largest number of features. With the steepest fall
 # it is {glue:text}`cka_steep:.3f` there and {glue:text}`cka_steep_before:.3f` at a quarter as many: the floor is
-# reached, and all these features count as {glue:text}`steep_effective:.2f`.
+# reached, since all these features count as {glue:text}`steep_effective:.2f`. Plotted against that count, all powers
+# fall on one line ({numref}`fig-structured-effective`).
 #
-# The forms are off by {glue:text}`cka_off_flat:.3f` for CKA and {glue:text}`r2_off_flat:.3f` for regression at most,
-# relative to the law, where variances are equal, and by {glue:text}`cka_off_one:.3f` and {glue:text}`r2_off_one:.3f` at
-# $\alpha$ = 1. *Where they fail*: a ratio of expectations is not the expectation of a ratio. At the steepest fall,
-# where one or two features decide, CKA is off by {glue:text}`cka_off_steep:.3f`.
+# Relative to the law, the forms are off by at most {glue:text}`cka_off_flat:.3f` for CKA and
+# {glue:text}`r2_off_flat:.3f` for regression where variances are equal, and by {glue:text}`cka_off_one:.3f` and
+# {glue:text}`r2_off_one:.3f` at $\alpha$ = 1. *Where they fail*: a ratio of expectations is not the expectation of a
+# ratio. At the steepest fall, where one or two features decide, CKA is off by {glue:text}`cka_off_steep:.3f`.
 #
-# For a reader's own scores this cuts both ways. A moderate CKA between compressed networks need not mean that they
-# share many features: a few strong ones suffice, such as the brightness of a picture or the length of a text. And a low
-# one is stronger evidence against sharing than the formula for equal features makes it, since that formula takes $n$
-# where fewer count. What matters is the number that {ref}`ch-ceiling` estimates from two seeds: it is $n_\text{eff}$,
-# not $n$.
+# For your own scores this cuts both ways. A moderate CKA between compressed networks need not mean that they share many
+# features: a few strong ones suffice, such as the brightness of a picture or the length of a text. And a low one is
+# stronger evidence against sharing than the formula for equal features makes it, since that formula takes $n$ where
+# fewer count. Two seeds count the right number ({ref}`ch-ceiling`): theirs is $n_\text{eff}$, not $n$.
 #
 # ## Related mixing
 #
@@ -211,16 +241,16 @@ for metric in ("cka", "r2"):
 # \mathrm{CKA} \approx c^2 + (1 - c^2)\, \frac{m}{n_\text{eff} + m + 1} .
 # $$ (eq-structured-related)
 #
-# It adds to a score just as shared features do, and it cannot be told from them by one number. Does it happen? Features
-# that *occur together* are a reason to expect it. Any network gains if it gives them directions that do not disturb
-# each other, or, if they are one thing to the task, the same direction.
+# It adds to a score just as shared features do, and no one number tells the two apart. Does it happen? Features that
+# *occur together* are a reason to expect it. Any network gains if it gives them directions that do not disturb each
+# other, or, if they are one thing to the task, the same direction.
 #
 # To see it we train toy models as in {ref}`ch-toy-models`, on features of equal importance that come in groups of four.
 # A group is switched on as a whole, and then each of its features is active with probability $t$. Each feature is
-# active equally often whatever $t$ is; at the smallest $t$ features are nearly independent. What is compared are two
-# models from other starts. Chance is the same with the features of one model permuted, which keeps all its angles. A
-# trial with half as many models had shown an implied $c^2$ of a few hundredths wherever features come together, so this
-# is no prediction: the run repeats it with more models.
+# active equally often whatever $t$ is; at the smallest $t$ features are nearly independent. We compare two models from
+# other starts. Chance is the same with the features of one model permuted, which keeps all its angles. A trial with
+# half as many models had shown an implied $c^2$ of a few hundredths wherever features come together, so this is no
+# prediction: the run repeats it with more models.
 
 # %%
 N, M, GROUP, ACTIVE = 32, 10, 4, 0.05
@@ -267,23 +297,25 @@ pd.DataFrame(rows, ["cosine", "by chance", "implied $c^2$", "product of mates"])
 # %% [markdown]
 # The implied $c^2$ is {glue:text}`implied_5:.3f` (error {glue:text}`implied_5_error:.3f`) for nearly independent
 # features, and {glue:text}`implied_25:.3f`, {glue:text}`implied_50:.3f` and {glue:text}`implied_90:.3f`
-# ({glue:text}`implied_90_error:.3f`) as they come together. Mates have products of {glue:text}`mates_5:.3f` at first
-# and {glue:text}`mates_25:.3f`, {glue:text}`mates_50:.3f` and {glue:text}`mates_90:.3f` then: models do learn that
-# features belong together and turn them towards each other. But the groups lie anywhere, so two models are hardly more
-# alike for it. It is a few hundredths, above its error where groups are loose, and does not grow with $t$:
+# ({glue:text}`implied_90_error:.3f`) as they come together: a few hundredths, above the error where groups are loose,
+# and no more as $t$ grows.
+#
+# Mates, features of one group, have products of {glue:text}`mates_5:.3f` at first and {glue:text}`mates_25:.3f`,
+# {glue:text}`mates_50:.3f` and {glue:text}`mates_90:.3f` then. So models do learn that features belong together, and
+# turn them towards each other. But each model puts its groups anywhere, so two models are hardly more alike for it:
 # co-occurrence of this kind leaves a score nearly where independent mixing puts it.
 #
 # ## How much of a gap is geometry?
 #
-# Suppose two networks score low. Is it that they share little, or that they compress? With an SAE on each there seems
-# to be a way to tell. Match the latents, assume that matched ones are the same feature, and predict the raw score from
-# the two {term}`dictionaries <dictionary>` $D_a$, $D_b$ and the covariance $C$ of the codes: it is
+# Two networks score low. Do they share little, or do they compress? With an SAE on each there seems to be a way to
+# tell. Match the latents, assume that matched ones are the same feature, and predict the raw score from the two
+# {term}`dictionaries <dictionary>` $D_a$, $D_b$ and the covariance $C$ of the codes: it is
 # `theory.gram_cosine(D_a, D_b, C)`. The prediction is what geometry alone would leave of 1; what the measured score
 # lacks beyond that would be what is not shared.
 #
-# A first trial on the networks of {ref}`ch-pairs`, not kept, gave geometry the larger part of the gap. Whether the
-# split is right can be seen where the truth is known: sparse features in superposition, of which the networks share a
-# part $\rho$. The true prediction uses the true projections and features. And there is a control that has to fail:
+# A first trial on the networks of {ref}`ch-pairs`, not kept, gave geometry the larger part of the gap. Is the split
+# right? That can be seen where the truth is known: sparse features in superposition, of which the networks share a part
+# $\rho$. The true prediction uses the true projections and features. And there are controls that have to fail:
 # dictionaries of random SAEs, which know no feature, and trained ones matched at random. A trial on fewer pairs had
 # shown what comes of it, so this too repeats and does not predict.
 
@@ -325,16 +357,16 @@ WORDS = {"raw": "measured", "true": "by true features", "trained": "by dictionar
          "random": "by random SAEs"}  # fmt: skip
 gap.groupby("overlap", sort=False)[[*WORDS]].mean().rename(columns=WORDS).map("{:.3f}".format)
 
-# %%
+# %% tags=["hide-input"]
 run.record(**{f"gap_{name}": gap[name].tolist() for name in WORDS if name != "raw"})
 
-# %%
+# %% tags=["hide-input"]
 half = gap[gap.overlap == 0.5]
 run.record(true_part=((1 - half.true) / (1 - half.raw)).mean())
 run.record(found_part=((1 - half.trained) / (1 - half.raw)).mean())
 
 # %% [markdown]
-# The split does not come out right. Over all pairs geometry truly leaves {glue:text}`gap_true:.3f` of CKA; the
+# The split comes out wrong. Over all pairs geometry truly leaves {glue:text}`gap_true:.3f` of CKA; the
 # dictionaries say {glue:text}`gap_trained:.3f` (error {glue:text}`gap_trained_error:.3f`), matched at random
 # {glue:text}`gap_shuffled:.3f`, and random SAEs {glue:text}`gap_random:.3f`. Where half of the features are shared,
 # geometry is {glue:text}`true_part:.2f` of the gap and the dictionaries call it {glue:text}`found_part:.2f`.
@@ -345,15 +377,23 @@ run.record(found_part=((1 - half.trained) / (1 - half.raw)).mean())
 # variance where the features are not. The same count comes from the responses alone, without an SAE, in
 # {ref}`ch-ceiling`. We leave such shares out of this book, and {ref}`ch-own` does not print them.
 #
-# ## What this chapter cannot tell
+# ## What to take away
 #
-# Projections are Gaussian, features uncorrelated or in simple groups, toy models small. The spectrum of a real
+# - The closed forms for equal features hold for unequal ones if $n$ is replaced by $n_\text{eff}$. They are least
+#   certain where one or two features decide.
+# - Scores vanish as features become many only if the features' variances are comparable. Where variances fall faster
+#   than $1/i$, CKA and regression have a floor.
+# - A score adds related mixing to shared features and does not tell them apart. Features that occur together make toy
+#   models related by a few hundredths at most.
+# - Two dictionaries do not say how much of a gap is geometry; a random dictionary beside them shows it.
+#
+# Where we depart from the paper: its features are of equal variance, and ours follow power laws or come in groups.
+# Projections here are Gaussian, features uncorrelated or in simple groups, toy models small. The spectrum of a real
 # network's features is not known; that of its responses is not it, since compression flattens it.
 #
-# ## What changed our mind
-#
-# That geometry is most of a gap between real networks looked like a finding, and we had meant to report it. A random
-# SAE in place of the trained one gave a prediction of the same kind. Without that row we would have believed it.
+# **What changed our mind.** That geometry is most of a gap between real networks looked like a finding, and we had
+# meant to report it. A random SAE in place of the trained one gave a prediction of the same kind. Without that row we
+# would have believed it.
 #
 # ## Exercises
 #

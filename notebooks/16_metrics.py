@@ -14,37 +14,38 @@
 # (ch-metrics)=
 # # What each metric hears
 #
-# Which metric should you use, if your networks may be in superposition?
+# Many metrics are in use to compare networks. Which one should you take, if yours may be in superposition?
 #
-# None of those in use, if the question is how many features two networks share: of {glue:text}`metrics` that we tried,
+# **In short.** For how many features two networks share, none by itself: of {glue:text}`metrics` that we tried,
 # {glue:text}`inverting` rank a partial overlap in many units above identical features in few, in every draw. They
-# differ in what else they hear, and each answers some other question well.
+# differ in what else they hear, and each answers some other question well: {ref}`which-metric` has these on one page.
 #
+# :::{glue:figure} fig-metrics-order
+# :name: fig-metrics-order
+#
+# A circle left of its square is the wrong order: {glue:text}`wrong` of {glue:text}`metrics` metrics give identical
+# features in few units a lower score than a partial {term}`overlap` in many.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - what a metric reads for identical features, before you read its score for yours;
 # - which changes of a network it notices, and which it cannot;
 # - which metric answers which question.
 #
-# :::{glue:figure} fig-metrics-order
-# :name: fig-metrics-order
-#
-# A circle left of its square is the wrong order: {glue:text}`wrong` of {glue:text}`metrics` metrics give identical
-# features in {glue:text}`few` units a lower score than a partial {term}`overlap` in {glue:text}`most_units`.
-# :::
-
-# %% [markdown]
-# ## What the papers leave open
-#
-# {cite:t}`longon2025` show deflation for {term}`soft-matching`, {cite:t}`liu2026` derive it for {term}`RSA`,
-# {term}`CKA` and regression, and name nearest neighbours as an important direction. The field uses many more: CCA and
-# its kin {cite:p}`raghu2017,morcos2018`, kernels {cite:p}`kornblith2019`, shape distances {cite:p}`williams2021`,
-# neighbours {cite:p}`huh2024`. Here all of them meet the same pairs, with a law where there is one.
+# **What the papers leave open.** {cite:t}`longon2025` show deflation for {term}`soft-matching`, {cite:t}`liu2026`
+# derive it for {term}`RSA`, {term}`CKA` and regression, and name nearest neighbours as an important direction. The
+# field uses many more: CCA and its kin {cite:p}`raghu2017,morcos2018`, kernels {cite:p}`kornblith2019`, shape
+# distances {cite:p}`williams2021`, neighbours {cite:p}`huh2024`. Here all of them meet the same pairs, with a law where
+# there is one.
 #
 # A related question is what a few recorded neurons tell of a whole population: {cite:t}`kang2025` treat CCA and CKA
 # of sampled neurons by random matrix theory, {cite:t}`chun2025` correct CKA for them. Where mixing is random the two
 # questions meet. What follows is ours unless a source is named.
-#
+# ::::
+
+# %% [markdown]
 # ## The idea
 #
 # Two networks respond with $y_a = A z$ and $y_b = B z$, as in {ref}`ch-ceiling`: $n$ features each, $m$ units. Ask
@@ -54,9 +55,9 @@
 # - *Does it keep order?* Identical features in few units should not come after fewer shared ones in many units.
 # - *What does it not hear?* Units in another order, scaled one by one, rotated, or mixed by any linear map.
 #
-# The last question sorts the metrics into four kinds. Some hear the *units* (soft- and semi-matching), some the
-# *geometry*, which rotations keep (CKA, RSA, Procrustes), some only the *space* that units span (CCA), some the
-# *neighbours* of each stimulus. Regression is a space on one side and units or geometry on the other.
+# The last question sorts metrics into four kinds. Some hear the *units* (soft- and semi-matching), some the *geometry*,
+# which rotations keep (CKA, RSA, Procrustes), some only the *space* that units span (CCA), some the *neighbours* of
+# each stimulus. Regression hears a space on one side and units or geometry on the other.
 
 # %%
 from itertools import product
@@ -123,10 +124,8 @@ def measure(kind, units, count, *which):
 #
 # Gaussian projections of {glue:text}`n` features, {glue:text}`k` of them active on average, {glue:text}`stimuli`
 # stimuli, {glue:text}`draws` pairs of each kind. *Unrelated* networks share no feature: what a metric reads there is
-# its floor.
-#
-# To read the features back takes {glue:text}`readable:.0f` units or more ({prf:ref}`thm-superposition-transition`).
-# With fewer, networks still encode the same features, though none could tell them apart; no metric knows of that limit.
+# its floor. To read the features back takes {glue:text}`readable:.0f` units or more
+# ({prf:ref}`thm-superposition-transition`); no metric knows of that limit.
 
 # %%
 for m in sizes:
@@ -148,7 +147,7 @@ run.tabulate("order", metric=list(METRICS), inverts=list(inverts))
 run.record(inverting=int((inverts == 1).sum()), wrong=int(wrong.sum()))
 
 # %% tags=["hide-input", "remove-output"]
-(ax,) = panels(1, height=5.2)
+(ax,) = panels(1, width=4.6, height=4.2)
 rows = range(len(METRICS))[::-1]
 ax.hlines(rows, full.mean(axis=1), shared.mean(axis=1), color=INK, lw=0.8)
 for marker, shown, words in (("s", shared, f"overlap .9, {most_units} units"), ("o", full, f"identical, {few} units")):
@@ -165,16 +164,16 @@ run.figure(
     "a circle. In nearly every row the circle lies left of the square.",
     title="Simulated: partial overlap against identical features in few units",
 )
-run.words("order_right", ", ".join(wrong.index[~wrong]) or "none")
-run.words("always_right", ", ".join(wrong.index[inverts == 0]) or "none")
+run.words("order_right", "; ".join(wrong.index[~wrong]) or "none")
+run.words("always_right", "; ".join(wrong.index[inverts == 0]) or "none")
 
 # %% [markdown]
 # In every draw {glue:text}`inverting` metrics of {glue:text}`metrics` invert. In the right order on average
-# ({numref}`fig-metrics-order`): {glue:md}`order_right`. Always in the right order: {glue:md}`always_right`.
+# ({numref}`fig-metrics-order`): {glue:md}`order_right`. In every draw: {glue:md}`always_right`.
 #
-# Ridge from a to b keeps order for a reason, not by merit: it divides what it explains by the variance of b's units,
-# so it hears how many of *b's* features lie in the space of a, whatever b's width. By {prf:ref}`thm-ols` compressing
-# a lowers it, and then it inverts as well, in the other direction.
+# Ridge from a to b keeps order for a reason, not by merit: it divides what it explains by the variance of b's units, so
+# it hears how many of *b's* features lie in the space of a, whatever b's width. Compress a, and it inverts as well, the
+# other way round ({prf:ref}`thm-ols`).
 #
 # ## Laws
 #
@@ -200,8 +199,8 @@ run.words("always_right", ", ".join(wrong.index[inverts == 0]) or "none")
 # $m_a n_s / n_a$ of its trace on shared ones. The mean is over $\min(m_a, m_b)$ directions.
 # ````
 #
-# So squared CCA counts shared features like regression does, times what share of them the units could span. The mean
-# correlation that one usually reports, and Procrustes, need the whole spectrum.
+# So squared CCA counts shared features as regression does, times the share of them that the units could span. The mean
+# correlation, which is usually reported, and Procrustes need the whole spectrum.
 #
 # ```{prf:proposition} Means of singular values
 # :label: prop-metrics-mean
@@ -235,11 +234,11 @@ run.words("always_right", ", ".join(wrong.index[inverts == 0]) or "none")
 # *Tight frames.* $|A|^2 = |B|^2 = m$, and the singular values of $A B^\top$ are the canonical correlations.
 # ````
 #
-# {prf:ref}`prop-metrics-cca` covers Gaussian rows and orthonormal ones from a random rotation; it leaves out
-# trained rows, and features of unequal variance, whose directions a row space prefers.
+# {prf:ref}`prop-metrics-cca` covers Gaussian rows and orthonormal ones from a random rotation. It leaves out trained
+# rows, and features of unequal variance, since a row space leans towards the strong ones.
 #
-# A root is kinder than a square: at a sixteenth of the units squared CCA and $R^2$ are $1/16$, mean CCA and Procrustes
-# near a fifth. That is no resistance to superposition. Their floor is higher as well.
+# A root is kinder than a square: with a unit for every sixteen features squared CCA and $R^2$ are $1/16$, mean CCA and
+# Procrustes near a fifth. That is no resistance to superposition: their floor is higher as well.
 
 
 # %%
@@ -253,7 +252,7 @@ def spaces(m):
             "Procrustes": (nuclear.mean(), theory.expected_procrustes(n, m))}  # fmt: skip
 
 
-# %%
+# %% tags=["hide-input"]
 def against(features, m, drawn):
     """Tabulate means of simulated scores beside those of their laws; `drawn` has both by metric, for each draw."""
     for metric in drawn[0]:
@@ -268,8 +267,8 @@ for m in sizes:
 # %% [markdown]
 # ### Distances and ranks
 #
-# Whether one compares dot products or distances matters more than it seems. A distance also hears how large a
-# response is, and compression adds chance to that.
+# Dot products or distances? The choice matters more than it seems. A distance also hears how large a response is, and
+# compression adds chance to that.
 #
 # ```{prf:proposition} Squared distances
 # :label: prop-metrics-distance
@@ -291,9 +290,9 @@ for m in sizes:
 # For Gaussian features $v = 2$, and this is CKA. If the number of active features is fixed, $v$ is near 0 and the score
 # drops to about $m / (2n + m)$, half of CKA where units are few. If features come and go on their own, $v$ is their
 # {term}`kurtosis` less one, which is large, and distance RSA lies far *above* CKA. It then hears how much is active in
-# all, one number for each stimulus that no compression can hide. Networks may have that in common, or oppose
-# each other in it, without sharing a feature: where the active features of two unrelated networks add up to a fixed
-# number, as in the experiments of {cite:t}`liu2026`, distance RSA reads {glue:text}`fixed_floor:.3f`.
+# all, one number for each stimulus that no compression can hide. Networks may agree or disagree in that number without
+# sharing a feature: where the active features of two unrelated networks add up to a fixed number, as in the experiments
+# of {cite:t}`liu2026`, distance RSA reads {glue:text}`fixed_floor:.3f`.
 #
 # Ranks have an old answer. Where dot products are normal with correlation $c$, Spearman's is
 # $\frac6\pi \arcsin \frac c2$ and Kendall's $\frac2\pi \arcsin c$ (Greiner 1909, Pearson 1907). Spearman is nearly
@@ -312,9 +311,9 @@ for m in sizes:
 # $$ (eq-metrics-knn)
 #
 # with $K$ neighbours among $M$ stimuli. No proof: the correlation for a given stimulus is only near CKA. For small
-# $K / M$ this is *below* CKA, which speaks against the hope that neighbours escape the deflation. Sparse features
-# have another way out: neighbours share their active features if
-# there are enough stimuli for several of each combination, $M \gg K \binom nk$.
+# $K / M$ this is *below* CKA, so neighbours do not escape the deflation. Sparse features have another way out:
+# neighbours share their active features if there are enough stimuli for several of each combination,
+# $M \gg K \binom nk$.
 
 
 # %%
@@ -358,7 +357,7 @@ for features, m in product(("Gaussian", "sparse", "exactly k", "equal"), sizes):
 z = topk_uniform(stimuli, 2 * n, 2 * k, generator)
 run.record(fixed_floor=rsa(*(part @ gaussian(half, n, generator).T for part in z.split(n, 1)), "sqeuclidean"))
 
-# %%
+# %% tags=["hide-input"]
 laws = pd.DataFrame(run.tables["laws"])
 off = laws.assign(off=(laws.score - laws.law) ** 2).groupby(["metric", "features"], sort=False).off.mean() ** 0.5
 off.unstack().map("{:.3f}".format).replace("nan", "")
@@ -386,6 +385,7 @@ run.figure(
 )
 
 # %% tags=["hide-input"]
+run.record(rms_spaces=max(off[metric, "white"] for metric in ("CCA, squared", "CCA", "Procrustes")))
 for (metric, features), rms in off.items():
     run.record(**{f"rms_{metric}_{features}".lower().translate(str.maketrans("", "", ",- ")): rms})
 
@@ -397,16 +397,16 @@ for (metric, features), rms in off.items():
 # the least certain.
 # :::
 #
-# The table has the root mean square difference over all numbers of units. The laws of spaces are off by
-# {glue:text}`rms_ccasquared_white:.3f`, {glue:text}`rms_cca_white:.3f` and {glue:text}`rms_procrustes_white:.3f`.
-# Squared distances are off by {glue:text}`rms_rsasquareddistances_gaussian:.3f` for Gaussian features,
+# The table above has the root mean square difference from the law over all numbers of units. The laws of spaces are off
+# by at most {glue:text}`rms_spaces:.3f`. Squared distances are off by
+# {glue:text}`rms_rsasquareddistances_gaussian:.3f` for Gaussian features,
 # {glue:text}`rms_rsasquareddistances_sparse:.3f` for sparse ones and {glue:text}`rms_rsasquareddistances_exactlyk:.3f`
-# where exactly {glue:text}`k` are active, Spearman by {glue:text}`rms_rsaspearman_gaussian:.3f` and
-# {glue:text}`rms_rsaspearman_sparse:.3f`: dot products of sparse features are not normal. Neighbours are off by
+# where exactly {glue:text}`k` are active. Spearman is off by {glue:text}`rms_rsaspearman_gaussian:.3f` and, for sparse
+# features, whose dot products are not normal, by {glue:text}`rms_rsaspearman_sparse:.3f`. Neighbours are off by
 # {glue:text}`rms_mutualknn_gaussian:.3f` for Gaussian and {glue:text}`rms_mutualknn_sparse:.3f` for sparse features,
 # where the conjecture was never meant to hold.
 #
-# How many stimuli do neighbours of sparse features need? Two of 32 features active, eight units, ten neighbours. A
+# How many stimuli do neighbours of sparse features need? Two of 32 features active, eight units, ten neighbours; a
 # trial elsewhere had shown that they recover.
 
 
@@ -420,7 +420,7 @@ def with_stimuli(count):
                  law=theory.expected_mutual_knn(c, 10, count))  # fmt: skip
 
 
-# %%
+# %% tags=["hide-input"]
 for count in neighbour_stimuli:
     with_stimuli(count)
 at = f"where stimuli = {neighbour_stimuli[-1]}"
@@ -432,8 +432,8 @@ pd.DataFrame(run.tables["neighbours"]).set_index("stimuli")[list(columns)].renam
 # %% [markdown]
 # With {glue:text}`neighbours_for_each:.1f` stimuli for each neighbour and each pair of features, neighbours score
 # {glue:text}`neighbours_found:.3f`, from {glue:text}`neighbours_before:.3f` with the fewest stimuli, where CKA is
-# {glue:text}`neighbours_cka:.3f`. So they do escape, given stimuli of which most have a near twin. The number needed
-# grows as $\binom nk$: no data set has it for features by the thousand.
+# {glue:text}`neighbours_cka:.3f`. So they do escape, if most stimuli have a near twin. The number needed grows as
+# $\binom nk$: no data set has it for features by the thousand.
 #
 # ## Other projections
 #
@@ -460,7 +460,7 @@ rows = iter(weights.mT)
 measure("tight", half, draws, 1, (half, half), tight)
 measure("learned", toy_units, draws, 1, (toy_units, toy_units), lambda *_: next(rows))
 
-# %%
+# %% tags=["hide-input"]
 means = pd.DataFrame(run.tables["scores"]).set_index(["kind", "units", "metric"]).score
 learned, random = means["learned", toy_units], means["identical", toy_units]
 law, cka = theory.expected_cka(represented, toy_units, toy_units), "CKA, debiased"
@@ -468,25 +468,25 @@ run.words("learned_verdict", "held" if abs(learned[cka] - law) < 0.1 else "faile
 run.record(represented=represented, learned_above=int((learned > random).sum()), learned_cka=learned[cka],
            learned_law=law, random_cka=random[cka], tight_cka=means["tight", half][cka], tight_law=half / n,
            half_cka=means["identical", half][cka])  # fmt: skip
-run.words("not_above", ", ".join(name for name in METRICS if learned[name] <= random[name]) or "none")
+run.words("not_above", "; ".join(name for name in METRICS if learned[name] <= random[name]) or "none")
 
 # %% [markdown]
-# *Tight frames*: debiased CKA is {glue:text}`tight_cka:.3f` ({glue:text}`tight_law:.3f` expected), of Gaussian rows
-# {glue:text}`half_cka:.3f`.
+# *Tight frames*: debiased CKA is {glue:text}`tight_cka:.3f` where {glue:text}`tight_law:.3f` is expected, and
+# {glue:text}`half_cka:.3f` for Gaussian rows.
 #
-# *Learned*: {glue:text}`learned_above` of {glue:text}`metrics` metrics are higher than for random rows, not so
+# *Learned*: {glue:text}`learned_above` of {glue:text}`metrics` metrics are higher than for random rows; the exceptions:
 # {glue:md}`not_above`. The models represent {glue:text}`represented:.1f` features by a norm above one half. CKA is
-# {glue:text}`learned_cka:.3f`, the law for that number says {glue:text}`learned_law:.3f`, and random rows for all
-# features {glue:text}`random_cka:.3f`: the second expectation {glue:md}`learned_verdict`. Norms are graded, so strong
+# {glue:text}`learned_cka:.3f` where the law for that number says {glue:text}`learned_law:.3f`: the second expectation
+# {glue:md}`learned_verdict`. Random rows for all features read {glue:text}`random_cka:.3f`. Norms are graded, so strong
 # features count for more than weak ones ({ref}`ch-structured`).
 #
 # ## All in one table
 #
-# Scores of identical features in all, half and an eighth of the units, as Gaussian, tight and learned rows; of half the
-# features in half the units; of unrelated networks. *Inverts* is the share of draws in the wrong order. The last
-# column says what may be done to the units of b without a change.
+# Scores of identical features in as many units, half and an eighth as many, as Gaussian, tight and learned rows; of
+# half the features in half the units; of unrelated networks. *Inverts* is the share of draws in the wrong order. The
+# last column says what may be done to the units of b without a change.
 
-# %%
+# %% tags=["hide-input"]
 unchanged = kept(changes_of(*responses(0.5, (half, few + 1)), generator))
 shown = {"all units": ("identical", n), "half": ("identical", half), "an eighth": ("identical", few),
          "tight, half": ("tight", half), "learned": ("learned", toy_units), "half shared": ("half", half),
@@ -495,7 +495,7 @@ table = pd.DataFrame({head: means[at] for head, at in shown.items()}).loc[list(M
 table = table.assign(inverts=inverts.map("{:.2f}".format), unchanged=unchanged)
 run.record(best_eighth=table["an eighth"].max())
 run.words("best_name", table["an eighth"].idxmax())
-run.words("high_floor", ", ".join(table.index[table.unrelated > 0.05]))
+run.words("high_floor", "; ".join(table.index[table.unrelated > 0.05]))
 run.words("metrics-table", heard_table(table, "Simulated: what each metric reads"))
 
 # %% [markdown]
@@ -503,9 +503,10 @@ run.words("metrics-table", heard_table(table, "Simulated: what each metric reads
 # :format: myst
 # ```
 #
-# All features are shared in an eighth of the units too, and yet no metric reads more than {glue:text}`best_eighth:.3f`
-# there (*{glue:md}`best_name`*). The floor exceeds a twentieth for whatever maximises over maps without holding out
-# stimuli: *{glue:md}`high_floor`*. And every score depends on width, so none compares pairs of unlike widths.
+# In an eighth of the units all features are still shared, and yet no metric reads more than
+# {glue:text}`best_eighth:.3f` there (*{glue:md}`best_name`*). Metrics that maximise over maps without holding out
+# stimuli have a floor above a twentieth: *{glue:md}`high_floor`*. And every score depends on width, so none compares
+# pairs of unlike widths.
 
 # %% tags=["hide-input"]
 names = {"cka": "CKA, debiased", "ridge": "ridge, a to b", "soft": "soft-matching", "cca": "CCA, squared",
@@ -515,7 +516,7 @@ for short, name in names.items():
         run.record(**{f"{short}_{end}": float(table.loc[name, head])})
 
 # %% [markdown]
-# What each one hears, with the laws above and the changes it ignores in mind:
+# What each one hears:
 #
 # - *CKA and RSA on dot products* hear variance. A feature counts by its square, so strong features decide, and a
 #   feature of few stimuli is hardly heard.
@@ -534,11 +535,10 @@ for short, name in names.items():
 #
 # ### The same at length
 #
-# More stimuli, more pairs and longer training of the toy models, recorded with the book. The law of
-# distances comes closer with more pairs and stimuli; those of ranks and neighbours of sparse features do not, as they
-# are wrong there and not only noisy.
+# More stimuli, more pairs and longer training of the toy models, recorded with the book. The law of distances comes
+# closer; those of ranks and neighbours of sparse features do not, as they are wrong there and not only noisy.
 
-# %%
+# %% tags=["hide-input"]
 rows = {"metrics that invert in every draw": "inverting",
         "squared distances off, sparse": "rms_rsasquareddistances_sparse",
         "Spearman off, sparse": "rms_rsaspearman_sparse", "neighbours off, sparse": "rms_mutualknn_sparse",
@@ -546,26 +546,28 @@ rows = {"metrics that invert in every draw": "inverting",
 run.beside_recorded(rows)
 
 # %% [markdown]
-# ## Which metric when
+# ## What to take away
 #
-# {ref}`which-metric` has the answer on one page to print, made from this run. In short: ask first what you want to
-# know. If it is how many features are shared, no single metric tells; use {ref}`second seeds <ch-ceiling>`, or latents
-# where they converge ({ref}`ch-own`). If it is geometry, readout or units, the usual metric answers that, and its
-# expected score for identical features belongs beside it.
+# Ask first what you want to know; {ref}`which-metric` has the answers on one page to print, made from this run.
 #
-# ## What this chapter cannot tell
+# - *How many features are shared* no single metric tells. Use {ref}`second seeds <ch-ceiling>`, or latents where they
+#   converge ({ref}`ch-own`).
+# - *Geometry, readout or units* are what the usual metrics answer. What they read for identical features belongs beside
+#   a score.
+# - *Unlike widths* are not to be compared by a score, whichever metric it is.
 #
-# Features here are white and mixing is linear; {ref}`ch-structured` shows what unequal variances do. Networks with
-# rectified units, as most are, add features of their own to each metric, since a rectifier makes new ones from a mix.
-# The laws of Spearman and neighbours are approximations, and we know of no bound on their error. The order of metrics
-# by how often they invert belongs to these sizes: at other widths another pair of scores is compared. They are small so
-# that every metric can be tried on many pairs; so few stimuli leave CCA a floor that a larger sample would not have.
+# Where these results end:
 #
-# ## What changed our mind
+# - Features are white and mixing is linear; {ref}`ch-structured` shows what unequal variances do. Networks with
+#   rectified units, as most are, add features of their own to each metric, since a rectifier makes new ones from a mix.
+# - The laws of Spearman and neighbours are approximations, and we know of no bound on their error.
+# - The order of metrics by how often they invert belongs to these sizes: at other widths another pair of scores is
+#   compared. Sizes are small so that every metric can be tried on many pairs; so few stimuli leave CCA a floor that a
+#   larger sample would not have.
 #
-# We had taken the choice between dot products and distances for a detail. It moves the score of identical features far
-# up or down, with how features come together. And forgiving any linear map, as
-# CCA does, does not help: what compression takes is the space, not the basis.
+# **What changed our mind.** We had taken the choice between dot products and distances for a detail. It moves the score
+# of identical features far up or down, with how features come together. And forgiving any linear map, as CCA does, does
+# not help: what compression takes is the space, not the basis.
 #
 # ## Exercises
 #

@@ -14,38 +14,38 @@
 # (ch-natural)=
 # # Worlds nobody chose, networks that others trained
 #
-# Do sparse autoencoders make two trained networks look more alike? In the small world of {ref}`ch-pairs` they do, and
-# that world was chosen because they do. Here nobody chooses: worlds are drawn at random, and most networks come from
-# people who never heard of this book.
+# Sparse autoencoders ({term}`SAEs <SAE>`) make networks look more alike in the small world of {ref}`ch-pairs`, which
+# was chosen because they do. Do they where nobody chooses: in worlds drawn at random, and in networks that others
+# trained?
 #
-# At {glue:text}`natural_sites` layers of trained networks on natural images, latents match better than units at
-# {glue:text}`natural_gaining` and worse at {glue:text}`natural_losing`. Among {glue:text}`worlds` random worlds they
-# gain in a share of {glue:text}`gaining:.2f`.
-#
-# Afterwards you can say
-#
-# - how often {term}`SAEs <SAE>` raise alignment where nobody looked for a setting in which they do;
-# - what the authors' own settings change, and which of them matters;
-# - what to look at before you believe a gain or a loss on networks of your own.
+# **In short.** Rarely. Of {glue:text}`natural_sites` layers of trained networks on natural images, latents match better
+# than units at {glue:text}`natural_gaining`, and two SAEs of one network already disagree. In random worlds they gain
+# in a share of {glue:text}`gaining:.2f`, mostly where labels are nearly independent.
 #
 # :::{glue:figure} fig-natural-sites
 # :name: fig-natural-sites
 #
-# Above the diagonal latents (S-S) would match better than units (N-N); they do so, by more than
-# {glue:text}`small:.2f`, at {glue:text}`natural_gaining` of {glue:text}`natural_sites` layers by our SAEs and at
-# {glue:text}`authors_gaining` by the authors' recipe. Hollow: intermediate layers; bars: least and most of
-# {glue:text}`seeds_recorded` SAE seeds. Networks that others trained, and two small ViTs of ours
-# that stand in; natural images, {glue:md}`natural_source`.
+# Above the diagonal latents (S-S) would match better than units (N-N); by more than {glue:text}`small:.2f` they do so
+# at {glue:text}`natural_gaining` layers by our SAEs (a) and at {glue:text}`authors_gaining` by the authors' recipe (b).
+# Hollow: intermediate layers; bars: least and most over SAE seeds.
 # :::
-
-# %% [markdown]
-# ## What the paper claims
 #
-# {cite:t}`longon2025` train SAEs on two ResNet50 and two ViT-B/16, each pair from two seeds on ImageNet. For the
-# ResNets {term}`soft-matching` falls at an intermediate layer and rises at a deep one (A12); for the ViTs it rises at
-# both, more at the deep one (A13); {term}`ridge regression` from latents predicts units better than units do (A14).
-# Neither those checkpoints nor ImageNet are at hand. Other trained networks are, and claims about superposition should
-# hold for them. The worlds drawn at random ask of small networks what A8 (matching) and A10 (ridge) say of toy models.
+# ::::{dropdown} About this chapter
+# Afterwards you can say
+#
+# - how often SAEs raise alignment where nobody looked for a setting in which they do;
+# - what the authors' own settings change, and which of them matters;
+# - what to look at before you believe a gain or a loss on networks of your own.
+#
+# **What the paper claims.** {cite:t}`longon2025` train SAEs on two ResNet50 and two ViT-B/16, each pair from two seeds
+# on ImageNet. For the ResNets {term}`soft-matching` falls at an intermediate layer and rises at a deep one (A12); for
+# the ViTs it rises at both, more at the deep one (A13); {term}`ridge regression` from latents predicts units better
+# than units do (A14). Neither those checkpoints nor ImageNet are at hand. Other trained networks are, and claims about
+# superposition should hold for them. The worlds drawn at random ask of small networks what A8 (matching) and A10
+# (ridge) say of toy models.
+#
+# Results on natural images are {glue:md}`natural_source`.
+# ::::
 
 # %%
 from math import exp, log
@@ -105,18 +105,18 @@ run = Run("17_natural", globals())
 # ## Worlds drawn at random
 #
 # The grid of {ref}`ch-pairs` was chosen after other worlds had failed. So let nobody choose. `benchmarks/dose.py` draws
-# worlds at random from a full product: scenes of 1, 4, 9 or 16 places; each place filled with probability one tenth to
+# worlds from a full product: scenes of 1, 4, 9 or 16 places; each place filled with probability one tenth to
 # one half; labels of one class in two places correlated at nothing to eight tenths; pictures of written digits, or
 # photographs of CIFAR-10 in 8 x 8 pixels; deep layers of 16 to 256 units. In each world two MLPs are trained, and the
 # report of {ref}`ch-own` analyses their deep layers on scenes of unseen pictures. Its SAEs get what the world has:
 # slightly more latents than labels, as many active as labels on average. No setting was tuned on a score, and each
-# world that was run is here. These are small networks that stand in, in simulated scenes.
+# world that was run is here. The networks are small and stand in; the scenes are simulated.
 #
 # ### What we expect, before any world is run
 #
-# The dose is the number of features for each unit. Two ways to count features suggest themselves: *labels*, ten for
-# each place, and *effective* features, the participation ratio ({prf:ref}`def-pairs-participation`) of the labels'
-# covariance, fewer where labels are correlated. Theory says before any training which of five kinds a world is:
+# The dose is the number of features for each unit. Features are counted as *labels*, ten for each place, or as
+# *effective* features, the participation ratio ({prf:ref}`def-pairs-participation`) of the labels' covariance, fewer
+# where labels are correlated. Theory says before any training which of five kinds a world is:
 #
 # | kind | what it is | we expect of matching, S-S less N-N |
 # |---|---|---|
@@ -129,19 +129,18 @@ run = Run("17_natural", globals())
 # How many units recovery takes is the phase transition of {prf:ref}`thm-superposition-transition`; an SAE, which
 # encodes in one pass, needs more, so *superposed* asks for twice as many and *crowded* is below one and a half times.
 # For ridge, S-N less N-N, we expect a gain only where effective features outnumber units, since otherwise a linear
-# map reads them all; and no gain over plain nonlinear features where products of units fit. The rest stands
-# in the table below, in the order in which it was written at the head of the script. What we knew then: the grid's
-# own results, that its intermediate layer gains in matching with about as many units as labels, and that the control
-# loses.
+# map reads them all; and no gain over plain nonlinear features where products of units fit. The rest stands in the
+# table below, in the order of the script's head. We knew then the grid's own results, that its intermediate layer
+# gains in matching with about as many units as labels, and that the control loses.
 
-# %%
+# %% tags=["hide-input"]
 worlds = dose_cells(Path(dose))
 expected_worlds = judged(worlds)
 run.record(worlds=len(worlds), matters=MATTERS, little=LITTLE)
 for name, word in {"held": "held", "failed": "failed", "open": "too few cells"}.items():
     run.record(**{f"expected_{name}": int((expected_worlds.verdict == word).sum())})
 
-# %%
+# %% tags=["hide-input"]
 MEASURED = ["effective_ratio", "soft_nn", "match_gain", "match_over_random", "match_over_axes"]
 MEASURED += ["ridge_nn", "ridge_gain", "ridge_over_random", "ridge_over_plain", "labels_n", "labels_s"]
 MEASURED += ["soft_aa", "explained"]
@@ -170,12 +169,12 @@ run.figure(
 # :::{glue:figure} fig-natural-worlds
 # :name: fig-natural-worlds
 #
-# Whether SAEs raise alignment is not settled by how many features there are for each unit. Soft-matching (a) gains
-# more than {glue:text}`matters:.2f` in a share of {glue:text}`gaining:.3f` of {glue:text}`worlds` worlds, ridge (b)
-# more than {glue:text}`little:.2f` in {glue:text}`gaining_ridge:.3f`; over plain features (c) latents gain in
-# {glue:text}`over_plain:.3f`. Small networks that stand in, simulated scenes; hollow: photographs. Dotted: one
-# feature a unit.
+# More features for each unit do not make SAEs raise alignment: of {glue:text}`worlds` worlds matching (a) gains in a
+# share of {glue:text}`gaining:.2f`, ridge (b) in {glue:text}`gaining_ridge:.2f`. Plain features mostly predict better
+# than latents do (c). Hollow: photographs; dotted: one feature a unit.
 # :::
+#
+# To gain means more than {glue:text}`matters:.2f` in matching and {glue:text}`little:.2f` in ridge.
 
 # %% tags=["hide-input"]
 HEADS_OF = dict(zip(MEASURED, ("effective features a unit", "soft N-N", "S-S less N-N", "less R-S", "less axes",
@@ -196,15 +195,14 @@ expected_worlds.set_index("expectation").round(3)
 
 # %% [markdown]
 # Of the expectations {glue:text}`expected_held` held and {glue:text}`expected_failed` failed; for
-# {glue:text}`expected_open` there are fewer than five worlds yet. The sample is small, and of the very kind that the
-# grid belongs to, superposed worlds of digits, it has {glue:text}`count_grid`. The file grows when the script is run
-# again, and the table with it.
+# {glue:text}`expected_open` there are fewer than five worlds yet. The sample is small: of the very kind that the grid
+# belongs to, superposed worlds of digits, it has {glue:text}`count_grid`.
 #
 # ### What decides, seen afterwards and tried once more
 #
 # We had expected a dose-response curve in features for each unit, with matching gaining wherever sparse features are
-# mixed. Matching does not follow it. What follows was seen in the first {glue:text}`worlds_seen` worlds, after their
-# scores, and written down then. The {glue:text}`worlds_new` worlds since, drawn from the same list, are a test of it.
+# mixed. There is none. What comes now was seen in the scores of the first {glue:text}`worlds_seen` worlds and written
+# down then; the {glue:text}`worlds_new` worlds since, drawn from the same list, test it.
 
 
 # %%
@@ -213,7 +211,7 @@ def gaining(part):
     return {"worlds": len(part), "gaining": part.soft_gains.mean(), "median change": part.match_gain.median()}
 
 
-# %%
+# %% tags=["hide-input"]
 SEEN, weak = 30, 0.2  # worlds run when this was written down, and what counts as a weak correlation of labels
 groups = {"digits, labels nearly independent": "digits & correlation <= @weak", "photographs": "images",
           "digits, labels correlated": "digits & correlation > @weak"}  # fmt: skip
@@ -222,7 +220,7 @@ several = {part: rows[~rows.single & ~rows.crowded] for part, rows in parts.item
 tried = {(name, part): gaining(rows.query(asked)) for name, asked in groups.items() for part, rows in several.items()}
 pd.DataFrame(tried).T.round(3)
 
-# %%
+# %% tags=["hide-input"]
 run.record(gaining=worlds.soft_gains.mean(), gaining_ridge=worlds.ridge_gains.mean(), worlds_seen=SEEN)
 for kind in ("superposed", "room", "crowded"):
     run.record(**{f"gaining_{kind}": worlds[worlds.regime == kind].soft_gains.mean()})
@@ -238,18 +236,18 @@ run.record(worlds_new=len(parts["new"]))
 # **The grid was a favourable choice.** Take the worlds with several places that are not crowded. Where digits have
 # nearly independent labels, as on the grid, a share of {glue:text}`free_seen:.2f` had gained in matching, and of the
 # new worlds {glue:text}`free_new:.2f` do. With correlated labels it was {glue:text}`bound_seen:.2f` and is
-# {glue:text}`bound_new:.2f`; with photographs {glue:text}`photos_seen:.2f` and {glue:text}`photos_new:.2f`. So a gain
-# as on the grid is to be had in worlds that nobody chose, of one kind, and most worlds do not have it.
+# {glue:text}`bound_new:.2f`; with photographs {glue:text}`photos_seen:.2f` and {glue:text}`photos_new:.2f`. One kind
+# of world gains as the grid does; most worlds are of another.
 #
 # **Where matching does not gain, SAEs of one network agree less.** Two SAEs of network a matched at
 # {glue:text}`twins_gaining_seen:.2f` on average where matching gained and at {glue:text}`twins_others_seen:.2f`
-# elsewhere; in the new worlds at {glue:text}`twins_gaining_new:.2f` and {glue:text}`twins_others_new:.2f`. So a loss
-# says first of all that these SAEs found no dictionary to settle on. Why they do not was not tested: correlated labels
-# fill a scene wholly or not at all, which no single number of active latents suits, and what a layer holds of
-# photographs in so few pixels is no sparse label.
+# elsewhere; in the new worlds at {glue:text}`twins_gaining_new:.2f` and {glue:text}`twins_others_new:.2f`. A loss says
+# first of all that these SAEs found no dictionary to settle on. Why was not tested. Correlated labels fill a scene
+# wholly or not at all, which no single number of active latents suits; and what a layer holds of photographs in so few
+# pixels is no sparse label.
 #
 # **In regression nothing hangs on SAEs.** Latents gain over units in a share of {glue:text}`gaining_ridge:.3f` of the
-# worlds, and over plain features that know nothing of features in {glue:text}`over_plain:.3f`.
+# worlds, and over nonlinear features of units that were never trained in {glue:text}`over_plain:.3f`.
 
 # %% [markdown]
 # (natural-networks)=
@@ -266,17 +264,17 @@ run.record(worlds_new=len(parts["new"]))
 #   (`benchmarks/cifar_vits.py`), since none that others trained are at hand. They are read in the residual stream and
 #   in the branch, the paper's place, on the images that the ResNets see.
 #
-# What can be said before any SAE is trained? Ten classes in {glue:text}`cifar_units` units or fewer are the collapsed
-# layer of {prf:ref}`prop-pairs-collapse`, the negative control of {ref}`ch-pairs` that others made. A thousand classes
-# in {glue:text}`imagenet_units` units should be in superposition, if classes are features. So theory alone says: loss
-# there, gain here. We did not expect the gain. Worlds drawn at random had shown few with photographs, and a trial on
-# MobileNetV2 in {ref}`ch-own` had shown SAEs of one network that disagree. With {glue:text}`natural_expected`
-# expectations that is written at `lib/chapter/natural.py`, before any of these SAEs was trained.
+# What can be said before any SAE is trained? Layers of up to {glue:text}`cifar_units` units for ten classes are the
+# collapsed ones of {prf:ref}`prop-pairs-collapse`, the negative control of {ref}`ch-pairs`, made by others. A thousand
+# classes in at most {glue:text}`imagenet_units` units should be in superposition, if classes are features.
+# So theory alone says: loss there, gain here. We did not expect the gain: random worlds had shown few with
+# photographs, and a trial on MobileNetV2 in {ref}`ch-own` SAEs of one network that disagree. `lib/chapter/natural.py`
+# has the {glue:text}`natural_expected` expectations, written before any of these SAEs was trained.
 #
-# The SAEs are those of the report, on half of the images, {glue:text}`seeds_recorded` seeds each; k and the number of
-# latents follow its rules, and nothing was tuned on these pairs. Scores are held out, on the other half.
+# The SAEs are those of the report, {glue:text}`seeds_recorded` seeds each, on half of the images; scores are held out,
+# on the other half. k and the number of latents follow its rules, and nothing was tuned on these pairs.
 
-# %%
+# %% tags=["hide-input"]
 pairs = sites(names, layers, kinds, classes)
 settings = Settings(steps=sae_steps, seeds=sae_seeds, first_seed=seed)
 ways, by_count = [], []
@@ -289,9 +287,8 @@ for number, found in enumerate(pairs):
         by_count += [{"pair": site.pair, "layer": site.layer, **row} for row in rows]
 
 # %% [markdown]
-# The scores of a layer are kept once they are made, so a run that was stopped goes on at its next layer. First comes
-# what this run measured; unless you name networks of yours, that is a stand-in, two small MLPs on simulated scenes, and
-# shows the machine at work. All else below is about the recorded profiles.
+# First comes what this run measured: unless you name networks of yours, a stand-in, two small MLPs on simulated scenes,
+# which shows the machine at work. All else below is about the recorded profiles.
 
 # %% tags=["hide-input"]
 ways, by_count = ([{name: round(x, 5) if isinstance(x, float) else x for name, x in row.items()} for row in rows]
@@ -365,8 +362,8 @@ run.figure(
 # %% [markdown]
 # ### What is known before any score
 #
-# *Dimensions* are the participation ratio ({prf:ref}`def-pairs-participation`) of a layer's responses, the mean of both
-# networks: as many as the units if these are used alike, and few where a layer has collapsed.
+# *Dimensions* are the participation ratio of a layer's responses, the mean of both networks: as many as the units if
+# these are used alike, and few where a layer has collapsed.
 
 # %% tags=["hide-input"]
 KNOWN = ["classes", "units", "dimensions", "latents", "k"]
@@ -388,9 +385,8 @@ by_layer[list(MATCHED)].rename(columns=MATCHED).round(3)
 
 # %% [markdown]
 # Matching of units (N), latents (S) and random latents (R), our SAEs, means over SAE seeds and folds. *Two SAEs* of one
-# network differ in their seed alone; the *ceiling* is the root of the product of both, and a share near 1 would say
-# that all that is missing between latents of two networks is missing between SAEs of one. Semi-matching goes from a to
-# b, and back.
+# network differ in their seed alone; the *ceiling* is the root of the product of both. A share of it near 1 would say
+# that what latents of two networks lack, SAEs of one network lack too. Semi-matching goes from a to b, and back.
 
 # %% tags=["hide-input"]
 by_layer[list(PREDICTED)].rename(columns=PREDICTED).round(3)
@@ -413,16 +409,15 @@ by_layer[list(STATE)].rename(columns=STATE).round(3)
 #
 # **With our SAEs they match hardly better than random codes.** S-S lies above R-S by more than {glue:text}`small:.2f`
 # at {glue:text}`over_random` layers by our SAEs, and at {glue:text}`authors_over_random` by the authors' recipe. A
-# random code of the same size still carries what units have in common, so a score of latents alone shows little.
+# random code of the same size carries what units have in common, so a score of latents alone shows little.
 #
 # **Two SAEs of one network disagree.** They match at {glue:text}`seeds_agree:.3f` on average, and S-S is a share of
-# {glue:text}`of_ceiling:.3f` of that ceiling. So most of what latents of two networks lack, latents of one network lack
-# too, and these losses say little about the networks. That dictionaries depend on the seed is known
-# {cite:p}`song2025`.
+# {glue:text}`of_ceiling:.3f` of that ceiling. Most of what latents of two networks lack, latents of one network lack
+# too, so these losses say little about the networks. That dictionaries depend on the seed is known {cite:p}`song2025`.
 #
 # **The rule for k ends at dense codes.** It takes the k at which two SAEs of one network agree best, and at
 # {glue:text}`dense` layers that is the largest it tries, {glue:text}`most_active` active latents. Such codes explain
-# nearly all and are sparse no longer. What a sparser code does is seen below, with the authors' sizes.
+# nearly all and are sparse no longer. The authors' sizes, below, show what a sparser code does.
 #
 # **A linear readout gains little or loses.** Ridge from latents differs from that from units by
 # {glue:text}`ridge_least:+.3f` to {glue:text}`ridge_most:+.3f`, and at {glue:text}`plain_wins` layers as many random
@@ -437,10 +432,9 @@ verdicts.set_index("expectation").round(3)
 # %% [markdown]
 # Of the expectations that could be judged {glue:text}`natural_held` held and {glue:text}`natural_failed` failed. We had
 # not expected that latents match hardly better than random ones, nor that more images hardly matter (below), nor that
-# the authors' long training at a small rate makes latents of convolutional networks match better than our training does
-# at the same sizes; in the ViTs it makes them match worse, as expected. Those about plain features, CKA and the
-# agreement of SAEs hold at some layers and not at nearly all, as they had to. One is about fewer layers than it takes
-# to judge.
+# the authors' long training at a small rate makes latents of convolutional networks match better than ours does at the
+# same sizes; in the ViTs it makes them match worse, as expected. Those about plain features, CKA and the agreement of
+# SAEs hold at some layers and not at nearly all, as they had to. One has too few layers to be judged.
 #
 # (natural-ways)=
 # ### The authors' settings beside ours
@@ -448,9 +442,9 @@ verdicts.set_index("expectation").round(3)
 # The authors' code differs from ours in what SAEs see, in their sizes, and in how they are trained
 # ({ref}`pairs-authors`). From our recipe to theirs in three steps: *layer-normalised* brings each image's units to mean
 # 0 and variance 1, rectified before; *sizes* takes their latents and k for each unit besides; *theirs* is their
-# training, 300 passes at a small constant rate, with one seed for both networks. What that one seed does was not taken
-# apart here; on the stand-in of {ref}`ch-pairs` two seeds gave about the same. Units are scored as they are in all
-# four, and layer-normalised ones would match about as well: N-N moves by {glue:text}`input_moves:.3f` on average.
+# training, 300 passes at a small constant rate, with one seed for both networks. What the one seed does was not taken
+# apart; on the stand-in of {ref}`ch-pairs` two seeds gave about the same. In all four, units are scored as they are;
+# layer-normalised ones would move N-N by {glue:text}`input_moves:.3f` on average.
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(2)
@@ -467,7 +461,7 @@ run.figure(
     title="Real images; networks of others, and small ViTs that stand in: which setting matters",
 )
 
-# %%
+# %% tags=["hide-input"]
 by_way = {way: tables["ways"][tables["ways"].way == way] for way in WAYS}
 for way, rows in by_way.items():
     for kind, short in {"resnet": "conv", "vit": "vit"}.items():
@@ -479,18 +473,22 @@ run.record(input_moves=float((by_way["sizes"].input_nn - by_way["sizes"].soft_nn
 # :::{glue:figure} fig-natural-ways
 # :name: fig-natural-ways
 #
-# By no recipe do latents match better. From ours to the authors', S-S less N-N in the convolutional networks is
-# {glue:text}`match_ours_conv:+.3f`, {glue:text}`match_normalised_conv:+.3f`, {glue:text}`match_sizes_conv:+.3f` and
-# {glue:text}`match_authors_conv:+.3f` on average: sizes cost most, training wins part back. In the ViTs it is
-# {glue:text}`match_ours_vit:+.3f`, {glue:text}`match_normalised_vit:+.3f`, {glue:text}`match_sizes_vit:+.3f` and
-# {glue:text}`match_authors_vit:+.3f`: there training costs most.
+# By no recipe do latents match better than units on average. In the convolutional networks the authors' sizes cost most
+# and their training wins part back; in the ViTs their training costs most.
 # :::
+#
+# S-S less N-N, mean over layers, from our recipe to theirs:
+
+# %% tags=["hide-input"]
+kinds_of = {"convolutional": "conv", "ViTs": "vit"}
+by_kind = {kind: [run.values[f"match_{way}_{short}"] for way in WAYS] for kind, short in kinds_of.items()}
+pd.DataFrame(by_kind, list(WAYS.values())).T.map("{:+.3f}".format)
 
 # %% [markdown]
 # ### More images
 #
-# Were there too few images for the SAEs? Each SAE above saw half of them. Here SAEs of the same sizes, with as many
-# training steps, learn from more and more images and are scored on the same other ones.
+# Were there too few images? Each SAE above saw half of them. Here SAEs of the same sizes, with as many training steps,
+# learn from more and more images and are scored on the same other ones.
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(2)
@@ -506,7 +504,7 @@ run.figure(
     title="Real images; networks of others, and small ViTs that stand in: more of them for the SAEs",
 )
 
-# %%
+# %% tags=["hide-input"]
 ordered = tables["images"].sort_values("images").groupby(["pair", "layer"])
 first, last = ordered.first(), ordered.last()
 reach = ordered.soft_ss.apply(list).map(lambda scores: scores[-1] - scores[-2])
@@ -517,9 +515,11 @@ run.record(most_images=int(tables["images"].images.max()), fewest_images=int(tab
 # :::{glue:figure} fig-natural-images
 # :name: fig-natural-images
 #
-# More images hardly matter: on average S-S goes from {glue:text}`images_first:.3f` with {glue:text}`fewest_images`
-# images to {glue:text}`images_last:.3f` with the most, and the last step adds {glue:text}`images_step:+.3f`.
+# More images hardly matter: from the fewest to the most, S-S goes from {glue:text}`images_first:.3f` to
+# {glue:text}`images_last:.3f` on average. Thin lines are layers, thick ones the means of pairs.
 # :::
+#
+# The fewest are {glue:text}`fewest_images` images, and the last step adds {glue:text}`images_step:+.3f`.
 
 # %% [markdown]
 # ### What the report says
@@ -527,8 +527,7 @@ run.record(most_images=int(tables["images"].images.max()), fewest_images=int(tab
 # Of these layers the report ({ref}`ch-own`) says, by rules that were fixed before: {glue:md}`report_says`. The
 # {ref}`second seeds <ch-ceiling>` of the ResNets allow a question that needs no SAE: how much do ResNet-56 and
 # ResNet-20 share? Corrected by their seeds, CKA says {glue:text}`corrected_middle:.2f` at the intermediate layer and
-# {glue:text}`corrected_pooled:.2f` at the deep one, pooled. So these networks hold nearly the same, by that measure,
-# where SAEs see a loss.
+# {glue:text}`corrected_pooled:.2f` at the deep one, pooled: nearly the same, by that measure, where SAEs see a loss.
 
 # %% tags=["hide-input"]
 counts = outcome.verdict.value_counts()
@@ -540,9 +539,9 @@ run.record(corrected_middle=trained["layer2:centre"], corrected_pooled=trained["
 # %% [markdown]
 # ### Every block against every block
 #
-# Does the middle of one network resemble the middle of the other? For the MobileNetV2 {ref}`ch-own` asks it; here are
-# two ResNet-56, one recipe, six blocks each, as means over places. The report scored them as it would score yours: SAEs
-# of each block by its rule, without a scan over $k$, random SAEs as the control.
+# Does the middle of one network resemble the middle of the other? {ref}`ch-own` asks it of MobileNetV2; here are two
+# ResNet-56, one recipe, six blocks each, as means over places. The report scored them as it would yours: SAEs of each
+# block by its rule, without a scan over $k$, random SAEs as the control.
 
 # %% tags=["hide-input"]
 blocks = pd.DataFrame(recorded_results("cifar_pairs")["13_your_networks"]["tables"]["layers"])
@@ -565,13 +564,12 @@ run.record(blocks_twins=twins)
 # %% [markdown]
 # {glue:md}`blocks_maps`
 #
-# *In plain words.* By CKA {glue:text}`blocks_cka` of {glue:text}`blocks` blocks of run 3 resemble their namesake most,
-# and {glue:text}`blocks_later` a later block of run 4, as if the same work were done later there. Units tell the same,
-# with {glue:text}`blocks_units` namesakes; between namesakes they match at {glue:text}`units_least:.2f` to
-# {glue:text}`units_most:.2f`. Latents match at {glue:text}`latents_least:.2f` to {glue:text}`latents_most:.2f`, a loss
-# in every block (best {glue:text}`blocks_gain:+.2f`), and lie above random codes by {glue:text}`blocks_over_random:.2f`
-# at most. Two SAEs of one block match at {glue:text}`blocks_twins:.2f` or less, so the dictionaries disagree before two
-# networks are compared.
+# By CKA {glue:text}`blocks_cka` of {glue:text}`blocks` blocks of run 3 resemble their namesake most, and
+# {glue:text}`blocks_later` a later block of run 4, as if the same work were done later there. Units tell the same, with
+# {glue:text}`blocks_units` namesakes, which match at {glue:text}`units_least:.2f` to {glue:text}`units_most:.2f`.
+# Latents match at {glue:text}`latents_least:.2f` to {glue:text}`latents_most:.2f`, a loss in every block (best
+# {glue:text}`blocks_gain:+.2f`), and lie above random codes by {glue:text}`blocks_over_random:.2f` at most. Two SAEs of
+# one block match at {glue:text}`blocks_twins:.2f` or less: dictionaries disagree before two networks are compared.
 #
 # What we had written at the head of the profile, after three other layers of this pair and before these:
 
@@ -584,18 +582,16 @@ written = {"CKA highest for the namesake in five rows or more": namesakes["cka"]
 pd.Series({text: "held" if true else "failed" for text, true in written.items()}, name="")
 
 # %% [markdown]
-# ## What it costs, and what larger networks would add
+# ## What larger networks would add
 #
-# {ref}`run-times` has the time of each recorded run; those of this chapter found SAEs and scores made before. SAEs by
-# all four recipes for one layer, with their scores, take minutes on one core, up to half an hour for the widest here.
-# What is not here:
+# SAEs by all four recipes for one layer, with their scores, take minutes on one core, up to half an hour for the widest
+# here ({ref}`run-times` has each recorded run). What is not here:
 #
 # - **ResNet50 and ViT-B/16 on ImageNet**: the paper's own layers. Two published trainings of each can be had, of two
-#   recipes; profile `paper` of this chapter takes them, trains no network, and needs ImageNet's validation images.
+#   recipes; profile `paper` takes them, trains no network, and needs ImageNet's validation images.
 # - **Two seeds of one recipe** of these: what A12 to A14 are about. Networks of one recipe might share axes that those
 #   of two makers do not.
-# - **DINO and CLIP**: layers of large transformers on natural images, for B10 and B11.
-# - **The Natural Scenes Dataset**: whether latents predict voxels better, A15 and A16.
+# - **DINO and CLIP** on natural images, for B10 and B11, and **the Natural Scenes Dataset**, for A15 and A16.
 # - **More images**: the paper's SAEs see a hundred times as many as these. The curves above are flat, and say nothing
 #   of so far away.
 #
@@ -603,16 +599,24 @@ pd.Series({text: "held" if true else "failed" for text, true in written.items()}
 # make chapter NAME=17_natural PROFILE=paper
 # ```
 #
-# ## Where this departs from the paper
+# ## What to take away
 #
-# Networks, images and positions are others. SAEs learn from thousands of images and not from over a million. The
-# authors' 300 passes and batches are kept, their k and latents for each unit too.
+# - In worlds drawn at random, SAEs raise matching where labels are nearly independent and seldom elsewhere.
+# - In the trained networks tried here latents match no better than units, by our recipe or the authors'. Two SAEs of
+#   one network disagree too, so such a loss says little about the networks.
+# - In regression, latents gain little over units, and plain nonlinear features mostly gain as much.
+# - Before you believe a gain or a loss, look at a random SAE of the same size and at two SAEs of one network.
 #
-# ## What changed our mind
+# Where we depart from the paper:
 #
-# We expected the number of features for each unit to decide where SAEs help. In random worlds it does not; nearly
-# independent labels do. In the networks that others trained nothing we tried makes latents match better. And we had
-# taken the random SAE for a low bar: at the k on which SAEs of one network agree best, trained latents hardly pass it.
+# - Networks, images and positions are others. Some pairs are two recipes, not two seeds, and the ViTs are small and
+#   ours.
+# - SAEs learn from thousands of images and not from over a million. The authors' 300 passes and batches are kept, their
+#   k and latents for each unit too.
+#
+# **What changed our mind.** We expected the number of features for each unit to decide where SAEs help. It does not;
+# nearly independent labels do. And we had taken the random SAE for a low bar: at the k on which SAEs of one network
+# agree best, trained latents hardly pass it.
 #
 # ## Exercises
 #

@@ -14,15 +14,32 @@
 # (ch-claims)=
 # # The claims, one by one
 #
-# What do the two papers claim, and what of it did we find? This chapter computes nothing new. It reads the results
-# files that the other chapters wrote, holds each claim's *predicates*, comparisons of recorded numbers, against them,
-# and prints the {term}`verdict`.
+# Two papers make {glue:text}`claims` claims about superposition and similarity metrics. Which of them hold when they
+# are run again?
 #
+# **In short.** {glue:md}`in_short`
+#
+# :::{glue:figure} fig-claims
+# :name: fig-claims
+#
+# How the claims of both papers stand, by kind of evidence: of {glue:text}`pieces` pieces, {glue:text}`judged` have been
+# measured. What is still open is the grey part of a bar.
+# :::
+#
+# ::::{dropdown} About this chapter
 # Afterwards you can say
 #
 # - for each claim, what was measured and under which condition it holds;
 # - what it would take to judge the claims that were not run;
 # - how a verdict changes when a number does.
+#
+# **What the papers claim** stands below, claim by claim in our words. This chapter computes nothing new: it reads the
+# results files that the other chapters wrote, holds each claim's *predicates*, comparisons of recorded numbers, against
+# them, and prints the {term}`verdict`.
+# ::::
+
+# %% [markdown]
+# ## How a claim is judged
 #
 # A claim gets one verdict for each piece of {term}`evidence`, and no piece counts for another: *as stated, at the
 # paper's setting*; *at our setting or scale*, where the paper's is another or its numbers are lost; *on stand-ins*,
@@ -35,10 +52,10 @@
 # verdict. The bounds are the same everywhere: a score has changed from two hundredths on, "near 1" begins five
 # hundredths below it, a closed form is met within one part in fifty.
 #
-# Where the choices come from: thresholds were first set after small trial runs, and conditions were written after first
-# results; those that say so name it. The common bounds above replaced the first ones later, with all results known, so
-# they were not chosen for a verdict, but nor were they blind. Some conditions are about the wording of a statement
-# rather than about a number: there the claim as printed has a counterexample, which its chapter runs.
+# **Where the choices come from.** Thresholds were first set after small trial runs, and conditions were written after
+# first results; those that say so name it. The common bounds replaced the first ones later, with all results known:
+# they were not chosen for a verdict, but they were not blind either. Some conditions are about the wording of a
+# statement rather than about a number: there the claim as printed has a counterexample, which its chapter runs.
 
 # %%
 from IPython.display import Markdown
@@ -58,8 +75,8 @@ from lib.chapter.plotting import COLOURS, panels
 from lib.chapter.run import Run
 
 # %% [markdown]
-# The parameter that matters here is the profile, the folder of results that is judged first. What it has not measured
-# is judged by the runs that were recorded with the book, and each row says by which.
+# The profile is the folder of results that is judged first. What it has not measured is judged by the runs that were
+# recorded with the book, and each row says by which.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -74,8 +91,23 @@ run.record(claims=len(entries), pieces=sum(len(entry.pieces) for entry in entrie
 # %% [markdown]
 # ## At a glance
 #
-# How many claims stand as the papers state them, how many only elsewhere, how many failed anywhere. A claim that failed
-# somewhere is listed there even if it stands elsewhere.
+# A claim that failed somewhere is listed there even if it stands elsewhere.
+
+# %% tags=["hide-input"]
+verdicts = [{kind: entry.verdict(kind) for kind in KINDS} for entry in entries]
+stated = [each["stated"] for each in verdicts]
+yes, _, no, _, unrun = map(verdict_in_words, VERDICTS)
+elsewhere = sum(each["stated"] == VERDICTS[-1] and bool({*VERDICTS[:2]} & {*each.values()}) for each in verdicts)
+failed = sum(VERDICTS[2] in each.values() for each in verdicts)
+run.record(judged=sum(piece.verdict != VERDICTS[-1] for entry in entries for piece in entry.pieces.values()))
+
+# %% tags=["hide-input"]
+shown = "; ".join(f"**{stated.count(one)}** *{verdict_in_words(one)}*" for one in VERDICTS if one in stated)
+run.words(
+    "in_short",
+    f"At the setting of their own paper: {shown}. Of those *{unrun}* there, **{elsewhere}** are *{yes}*, or so with a "
+    f"condition, at another setting. By at least one piece of evidence, there or elsewhere, **{failed}** are *{no}*.",
+)
 
 # %% tags=["hide-input", "remove-output"]
 glue("summary", Markdown(summary_table(entries)))
@@ -104,7 +136,7 @@ for verdict, shade, hatch in zip(VERDICTS, COLOURED, ("", "//", "xx", "..", ""),
     counts = [sum(e.pieces[kind].verdict == verdict for e in entries if kind in e.pieces) for kind in KINDS]
     style = {"color": COLOURS[shade], "hatch": hatch, "label": verdict_in_words(verdict), "height": 0.6}
     for bar, count in zip(ax.barh(list(KINDS.values()), counts, left=left, **style), counts, strict=True):
-        ax.text(*bar.get_corners()[2:].mean(0), count or "", ha="center", va="bottom")
+        ax.text(*bar.get_corners()[:2].mean(0), count or "", ha="center", va="bottom")
     left = [before + count for before, count in zip(left, counts, strict=True)]
 ax.invert_yaxis()
 ax.set_xlabel("claims")
@@ -112,13 +144,6 @@ ax.legend(loc="lower center", bbox_to_anchor=(0.3, 1), ncols=2)
 run.figure([ax], "fig-claims", "Stacked bars count the verdicts on the claims of both papers, by kind of evidence.")
 
 # %% [markdown]
-# :::{glue:figure} fig-claims
-# :name: fig-claims
-#
-# How the {glue:text}`claims` claims of both papers stand, by kind of evidence. The grey part of a bar is what is still
-# open.
-# :::
-#
 # ## The papers' figures, and where they are
 #
 # ```{list-table}
@@ -211,8 +236,8 @@ glue("ledger_b", Markdown(full_table([entry for entry in entries if entry.paper 
 # ## Longer runs, recorded
 #
 # Some settings take longer than a reader wants to wait. Their results files are kept in `book/results`, each with the
-# device, the versions and the date of its run. Where such a run has measured what this profile has measured too, does
-# it come to another verdict?
+# device, the versions and the date of its run. Where such a run and this page's have measured the same, do they come to
+# the same verdict?
 
 
 # %% tags=["hide-input", "remove-output"]
@@ -235,8 +260,8 @@ for entry, here, there in moved:
 glue("ledger_recorded", Markdown("\n".join(lines if moved else ["None does."])))
 
 # %% [markdown]
-# Recorded runs judge {glue:text}`compared` pieces of evidence that this page judges by another run; they come to
-# another verdict on {glue:text}`moved`.
+# Recorded runs judge {glue:text}`compared` pieces of evidence that this page judges by another run; on
+# {glue:text}`moved` of these they come to another verdict.
 #
 # ```{glue:md} ledger_recorded
 # :format: myst
@@ -255,11 +280,14 @@ glue("ledger_recorded", Markdown("\n".join(lines if moved else ["None does."])))
 # With so few stimuli the biased estimate of CKA leaves its closed form by more than the margin that the predicate
 # allows.
 #
-# ## What changed our mind
+# ## What to take away
 #
-# We expected claims to hold or to fail. Many hold under a condition that the papers do not state: a rectified output, a
-# range of $k$, enough units, one of two averages. Finding the condition was most of the work, and is most of the
-# result.
+# Cite a claim with its condition and its kind of evidence: the tables have both, and no verdict on small stand-ins says
+# anything of the networks and brains that the papers used. What was not run is listed with what it would take.
+#
+# **What changed our mind.** We expected claims to hold or to fail. Many hold under a condition that the papers do not
+# state: a rectified output, a range of $k$, enough units, one of two averages. Finding the condition was most of the
+# work, and is most of the result.
 #
 # ## Exercises
 #
