@@ -25,8 +25,8 @@
 # :::{glue:figure} fig-toys-same
 # :name: fig-toys-same
 #
-# Larger models share more of the features (blue), many more than one a neuron (dotted), but do not arrange them alike:
-# the best match of a neuron in the other model (red) is about what shuffled features give (grey). Means over
+# Larger models share more of the features (blue), many more than one per neuron (dotted), but do not arrange them
+# alike: the best match of a neuron in the other model (red) is about what shuffled features give (grey). Means over
 # {glue:text}`pairs` pairs; small points: each pair.
 # :::
 #
@@ -613,10 +613,10 @@ draw_same(ax, "features shared", 0, "shared.share", "authors", "blue", shared)
 draw_same(ax, "match", 0.03, "arrangement.match", "authors", "red", {m: matches[m].mean(1) for m in sizes})
 draw_same(ax, "match, shuffled", -0.04, "arrangement.match", "unrelated", "grey", {})
 ax.plot(sizes, [m / n for m in sizes], ":", color=INK, lw=1.2)
-ax.text(1.06 * sizes[-1], sizes[-1] / n, "one a neuron", va="center")
+ax.text(1.06 * sizes[-1], sizes[-1] / n, "one per neuron", va="center")
 ax.set(xlabel="neurons", ylabel="share of features; match", ylim=(0, 1), xlim=(0, 1.6 * sizes[-1]), xticks=sizes)
 alt = """Against the number of neurons: the share of features that two models share rises, well above a dotted line for
-one feature a neuron. The mean best match of neurons falls, and the line for shuffled features lies on it."""
+one feature per neuron. The mean best match of neurons falls, and the line for shuffled features lies on it."""
 run.figure([ax], "fig-toys-same", alt, title="Simulated: same features, other arrangements")
 
 # %% [markdown]
