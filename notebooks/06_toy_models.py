@@ -25,8 +25,8 @@
 # :::{glue:figure} fig-toys-same
 # :name: fig-toys-same
 #
-# Larger models share more of the features (blue), many more than one per neuron (dotted), but do not arrange them alike:
-# the best match of a neuron in the other model (red) is about what shuffled features give (grey). Means over
+# Larger models share more of the features (blue), many more than one per neuron (dotted), but do not arrange them
+# alike: the best match of a neuron in the other model (red) is about what shuffled features give (grey). Means over
 # {glue:text}`pairs` pairs; small points: each pair.
 # :::
 #

@@ -26,8 +26,8 @@
 # :name: fig-disentangling-soft
 #
 # SAEs reveal hidden alignment where the models represent many features (corresponds to figure 2, right, of
-# {cite:t}`longon2025`): at 32 neurons {glue:text}`soft_ss_32:.3f` against {glue:text}`soft_nn_32:.3f` for neurons, at 8
-# not. The same SAEs before their training stay low. Points: seed pairs; markers: mean and standard error over pairs.
+# {cite:t}`longon2025`): with 32 neurons latents (squares) match far better than neurons (circles), with 8 worse. The
+# same SAEs before their training (triangles) stay low. Small points: seed pairs; markers: mean and standard error.
 # :::
 #
 # ::::{dropdown} About this chapter
