@@ -26,10 +26,10 @@
 # :::{glue:figure} fig-supervised-alignment
 # :name: fig-supervised-alignment
 #
-# Codes align near 1 from a few times $m_{CS}$ on, not from $m_{CS}$; patient recovery shows that the information is
-# there before (blue and green correspond to figure 4 of {cite:t}`liu2026`). Points: codes and raw responses of pairs of
-# systems. Solid line: expected for raw Gaussian projections; dashed: recovery with the projection known; horizontal:
-# our threshold; dotted: $m_{CS}$ = {glue:text}`m_cs:.1f` units.
+# Codes align near 1 from a few times $m_{CS}$ on, not from $m_{CS}$; patient recovery gets there with fewer units (blue
+# and green correspond to figure 4 of {cite:t}`liu2026`). Points: codes and raw responses of pairs of systems. Solid
+# line: expected for raw Gaussian projections; dashed: recovery with the projection known; horizontal: our threshold;
+# dotted: $m_{CS}$ = {glue:text}`m_cs:.1f` units.
 # :::
 #
 # ::::{dropdown} About this chapter
@@ -603,7 +603,7 @@ run.figure(
 # :::{glue:figure} fig-supervised-recovery
 # :name: fig-supervised-recovery
 #
-# Between the points and the dashed curve the information is there and the encoder does not read it. At
+# Where the dashed curve lies above the points the information is there and the encoder does not read it. At
 # {glue:text}`ratio` $m_{CS}$ the encoder reaches {glue:text}`ratio_latent:.3f` with the reading *identity* (a);
 # recovery with the known projection of (a) reaches {glue:text}`recovered_ratio:.3f`. (b) The same for *selected*. (c)
 # Latents that never change.
@@ -612,8 +612,9 @@ run.figure(
 # To reach the threshold takes, beside $m_{CS}$, {glue:md}`patience_needs` with the projection known and
 # {glue:md}`encoder_needs` by the encoder. The paper says that codes degrade only below the threshold of recoverability.
 # In between the two these systems are recoverable and degraded. A linear map followed by one selection is a weak
-# decoder, and compressed sensing promises nothing about it. The third exercise gives it a second look, and
-# {ref}`ch-unsupervised` returns to the gap.
+# decoder, and compressed sensing promises nothing about it. Nor is patience an upper limit: under *identity*, with the
+# fewest units, it finds less than the encoder, which was trained on these stimuli and told $k$. The third exercise
+# gives it a second look, and {ref}`ch-unsupervised` returns to the gap.
 #
 # *Selected* reaches {glue:text}`selected_ratio:.3f` at {glue:text}`ratio` $m_{CS}$, and patience
 # {glue:text}`recovered_gaussian:.3f` from Gaussian projections. Nor are learned projections always better to recover
