@@ -459,11 +459,11 @@ for site in SITES:
 # %% [markdown]
 # At the deep layers N-N matches {glue:text}`mlp_units` units (MLP) or {glue:text}`vit_width` units (ViT) of each
 # network, S-S {glue:text}`latents` latents of each, and latents are far sparser than neurons. So their difference
-# mixes the effect of disentangling with those of size and sparsity. The random SAE has the size and the sparsity
-# alone, which is why every comparison below has R-S or R-N beside it.
+# mixes the effect of disentangling with those of size and sparsity. The random SAE has these two alone, which is why
+# every comparison below has R-S or R-N beside it.
 #
 # The standard error over a few {term}`seed pairs <seed pair>` says, roughly, how well the mean over such pairs is
-# known. The error over folds, which the paper shows, says only how well these very networks were measured.
+# known; that over folds, which the paper shows, only how well these very networks were measured.
 #
 # First the state of the SAEs. {term}`Explained variance <explained variance>` is for test scenes; *dead* latents were
 # idle for the last 50 steps of training; *silent* ones are removed from the scores.
@@ -848,12 +848,12 @@ run.recorded_table(profile, {words: f"capacity.ridge where features = {name}" fo
 # {glue:text}`by_quadratic_vit_branch_deep:.3f`. There was something nonlinear to be read at the paper's site; these
 # SAEs did not get it.
 #
-# So a ridge gain of S-N over N-N, even one over R-N, shows that a **nonlinear readout helps**. It does not show that
-# the readout needs the network's features. R-N is a weak control: a random SAE drops all but {glue:text}`k` values,
-# and loses by what it drops. What an SAE adds is parsimony: at the deep layers {glue:text}`k` active latents of
-# {glue:text}`latents` do what takes several times as many dense values otherwise. That is worth something, and it is
-# another claim than A14. PCA and ICA behave as they must: {glue:text}`k` principal axes say little, and ICA, a linear
-# map of the units, says what neurons say.
+# So a ridge gain of S-N over N-N, even one over R-N, shows that a **nonlinear readout helps**, not that it needs the
+# network's features. R-N is a weak control: a random SAE drops all but {glue:text}`k` values, and loses by what it
+# drops. What an SAE adds is parsimony: at the deep layers {glue:text}`k` active latents of {glue:text}`latents` do
+# what takes several times as many dense values otherwise. That is worth something, and it is another claim than A14.
+# PCA and ICA behave as they must: {glue:text}`k` principal axes say little, and ICA, a linear map of the units, says
+# what neurons say.
 #
 # ### Matching: other axes
 #

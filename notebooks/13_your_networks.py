@@ -691,22 +691,22 @@ run.record(best_seeds=mobilenets[of_seeds].value.max())
 # `lib/known_pairs.py` makes pairs whose answer is known by construction: {glue:text}`pairs_no` kinds where it is no,
 # {glue:text}`pairs_yes` where it is yes. Among the former are dense units rotated or permuted, unrelated networks,
 # smooth nonlinear functions of common inputs, place cells, noise, spike counts, dead and massive units, copies,
-# unequal widths, slow series, common factors beside private features. Among the latter are sparse features in
-# superposition, with few or more of them active, partly shared, correlated, of unequal frequency, rectified, noisy, on
-# a dense background. In {glue:text}`pairs_open` more kinds features are shared and superposed, but too few stimuli,
-# too many active features or too much noise hide them: there *cannot tell* is right, and *yes* a find.
+# unequal widths, slow series. Among the latter are sparse features in superposition, partly shared, correlated, of
+# unequal frequency, rectified, noisy, on a dense background. In {glue:text}`pairs_open` more kinds features are shared
+# and superposed, but too few stimuli, too many active features or too much noise hide them: there *cannot tell* is
+# right, and *yes* a find.
 #
 # The report was run on {glue:text}`calibration_draws` draws of these, of {glue:text}`units_least` to
 # {glue:text}`units_most` units and {glue:text}`stimuli_least` to {glue:text}`stimuli_most` stimuli, with
-# {glue:text}`k_known` latents active, short training and no scan over $k$. What it found is kept with the book, and
-# the tables say what the rules in force make of it.
+# {glue:text}`k_known` latents active, short training and no scan over $k$. What it found is kept with the book; the
+# tables say what the rules in force make of it.
 #
-# Three groups of kinds differ in what they can prove. *Set* are those that the limits of the rules were set on, every
-# second one of the first list. *Told* are the others of that list; they are not blind, since what came of the pairs
-# with answer yes had been seen for both when the limits were chosen. *Blind* are {glue:text}`pairs_blind` kinds that
-# were written down, with what we expected of each, after the limits stood and before the report saw any of them. No
-# limit was changed since; one rule was added, on account of a kind that was blind then, and is told below. So judge
-# the report by the blind ones.
+# Three groups of kinds differ in what they can prove. On the *set* ones, every second of the first list, the limits of
+# the rules were set. The *told* ones are the others of that list; they are not blind, since what came of their pairs
+# with answer yes had been seen when the limits were chosen. The {glue:text}`pairs_blind` *blind* ones were written
+# down, with what we expected of each, after the limits stood and before the report saw any of them. No limit was
+# changed since; one rule was added, on account of a kind that was blind then, and is told below. So judge the report
+# by the blind ones.
 
 # %% tags=["hide-input"]
 rows = judged(Path(known))
@@ -723,10 +723,9 @@ pd.concat({name: confusion(some) for name, some in groups_of.items()}, names=["k
 # We had set out for a share of false yes of {glue:text}`goal_yes:.2f` at most, and of false no of
 # {glue:text}`goal_no:.2f` where stimuli suffice. Few draws without an error do not prove a small rate, so beside each
 # rate stands its *bound*: the largest true rate that would still bring so few errors in one case of twenty
-# {cite:p}`clopper1934`. It takes draws as independent. Draws of one kind resemble each other, so the same bound is
-# given once more over kinds, of which one counts as wrong if any of its draws is: that one speaks for a kind not on
-# the list. The last column says whether the goal is *shown*, by the bound over draws, or *met* by the rate alone, or
-# *missed*.
+# {cite:p}`clopper1934`. That takes draws as independent. Draws of one kind resemble each other, so the bound is given
+# once more over kinds, of which one counts as wrong if any of its draws is: that one speaks for a kind not on the
+# list. The goal is *shown* by the bound over draws, or *met* by the rate alone, or *missed*.
 
 # %% tags=["hide-input"]
 rated = {name: rates(some) for name, some in groups_of.items()}
@@ -773,14 +772,14 @@ for truth, answer in (("no", "yes"), ("yes", "no")):
 # Kinds with a false yes in some draw: {glue:md}`wrongly_yes`. With a false no: {glue:md}`wrongly_no`.
 #
 # One kind taught us a rule. Two *slow series* have nothing in common, but each remembers its last fifty stimuli or so.
-# Stimuli are dealt to training and folds at random, so what a fit has seen stands beside what it is scored on, and few
-# independent moments are left in which chance could average out: slow series seem related. Shuffled stimuli do not
-# show it, since they are no longer slow. This kind was a blind one, we had expected *cannot tell*, and the report said
-# *yes* in {glue:text}`slow_wrong` of {glue:text}`slow_draws` draws. With it among the blind kinds, and the rule off,
-# the rate of false yes on these is {glue:text}`false_yes_then:.3f`, bound {glue:text}`false_yes_then_bound:.3f`.
+# Stimuli are dealt to training and folds at random, so what a fit has seen stands beside what it is scored on, and too
+# few independent moments are left for chance to average out. Shuffled stimuli do not show it, since they are no longer
+# slow. This kind was a blind one, we had expected *cannot tell*, and the report said *yes* in {glue:text}`slow_wrong`
+# of {glue:text}`slow_draws` draws. With it among the blind kinds, and the rule off, the rate of false yes on these is
+# {glue:text}`false_yes_then:.3f`, bound {glue:text}`false_yes_then_bound:.3f`.
 #
-# So the report now counts how many *independent* stimuli would relate two unrelated networks as much by chance as
-# these do in their order, from the autocorrelations of both {cite:p}`bartlett1935`. Where that is less than a share of
+# So the report now counts, from the autocorrelations of both networks {cite:p}`bartlett1935`, how many *independent*
+# stimuli would relate unrelated ones as much by chance. Where that is less than a share of
 # {glue:text}`limit_independent` of the stimuli it does not answer. The kind counts among those that rules were set on,
 # and four more kinds with slow units or features are blind. What helps is `groups`, here runs of consecutive stimuli
 # longer than the memory. Frames of a film, trials of a session and tokens of a text are of this kind.
