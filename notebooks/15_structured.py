@@ -17,10 +17,10 @@
 # Real features differ in strength, and networks that see the same world may mix them in related ways. How much of what
 # {ref}`ch-linear` derived for equal, independent features is left?
 #
-# **In short.** Nearly all of it, if features are counted by their variance: where variances fall fast CKA stops
-# falling, at {glue:text}`cka_steep:.2f` for the steepest tried, while equal ones bring it to {glue:text}`cka_flat:.3f`.
-# Related mixing adds a constant that no formula can tell from shared features. And a tempting shortcut fails:
-# dictionaries do not say how much of a gap is geometry.
+# **In short.** Nearly all of it, if features are counted by their variance: many equal ones bring CKA down to
+# {glue:text}`cka_flat:.3f`, while with the steepest variances tried it stops at {glue:text}`cka_steep:.2f`. Related
+# mixing adds a constant that no formula can tell from shared features. And a tempting shortcut fails: dictionaries do
+# not say how much of a gap is geometry.
 #
 # :::{glue:figure} fig-structured-effective
 # :name: fig-structured-effective
