@@ -379,8 +379,8 @@ run.record(found_part=((1 - half.trained) / (1 - half.raw)).mean())
 #
 # ## What to take away
 #
-# - The closed forms for equal features hold for unequal ones if $n$ is replaced by $n_\text{eff}$. They are least
-#   certain where one or two features decide.
+# - The closed form of CKA for equal features holds for unequal ones with $n_\text{eff}$ for $n$, least exactly where
+#   one or two features decide. Regression hears the whole spectrum ({eq}`eq-structured-r2`).
 # - Scores vanish as features become many only if the features' variances are comparable. Where variances fall faster
 #   than $1/i$, CKA and regression have a floor.
 # - A score adds related mixing to shared features and does not tell them apart. Features that occur together make toy

@@ -554,7 +554,7 @@ run.beside_recorded(rows)
 #   converge ({ref}`ch-own`).
 # - *Geometry, readout or units* are what the usual metrics answer. What they read for identical features belongs beside
 #   a score.
-# - *Unlike widths* are not to be compared by a score, whichever metric it is.
+# - *Pairs of unlike widths* cannot be compared by a score, whichever metric it is.
 #
 # Where these results end:
 #
