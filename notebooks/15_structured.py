@@ -17,10 +17,10 @@
 # Real features differ in strength, and networks that see the same world may mix them in related ways. How much of what
 # {ref}`ch-linear` derived for equal, independent features is left?
 #
-# **In short.** Nearly all of it, if features are counted by their variance: where variances fall fast CKA stops
-# falling, at {glue:text}`cka_steep:.2f` for the steepest tried, while equal ones bring it to {glue:text}`cka_flat:.3f`.
-# Related mixing adds a constant that no formula can tell from shared features. And a tempting shortcut fails:
-# dictionaries do not say how much of a gap is geometry.
+# **In short.** Nearly all of it, if features are counted by their variance: many equal ones bring CKA down to
+# {glue:text}`cka_flat:.3f`, while with the steepest variances tried it stops at {glue:text}`cka_steep:.2f`. Related
+# mixing adds a constant that no formula can tell from shared features. And a tempting shortcut fails: dictionaries do
+# not say how much of a gap is geometry.
 #
 # :::{glue:figure} fig-structured-effective
 # :name: fig-structured-effective
@@ -379,8 +379,8 @@ run.record(found_part=((1 - half.trained) / (1 - half.raw)).mean())
 #
 # ## What to take away
 #
-# - The closed forms for equal features hold for unequal ones if $n$ is replaced by $n_\text{eff}$. They are least
-#   certain where one or two features decide.
+# - The closed form of CKA for equal features holds for unequal ones with $n_\text{eff}$ for $n$, least exactly where
+#   one or two features decide. Regression hears the whole spectrum ({eq}`eq-structured-r2`).
 # - Scores vanish as features become many only if the features' variances are comparable. Where variances fall faster
 #   than $1/i$, CKA and regression have a floor.
 # - A score adds related mixing to shared features and does not tell them apart. Features that occur together make toy

@@ -16,7 +16,7 @@
 #
 # Many metrics are in use to compare networks. Which one should you take, if yours may be in superposition?
 #
-# **In short.** For how many features two networks share, none by itself: of {glue:text}`metrics` that we tried,
+# **In short.** None alone tells how many features two networks share: of {glue:text}`metrics` that we tried,
 # {glue:text}`inverting` rank a partial overlap in many units above identical features in few, in every draw. They
 # differ in what else they hear, and each answers some other question well: {ref}`which-metric` has these on one page.
 #
@@ -554,7 +554,7 @@ run.beside_recorded(rows)
 #   converge ({ref}`ch-own`).
 # - *Geometry, readout or units* are what the usual metrics answer. What they read for identical features belongs beside
 #   a score.
-# - *Unlike widths* are not to be compared by a score, whichever metric it is.
+# - *Pairs of unlike widths* cannot be compared by a score, whichever metric it is.
 #
 # Where these results end:
 #

@@ -188,7 +188,7 @@ by_regime(worlds, MEASURED).rename(columns=HEADS_OF).T.round(3)
 # random and quadratic features. *Label in units*: the held-out correlation of a label with its best unit. *Two SAEs
 # of a* is the soft-matching of two SAEs of one network.
 #
-# What we had written down, and what became of it; a share, a rank correlation or a difference is *at least* so much:
+# What we had written down; a share, a rank correlation or a difference is *at least* so much:
 
 # %% tags=["hide-input"]
 expected_worlds.set_index("expectation").round(3)
@@ -236,8 +236,8 @@ run.record(worlds_new=len(parts["new"]))
 # **The grid was a favourable choice.** Take the worlds with several places that are not crowded. Where digits have
 # nearly independent labels, as on the grid, a share of {glue:text}`free_seen:.2f` had gained in matching, and of the
 # new worlds {glue:text}`free_new:.2f` do. With correlated labels it was {glue:text}`bound_seen:.2f` and is
-# {glue:text}`bound_new:.2f`; with photographs {glue:text}`photos_seen:.2f` and {glue:text}`photos_new:.2f`. One kind
-# of world gains as the grid does; most worlds are of another.
+# {glue:text}`bound_new:.2f`; with photographs {glue:text}`photos_seen:.2f` and {glue:text}`photos_new:.2f`. One kind of
+# world gains as the grid does, and most worlds are of another.
 #
 # **Where matching does not gain, SAEs of one network agree less.** Two SAEs of network a matched at
 # {glue:text}`twins_gaining_seen:.2f` on average where matching gained and at {glue:text}`twins_others_seen:.2f`
@@ -287,8 +287,8 @@ for number, found in enumerate(pairs):
         by_count += [{"pair": site.pair, "layer": site.layer, **row} for row in rows]
 
 # %% [markdown]
-# First comes what this run measured: unless you name networks of yours, a stand-in, two small MLPs on simulated scenes,
-# which shows the machine at work. All else below is about the recorded profiles.
+# First comes this run's own pair: unless you name networks of yours, two small MLPs on simulated scenes that stand in.
+# All else below is about the recorded profiles.
 
 # %% tags=["hide-input"]
 ways, by_count = ([{name: round(x, 5) if isinstance(x, float) else x for name, x in row.items()} for row in rows]
@@ -304,7 +304,7 @@ for row in by_count:
 run.record(seeds=sae_seeds)
 
 # %% [markdown]
-# This run's pair, by each recipe:
+# By each recipe:
 
 # %% tags=["hide-input"]
 HERE = {"soft_nn": "soft N-N", "soft_ss": "S-S", "soft_rs": "R-S", "soft_aa": "two SAEs of a", "ridge_nn": "ridge N-N",
@@ -424,7 +424,7 @@ by_layer[list(STATE)].rename(columns=STATE).round(3)
 # features predict at least as well as latents.
 
 # %% [markdown]
-# What we had written down, and what became of it; a share or a rank correlation is *at least* so much:
+# What we had written down; a share or a rank correlation is *at least* so much:
 
 # %% tags=["hide-input"]
 verdicts.set_index("expectation").round(3)
@@ -604,13 +604,12 @@ pd.Series({text: "held" if true else "failed" for text, true in written.items()}
 # - In worlds drawn at random, SAEs raise matching where labels are nearly independent and seldom elsewhere.
 # - In the trained networks tried here latents match no better than units, by our recipe or the authors'. Two SAEs of
 #   one network disagree too, so such a loss says little about the networks.
-# - In regression, latents gain little over units, and plain nonlinear features mostly gain as much.
+# - In regression latents seldom gain over units, and plain nonlinear features often do as well.
 # - Before you believe a gain or a loss, look at a random SAE of the same size and at two SAEs of one network.
 #
 # Where we depart from the paper:
 #
-# - Networks, images and positions are others. Some pairs are two recipes, not two seeds, and the ViTs are small and
-#   ours.
+# - Networks, images and positions are others, and some pairs are two recipes, not two seeds.
 # - SAEs learn from thousands of images and not from over a million. The authors' 300 passes and batches are kept, their
 #   k and latents for each unit too.
 #
