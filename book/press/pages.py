@@ -44,7 +44,7 @@ def chapter_card(name: str, label: str, text_notebook: str) -> str:
     facts = [f"{reading_minutes(name)} min to read", f"up to {minutes} min to run (profile {label})"]
     if claims:
         facts.append(f"judges {{ref}}`{', '.join(claims)} <ch-claims>`")
-    facts.append(f"take it along: {{download}}`notebook <{name}.ipynb>`, {{download}}`text <{text_notebook}>`")
+    facts.append(f"take it along: {{download}}`notebook <alone/{name}.ipynb>`, {{download}}`text <{text_notebook}>`")
     return f"::::{{div}} chapter-card\n{' · '.join(facts)}\n\n```bash\nmake chapter NAME={name}\n```\n::::\n"
 
 

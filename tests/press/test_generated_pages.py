@@ -53,7 +53,7 @@ def test_card_gives_times_claims_downloads_and_the_command(project):
     card = chapter_card("01_first", "quick", "../01_first.py")
     assert "1 min to read" in card and "up to 2 min to run (profile quick)" in card
     assert "{ref}`A1 <ch-claims>`" in card and "make chapter NAME=01_first" in card
-    assert "{download}`notebook <01_first.ipynb>`" in card and "{download}`text <../01_first.py>`" in card
+    assert "{download}`notebook <alone/01_first.ipynb>`" in card and "{download}`text <../01_first.py>`" in card
 
 
 def test_chapter_without_claims_says_nothing_of_them(project, monkeypatch):
