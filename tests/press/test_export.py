@@ -161,9 +161,9 @@ def fresh(tmp_path):
     place = next((tmp_path / "env" / "lib").glob("python*")) / "site-packages"
     (place / "others.pth").write_text(sysconfig.get_path("purelib") + "\n")  # whose own .pth files are not read
     extras = PROJECT["optional-dependencies"]
-    without = {bare(name).replace("-", "_") for name in extras["book"] + extras["test"]}
+    without = {bare(name).replace("-", "_") for name in extras["book"]}
     without -= {bare(name) for name in extras["chapters"]}
-    (place / "usercustomize.py").write_text(f"import sys\nsys.modules.update(dict.fromkeys({sorted(without)!r}))\n")
+    (place / "sitecustomize.py").write_text(f"import sys\nsys.modules.update(dict.fromkeys({sorted(without)!r}))\n")
     return tmp_path / "env" / "bin" / "python"
 
 
