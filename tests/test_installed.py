@@ -113,3 +113,10 @@ def test_a_checkout_installed_in_place_is_found_under_both_names(installed, tmp_
 def test_the_lines_of_the_readme_are_few():
     for block in BLOCKS:
         assert len([line for line in block.splitlines() if line]) <= 5
+
+
+def test_in_a_checkout_a_notebook_for_installed_copies_gets_the_modules_of_lib():
+    code = "import lib.chapter.both_names, lib.moments, superposition_alignment.moments, superposition_alignment as s;"
+    code += "from superposition_alignment.chapter.tables import by; import lib.chapter.tables as tables;"
+    code += "print(s is lib, s.moments is lib.moments, by is tables.by, lib.moments.__spec__.name, s.__name__)"
+    assert run(sys.executable, code, ROOT) == "True True True lib.moments lib\n"

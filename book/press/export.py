@@ -29,8 +29,11 @@ PACKAGE = "{NAME.replace("_", "-")}[chapters]"
 
 from importlib.util import find_spec
 
-if not find_spec("{NAME}"):
-    %pip install --quiet "{{PACKAGE}}\""""
+try:
+    import lib.chapter.both_names  # in a checkout of the book
+except ImportError:
+    if not find_spec("{NAME}"):
+        %pip install --quiet "{{PACKAGE}}\""""
 
 
 def write_copies(names: list[str], profile: str) -> None:
