@@ -41,12 +41,7 @@ COMMANDS = {
     "record": ("book.press.assemble", "record", "keep the results of a long run with the book", ("profile",)),
     "verify": ("book.press.verify", "verify", "run a small part of recorded runs again", ("profile", "jobs")),
     "claims": ("lib.chapter.claims", "print_ledger", "print the verdict on every claim", ("profile",)),
-    "classroom": (
-        "book.press.classroom",
-        "write_notebooks",
-        "write notebooks for teachers and students",
-        ("names", "profile"),
-    ),
+    "classroom": ("book.press.classroom", "write_notebooks", "write notebooks for teachers and students", ("names",)),
     "lab": ("book.press.export", "write_copies", "write notebooks for JupyterLab", ("names", "profile")),
     "slides": ("book.press.slides", "write_slides", "make slides of built chapters", ("names",)),
     "pdf": ("book.press.pdf", "print_pages", "print the built book, or some pages, with Chromium", ("names",)),

@@ -12,13 +12,14 @@ from lib.chapter.parameters import chapter_names, notebook_path
 from lib.store import write_whole
 
 
-def write_notebooks(names: list[str], profile: str = "quick") -> None:
-    """Write both copies of chapters, of all if none is named, into build/classroom, with the numbers of their runs.
+def write_notebooks(names: list[str]) -> None:
+    """Write both copies of chapters, of all if none is named, into build/classroom, with the numbers of the last run with
+    the default parameters, which are those of the copies.
 
     Raises ValueError for an unknown chapter, or a solution without an end.
     """
     for name in names or chapter_names():
-        written, run = jupytext.read(notebook_path(name)), last_run(name, profile)
+        written, run = jupytext.read(notebook_path(name)), last_run(name, "quick")
         for whom, notebook in {"teacher": written, "student": without_solutions(written, name)}.items():
             path = store.ROOT / "build" / "classroom" / whom / f"{name}.ipynb"
             write_whole(path, nbformat.writes(for_class(notebook, name, run)) + "\n")
