@@ -13,10 +13,10 @@ from lib.store import write_whole
 
 
 def write_notebooks(names: list[str]) -> None:
-    """Write both copies of chapters, of all if none is named, into build/classroom, with the numbers of the last run with
-    the default parameters, which are those of the copies.
+    """Write both copies of chapters, of all if none is named, into build/classroom.
 
-    Raises ValueError for an unknown chapter, or a solution without an end.
+    Their prose has the numbers of the last run by the profile quick, whose parameters they have too. Raises
+    ValueError for an unknown chapter, or a solution without an end.
     """
     for name in names or chapter_names():
         written, run = jupytext.read(notebook_path(name)), last_run(name, "quick")
