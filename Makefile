@@ -71,10 +71,9 @@ slides: $(INSTALLED)  ## make slides of a built chapter (NAME=...)
 pdf: $(INSTALLED)  ## print the built book, or one page of it, with Chromium (NAME=..., or all)
 	$(RUN) book.press pdf $(NAME)
 
-lab: $(INSTALLED)  ## open JupyterLab, where a chapter's .py opens as a notebook
-	mkdir -p $(VENV)/share/jupyter/lab/settings
-	cp notebooks/lab_settings.json $(VENV)/share/jupyter/lab/settings/overrides.json
-	$(VENV)/bin/jupyter lab --notebook-dir=notebooks
+lab: $(INSTALLED)  ## open chapters in JupyterLab, as notebooks of your own in build/lab (NAME=..., or all)
+	@$(RUN) book.press lab --profile '$(PROFILE)' $(NAME)
+	$(VENV)/bin/jupyter lab --notebook-dir=build/lab $(addsuffix .ipynb,$(addprefix build/lab/,$(NAME)))
 
 claims: $(INSTALLED)  ## print the verdict on every claim (PROFILE=quick)
 	@$(RUN) book.press claims --profile '$(PROFILE)'

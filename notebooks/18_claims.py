@@ -58,9 +58,6 @@
 # statement rather than about a number: there the claim as printed has a counterexample, which its chapter runs.
 
 # %%
-from IPython.display import Markdown
-from myst_nb import glue
-
 from lib.chapter.claims import (
     KINDS,
     VERDICTS,
@@ -110,7 +107,7 @@ run.words(
 )
 
 # %% tags=["hide-input", "remove-output"]
-glue("summary", Markdown(summary_table(entries)))
+run.words("summary", summary_table(entries))
 
 # %% [markdown]
 # ```{glue:md} summary
@@ -121,7 +118,7 @@ glue("summary", Markdown(summary_table(entries)))
 # cell: there is no such evidence.
 
 # %% tags=["hide-input", "remove-output"]
-glue("verdicts", Markdown(verdict_table(entries)))
+run.words("verdicts", verdict_table(entries))
 
 # %% [markdown]
 # ```{glue:md} verdicts
@@ -213,7 +210,7 @@ run.figure([ax], "fig-claims", "Stacked bars count the verdicts on the claims of
 # each piece of evidence ran on and what was measured.
 
 # %% tags=["hide-input", "remove-output"]
-glue("ledger_a", Markdown(full_table([entry for entry in entries if entry.paper == "A"])))
+run.words("ledger_a", full_table([entry for entry in entries if entry.paper == "A"]))
 
 # %% [markdown]
 # ```{glue:md} ledger_a
@@ -226,7 +223,7 @@ glue("ledger_a", Markdown(full_table([entry for entry in entries if entry.paper 
 # {term}`superposition`.
 
 # %% tags=["hide-input", "remove-output"]
-glue("ledger_b", Markdown(full_table([entry for entry in entries if entry.paper == "B"])))
+run.words("ledger_b", full_table([entry for entry in entries if entry.paper == "B"]))
 
 # %% [markdown]
 # ```{glue:md} ledger_b
@@ -257,7 +254,7 @@ lines = ["| claim | evidence | here | recorded | measured there |", "|---|---|--
 for entry, here, there in moved:
     words = [verdict_in_words(piece.verdict) for piece in (here, there)]
     lines.append(f"| {entry.id} | {KINDS[here.kind]} | {words[0]} | {words[1]}, {there.profile} | {there.measured} |")
-glue("ledger_recorded", Markdown("\n".join(lines if moved else ["None does."])))
+run.words("ledger_recorded", "\n".join(lines if moved else ["None does."]))
 
 # %% [markdown]
 # Recorded runs judge {glue:text}`compared` pieces of evidence that this page judges by another run; on

@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 from test_project import PROJECT, bare
 
+from lib.chapter.claims import load_claims
+from lib.chapter.parameters import chapter_names, declared
 from lib.store import ROOT
 
 BLOCKS = re.findall(r"^```python\n(.*?)^```", (ROOT / "README.md").read_text(), flags=re.M | re.S)
@@ -24,8 +26,9 @@ LOOKS = "import sys\nsys.modules.update(dict.fromkeys({without!r}))\n"
 def installed(tmp_path_factory):
     """The interpreter of a fresh environment that holds a wheel of this project, and finds the packages it needs."""
     folder = tmp_path_factory.mktemp("installed")
-    for name in ("lib", "book/press"):
-        shutil.copytree(ROOT / name, folder / "source" / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("lib", "book/press", "book/results", "notebooks"):
+        shutil.copytree(ROOT / name, folder / "source" / name, ignore=shutil.ignore_patterns("__pycache__", "*.ipynb"))
+    shutil.copy(ROOT / "book" / "claims.yml", folder / "source" / "book")
     for name in ("pyproject.toml", "README.md", "LICENSE"):
         shutil.copy(ROOT / name, folder / "source")
     wheel = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation", "--no-index"]
@@ -78,6 +81,25 @@ def test_the_report_runs_as_the_readme_says(installed, tmp_path):
     assert "**" in told and list((tmp_path / "build/trained").glob("*.pt"))
 
 
+CARRIED = """
+from pathlib import Path
+from superposition_alignment.chapter.claims import ledger, runs_of
+from superposition_alignment.chapter.overlaps import grid_cells
+from superposition_alignment.chapter.parameters import chapter_names, declared
+from superposition_alignment.chapter.run import git_revision
+Path("notebooks").mkdir()
+print(*chapter_names(), len(ledger(runs_of("quick"))), len(grid_cells(Path("book/results/overlap.jsonl"))))
+print(len(declared("05_partial_overlap")), git_revision())
+"""
+
+
+def test_what_chapters_read_is_carried_and_a_folder_of_the_same_name_is_not_taken_for_it(installed, tmp_path):
+    first, second = run(installed[0], CARRIED, tmp_path).splitlines()
+    rows = (ROOT / "book" / "results" / "overlap.jsonl").read_text().splitlines()
+    assert first.split() == [*chapter_names(), str(len(load_claims())), str(len(rows))]
+    assert second == f"{len(declared('05_partial_overlap'))} version {PROJECT['version']}"
+
+
 def test_a_checkout_installed_in_place_is_found_under_both_names(installed, tmp_path):
     source = installed[1].parents[3] / "source"
     build = f"from setuptools import build_meta; build_meta.build_editable({str(tmp_path)!r})"
@@ -91,3 +113,10 @@ def test_a_checkout_installed_in_place_is_found_under_both_names(installed, tmp_
 def test_the_lines_of_the_readme_are_few():
     for block in BLOCKS:
         assert len([line for line in block.splitlines() if line]) <= 5
+
+
+def test_in_a_checkout_a_notebook_for_installed_copies_gets_the_modules_of_lib():
+    code = "import lib.chapter.both_names, lib.moments, superposition_alignment.moments, superposition_alignment as s;"
+    code += "from superposition_alignment.chapter.tables import by; import lib.chapter.tables as tables;"
+    code += "print(s is lib, s.moments is lib.moments, by is tables.by, lib.moments.__spec__.name, s.__name__)"
+    assert run(sys.executable, code, ROOT) == "True True True lib.moments lib\n"

@@ -42,6 +42,7 @@ COMMANDS = {
     "verify": ("book.press.verify", "verify", "run a small part of recorded runs again", ("profile", "jobs")),
     "claims": ("lib.chapter.claims", "print_ledger", "print the verdict on every claim", ("profile",)),
     "classroom": ("book.press.classroom", "write_notebooks", "write notebooks for teachers and students", ("names",)),
+    "lab": ("book.press.export", "write_copies", "write notebooks for JupyterLab", ("names", "profile")),
     "slides": ("book.press.slides", "write_slides", "make slides of built chapters", ("names",)),
     "pdf": ("book.press.pdf", "print_pages", "print the built book, or some pages, with Chromium", ("names",)),
     "check-data": ("book.press.check_data", "print_report", "say which data sets are there or damaged", ("root",)),

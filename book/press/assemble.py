@@ -14,6 +14,7 @@ import yaml
 
 from book.press import beside, pages
 from book.press.evidence import KINDS, evidence, mutation
+from book.press.export import exported
 from book.press.hook import hook
 from book.press.reference import reference
 from book.press.runner import alone, run_seconds
@@ -51,6 +52,7 @@ def _build(profile):
         "_reference.md": reference(),
     }
     written |= {f"_{kind}.md": evidence(kind) for kind in KINDS} | {"_mutation.md": mutation()}
+    written |= {f"alone/{name}.ipynb": exported(name, profile) for name in chapter_names()}
     for name, text in written.items():
         _write_if_changed(store.ROOT / "book" / "chapters" / name, text)
     write_whole(store.ROOT / "build" / profile / "landing.svg", pages.landing_picture(profile))
@@ -76,6 +78,7 @@ def _page(name, label, source, show):
     config["bibtex_bibfiles"] = ["references.bib"]
     for original in (store.ROOT / "book" / "references.bib", notebook_path(name)):
         write_whole(source / original.name, original.read_text(encoding="utf-8"))
+    write_whole(source / "alone" / f"{name}.ipynb", exported(name, label))
     write_whole(source / "_config.yml", yaml.safe_dump(config))
     write_whole(source / "_toc.yml", yaml.safe_dump({"format": "jb-book", "root": name}))
     write_whole(source / f"{name}.ipynb", _alone(_published(name, label, f"{name}.py"), beside.box(name, label)))

@@ -5,43 +5,34 @@ import re
 import jupytext
 import nbformat
 
+from book.press.export import last_run, plain
+from book.press.plain import SOLUTION
 from lib import store
 from lib.chapter.parameters import chapter_names, notebook_path
 from lib.store import write_whole
-
-# What only the book can fill in, and what stands for it in a notebook: a figure's caption, the name of a number.
-BOOK_ONLY = {
-    r"^(:{3,})\{glue:figure\} (\S+)\n(?::\w+:[^\n]*\n)*\s*(.*?)\n\1$": r"**Figure** `\2`. \3",
-    r"^```\{glue:\w*\} (\S+)\n.*?^```$": r"`\1`",
-    r"\{glue:\w+\}`([^`:]+)[^`]*`": r"`\1`",
-    r"\{term\}`([^`<]+?)(?: <[^`]*)?`": r"\1",
-    r"\{numref\}`(?:[^`<]*<)?(fig-[^`>]+)>?`": r"figure `\1`",
-}
-MARK = re.compile(r"^:{3,}\{solution-(?P<which>start|end)\}.*?^:{3,}$\n?", flags=re.M | re.S)
 
 
 def write_notebooks(names: list[str]) -> None:
     """Write both copies of chapters, of all if none is named, into build/classroom.
 
-    Raises ValueError for an unknown chapter, or a solution without an end.
+    Their prose has the numbers of the last run by the profile quick, whose parameters they have too. Raises
+    ValueError for an unknown chapter, or a solution without an end.
     """
     for name in names or chapter_names():
-        teacher = for_class(jupytext.read(notebook_path(name)))
-        for whom, notebook in {"teacher": teacher, "student": without_solutions(teacher, name)}.items():
+        written, run = jupytext.read(notebook_path(name)), last_run(name, "quick")
+        for whom, notebook in {"teacher": written, "student": without_solutions(written, name)}.items():
             path = store.ROOT / "build" / "classroom" / whom / f"{name}.ipynb"
-            write_whole(path, nbformat.writes(notebook) + "\n")
+            write_whole(path, nbformat.writes(for_class(notebook, name, run)) + "\n")
             print(path.relative_to(store.ROOT))
 
 
-def for_class(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """The notebook with results of its own, so that a class leaves those of the book as they are."""
-    for cell in notebook.cells:
-        if cell.cell_type == "markdown":
-            for pattern, text in BOOK_ONLY.items():
-                cell.source = re.sub(pattern, text, cell.source, flags=re.M | re.S)
+def for_class(notebook: nbformat.NotebookNode, name: str, run: nbformat.NotebookNode | None) -> nbformat.NotebookNode:
+    """The notebook on its own, see `plain`, with results apart from those of the book."""
+    copy = plain(notebook, name, run)
+    for cell in copy.cells:
         if "parameters" in cell.metadata.get("tags", []):
             cell.source = re.sub(r'^profile: str = "\w+"', 'profile: str = "classroom"', cell.source, flags=re.M)
-    return notebook
+    return copy
 
 
 def without_solutions(notebook: nbformat.NotebookNode, name: str) -> nbformat.NotebookNode:
@@ -53,7 +44,7 @@ def without_solutions(notebook: nbformat.NotebookNode, name: str) -> nbformat.No
             student.cells += [] if hidden else [cell]
             continue
         place = 0
-        for mark in MARK.finditer(cell.source):
+        for mark in SOLUTION.finditer(cell.source):
             if (mark["which"] == "end") != hidden:
                 raise ValueError(f"{name}: solution-{mark['which']} out of place near {cell.source[:60]!r}: pair them")
             if not hidden:

@@ -12,6 +12,7 @@ from setuptools.command.build_py import build_py
 from setuptools.command.egg_info import egg_info
 
 NAME = "superposition_alignment"
+READ = ("notebooks/*.py", "book/claims.yml", "book/results/**/*")  # by chapters that run without a checkout
 
 
 class Wheel(bdist_wheel):
@@ -31,11 +32,17 @@ class Info(egg_info):
 
 
 class Build(build_py):
-    """Copies in which modules import each other by the name they are installed under."""
+    """Copies in which modules import each other by the name they are installed under, and what chapters read."""
 
     def run(self):
         super().run()
-        for path in [] if self.editable_mode else Path(self.build_lib, NAME).rglob("*.py"):
+        if self.editable_mode:
+            return
+        for path in (path for pattern in READ for path in Path().glob(pattern) if path.is_file()):
+            copy = Path(self.build_lib, NAME, path)
+            copy.parent.mkdir(parents=True, exist_ok=True)
+            copy.write_bytes(path.read_bytes())
+        for path in Path(self.build_lib, NAME).rglob("*.py"):
             path.write_text(renamed(path.read_text(encoding="utf-8")), encoding="utf-8")
 
 

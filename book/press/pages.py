@@ -41,7 +41,7 @@ def chapter_facts(name: str, label: str, text_notebook: str) -> str:
     """
     minutes = math.ceil(run_seconds(name, label) / 60)  # rounded, so that the page is the same after another run
     facts = [f"{reading_minutes(name)} min to read", f"up to {minutes} min to run (profile {label})"]
-    facts.append(f"take it along: {{download}}`notebook <{name}.ipynb>`, {{download}}`text <{text_notebook}>`")
+    facts.append(f"take it along: {{download}}`notebook <alone/{name}.ipynb>`, {{download}}`text <{text_notebook}>`")
     return f"{' · '.join(facts)}\n\n```bash\nmake chapter NAME={name}\n```"
 
 

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from lib.chapter.carried import of_book
 from lib.known_pairs import KNOWN, half
 from lib.verdict import Findings, Gain, reading
 
@@ -24,7 +25,7 @@ def judged(path: Path) -> pd.DataFrame:
     alike. What the report refuses counts as cannot tell.
     """
     rows = []
-    for line in path.read_text(encoding="utf-8").splitlines():
+    for line in of_book(path).read_text(encoding="utf-8").splitlines():
         kept = json.loads(line)
         row = described(kept["pair"], kept["draw"]) | {"answer": "cannot tell", "verdict": "refused", "gain": "no"}
         row |= {"k": 0, "latents": 0, "unordered": "cannot tell"}
@@ -54,7 +55,7 @@ def judged_before(path: Path) -> pd.DataFrame:
     A headline answers by its first words, one of ANSWERS; any other says that the scores cannot be trusted, or is an
     error: cannot tell.
     """
-    kept = pd.read_csv(path)
+    kept = pd.read_csv(of_book(path))
     answers = [next((a for a in ANSWERS if one.lower().startswith(a)), "cannot tell") for one in kept.headline]
     rows = [described(name, draw) for name, draw in zip(kept.pair, kept.draw, strict=True)]
     return pd.DataFrame(rows).assign(answer=answers, headline=kept.headline)

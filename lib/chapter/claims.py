@@ -12,7 +12,7 @@ import textwrap
 from pathlib import Path
 from typing import NamedTuple
 
-from lib import store
+from lib.chapter.carried import of_book
 from lib.chapter.plain_yaml import load_yaml
 from lib.chapter.results import recorded_results, results_of
 from lib.chapter.tables import Lacking, number, operands, true
@@ -59,7 +59,7 @@ class Entry(NamedTuple):
 
 def load_claims(path: Path | None = None) -> list[dict]:
     """The ledger's entries; raises ValueError naming the claim and the field that is missing, unknown or no such."""
-    path = path or store.ROOT / "book" / "claims.yml"
+    path = path or of_book("book/claims.yml")
     claims = load_yaml(path.read_bytes(), path.name)
     if not isinstance(claims, list):
         raise ValueError(f"{path.name} is no list of claims: begin each with `- id: A1`")
@@ -124,7 +124,7 @@ def _judged(claim, kind, found, profile):
 
 def runs_of(profile: str) -> dict[str, dict]:
     """Results by profile and chapter: those of one profile first, then all that were recorded with the book."""
-    folders = sorted(path.name for path in (store.ROOT / "book" / "results").glob("*") if path.is_dir())
+    folders = sorted(path.name for path in of_book("book/results").glob("*") if path.is_dir())
     return {profile: results_of(profile)} | {name: recorded_results(name) for name in folders if name != profile}
 
 

@@ -19,6 +19,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 
 from lib.chapter.calibration import GAINS
+from lib.chapter.carried import of_book
 from lib.chapter.plotting import COLOURS, k_styles
 from lib.verdict import Findings, Gain, reading
 
@@ -33,7 +34,7 @@ def dose_cells(path: Path) -> pd.DataFrame:
 
     `ratio` is labels a unit, `effective_ratio` the same with the participation ratio of the labels' covariance.
     """
-    kept = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    kept = [json.loads(line) for line in of_book(path).read_text(encoding="utf-8").splitlines()]
     cells = pd.DataFrame([_row(one) for one in kept if "error" not in one])
     cells["ratio"], cells["effective_ratio"] = cells.features / cells.units, cells.effective / cells.units
     for name in REGIMES:

@@ -5,6 +5,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.axes import Axes
 
+from lib.chapter.carried import of_book
 from lib.chapter.plotting import COLOURS, k_styles, log_ticks
 
 PROMISED = 0.93, 0.97  # coverage that an interval of 95 in 100 should have
@@ -12,7 +13,7 @@ PROMISED = 0.93, 0.97  # coverage that an interval of 95 in 100 should have
 
 def grid_cells(path: Path) -> pd.DataFrame:
     """A row for each cell of the grid, with `bias`, `coverage` of the interval in force, and `fewest` units."""
-    cells = pd.read_json(path, lines=True)
+    cells = pd.read_json(of_book(path), lines=True)
     coverage = [held["chosen"] / draws for held, draws in zip(cells.held, cells.draws, strict=True)]
     fewest = cells[["units_a", "units_b"]].min(axis=1)
     return cells.assign(bias=cells["mean"] - cells.truth, coverage=coverage, fewest=fewest)

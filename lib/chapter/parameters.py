@@ -12,6 +12,7 @@ from typing import NamedTuple
 import jupytext
 
 from lib import store
+from lib.chapter.carried import of_book
 from lib.chapter.plain_yaml import load_yaml
 from lib.closure import imported
 
@@ -31,7 +32,7 @@ class Parameter(NamedTuple):
 
 def chapter_names() -> list[str]:
     """Names of all chapters in reading order: by number, those that judge the others last."""
-    paths = sorted((store.ROOT / "notebooks").glob("[0-9][0-9]_*.py"))
+    paths = sorted(of_book("notebooks").glob("[0-9][0-9]_*.py"))
     return [path.stem for path in sorted(paths, key=_judges)]
 
 
@@ -48,7 +49,7 @@ def notebook_path(chapter: str) -> Path:
     """The text notebook of a chapter; raises ValueError listing the chapters if there is none."""
     if chapter not in chapter_names():
         raise ValueError(f"there is no chapter {chapter!r}: choose one of {', '.join(chapter_names())}")
-    return store.ROOT / "notebooks" / f"{chapter}.py"
+    return of_book(f"notebooks/{chapter}.py")
 
 
 def declared(chapter: str) -> dict[str, Parameter]:

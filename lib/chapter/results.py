@@ -14,6 +14,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from lib import store
+from lib.chapter.carried import of_book
 from lib.chapter.parameters import chapter_names, notebook_path, reads_ledger
 from lib.checks import first_line
 from lib.closure import closure_of, imported
@@ -236,7 +237,7 @@ def _check_form(values, tables, provenance):
 
 def recorded_results(profile: str) -> dict[str, dict]:
     """Results by chapter that were recorded with the book, in book/results/<profile>/; refuses as `run_folder`."""
-    folder = store.ROOT / "book" / "results" / _plain(profile)
+    folder = of_book(f"book/results/{_plain(profile)}")
     return {path.stem: read_results(path, path.stem, profile) for path in sorted(folder.glob("[0-9]*.json"))}
 
 

@@ -18,6 +18,7 @@ from lib.chapter.plotting import FigureHTML, use_theme
 from lib.chapter.results import recorded_results, run_folder, saved_path
 from lib.chapter.tables import Lacking, asked, by
 from lib.checks import choose_device
+from lib.closure import INSTALLED, PACKAGE
 from lib.store import write_whole
 
 PACKAGES = ("torch", "numpy", "scipy", "pot", "scikit-learn")
@@ -212,8 +213,12 @@ class Run:
 
     @staticmethod
     def _glue(name, value, display=False):
-        from myst_nb import glue
+        try:
+            from myst_nb import glue
+        except ImportError:  # a notebook on its own, whose text has its numbers already
+            from IPython.display import display as show
 
+            return show(value) if display else None
         glue(name, value, display=display)
 
 
@@ -254,7 +259,9 @@ def provenance(device: torch.device) -> dict:
 
 
 def git_revision() -> str:
-    """The commit checked out, marked if the tree differs from it; `unknown` outside a git checkout."""
+    """The commit checked out, marked if the tree differs from it; of an installed copy its version, else `unknown`."""
+    if INSTALLED:
+        return f"version {version(PACKAGE)}"
     command = ["git", "-C", str(store.ROOT), "describe", "--always", "--dirty", "--abbrev=12", "--exclude=*"]
     try:
         return subprocess.run(command, capture_output=True, text=True).stdout.strip() or "unknown"

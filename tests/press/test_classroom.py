@@ -48,26 +48,16 @@ def test_solutions_that_do_not_pair_are_refused():
     refuses("01_a: solution-start out", "pair", without_solutions, notebook(START, START, END), "01_a")
 
 
-def test_what_only_the_book_fills_in_becomes_a_caption_and_names():
-    figure = ":::{glue:figure} fig-a\n:name: fig-a\n\nIt falls to {glue:text}`least:.2f`.\n\nAt once.\n:::"
-    numbers = "```{glue:md} summary\n:format: myst\n```"
-    given = notebook(f"{{term}}`Latents <latent>`: {{numref}}`fig-a`, {{numref}}`tab-b`.\n\n{figure}\n\n{numbers}")
-    wanted = (
-        "Latents: figure `fig-a`, {numref}`tab-b`.\n\n**Figure** `fig-a`. It falls to `least`.\n\nAt once.\n\n`summary`"
-    )
-    assert sources(for_class(given)) == [("markdown", wanted)]
-
-
 @pytest.mark.parametrize("name", chapter_names())
 def test_no_solution_reaches_a_student_and_all_exercises_do(name):
-    teacher = for_class(jupytext.read(notebook_path(name)))
-    student = without_solutions(teacher, name)
-    text, whole = (nbformat.writes(one) for one in (student, teacher))
-    assert "solution-" not in text and "sol-" not in text and "{glue" not in whole
-    exercises = whole.count("{exercise}")
-    assert text.count("{exercise}") == exercises == sum(cell.source == "# your answer" for cell in student.cells)
+    written = jupytext.read(notebook_path(name))
+    whole, given = for_class(written, name, None), for_class(without_solutions(written, name), name, None)
+    text, teacher = (nbformat.writes(one) for one in (given, whole))
+    assert "Solution to" not in text and "sol-" not in text and "Solution to Exercise" in teacher
+    exercises = teacher.count("> **Exercise ")
+    assert text.count("> **Exercise ") == exercises == sum(cell.source == "# your answer" for cell in given.cells)
     assert exercises >= 3
-    parameters = next(cell for cell in student.cells if "parameters" in cell.metadata.get("tags", []))
+    parameters = next(cell for cell in given.cells if "parameters" in cell.metadata.get("tags", []))
     assert 'profile: str = "classroom"' in parameters.source
 
 
@@ -85,12 +75,15 @@ def test_a_students_copy_uses_nothing_that_only_a_solution_defines(name):
 
 
 def test_both_copies_are_written_and_named(project, capsys):
-    shutil.copytree(CODE / "notebooks", project / "notebooks")
+    for folder in ("notebooks", "book"):
+        shutil.copytree(CODE / folder, project / folder, ignore=shutil.ignore_patterns("results", "chapters"))
     classroom.write_notebooks(["01_superposition"])
-    written = capsys.readouterr().out.split()
+    first, *written = capsys.readouterr().out.splitlines()
+    assert first.startswith("01_superposition: its text names numbers") and "run `make book`" in first
     assert written == [f"build/classroom/{whom}/01_superposition.ipynb" for whom in ("teacher", "student")]
     teacher, student = (nbformat.read(project / path, as_version=4) for path in written)
-    assert "{solution-start}" in nbformat.writes(teacher) and "{solution-start}" not in nbformat.writes(student)
+    assert "Solution to" in nbformat.writes(teacher) and "Solution to" not in nbformat.writes(student)
+    assert all("%pip install" in one.cells[0].source for one in (teacher, student))
     refuses("there is no chapter '99_none'", "choose one of", classroom.write_notebooks, ["99_none"])
 
 

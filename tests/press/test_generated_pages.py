@@ -49,7 +49,7 @@ def test_facts_give_times_downloads_and_the_command(project):
     facts = chapter_facts("01_first", "quick", "../01_first.py")
     assert "1 min to read" in facts and "up to 2 min to run (profile quick)" in facts
     assert "make chapter NAME=01_first" in facts
-    assert "{download}`notebook <01_first.ipynb>`" in facts and "{download}`text <../01_first.py>`" in facts
+    assert "{download}`notebook <alone/01_first.ipynb>`" in facts and "{download}`text <../01_first.py>`" in facts
 
 
 def entry(id, chapter, **verdicts):
