@@ -44,6 +44,7 @@ COMMANDS = {
     "classroom": ("book.press.classroom", "write_notebooks", "write notebooks for teachers and students", ("names",)),
     "slides": ("book.press.slides", "write_slides", "make slides of built chapters", ("names",)),
     "pdf": ("book.press.pdf", "print_pages", "print the built book, or some pages, with Chromium", ("names",)),
+    "address": ("book._ext.reach", "write_addresses", "tell README.md and CITATION.cff the address in _config.yml", ()),
     "check-data": ("book.press.check_data", "print_report", "say which data sets are there or damaged", ("root",)),
 }
 

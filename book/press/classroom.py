@@ -5,6 +5,7 @@ import re
 import jupytext
 import nbformat
 
+from book._ext.reach import chosen, colab_cell
 from lib import store
 from lib.chapter.parameters import chapter_names, notebook_path
 from lib.store import write_whole
@@ -27,6 +28,8 @@ def write_notebooks(names: list[str]) -> None:
     """
     for name in names or chapter_names():
         teacher = for_class(jupytext.read(notebook_path(name)))
+        if chosen().repository:
+            teacher.cells.insert(1, nbformat.v4.new_code_cell(colab_cell(chosen())))
         for whom, notebook in {"teacher": teacher, "student": without_solutions(teacher, name)}.items():
             path = store.ROOT / "build" / "classroom" / whom / f"{name}.ipynb"
             write_whole(path, nbformat.writes(notebook) + "\n")
