@@ -174,7 +174,7 @@ def add_tags(app, page, template, context, doctree):
     """Say in a page's head what a link to it shows; the book's own address leads on to its first page."""
     place, book, first = app.config.reach, app.config.html_title, page == app.config.root_doc
     title = book if first or page not in app.env.titles else app.env.titles[page].astext()
-    about = opening(doctree) if doctree else ""
+    about = (opening(doctree) if doctree else "") or book
     context["metatags"] = context.get("metatags", "") + tags(place, title, about, f"{page}.html")
     if first:
         head = f'<meta charset="utf-8" /><title>{escape(book)}</title>\n{tags(place, book, about, "")}'

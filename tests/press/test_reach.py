@@ -175,7 +175,7 @@ def test_buttons_lead_to_the_address_or_are_not_there(built):
         ("index", "Superposition and alignment", 'Is a<"b" & so?'),
         ("book/intro", "Superposition and alignment", 'Is a<"b" & so?'),
         ("book/chapters/01_first", "The first", "What is it?"),
-        ("search", "Superposition and alignment", None),
+        ("search", "Superposition and alignment", "Superposition and alignment"),
     ],
 )
 def test_links_have_a_title_a_description_and_a_picture(built, name, title, about):
