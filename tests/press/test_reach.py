@@ -10,10 +10,11 @@ from pathlib import Path
 import nbformat
 import pytest
 import yaml
+from helpers import executed
 
 from book._ext import reach
 from book._ext.reach import Address, address, citation, colab_cell, launch_links, readme, source_links
-from book.press import classroom
+from book.press import assemble, beside, classroom, pages
 from book.press.assemble import STRICT, _jupyter_book
 from lib.store import CODE, write_whole
 
@@ -22,6 +23,7 @@ CHOSEN = CONFIG | {
     "repository": {"url": "https://github.com/some-one/book.git", "branch": "main"},
     "html": CONFIG["html"] | {"baseurl": "https://some-one.github.io/book"},
 }
+UNCHOSEN = CONFIG | {"repository": {"url": ""}, "html": CONFIG["html"] | {"baseurl": ""}}
 HERE, NOWHERE = address(CHOSEN), Address()
 FILES = {"README.md": readme, "CITATION.cff": citation}
 META = re.compile(r'<meta (?:property|name)="([\w:]+)" content="([^"]*)" ?/>')
@@ -94,6 +96,12 @@ def test_without_an_address_there_is_no_link(config):
             "/github/a/b/blob/notebooks/01_first.ipynb",
         ),
         ("https://gitlab.com/g/a/b", "/-/issues/new?issue[title]=On%20p%3A%20", "gl/g%2Fa%2Fb", None),
+        (
+            "https://github.example/a/b",
+            "/issues/new?title=On%20p%3A%20",
+            "git/https%3A%2F%2Fgithub.example%2Fa%2Fb",
+            None,
+        ),
         ("https://code.example/a/b", None, "git/https%3A%2F%2Fcode.example%2Fa%2Fb", None),
     ],
 )
@@ -105,6 +113,18 @@ def test_links_are_those_that_the_host_has(repository, issue, binder, colab):
     launched |= {"Colab": HERE.colab + colab} if colab else {}
     assert launch_links(place, "01_first") == launched
     assert launch_links(place._replace(binder="", colab=""), "01_first") == {}
+
+
+def test_a_page_of_a_run_of_ones_own_is_at_no_address(project, monkeypatch):
+    executed(project, "01_first", "custom")
+    write_whole(project / "_config.yml", yaml.safe_dump(CHOSEN))
+    write_whole(project / "book" / "references.bib", "")
+    monkeypatch.setattr(pages, "load_claims", list)
+    monkeypatch.setattr(beside, "box", lambda *_: "")
+    monkeypatch.setattr(assemble, "_jupyter_book", lambda *_: 1)
+    assert assemble.page("01_first", "custom") == 1
+    written = yaml.safe_load((project / "build/custom/page/_config.yml").read_text(encoding="utf-8"))
+    assert address(written) == NOWHERE._replace(binder=HERE.binder, colab=HERE.colab)
 
 
 @pytest.mark.parametrize("colab", [True, False])
@@ -137,7 +157,7 @@ def test_notebooks_for_others_fetch_the_project_only_from_an_address(project, mo
 @pytest.fixture(scope="module", params=["chosen", "none"])
 def built(request, tmp_path_factory):
     """A book of two pages and a chapter, strictly built with the project's settings: its folder, and its address."""
-    source, config = tmp_path_factory.mktemp(request.param), CHOSEN if request.param == "chosen" else CONFIG
+    source, config = tmp_path_factory.mktemp(request.param), CHOSEN if request.param == "chosen" else UNCHOSEN
     extensions = dict.fromkeys(config["sphinx"]["local_extensions"], str(CODE / "book" / "_ext"))
     config = config | {"sphinx": config["sphinx"] | {"local_extensions": extensions}}
     chapters = [{"file": "book/chapters/01_first"}, {"file": "book/glossary"}]
