@@ -10,7 +10,7 @@ SWEEP ?= workflow/example.yml
 WHERE ?= default
 SNAKEMAKE := workflow/.venv/bin/snakemake
 
-.PHONY: help book test chapter own sweep classroom slides pdf lab claims verify links check-data clean
+.PHONY: help book test chapter own sweep classroom slides pdf lab claims verify links check-data address clean
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
@@ -86,6 +86,9 @@ links: $(INSTALLED)  ## ask every address outside that the book names, which ope
 
 check-data: $(INSTALLED)  ## say which data sets of the larger runs are there, missing or damaged (DATA=data)
 	@$(RUN) book.press check-data --root $(DATA)
+
+address: $(INSTALLED)  ## tell README.md and CITATION.cff where _config.yml says that the book is
+	@$(RUN) book.press address
 
 clean:  ## delete the runs of PROFILE and the built pages, keep the installation
 	@case '$(PROFILE)' in ''|*[!A-Za-z0-9_-]*) \

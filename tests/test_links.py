@@ -107,6 +107,7 @@ def test_dead_links_are_found(words):
 def outside():
     """Every address outside the project that a page, a source or the code names: preprints and repositories too."""
     files = [*ROOT.glob("book/*.yml"), *ROOT.glob("book/*.bib"), ROOT / "CITATION.cff", ROOT / "pyproject.toml"]
+    files += [ROOT / "_config.yml"]
     files += [path for folder in FOLDERS if folder != "tests" for path in ROOT.glob(f"{folder}/**/*.py")]
     words = "\n".join([*PAGES.values(), *(path.read_text(encoding="utf-8") for path in files)])
     found = {address.rstrip(".,;") for address in ADDRESS.findall(words)}

@@ -1,18 +1,27 @@
 """The project's own files agree with one another."""
 
+import fnmatch
+import json
+import os
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
+from pathlib import Path
 
 import pytest
 import yaml
 
+from lib.chapter.parameters import chapter_names
 from lib.chapter.plain_yaml import load_yaml
+from lib.closure import imported
 from lib.store import ROOT
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 CONDA_NAMES = {"pytorch": "torch"}
+PACKAGE_NAMES = {"ot": "pot", "sklearn": "scikit-learn", "yaml": "pyyaml"}
+WITH_OTHERS = {"IPython", "PIL", "huggingface_hub"}  # come with ipykernel, torchvision and timm
 
 
 def bare(requirement):
@@ -25,12 +34,91 @@ def declared():
     return {bare(name) for name in [*PROJECT["dependencies"], *(name for extra in extras for name in extra)]}
 
 
-def test_conda_and_pip_ask_for_the_same_packages():
-    listed = yaml.safe_load((ROOT / "environment.yml").read_text())["dependencies"]
+def packages(path):
+    """The names in a conda environment, as pip knows them."""
+    listed = yaml.safe_load((ROOT / path).read_text())["dependencies"]
     from_pip = next(entry["pip"] for entry in listed if isinstance(entry, dict))
     names = {bare(entry) for entry in [*listed, *from_pip] if isinstance(entry, str) and not entry.startswith("-e")}
-    names = {CONDA_NAMES.get(name, name) for name in names} - {"python", "pip"}
-    assert names == declared()
+    return {CONDA_NAMES.get(name, name) for name in names} - {"python", "pip"}
+
+
+def test_conda_and_pip_ask_for_the_same_packages():
+    assert packages("environment.yml") == declared()
+
+
+def test_binder_has_what_a_chapter_imports_and_no_more_than_the_project():
+    named = packages(".binder/environment.yml")
+    files = [*ROOT.glob("lib/**/*.py"), *ROOT.glob("notebooks/*.py")]
+    used = {name.split(".")[0] for path in files for name in imported(path.read_bytes())} - sys.stdlib_module_names
+    used = {PACKAGE_NAMES.get(name, name.replace("_", "-")) for name in used - WITH_OTHERS - {"lib"}}
+    assert used | {"jupyterlab", "jupyterlab-myst"} <= named <= packages("environment.yml")
+
+
+def test_binder_reads_which_python_it_is_and_finds_the_files_that_it_copies():
+    listed = yaml.safe_load((ROOT / ".binder/environment.yml").read_text())["dependencies"]
+    version = next(re.fullmatch(r"python=3\.(\d+)", entry)[1] for entry in listed if str(entry).startswith("python"))
+    assert int(version) >= int(PROJECT["requires-python"].removeprefix(">=3."))
+    prepare = ROOT / ".binder/postBuild"
+    assert os.access(prepare, os.X_OK) and not (ROOT / "Dockerfile").exists()  # which Binder would take instead
+    copied = re.findall(r"^cp (\S+)", prepare.read_text(), flags=re.M)
+    assert copied and all((ROOT / path).is_file() for path in copied)
+
+
+def stages():
+    """The stages of the Dockerfile: name, what it is built from, and the commands in it."""
+    text = re.sub(r"\\\n", " ", (ROOT / ".devcontainer/Dockerfile").read_text())
+    found = re.findall(r"^FROM (\S+)(?: AS (\w+))?\n(.*?)(?=^FROM|\Z)", text, flags=re.M | re.S)
+    return {name: (base, re.findall(r"^([A-Z]+) (.*)$", commands, flags=re.M)) for base, name, commands in found}
+
+
+def test_an_image_is_built_by_commands_and_from_paths_that_exist():
+    targets = set(re.findall(r"^([a-z-]+):", (ROOT / "Makefile").read_text(), flags=re.M))
+    lowest = PROJECT["requires-python"].removeprefix(">=")
+    made = (ROOT / "book/press/pdf.py").read_text() + (ROOT / "book/press/assemble.py").read_text()
+    for base, commands in stages().values():
+        assert base in (f"python:{lowest}-slim", *stages())
+        for command, words in commands:
+            first, _, second = words.partition(" ")
+            if command == "RUN" and first == "make":
+                assert second in targets
+            if command == "COPY" and not first.startswith("--"):
+                assert (ROOT / first).exists()
+            if command == "COPY" and first.startswith("--from="):
+                folder = second.split()[0].removeprefix("/project/")
+                assert first.removeprefix("--from=") in stages() and all(
+                    f'"{one}"' in made for one in folder.split("/")
+                )
+
+
+def test_a_development_container_takes_a_stage_that_there_is_and_serves_the_same_port():
+    given = json.loads((ROOT / ".devcontainer/devcontainer.json").read_text())
+    folder, build = ROOT / ".devcontainer", given["build"]
+    assert (folder / build["dockerfile"]).is_file() and (folder / build["context"]).resolve() == ROOT.resolve()
+    assert build["target"] in stages()
+    port = str(given["forwardPorts"][0])
+    assert ("EXPOSE", port) in stages()[""][1] and f"http.server {port}" in given["postAttachCommand"]
+    assert given["postCreateCommand"] == "make book"
+
+
+def test_an_image_gets_what_git_keeps_and_nothing_else():
+    def lines(name):
+        return {line.strip("/") for line in (ROOT / name).read_text().splitlines() if line and line[0] != "#"}
+
+    assert {line.removeprefix("**/") for line in lines(".dockerignore")} >= lines(".gitignore")
+    kept = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\n")
+    for pattern in lines(".dockerignore"):
+        left_out = re.compile(fnmatch.translate(pattern.removeprefix("**/")))
+        for path in filter(None, kept):
+            parts = Path(path).parts
+            starts = range(len(parts)) if pattern.startswith("**/") else [0]
+            inside = ["/".join(parts[start:end]) for start in starts for end in range(start + 1, len(parts) + 1)]
+            assert not any(map(left_out.match, inside)), f"{pattern} leaves out {path}"
+
+
+def test_what_is_cited_is_this_version():
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    assert cited["version"] == PROJECT["version"] and cited["license"] == PROJECT["license"]
+    assert {"cff-version", "message", "title", "authors"} <= {*cited}
 
 
 def test_python_version_agrees():
@@ -67,8 +155,20 @@ def test_jobs_run_files_that_exist_and_have_no_more_rights_than_they_say(job):
     content = load_yaml(job.read_bytes(), job.name)
     assert content["permissions"] and all(one["runs-on"] for one in content["jobs"].values())
     for step in (step for one in content["jobs"].values() for step in one["steps"] if "run" in step):
-        for path in re.findall(r"^(?:bash|python) (\S+)", step["run"], flags=re.M):
+        for path in re.findall(r"^(?:bash|python) (?!-)(\S+)", step["run"], flags=re.M):
             assert (ROOT / path).is_file()
+        assert {*re.findall(r"^make \w+ NAME=(\S+)", step["run"], flags=re.M)} <= {*chapter_names()}
+
+
+def test_a_release_takes_the_pages_that_make_pdf_printed():
+    steps = load_yaml((ROOT / ".github/workflows/release.yml").read_bytes(), "release")["jobs"]["release"]["steps"]
+    script = next(step["run"] for step in steps if "pdfunite" in step.get("run", "") and "$pages" in step["run"])
+    shown = subprocess.run(
+        ["bash", "-c", script.splitlines()[0] + "; echo $pages"], cwd=ROOT, capture_output=True, text=True
+    )
+    pages = re.findall(r"(?:root|file): (\S+)", (ROOT / "_toc.yml").read_text())
+    assert shown.stdout.split() == [f"_build/pdf/{Path(page).name}.pdf" for page in pages]
+    assert "make pdf" in [step.get("run") for step in steps]
 
 
 def test_help_lists_every_command():

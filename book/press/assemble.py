@@ -76,6 +76,7 @@ def _page(name, label, source, show):
     extensions = config["sphinx"]["local_extensions"]
     config["sphinx"]["local_extensions"] = dict.fromkeys(extensions, str(store.ROOT / "book" / "_ext"))
     config["bibtex_bibfiles"] = ["references.bib"]
+    config |= {"repository": {"url": ""}, "html": config["html"] | {"baseurl": ""}}  # this page stays here
     for original in (store.ROOT / "book" / "references.bib", notebook_path(name)):
         write_whole(source / original.name, original.read_text(encoding="utf-8"))
     write_whole(source / "alone" / f"{name}.ipynb", exported(name, label))

@@ -11,6 +11,7 @@ from ast import literal_eval
 import jupytext
 import nbformat
 
+from book._ext.reach import Address, chosen
 from book.press.packaging import NAME, renamed
 from book.press.plain import Page
 from lib import store
@@ -23,9 +24,9 @@ PICTURE = re.compile(r"<svg.*?</svg>", flags=re.S)
 LIVE = re.compile(r'<script>.*</script>|<div class="knobs">.*?</div>', flags=re.S)
 THEMES = "svg{color:#222;background:#fff}@media(prefers-color-scheme:dark){svg{color:#ddd;background:#14181e}}"
 INSTALL = f"""\
-# Run this cell first: it installs what the notebook needs, unless that is there. In place of the name a wheel will do,
-# of a release, or of a checkout's `pip wheel --no-deps .`: PACKAGE = "path/to/the.whl[chapters]"
-PACKAGE = "{NAME.replace("_", "-")}[chapters]"
+# Run this cell first: it installs what the notebook needs, unless that is there. In place of the name give the path of a
+# wheel, of a release or of a checkout's `pip wheel --no-deps .`, as in PACKAGE = "path/to/the.whl[chapters]".
+PACKAGE = "FROM"
 
 from importlib.util import find_spec
 
@@ -34,6 +35,15 @@ try:
 except ImportError:
     if not find_spec("{NAME}"):
         %pip install --quiet "{{PACKAGE}}\""""
+
+
+def install_cell(place: Address) -> str:
+    """The first cell of a notebook that stands alone; what it installs comes from the repository, if one is chosen.
+
+    The package is on no index, so without a repository the cell names a wheel that the reader has to bring.
+    """
+    code = f"{NAME.replace('_', '-')}[chapters] @ git+{place.repository}@{place.branch}"
+    return INSTALL.replace("FROM", code if place.repository else f"{NAME}-0-py3-none-any.whl[chapters]")
 
 
 def write_copies(names: list[str], profile: str) -> None:
@@ -95,7 +105,7 @@ def plain(notebook, name: str, run=None, alone: bool = True) -> nbformat.Noteboo
                 cell.metadata |= {"jupyter": folded, "cellView": "form"}
     copy.cells = [cell for cell in copy.cells if cell.source or cell.cell_type == "code"]
     if alone:
-        copy.cells.insert(0, nbformat.v4.new_code_cell(INSTALL, id="install"))
+        copy.cells.insert(0, nbformat.v4.new_code_cell(install_cell(chosen()), id="install"))
     if page.cited:
         copy.cells.append(nbformat.v4.new_markdown_cell(page.references(), id="references"))
     copy.metadata.pop("run", None)

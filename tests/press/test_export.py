@@ -15,6 +15,7 @@ import pytest
 from helpers import executed
 from test_project import PROJECT, bare
 
+from book._ext.reach import Address, chosen
 from book.press import export
 from lib.chapter import results
 from lib.chapter.parameters import chapter_names, notebook_path
@@ -97,9 +98,15 @@ def test_sliders_become_a_picture_and_words():
 
 def test_one_that_stands_alone_installs_its_package_first_and_any_other_imports_lib(run):
     alone, here = export.plain(run, "01_superposition"), export.plain(run, "01_superposition", alone=False)
-    assert alone.cells[0].source == export.INSTALL and "[chapters]" in export.INSTALL
+    assert alone.cells[0].source == export.install_cell(chosen())
     assert code(alone)[1].source == "from superposition_alignment.geometry import rsa"
     assert code(here)[0].source == "from lib.geometry import rsa"
+
+
+def test_a_package_comes_from_the_repository_or_a_wheel_but_from_no_index():
+    place = Address("https:/" + "/somewhere.org/us/book", "dev")
+    assert f'PACKAGE = "superposition-alignment[chapters] @ git+{place.repository}@dev"' in export.install_cell(place)
+    assert 'PACKAGE = "superposition_alignment-0-py3-none-any.whl[chapters]"' in export.install_cell(Address())
 
 
 def test_folded_cells_are_folded_where_notebooks_are_read(run):

@@ -77,6 +77,15 @@ def test_page_asks_the_network_for_nothing_and_renders_whole(browser, path):
         assert dead_links(page) == []
 
 
+def test_page_has_an_icon_and_says_what_a_link_to_it_shows(path):
+    head = (HTML / path).read_text(encoding="utf-8").partition("</head>")[0]
+    told = dict(re.findall(r'<meta property="og:(\w+)" content="([^"]+)"', head))
+    assert told["title"] and len(told["description"].split()) >= 3
+    icon = re.search(r'<link rel="icon" href="([^"]+)"', head)[1]
+    pictures = [icon, *([] if "://" in told["image"] else [told["image"]])]
+    assert all((HTML / path).parent.joinpath(picture).is_file() for picture in pictures)
+
+
 def dead_links(page):
     """Links from a page to files or anchors of the book that do not exist."""
     dead = []
