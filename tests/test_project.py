@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from book.press.__main__ import COMMANDS
 from lib.chapter.parameters import chapter_names
 from lib.chapter.plain_yaml import load_yaml
 from lib.closure import imported
@@ -51,17 +52,17 @@ def test_binder_has_what_a_chapter_imports_and_no_more_than_the_project():
     files = [*ROOT.glob("lib/**/*.py"), *ROOT.glob("notebooks/*.py")]
     used = {name.split(".")[0] for path in files for name in imported(path.read_bytes())} - sys.stdlib_module_names
     used = {PACKAGE_NAMES.get(name, name.replace("_", "-")) for name in used - WITH_OTHERS - {"lib"}}
-    assert used | {"jupyterlab", "jupyterlab-myst"} <= named <= packages("environment.yml")
+    assert used | {"jupyterlab", "jupytext"} <= named <= packages("environment.yml")
 
 
-def test_binder_reads_which_python_it_is_and_finds_the_files_that_it_copies():
+def test_binder_reads_which_python_it_is_and_runs_commands_that_there_are():
     listed = yaml.safe_load((ROOT / ".binder/environment.yml").read_text())["dependencies"]
     version = next(re.fullmatch(r"python=3\.(\d+)", entry)[1] for entry in listed if str(entry).startswith("python"))
     assert int(version) >= int(PROJECT["requires-python"].removeprefix(">=3."))
     prepare = ROOT / ".binder/postBuild"
     assert os.access(prepare, os.X_OK) and not (ROOT / "Dockerfile").exists()  # which Binder would take instead
-    copied = re.findall(r"^cp (\S+)", prepare.read_text(), flags=re.M)
-    assert copied and all((ROOT / path).is_file() for path in copied)
+    commands = re.findall(r"^python -m book.press (\S+)$", prepare.read_text(), flags=re.M)
+    assert commands and {*commands} <= {*COMMANDS}
 
 
 def stages():

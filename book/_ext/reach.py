@@ -63,13 +63,13 @@ def source_links(place: Address, page: str) -> dict[str, str]:
 
 
 def launch_links(place: Address, chapter: str) -> dict[str, str]:
-    """Links that run a chapter elsewhere: Binder opens the text notebook, Colab a copy on a branch of GitHub's."""
+    """Links that run a chapter elsewhere: Binder opens its copy in build/lab, Colab one on a branch of GitHub's."""
     links, (_, name, path, *_) = {}, urlsplit(place.repository)
     path = path.strip("/")
     if place.repository and place.binder:
         kind = {"github.com": f"gh/{path}", "gitlab.com": f"gl/{quote(path, safe='')}"}.get(name)
         kind = kind or f"git/{quote(place.repository, safe='')}"
-        opened = urlencode({"urlpath": f"lab/tree/notebooks/{chapter}.py"}, safe="/")
+        opened = urlencode({"urlpath": f"lab/tree/build/lab/{chapter}.ipynb"}, safe="/")
         links["Binder"] = f"{place.binder}/v2/{kind}/{quote(place.branch, safe='')}?{opened}"
     if name == "github.com" and place.colab:
         links["Colab"] = f"{place.colab}/github/{path}/blob/{NOTEBOOKS}/{chapter}.ipynb"

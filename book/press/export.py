@@ -24,8 +24,8 @@ PICTURE = re.compile(r"<svg.*?</svg>", flags=re.S)
 LIVE = re.compile(r'<script>.*</script>|<div class="knobs">.*?</div>', flags=re.S)
 THEMES = "svg{color:#222;background:#fff}@media(prefers-color-scheme:dark){svg{color:#ddd;background:#14181e}}"
 INSTALL = f"""\
-# Run this cell first: it installs what the notebook needs, unless that is there. In place of the name give the path of a
-# wheel, of a release or of a checkout's `pip wheel --no-deps .`, as in PACKAGE = "path/to/the.whl[chapters]".
+# Run this cell first: it installs what the notebook needs, unless that is there. In place of the name give the path of
+# a wheel, of a release or of a checkout's `pip wheel --no-deps .`, as in PACKAGE = "path/to/the.whl[chapters]".
 PACKAGE = "FROM"
 
 from importlib.util import find_spec

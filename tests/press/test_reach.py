@@ -10,7 +10,7 @@ from helpers import executed
 
 from book._ext import reach
 from book._ext.reach import Address, address, citation, launch_links, readme, source_links
-from book.press import assemble, beside, pages
+from book.press import assemble, beside
 from book.press.assemble import STRICT, _jupyter_book
 from lib.store import CODE, write_whole
 
@@ -105,7 +105,7 @@ def test_links_are_those_that_the_host_has(repository, issue, binder, colab):
     place = HERE._replace(repository=repository, branch="a/b")
     issues = {"Open issue": repository + issue} if issue else {}
     assert source_links(place, "p") == {"Repository": repository} | issues
-    launched = {"Binder": f"{HERE.binder}/v2/{binder}/a%2Fb?urlpath=lab/tree/notebooks/01_first.py"}
+    launched = {"Binder": f"{HERE.binder}/v2/{binder}/a%2Fb?urlpath=lab/tree/build/lab/01_first.ipynb"}
     launched |= {"Colab": HERE.colab + colab} if colab else {}
     assert launch_links(place, "01_first") == launched
     assert launch_links(place._replace(binder="", colab=""), "01_first") == {}
@@ -115,7 +115,6 @@ def test_a_page_of_a_run_of_ones_own_is_at_no_address(project, monkeypatch):
     executed(project, "01_first", "custom")
     write_whole(project / "_config.yml", yaml.safe_dump(CHOSEN))
     write_whole(project / "book" / "references.bib", "")
-    monkeypatch.setattr(pages, "load_claims", list)
     monkeypatch.setattr(beside, "box", lambda *_: "")
     monkeypatch.setattr(assemble, "_jupyter_book", lambda *_: 1)
     assert assemble.page("01_first", "custom") == 1
