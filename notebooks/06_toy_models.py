@@ -153,6 +153,7 @@ import torch
 
 from lib.chapter.plotting import COLOURS, INK, Slider, SliderFigure, k_styles, panels, strokes
 from lib.chapter.run import Run
+from lib.chapter.toy_trainer import ToyTrainer
 from lib.correlation import unit_correlations
 from lib.features import bernoulli_uniform, seeded
 from lib.toy_models import (
@@ -392,6 +393,22 @@ run.figure(SliderFigure(ax, name, alt, knobs, plane_state, "Simulated: features 
 #
 # A rectified hidden layer does not have this freedom. A feature in the quadrant where both weights are negative would
 # never be heard. The hidden ReLU costs features, but it makes the neurons meaningful axes.
+
+# %% [markdown]
+# ### Train one here
+#
+# The smallest model trains in this page, in a second or two. Rare features share the two neurons; features that are
+# active all the time do not, and the least important are given up.
+#
+# :::{glue:figure} fig-toys-trainer
+# :name: fig-toys-trainer
+#
+# One model of five features in two neurons, whose importances fall from feature to feature, without a ReLU in the
+# hidden layer. The slider sets how often features are active; each change trains from a new start.
+# :::
+
+# %% tags=["hide-input", "remove-output"]
+run.figure(ToyTrainer("one", "Simulated: a toy model, trained in your browser"), "fig-toys-trainer")
 
 # %% [markdown]
 # ## Training curves

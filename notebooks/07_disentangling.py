@@ -89,6 +89,13 @@
 # first term. A latent that is 0 for a whole batch counts as dead; $s^{\mathrm{dead}}$ holds the dead latents' values
 # before TopK, and they learn to explain the error that the live ones leave.
 #
+# :::{glue:figure} fig-disentangling-letters
+# :name: fig-disentangling-letters
+#
+# *The letters.* N-N pairs the neurons of two networks, S-S the latents of their SAEs, S-N latents with neurons, and R-S
+# latents of a random SAE with trained ones. If latents are the features, S-S is high whatever the mixing.
+# :::
+#
 # ```{prf:remark} The bias in the auxiliary term
 # :label: rem-disentangling-bias
 #
@@ -164,6 +171,7 @@ from lib.baselines import ica, pca, quadratic, random_relu, ridge_at_best
 from lib.chapter.pairing_plots import LABELS, NAMES, STYLES, draw_found, draw_scores
 from lib.chapter.plotting import COLOURS, INK, Slider, SliderFigure, k_styles, log_ticks, panels
 from lib.chapter.run import Run
+from lib.chapter.schematic import ALT, schematic
 from lib.correlation import centred, paired_correlations, unit_correlations
 from lib.crossval import k_folds, silent_units
 from lib.features import bernoulli_uniform, seeded
@@ -214,6 +222,9 @@ effect = 0.02  # of a score, the smallest that matters
 run.record(k=k, n=n, active_mean=n * p, pairs=pairs, sae_steps=sae_steps, batch=batch, stimuli=stimuli)
 run.record(effect=effect, other_pairs=other_pairs)
 run.record(scan_steps=last_step, scan_pairs=scan_pairs)
+
+# %% tags=["hide-input", "remove-output"]
+run.figure(schematic(), "fig-disentangling-letters", alt=ALT, title="Drawn, not simulated: what is compared with what")
 
 # %% [markdown]
 # ## Toy models and their SAEs

@@ -140,6 +140,13 @@
 #
 # ### What we ask, before looking
 #
+# :::{glue:figure} fig-pairs-letters
+# :name: fig-pairs-letters
+#
+# *The letters.* N-N pairs the neurons of two networks, S-S the latents of their SAEs, S-N latents with neurons, and R-S
+# latents of a random SAE with trained ones. If latents are the features, S-S is high whatever the mixing.
+# :::
+#
 # A claim asks for the sign of a difference, and we ask for it **in every seed pair**: soft-matching between latents
 # (S-S) above soft-matching between neurons (N-N), and ridge regression from latents to neurons (S-N) above that from
 # neurons to neurons. In the controls the SAE of the first network is a {term}`random SAE`, untrained and of the same
@@ -190,6 +197,7 @@ from lib.ceiling import overlap
 from lib.chapter.pairing_plots import NAMES, draw_found, draw_scores
 from lib.chapter.plotting import k_styles, panels
 from lib.chapter.run import Run
+from lib.chapter.schematic import ALT, schematic
 from lib.correlation import centre_and_scale
 from lib.crossval import silent_units
 from lib.data.extraction import responses, stacked, stored_batches, stored_responses
@@ -260,6 +268,9 @@ run = Run("10_network_pairs", globals())
 network_seeds, sae_seeds, random_seeds = ([1000 * seed + s + i for i in range(2 * pairs)] for s in (0, 500, 700))
 run.record(pairs=pairs, latents=latents, k=k, sae_steps=sae_steps, test_scenes=test_scenes)
 run.record(mlp_units=mlp_sizes[-1], mlp_middle_units=mlp_sizes[-2], vit_width=vit_width)
+
+# %% tags=["hide-input", "remove-output"]
+run.figure(schematic(), "fig-pairs-letters", alt=ALT, title="Drawn, not simulated: what is compared with what")
 
 # %% [markdown]
 # ## The scenes

@@ -112,6 +112,13 @@
 # each its best partner: both ask for the same axes. CKA and RSA ask for the same geometry of stimuli.
 # {term}`Ridge regression <ridge regression>` asks for the same information up to a linear map.
 #
+# :::{glue:figure} fig-own-letters
+# :name: fig-own-letters
+#
+# The same features in two mixings, and what the scores pair. If latents are the features, S-S is high whatever the
+# mixing; random latents (R) say what their number alone would give.
+# :::
+#
 # The letters are those of {ref}`ch-pairs`: N for neurons, the units themselves; S for latents of a trained SAE; R for
 # those of a {term}`random SAE`, untrained and of the same shape. S-S matches the latents of a with those of b; S-N
 # predicts units from latents. Four populations know nothing of features: D for dense random ReLU features, Q for the
@@ -163,6 +170,7 @@ from lib.chapter.layer_tables import best_layers, layer_maps, layer_matrix, laye
 from lib.chapter.plotting import COLOURS, draw_spreads, k_styles, panels
 from lib.chapter.results import recorded_results
 from lib.chapter.run import Run
+from lib.chapter.schematic import ALT, schematic
 from lib.checks import as_tensor
 from lib.data.arrays import load_activations, load_networks
 from lib.data.extraction import stored_responses
@@ -226,6 +234,8 @@ first, second = (a, b) if files else (f"{network_a} {layer_a}", f"{network_b} {l
 run.words("own-pair", f"`{first}` and `{second}`" + ("" if files else f" on `{images}`"))
 run.record(**{f"limit_{name}": value for name, value in LIMITS.items()})
 
+# %% tags=["hide-input", "remove-output"]
+run.figure(schematic(), "fig-own-letters", alt=ALT, title="Drawn, not simulated: what is compared with what")
 
 # %% [markdown]
 # ## The responses

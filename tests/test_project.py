@@ -38,7 +38,7 @@ def declared():
 def packages(path):
     """The names in a conda environment, as pip knows them."""
     listed = yaml.safe_load((ROOT / path).read_text())["dependencies"]
-    from_pip = next(entry["pip"] for entry in listed if isinstance(entry, dict))
+    from_pip = next((entry["pip"] for entry in listed if isinstance(entry, dict)), [])
     names = {bare(entry) for entry in [*listed, *from_pip] if isinstance(entry, str) and not entry.startswith("-e")}
     return {CONDA_NAMES.get(name, name) for name in names} - {"python", "pip"}
 
