@@ -121,10 +121,11 @@ def _glued(run):
         for output in cell.get("outputs", []):
             if name := output.get("metadata", {}).get("scrapbook", {}).get("name"):
                 data = {kind.removeprefix(RECORD): value for kind, value in output.data.items()}
-                value = next(data[kind] for kind in ("text/markdown", "text/html", "text/plain") if kind in data)
-                found[name] = literal_eval(value) if value[:1] in "'\"" else value
+                kind = next(kind for kind in ("text/markdown", "text/html", "text/plain") if kind in data)
+                quoted = kind == "text/plain" and data[kind][:1] in "'\""  # a word, as Python prints it
+                found[name] = literal_eval(data[kind]) if quoted else data[kind]
                 if name in early:
-                    pictures[name] = _still(value)
+                    pictures[name] = _still(data[kind])
     return found, pictures
 
 

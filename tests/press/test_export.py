@@ -41,9 +41,8 @@ def glued(name, value, kind="text/plain", record=True):
 
 
 @pytest.fixture
-def run(monkeypatch):
+def run():
     """An executed notebook with a caption before its figure, one after it, and a number."""
-    monkeypatch.setattr(export.Page, "_label", lambda self, name: self.labels.get(name))
     cells = [":::{glue:figure} fig-a\n:name: fig-a\n\nFirst {glue:text}`rms:.2f`.\n:::", [glued("rms", "0.123")]]
     cells += [[glued("fig-a", DRAWN, "text/html", False)], [glued("fig-b", DRAWN, "text/html", False)]]
     cells += [":::{glue:figure} fig-b\n:name: fig-b\n\nSecond.\n:::"]
@@ -83,6 +82,12 @@ def test_outputs_hold_images_that_need_no_trust_and_no_records(run):
     shown = found[2].outputs[0].data["text/html"]
     assert "<svg" not in shown and "data:image/svg+xml;base64," in shown and "figure-title" in shown
     assert "<svg" in run.cells[2].outputs[0].data["text/html"]  # of the notebook given
+
+
+def test_a_word_loses_the_quotes_that_python_prints_and_a_text_keeps_its_own():
+    outputs = [glued("word", "'it\\'s'"), glued("text", '"So" it says', "text/markdown"), glued("n", "18")]
+    run = nbformat.v4.new_notebook(cells=[nbformat.v4.new_code_cell("", outputs=outputs)])
+    assert export._glued(run) == ({"word": "it's", "text": '"So" it says', "n": "18"}, {})
 
 
 def test_sliders_become_a_picture_and_words():
