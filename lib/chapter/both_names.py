@@ -24,7 +24,8 @@ class Same(MetaPathFinder, Loader):
         return module
 
     def exec_module(self, module):
-        module.__spec__ = module.__spec__.loader_state  # it has been executed, and goes by its first name
+        spec = module.__spec__  # the module has been executed, and goes by its first name
+        module.__spec__ = spec.loader_state if spec else None
 
 
 sys.meta_path.insert(0, Same())
