@@ -43,7 +43,8 @@ COMMANDS = {
     "claims": ("lib.chapter.claims", "print_ledger", "print the verdict on every claim", ("profile",)),
     "classroom": ("book.press.classroom", "write_notebooks", "write notebooks for teachers and students", ("names",)),
     "slides": ("book.press.slides", "write_slides", "make slides of built chapters", ("names",)),
-    "pdf": ("book.press.pdf", "print_pages", "print the built book, or some pages, with Chromium", ("names",)),
+    "handouts": ("book.press.handouts", "print_handouts", "print one page for each built chapter", ("names",)),
+    "pdf": ("book.press.pdf", "print_pages", "print the built book as one file, or some pages", ("names",)),
     "check-data": ("book.press.check_data", "print_report", "say which data sets are there or damaged", ("root",)),
 }
 
