@@ -10,7 +10,7 @@ SWEEP ?= workflow/example.yml
 WHERE ?= default
 SNAKEMAKE := workflow/.venv/bin/snakemake
 
-.PHONY: help book test chapter own sweep classroom slides pdf lab claims verify links check-data address clean
+.PHONY: help book test chapter own sweep classroom slides handouts pdf lab claims verify links check-data address clean
 .DEFAULT_GOAL := help
 
 help:  ## list these commands
@@ -64,11 +64,13 @@ sweep: $(INSTALLED) $(SNAKEMAKE)  ## run chapters x parameters x seeds, here or 
 classroom: $(INSTALLED)  ## write notebooks for teachers and, without solutions, for students (NAME=..., or all)
 	$(RUN) book.press classroom $(NAME)
 
-slides: $(INSTALLED)  ## make slides of a built chapter (NAME=...)
-	@test -n "$(NAME)" || { echo 'say which: make slides NAME=04_gaussian_projections'; exit 2; }
+slides: $(INSTALLED)  ## make slides of built chapters, with notes for who speaks (NAME=..., or all)
 	$(RUN) book.press slides $(NAME)
 
-pdf: $(INSTALLED)  ## print the built book, or one page of it, with Chromium (NAME=..., or all)
+handouts: $(INSTALLED)  ## print one A4 page for each built chapter, and one of the metrics (NAME=..., or all)
+	$(RUN) book.press handouts $(NAME)
+
+pdf: $(INSTALLED)  ## print the built book as one PDF file, or a page of it (NAME=...)
 	$(RUN) book.press pdf $(NAME)
 
 lab: $(INSTALLED)  ## open chapters in JupyterLab, as notebooks of your own in build/lab (NAME=..., or all)

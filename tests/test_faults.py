@@ -89,7 +89,8 @@ def executed(tmp_path_factory):
     faults.make_project(folder)
     told = folder.parent / "told.txt"
     assert faults.ended(faults.started(faults.press("run"), folder, told)) == 0, told.read_text()
-    store.write_whole(folder / "_build/html/book/chapters/01_first.html", PAGE)
+    for page in ("chapters/01_first", "classroom"):
+        store.write_whole(folder / f"_build/html/book/{page}.html", PAGE)
     return folder
 
 

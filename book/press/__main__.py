@@ -44,7 +44,8 @@ COMMANDS = {
     "classroom": ("book.press.classroom", "write_notebooks", "write notebooks for teachers and students", ("names",)),
     "lab": ("book.press.export", "write_copies", "write notebooks for JupyterLab", ("names", "profile")),
     "slides": ("book.press.slides", "write_slides", "make slides of built chapters", ("names",)),
-    "pdf": ("book.press.pdf", "print_pages", "print the built book, or some pages, with Chromium", ("names",)),
+    "handouts": ("book.press.handouts", "print_handouts", "print one page for each built chapter", ("names",)),
+    "pdf": ("book.press.pdf", "print_pages", "print the built book as one file, or some pages", ("names",)),
     "address": ("book._ext.reach", "write_addresses", "tell README.md and CITATION.cff the address in _config.yml", ()),
     "check-data": ("book.press.check_data", "print_report", "say which data sets are there or damaged", ("root",)),
 }

@@ -1,4 +1,4 @@
-"""Copies for a class, slides and PDF come from the one source, whole and without what they should not show."""
+"""Copies for a class, slides, handouts and PDF come from the one source, whole, without what they should not show."""
 
 import ast
 import builtins
@@ -10,8 +10,9 @@ import nbformat
 import pytest
 from helpers import refuses
 
-from book.press import classroom, pdf, slides
+from book.press import classroom, handouts, pdf, slides
 from book.press.classroom import for_class, without_solutions
+from lib import store
 from lib.chapter.parameters import chapter_names, notebook_path
 from lib.store import CODE
 
@@ -87,20 +88,47 @@ def test_both_copies_are_written_and_named(project, capsys):
     refuses("there is no chapter '99_none'", "choose one of", classroom.write_notebooks, ["99_none"])
 
 
-PAGE = """<html><head><link rel="stylesheet" href="a.css"><script>window.MathJax = {}</script><script src="x/theme.js">
-</script><script src="tex-svg-full.js"></script></head><body><article class="bd-article"><section><h1>Title<a
-class="headerlink">#</a></h1><p>Question.</p><section><h2><span class="section-number">1.1.</span>Idea</h2><p>Long.</p>
-<div class="proof theorem admonition"><p>Statement.</p></div><div class="proof admonition"><p>Proof.</p></div>
-<section><h3>Figure</h3><figure id="f"><svg></svg><figcaption>Found.</figcaption></figure></section>
-<ul><li>A point.<ul><li>Inner.</li></ul></li></ul></section><section><h2>Exercises</h2>
-<div class="exercise admonition">Do.</div><div class="solution admonition"><figure>Shown.</figure></div></section>
-</section></article></body></html>"""
+PAGE = """<html><head><title>Title - Book</title><link rel="stylesheet" href="a.css"><script>window.MathJax = 1</script>
+<script src="x/theme.js"></script><script src="tex-svg-full.js"></script></head><body><article class="bd-article">
+<section id="title"><h1>Title<a class="headerlink">#</a></h1><p>Question?</p><p><strong>In short.</strong> Answer.</p>
+<div class="card"><p>Minutes.</p></div><figure id="fig-best"><svg></svg><figcaption>Best, see <a href="#idea">Idea</a>.
+</figcaption></figure><section id="idea"><h2><span class="section-number">1.1. </span>Idea</h2><p>Long.</p>
+<div class="proof theorem admonition" id="thm"><p>Statement.</p></div><div class="proof admonition"><p>Proof.</p></div>
+<section><h3>Figure</h3><figure id="fig-f"><svg></svg><figcaption>Found.</figcaption></figure></section>
+<ul><li>A point.<ul><li>Inner.</li></ul></li></ul></section><section id="exercises"><h2>Exercises</h2>
+<div class="exercise admonition" id="ex"><p>Do.</p></div><div class="solution admonition" id="sol"><p>Solution to
+<a href="#ex">Exercise</a></p><figure>Shown.</figure></div></section></section></article></body></html>"""
+
+CLASSROOM = """<section><dl><dt>Misconception</dt><dd><p>Wrong.</p></dd><dt>Stop at</dt><dd><p><a
+href="chapters/01_superposition.html#{at}">Fig. 1</a>, cover it.</p></dd><dt>Ask</dt><dd><p>Why?</p></dd></dl></section>
+<section><dl><dt>Ask</dt><dd>Of no chapter.</dd></dl></section>"""
 
 
-def test_slides_are_the_title_statements_figures_lists_and_exercises():
-    found = re.findall(r'<section class="slide">(.*?)</section>', slides.deck(PAGE), flags=re.S)
-    assert [re.sub(r"<[^>]+>|\s+", " ", slide).split() for slide in found] == [
-        ["Title", "Question."],
+def words(html):
+    return re.sub(r"<[^>]+>|\s+", " ", html).split()
+
+
+def shown(notes):
+    """What is on each slide of the page, and what in its notes."""
+    found = slides.deck(slides.parsed(PAGE), notes, "01.html")
+    faces = re.findall(r'<div class="face">(.*?)<footer>', found, flags=re.S)
+    return [words(face) for face in faces], [
+        words(note) for note in re.findall(r"<aside.*?>(.*?)</aside>", found, re.S)
+    ]
+
+
+def written(project, at="fig-f"):
+    """Notes from a built page on classrooms, beside the built page of a chapter."""
+    shutil.copytree(CODE / "notebooks", project / "notebooks", dirs_exist_ok=True)
+    for name, text in {"chapters/01_superposition": PAGE, "classroom": CLASSROOM.replace("{at}", at)}.items():
+        store.write_whole(project / "_build/html/book" / f"{name}.html", text)
+    return slides.class_notes()
+
+
+def test_slides_are_question_and_answer_statements_figures_lists_and_exercises():
+    assert shown({})[0] == [
+        ["Title", "Question?", "In", "short.", "Answer."],
+        ["Title", "Best,", "see", "Idea", "."],
         ["Idea", "Statement."],
         ["Idea", "A", "point.", "Inner."],
         ["Figure", "Found."],
@@ -108,22 +136,93 @@ def test_slides_are_the_title_statements_figures_lists_and_exercises():
     ]
 
 
+@pytest.mark.parametrize("at, slide", [("fig-f", 4), ("thm", 2), ("no-slide", 0)])
+def test_notes_stand_where_the_class_stops(project, at, slide):
+    notes = written(project, at)
+    assert set(notes) == {"01_superposition"}
+    wanted = [[] for _ in range(6)]
+    wanted[0] += ["Misconception", "Wrong."]
+    wanted[slide] += ["Stop", "at", "Fig.", "1,", "cover", "it.", "Ask", "Why?"]
+    assert shown(notes["01_superposition"])[1] == wanted
+
+
+def test_long_tables_and_lists_are_spread_over_slides_in_order():
+    rows = "".join(f"<tr><td>r{i}</td></tr>" for i in range(10))
+    table = (
+        f'<div class="pst-scrollable-table-container"><table><thead><tr><th>H</th></tr></thead><tbody>{rows}</tbody>'
+    )
+    part = slides.parsed(f"{table}</table></div>").div
+    assert [words(str(piece)) for piece in slides.pieces(part)] == [
+        ["H", "r0", "r1", "r2", "r3", "r4"],
+        ["H", "r5", "r6", "r7", "r8", "r9"],
+    ]
+    part = slides.parsed(f"<ul><li>{'long ' * 150}</li><li>short</li><li>{'long ' * 150}</li></ul>").ul
+    assert [len(words(str(piece))) for piece in slides.pieces(part)] == [151, 150]
+    items = slides.parsed(f"<ul>{'<li>a<ul><li>b</li></ul></li>' * 3}</ul>").ul
+    assert slides.pieces(items) == [items]
+
+
 def test_slides_keep_style_and_mathematics_and_no_other_script():
-    found = slides.deck(PAGE)
+    found = slides.deck(slides.parsed(PAGE), {}, "01.html")
     assert 'href="a.css"' in found and "window.MathJax" in found and 'src="tex-svg-full.js"' in found
-    assert "theme.js" not in found and "<title>Title</title>" in found
+    assert "theme.js" not in found and "<title>Title</title>" in found and 'href="01.html#idea"' in found
 
 
-def test_slides_and_pdf_of_what_is_not_built_are_refused(project, monkeypatch):
+VERDICTS = """<div class="verdicts"><table><tr><th>claim</th><th>what</th><th>stated</th><th>real</th></tr>
+<tr><td>A1</td><td>one</td><td>reproduced</td><td></td></tr><tr><td>B1</td><td>two</td><td></td><td>not run</td></tr>
+</table></div>"""
+
+
+def test_a_handout_has_question_answer_figure_claims_and_questions(project):
+    notes, verdicts = written(project), handouts.verdicts_on({"A1"}, slides.parsed(VERDICTS).table)
+    found = handouts.chapter_sheet(slides.parsed(PAGE), "01_superposition", notes["01_superposition"], verdicts)
+    text = " ".join(words(found.partition('sheet">')[2].partition("<footer")[0]))
+    answered = "Title Question? In short. Answer. Best, see Idea. What is claimed, and what we found"
+    assert text == f"{answered} claim what stated A1 one reproduced To discuss Why?"
+    assert "<code>make chapter NAME=01_superposition</code>" in found and "<a " not in found
+
+
+def test_a_handout_says_what_its_page_lacks():
+    bare = re.sub("<p><strong>In short.*?</p>|<figure id=.fig-best.*?</figure>", "", PAGE, flags=re.S)
+    assert handouts.verdicts_on({"Z1"}, slides.parsed(VERDICTS).table) == ""
+    found = handouts.chapter_sheet(slides.parsed(bare), "01_superposition", {"at": "thm"})
+    assert "no answer in short yet" in found and "Found." in found and "<h2>" not in found
+
+
+def test_the_book_on_paper_leads_within_itself_and_has_its_solutions_at_the_end(project):
+    written(project)
+    (project / "_toc.yml").write_text(
+        "root: book/chapters/01_superposition\nparts: [{caption: P, chapters: [{file: book/classroom}]}]"
+    )
+    (project / "_config.yml").write_text("{title: T, author: A}")
+    page = project / "_build/html/book/classroom.html"
+    article = f'<article class="bd-article"><section id="c"><h1>Class</h1>{page.read_text()}</section></article>'
+    page.write_text(f"<html><head></head><body>{article}</body></html>")
+    found = pdf.whole_book()
+    assert 'href="#01_superposition.fig-f"' in found and 'id="01_superposition.fig-f"' in found
+    assert 'href="book/chapters/a.css"' in found and 'src="book/chapters/tex-svg-full.js"' in found
+    before, behind = found.split('<h1 id="solutions">')
+    assert "Shown." in behind and "Shown." not in before and "<svg></svg>" in before
+    contents = words(before.partition("Contents")[2].partition("<article")[0])
+    assert contents == ["Title", "1.1.", "Idea", "Exercises", "P", "Class", "Solutions"]
+    links = set(re.findall(r'href="#([^"]+)"', found))
+    assert links <= set(re.findall(r'id="([^"]+)"', found)) and "01_superposition.sol" in links
+
+
+def test_slides_handouts_and_pdf_of_what_is_not_built_are_refused(project, monkeypatch):
     shutil.copytree(CODE / "notebooks", project / "notebooks")
-    refuses("chapters/01_superposition.html is missing", "run `make book`", slides.write_slides, ["01_superposition"])
+    shutil.copy(CODE / "_toc.yml", project)
+    refuses("classroom.html is missing", "run `make book`", slides.write_slides, ["01_superposition"])
     monkeypatch.setattr(pdf.shutil, "which", lambda name: "chromium")
-    refuses("there is no built page 01_superposition", "run `make book`", pdf.print_pages, ["01_superposition"])
+    refuses("classroom.html is missing", "run `make book`", handouts.print_handouts, [])
+    refuses("01_superposition.html is missing", "run `make book`", pdf.print_pages, ["01_superposition"])
+    refuses("the book has no page 01_none", "choose from", pdf.print_pages, ["01_none"])
     monkeypatch.setattr(pdf.shutil, "which", lambda name: None)
-    refuses("none of chromium", "install one", pdf.print_pages, [])
+    for work in (pdf.print_pages, handouts.print_handouts):
+        refuses("none of chromium", "install one", work, [])
 
 
 def test_a_browser_that_prints_nothing_is_told(project):
     page = project / "a.html"
     page.write_text("<p>a</p>")
-    refuses("false printed nothing of a.html", "by hand", pdf.print_page, page, "false")
+    refuses("false printed nothing of a.html", "by hand", pdf.print_page, page, "a", "false")

@@ -6,8 +6,10 @@ import shutil
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
-from book.press.slides import write_slides
+from book.press import handouts, pdf
+from book.press.slides import class_notes, write_slides
 from lib.chapter.claims import ledger, load_claims, runs_of
+from lib.chapter.parameters import chapter_names
 from lib.chapter.results import results_of
 from lib.store import ROOT
 
@@ -35,10 +37,10 @@ def browser():
 class Visit:
     """A page opened offline, with what it asked for and what it complained of."""
 
-    def __init__(self, browser, path, width=1400, scheme="light"):
+    def __init__(self, browser, path, width=1400, height=900, scheme="light"):
         # Without motion: the theme fades colours in, and a check of contrast should not catch them half way.
         still = {"reduced_motion": "reduce", "color_scheme": scheme, "offline": True}
-        context = browser.new_context(viewport={"width": width, "height": 900}, **still)
+        context = browser.new_context(viewport={"width": width, "height": height}, **still)
         self.page = context.new_page()
         self.asked, self.errors = [], []
         self.page.on("request", lambda request: self.asked.append(request.url))
@@ -327,16 +329,87 @@ def test_every_number_quoted_from_a_chapter_is_on_the_page(page):
     assert quoted == (HTML / "book" / f"{page}.html").read_text(encoding="utf-8").count('"pasted-text"') > 0
 
 
-def test_slides_show_one_at_a_time_and_move_by_key(browser):
+# Whether a box overflows, what stands outside of it, and how much smaller its letters had to be made.
+HELD = """box => {
+  const held = box.querySelector(".held") ?? box, edge = box.getBoundingClientRect();
+  const over = [box, held].some(e => e.scrollHeight > e.clientHeight + 1 || e.scrollWidth > e.clientWidth + 1);
+  const outside = [...box.querySelectorAll("*:not(svg *, mjx-container *)")].filter(e => {
+    const at = e.getBoundingClientRect(); return at.width && at.height && (at.left < edge.left - 1
+      || at.right > edge.right + 1 || at.top < edge.top - 1 || at.bottom > edge.bottom + 1); });
+  return [over, outside.map(e => e.outerHTML.slice(0, 60)), Number(held.style.getPropertyValue("--text") || 1)];
+}"""
+
+
+@pytest.mark.parametrize("name", chapter_names())
+def test_slides_hold_what_is_on_them_and_have_notes(browser, name):
+    write_slides([name])
+    with Visit(browser, f"book/chapters/{name}.slides.html", width=1280, height=720) as visit:
+        visit.page.wait_for_selector("[data-fitted]", state="attached")
+        for number, slide in enumerate(visit.page.locator(".slide").all(), 1):
+            shown = visit.page.locator(".slide.shown")
+            assert shown.count() == 1 and f"{number} / " in shown.locator("footer").inner_text()
+            over, outside, text = slide.locator(".face").evaluate(HELD)
+            assert not over and outside == [] and text >= 0.7, (number, text)
+            visit.page.keyboard.press("ArrowRight")
+        visit.page.keyboard.press("n")
+        notes = visit.page.locator(".notes").all()
+        assert all(not note.evaluate(HELD)[0] for note in notes)
+        assert "Ask" in " ".join(note.text_content() for note in notes)
+        assert visit.errors == [] and dead_links(visit.page) == []
+
+
+def test_slides_move_by_key_and_print_with_their_notes(browser):
     write_slides(["05_partial_overlap"])
     with Visit(browser, "book/chapters/05_partial_overlap.slides.html") as visit:
-        shown = visit.page.locator(".slide.shown")
-        assert shown.count() == 1 and "Partial overlap" in shown.inner_text()
+        shown, note = visit.page.locator(".slide.shown"), visit.page.locator(".slide.shown .notes")
+        assert "Partial overlap" in shown.inner_text() and not note.is_visible()
+        visit.page.keyboard.press("n")
+        assert note.is_visible() and "Misconception" in note.inner_text()
         visit.page.keyboard.press("End")
         last = shown.inner_text()
         visit.page.keyboard.press("ArrowLeft")
-        assert shown.count() == 1 and shown.inner_text() != last
-        assert visit.errors == [] and dead_links(visit.page) == []
+        assert shown.inner_text() != last
+        assert printed_pages(visit) == visit.page.locator(".slide").count()
+
+
+def printed_pages(visit):
+    """How many pages of the size that it asks for a page takes on paper."""
+    return len(re.findall(rb"/Type\s*/Page\b", visit.page.pdf(prefer_css_page_size=True)))
+
+
+def test_each_chapter_and_the_choice_of_a_metric_is_a_handout_of_one_page(browser):
+    claims = load_claims()
+    for name, sheet in handouts.write_sheets([]):
+        with Visit(browser, sheet.relative_to(HTML)) as visit:
+            visit.page.wait_for_selector("[data-fitted]", state="attached")
+            over, outside, text = visit.page.locator(".sheet").evaluate(HELD)
+            assert not over and outside == [] and text >= 0.7 and printed_pages(visit) == 1, (name, text)
+            told = visit.page.locator(".sheet").inner_text()
+            assert {claim["id"] for claim in claims if claim["chapter"] == name} <= set(told.split())
+            assert visit.page.locator("figure").count() == (name != handouts.METRICS) and "make " in told
+
+
+def test_every_chapter_has_notes_for_a_class():
+    notes = class_notes()
+    assert set(notes) == set(chapter_names())
+    assert all({"Misconception", "Stop at", "Ask"} <= set(said) for said in notes.values())
+
+
+def test_pages_are_printed_as_one_file_with_numbered_contents_and_an_outline(monkeypatch):
+    some = {"": ["book/intro"], "A part": ["book/chapters/05_partial_overlap"], "Another": ["book/which_metric"]}
+    monkeypatch.setattr(pdf, "parts_of_book", lambda: some)
+    monkeypatch.setattr(pdf, "NAME", "some-pages")
+    printed = pdf.print_book(pdf.browser()).read_bytes()
+    contents = re.findall(r'<li><a data-page="" href="#([^"]+)"', pdf.whole_book())
+    at = pdf.pages_of(printed)
+    numbers = [at[place] for place in contents]
+    assert numbers == sorted(numbers) and len(contents) > 15 and contents[-1] == "solutions"
+    assert at["intro"] < at["05_partial_overlap"] < at["which_metric"] < at["solutions"]
+    assert at["05_partial_overlap.sol-overlap-limit"] >= at["solutions"]
+    assert numbers[-1] <= len(re.findall(rb"/Type\s*/Page\b", printed))
+    outline = re.findall(rb"/Title \(Solutions\)\s*/Dest \[(\d+) 0 R", printed)
+    assert outline == re.findall(rb"/solutions \[(\d+) 0 R", printed) and len(outline) == 1
+    assert printed.count(b"/Title (") > len(contents) and b"file:" not in printed
 
 
 def test_every_piece_of_evidence_that_this_run_can_judge_is_judged():
