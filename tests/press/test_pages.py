@@ -399,7 +399,9 @@ def test_pages_are_printed_as_one_file_with_numbered_contents_and_an_outline(mon
     some = {"": ["book/intro"], "A part": ["book/chapters/05_partial_overlap"], "Another": ["book/which_metric"]}
     monkeypatch.setattr(pdf, "parts_of_book", lambda: some)
     monkeypatch.setattr(pdf, "NAME", "some-pages")
-    printed = pdf.print_book(pdf.browser()).read_bytes()
+    path = pdf.print_book(pdf.browser())
+    printed = path.read_bytes()
+    path.unlink()
     contents = re.findall(r'<li><a data-page="" href="#([^"]+)"', pdf.whole_book())
     at = pdf.pages_of(printed)
     numbers = [at[place] for place in contents]
