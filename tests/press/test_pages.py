@@ -212,6 +212,23 @@ def test_the_first_screen_has_the_answer_and_a_figure(browser, path, size):
         assert answer.evaluate(top) < size[1] and figure.evaluate(top) < size[1]
 
 
+LOOKED_FOR = {"slider": "input[type=range]", "band": "[aria-label*='band']", "shaded": "[aria-label*='shade']"}
+POINTED = [
+    (word, name)
+    for line in (ROOT / "book/classroom.md").read_text(encoding="utf-8").splitlines()
+    for word in LOOKED_FOR
+    for name in re.findall(r"\{numref\}`(?:[^`<]*<)?(fig-[\w-]+)", line)
+    if word in line.lower()
+]
+
+
+@pytest.mark.parametrize(("word", "name"), POINTED, ids="-".join)
+def test_a_figure_that_a_class_is_sent_to_has_what_it_is_told_to_look_for(browser, word, name):
+    chapter = next(path.stem for path in sorted(ROOT.glob("notebooks/*.py")) if f":name: {name}\n" in path.read_text())
+    with Visit(browser, f"book/chapters/{chapter}.html") as visit:
+        assert visit.page.locator(f"#{name}").locator(LOOKED_FOR[word]).count() > 0
+
+
 def test_code_hides_on_every_page_until_it_is_shown_again(browser):
     with Visit(browser, "book/chapters/04_gaussian_projections.html") as visit:
         code = visit.page.locator("article .cell_input").first
