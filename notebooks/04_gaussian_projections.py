@@ -814,7 +814,7 @@ run.figure(
     "fig-landing",
     alt=f"Two systems with the same {wide_n} features, against the number of units. The share of stimuli whose active "
     "features are recovered exactly stays at one down to about twice k log(n/k) units and then drops. RSA, "
-    "CKA and R squared fall steadily and are already near zero where everything is still recovered.",
+    "CKA and R squared fall steadily and are already near zero in a shaded band where all is still recovered.",
     title=f"Simulated: the same {wide_n} features, seen through fewer and fewer units",
 )
 
