@@ -52,7 +52,7 @@ def hook() -> str:
         f'<p class="hook-says" aria-live="polite">{says}</p><div class="hook-knobs">'
         f'<div class="segments" role="group" aria-label="system b">System b: {orders}</div>'
         f'<div class="segments" role="group" aria-label="feature that is on">Feature on: {stimuli}</div></div>'
-        '<p class="hook-reads"></p></div>\n<script src="_static/hook.js" defer></script>\n'
+        '<p class="hook-reads"></p></div>\n<script src="../_static/hook.js" defer></script>\n'
     )
 
 

@@ -44,7 +44,7 @@ def opened(browser, tmp_path):  # noqa: F811
 @pytest.fixture
 def landing(opened):
     script = f"<script>{(ASSETS / 'hook.js').read_text()}</script>"
-    body = hook().replace('<script src="_static/hook.js" defer></script>', script)
+    body = hook().replace('<script src="../_static/hook.js" defer></script>', script)
     assert script in body
     return lambda **options: opened(body, **options)
 

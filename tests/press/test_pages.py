@@ -229,6 +229,13 @@ def test_a_figure_that_a_class_is_sent_to_has_what_it_is_told_to_look_for(browse
         assert visit.page.locator(f"#{name}").locator(LOOKED_FOR[word]).count() > 0
 
 
+def test_the_landing_figure_lives_in_the_book_and_says_its_caption(browser):
+    with Visit(browser, "book/intro.html") as visit:
+        assert visit.page.locator("#hook.alive .hook-knobs button").first.is_visible()
+        visit.page.get_by_role("button", name="as a", exact=True).click()
+        assert "CKA says 1.00" in visit.page.locator(".hook-says").inner_text()
+
+
 def test_code_hides_on_every_page_until_it_is_shown_again(browser):
     with Visit(browser, "book/chapters/04_gaussian_projections.html") as visit:
         code = visit.page.locator("article .cell_input").first
