@@ -187,7 +187,7 @@ def test_a_terms_definition_shows_on_the_keyboard_and_at_a_tap(browser):
         visit.page.wait_for_url("**/glossary.html*")
 
 
-def test_a_formula_is_no_stop_for_the_tab_key_unless_it_scrolls(browser, path):
+def test_a_formula_is_no_stop_for_the_tab_key_unless_it_scrolls_and_code_never_does(browser, path):
     with Visit(browser, path) as visit:
         visit.page.wait_for_timeout(200)
         stops = visit.page.evaluate(
@@ -198,18 +198,19 @@ def test_a_formula_is_no_stop_for_the_tab_key_unless_it_scrolls(browser, path):
         assert stops == []
         bare = visit.page.eval_on_selector_all(".copybtn", "all => all.filter(b => !b.ariaLabel).length")
         assert bare == 0
+        cut = "all => all.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 60))"
+        assert visit.page.eval_on_selector_all("article .cell_input pre", cut) == [], "a box of code is cut"
 
 
-@pytest.mark.parametrize("size", [(1400, 900), (390, 844)], ids=["wide", "phone"])
-def test_the_first_screen_has_the_answer_and_a_figure(browser, path, size):
-    if "chapters/" not in path:
-        pytest.skip("not a chapter")
-    with Visit(browser, path, width=size[0]) as visit:
-        visit.page.set_viewport_size({"width": size[0], "height": size[1]})
-        top = "e => e.getBoundingClientRect().top + scrollY"
-        answer = visit.page.locator("article p:has(> strong:text-is('In short.'))").first
-        figure = visit.page.locator("article figure, article .ledger").first
-        assert answer.evaluate(top) < size[1] and figure.evaluate(top) < size[1]
+@pytest.mark.parametrize("chapter", [page for page in PAGES if "chapters/" in page])
+def test_the_first_screen_has_the_answer_and_a_figure(browser, chapter):
+    with Visit(browser, f"{chapter}.html") as visit:
+        for width, height in ((1400, 900), (390, 844)):
+            visit.page.set_viewport_size({"width": width, "height": height})
+            top = "e => e.getBoundingClientRect().top + scrollY"
+            answer = visit.page.locator("article p:has(> strong:text-is('In short.'))").first
+            figure = visit.page.locator("article figure, article .ledger").first
+            assert answer.evaluate(top) < height and figure.evaluate(top) < height, width
 
 
 LOOKED_FOR = {"slider": "input[type=range]", "band": "[aria-label*='band']", "shaded": "[aria-label*='shade']"}
@@ -265,12 +266,6 @@ def test_a_guess_is_remembered_for_its_exercise(browser):
         boxes.nth(1).fill("It falls.")
         visit.page.reload()
         assert [box.input_value() for box in boxes.all()][:3] == ["", "It falls.", ""]
-
-
-def test_no_code_box_is_cut(browser, path):
-    with Visit(browser, path) as visit:
-        cut = "all => all.filter(e => e.scrollWidth > e.clientWidth + 1).map(e => e.textContent.slice(0, 60))"
-        assert visit.page.eval_on_selector_all("article .cell_input pre", cut) == []
 
 
 def test_the_ledger_is_filtered_and_a_link_leads_to_a_claims_row(browser):
