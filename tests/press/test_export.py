@@ -186,9 +186,12 @@ nbformat.write(notebook, sys.argv[1])
 """
 
 
-@pytest.mark.skipif("RUN_LARGE" not in os.environ, reason="runs all chapters, half an hour: set RUN_LARGE=1 to run it")
+QUICK = ("15_structured", "18_claims")  # seconds each; the others train, half an hour together
+TRAINS = pytest.mark.skipif("RUN_ALONE" not in os.environ, reason="trains from nothing: set RUN_ALONE=1 to run it")
+
+
 @pytest.mark.timeout(3600)
-@pytest.mark.parametrize("name", chapter_names())
+@pytest.mark.parametrize("name", [pytest.param(n, marks=() if n in QUICK else TRAINS) for n in chapter_names()])
 def test_a_chapter_on_its_own_runs_in_a_fresh_environment(name, wheel, fresh, tmp_path):
     folder = tmp_path / "somewhere"
     folder.mkdir()
