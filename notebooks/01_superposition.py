@@ -17,8 +17,9 @@
 # A network has fewer neurons than the features it represents, so features have to share neurons. When can every feature
 # be read back from the responses, and how many neurons does that take?
 #
-# **In short.** If only a few features are active at a time and the projection is known, all of them can be read back
-# exactly. With random projections it takes {glue:text}`bp_half_min:.2f` to {glue:text}`bp_half_max:.2f` times
+# **In short.** If only a few features are active at a time, and it is known how they are mixed into neurons, all of
+# them can be read back exactly. With random mixing it takes {glue:text}`bp_half_min:.2f` to
+# {glue:text}`bp_half_max:.2f` times
 # $k \log(n/k)$ neurons to read half of the stimuli without error, for $n$ features of which $k$ are active; with twice
 # $k \log(n/k)$ the share is {glue:text}`bp_rate_at_2:.3f`. Theorems that cover the worst stimulus promise much less.
 #

@@ -19,9 +19,9 @@
 #
 # **In short.** Over many stimuli each becomes a function of the two projections and the covariance of the features. For
 # unrelated projections of $n$ {term}`white` features to $m$ units, RSA and CKA are about $m/(n+m)$ and the explained
-# variance of regression is $m/n$: next to nothing if $m \ll n$, although both networks hold the same features. That
-# needs weights of mean zero: at $m/n =$ {glue:text}`b4_smallest_ratio:.3f` CKA is
-# {glue:text}`b4_cka_at_smallest_ratio:.3f` with them, and {glue:text}`shifted_cosine:.2f` if the weights have a mean.
+# variance of regression is $m/n$: next to nothing if $m \ll n$, although both networks hold the same features. This
+# assumes weights of mean zero: with a mean that is not zero, CKA at $m/n =$ {glue:text}`b4_smallest_ratio:.3f` goes
+# from {glue:text}`b4_cka_at_smallest_ratio:.3f` to {glue:text}`shifted_cosine:.2f`.
 #
 # :::{glue:figure} fig-linear-geometry
 # :name: fig-linear-geometry

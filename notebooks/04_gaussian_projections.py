@@ -20,7 +20,7 @@
 # **In short.** The fewer the units, the less similar, whatever the sparsity of the features. Where linear {term}`CKA`
 # has fallen to {glue:text}`b6_recoverable_cka:.2f`, a solver that knows the projections still finds the exact set of
 # active features in at least {glue:text}`b6_found` of {glue:text}`recovered_count` tries from either system alone. With
-# much fewer units the features themselves are lost, and no score tells where that begins.
+# far fewer units features really are lost, and no score shows where that begins.
 #
 # :::{glue:figure} fig-landing
 # :name: fig-landing

@@ -18,15 +18,15 @@
 # neurons? And do two networks that differ only in their random start arrange them on their neurons in the same way?
 #
 # **In short.** Yes to the first: with 32 neurons two networks share {glue:text}`shared_32:.1f` of 64 features, if their
-# output has the rectifier that the paper's formula leaves out and the authors' code has. No to the second: the best
-# counterpart of a neuron in the other network matches it by {glue:text}`arrangement_mean_32:.2f`, one whose features
-# are shuffled by {glue:text}`arrangement_chance_32:.2f`.
+# output has the rectifier that the paper's formula leaves out and the authors' code has. No to the second: a neuron
+# matches its best counterpart in the other network at {glue:text}`arrangement_mean_32:.2f`, where shuffled features
+# reach {glue:text}`arrangement_chance_32:.2f`.
 #
 # :::{glue:figure} fig-toys-same
 # :name: fig-toys-same
 #
 # Larger models share more of the features (blue), many more than one per neuron (dotted), but do not arrange them
-# alike: the best match of a neuron in the other model (red) is about what shuffled features give (grey). Means over
+# alike: the best match of a neuron in the other model (orange) is about what shuffled features give (grey). Means over
 # {glue:text}`pairs` pairs; small points: each pair.
 # :::
 #

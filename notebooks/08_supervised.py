@@ -19,9 +19,9 @@
 #
 # **In short.** To regression a learned projection hides shared features as a random one does. The encoder's
 # {term}`code` brings them back, but not from $m_{CS} = k \log(n/k)$ units on, where {term}`compressed sensing` is said
-# to begin: there codes align at **{glue:text}`b8_at_one:.2f`**, and near 1 only with {glue:md}`encoder_needs`. A
-# patient method that is told the projection needs {glue:md}`patience_needs`; between the two the features are there,
-# and the encoder does not read them.
+# to begin: there codes align at **{glue:text}`b8_at_one:.2f`**, and near 1 only with {glue:md}`encoder_needs`. A solver
+# that is given the projection, and time, needs {glue:md}`patience_needs`; between the two the features are there, and
+# the encoder does not read them.
 #
 # :::{glue:figure} fig-supervised-alignment
 # :name: fig-supervised-alignment

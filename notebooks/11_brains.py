@@ -18,11 +18,11 @@
 # {term}`superposition`, do the {term}`latents <latent>` of a {term}`sparse autoencoder <SAE>` (SAE) predict the brain
 # better?
 #
-# **In short.** Only where {term}`voxels <voxel>` respond to what no linear map of the units can say. In simulated
+# **In short.** Only where {term}`voxels <voxel>` carry signal that is not linear in the units. In simulated
 # subjects latents lead the units by {glue:text}`over_neurons_positive:.2f` of the ceiling where such a response was
 # planted; where none was the difference is {glue:text}`over_neurons_negative:+.2f`, and with few images even a planted
-# gain turns into a loss. Real neurons of macaque V4 leave the question open, and of the paper's own data this book
-# knows nothing.
+# gain turns into a loss. Real neurons of macaque V4 leave the question open, and the paper's own data were not at
+# hand.
 #
 # :::{glue:figure} fig-brains-controls
 # :name: fig-brains-controls

@@ -18,12 +18,11 @@
 # {term}`latents <latent>` mean the same in both. Do the {term}`codes <code>` of the two layers then align better than
 # the layers' own activations? And how much of that did the training put in?
 #
-# **In short.** It depends on the average, and on whether the training asked for agreement. On layers of
+# **In short.** It depends on how one averages, and on whether the training asked for agreement. On layers of
 # {glue:md}`whose_layers`, joint codes beat activations in a share of **{glue:text}`b10_unit:.2f`** of directed pairs by
 # the mean over units, which the paper uses, and of {glue:text}`b10_pooled:.2f` pooled; codes of SAEs trained alone do
-# so in {glue:text}`alone_above_raw_pooled:.2f`, pooled. In the recorded runs on networks trained on ImageNet
-# activations win, by units in every pair and pooled in most; of DINO and CLIP, the paper's networks, we learn nothing
-# from this.
+# so in {glue:text}`alone_above_raw_pooled:.2f`, pooled. In recorded runs on ImageNet networks the activations
+# win, by units in every pair and pooled in most; DINO and CLIP, the paper's networks, were not at hand.
 #
 # :::{glue:figure} fig-encoders-controls
 # :name: fig-encoders-controls

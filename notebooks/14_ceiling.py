@@ -17,10 +17,11 @@
 # Two networks squeeze many features into few units. Can a score tell how many of them they share, without finding the
 # features first?
 #
-# **In short.** Yes, if each network was trained from two random starts and mixes features at random. Divide what the
-# networks share by what two seeds of one network share: compression lowers both alike, and the overlap is left, in the
-# mean within {glue:text}`largest_bias:.3f`, where CKA of identical features reads {glue:text}`raw_full:.2f`. Related
-# mixing and a few dominant features break it, and near 1 does not mean learned: untrained networks get there too.
+# **In short.** Yes, if each network was trained from two random starts and mixes features at random. Divide the score
+# between the networks by those between two seeds of each: compression lowers both alike, and the overlap is left, in
+# the mean within {glue:text}`largest_bias:.3f`, where CKA of identical features reads {glue:text}`raw_full:.2f`.
+# Related mixing and a few dominant features break it, and near 1 does not mean learned: untrained networks get there
+# too.
 #
 # :::{glue:figure} fig-ceiling-overlap
 # :name: fig-ceiling-overlap

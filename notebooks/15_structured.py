@@ -14,8 +14,8 @@
 # (ch-structured)=
 # # Structured features
 #
-# Real features differ in strength, and networks that see the same world may mix them in related ways. How much of what
-# {ref}`ch-linear` derived for equal, independent features is left?
+# Real features differ in strength, and networks that see the same world may mix them in related ways. What is left of
+# the laws for equal, independent features ({ref}`ch-linear`)?
 #
 # **In short.** Nearly all of it, if features are counted by their variance: many equal ones bring CKA down to
 # {glue:text}`cka_flat:.3f`, while with the steepest variances tried it stops at {glue:text}`cka_steep:.2f`. Related

@@ -24,7 +24,7 @@
 # :name: fig-metrics-order
 #
 # A circle left of its square is the wrong order: {glue:text}`wrong` of {glue:text}`metrics` metrics give identical
-# features in few units a lower score than a partial {term}`overlap` in many.
+# features in few units a lower score, on average, than a partial {term}`overlap` in many.
 # :::
 #
 # ::::{dropdown} About this chapter

@@ -15,12 +15,12 @@
 # # Worlds nobody chose, networks that others trained
 #
 # Sparse autoencoders ({term}`SAEs <SAE>`) make networks look more alike in the small world of {ref}`ch-pairs`, which
-# was chosen because they do. Do they where nobody chooses: in worlds drawn at random, and in networks that others
+# was picked because they do. Do they where nobody chooses: in worlds drawn at random, and in networks that others
 # trained?
 #
-# **In short.** Rarely. Of {glue:text}`natural_sites` layers of trained networks on natural images, latents match better
-# than units at {glue:text}`natural_gaining`, and two SAEs of one network already disagree. In random worlds they gain
-# in a share of {glue:text}`gaining:.2f`, mostly where labels are nearly independent.
+# **In short.** Rarely. In {glue:text}`natural_gaining` of {glue:text}`natural_sites` layers of trained networks on
+# natural images do latents match better than units, and two SAEs of one network already disagree. In random worlds they
+# gain in a share of {glue:text}`gaining:.2f`, mostly where labels are nearly independent.
 #
 # :::{glue:figure} fig-natural-sites
 # :name: fig-natural-sites

@@ -72,7 +72,7 @@ const draw = () => {
     mark.setAttribute("cy", -0.7 * SIZE * y);
   });
   const reads = arrows.map(columns => name(decoded(columns, stimulus)));
-  root.querySelector(".hook-reads").textContent = `Feature ${stimulus + 1} is on: a ${reads[0]}, b ${reads[1]}.`;
+  root.querySelector(".hook-reads").textContent = `Feature ${stimulus + 1} is on (the ring): a ${reads[0]}, b ${reads[1]}.`;
   root.querySelector(".hook-says").textContent = found === 5
     ? `CKA says ${word(scores.cka)}. Every active feature was still found, in every stimulus tried.`
     : "Arrows that point the same way, or have no length, cannot be told apart: that is a real loss, and no score above shows it.";

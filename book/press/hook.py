@@ -14,7 +14,7 @@ FEATURES = 5
 STEPS = {"a": 1, "b": 2}  # fifths of a turn from one feature to the next
 NAMES = {"rsa": "RSA", "cka": "CKA", "r2": "regression R²", "soft": "soft-matching", "found": "features recovered"}
 SIZE = 100  # of an arrow of length 1 in the picture
-ORDERS = {"same": "as a", "other": "in another order", "turned": "turned"}
+ORDERS = {"same": "same as a", "other": "in another order", "turned": "turned"}
 
 
 def arrows(system: str) -> list[tuple[float, float]]:

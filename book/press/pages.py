@@ -9,7 +9,7 @@ import nbformat
 
 from book.press.runner import run_seconds
 from lib import store
-from lib.chapter.claims import Entry, badge, ledger, runs_of, summary_table
+from lib.chapter.claims import VERDICTS, Entry, badge, ledger, runs_of, summary_table, verdict_in_words
 from lib.chapter.parameters import chapter_names, notebook_path
 from lib.chapter.plain_yaml import load_yaml
 from lib.chapter.plotting import FigureHTML, k_styles, log_ticks, panels
@@ -46,9 +46,12 @@ def chapter_facts(name: str, label: str, text_notebook: str) -> str:
 
 
 def verdict_badges(name: str, entries: list[Entry]) -> str:
-    """The verdicts on the claims that a chapter judges, to stand beside its answer; nothing if there are none."""
-    badges = [badge(entry, "18_claims.html") for entry in entries if entry.chapter == name]
-    return f'<p class="claims">{" ".join(badges)}</p>' if badges else ""
+    """The verdicts on the claims that a chapter judges, and what their marks say; nothing if there are none."""
+    judged = [entry for entry in entries if entry.chapter == name]
+    found = {piece.verdict for entry in judged for piece in entry.pieces.values()}
+    key = [f'<span class="{one}"></span> {verdict_in_words(one)}' for one in VERDICTS if one in found]
+    badges = " ".join(badge(entry, "18_claims.html") for entry in judged)
+    return f'<p class="claims">Claims judged here: {badges} <small>{", ".join(key)}</small></p>' if judged else ""
 
 
 def opened(opening: str, badges: str, facts: str) -> str:

@@ -68,6 +68,7 @@ def test_badges_are_those_of_the_chapter_and_lead_to_the_ledger():
         ("not-run", "as stated, at the paper's setting: not run"),
         ("not-reproduced", "on real data: not reproduced"),
     ]
+    assert re.findall(r"</span> ([a-z ]+)", found) == ["not reproduced", "not run"]
     assert verdict_badges("03_third", entries) == ""
 
 

@@ -148,7 +148,7 @@ def test_arrows_follow_a_finger(landing):
 
 def test_arrows_that_point_the_same_way_are_a_real_loss_that_no_score_shows(landing):
     page = landing()
-    page.get_by_role("button", name="as a", exact=True).click()
+    page.get_by_role("button", name="same as a", exact=True).click()
     assert told(page) == dict.fromkeys(PARTS, "1.00") | {"found": "5 of 5"}
     for system in "ab":
         at, to = centre(page, system, 0), centre(page, system, 1)
@@ -167,7 +167,9 @@ def test_a_turn_of_one_system_lowers_soft_matching_alone(landing):
     shown = told(page)
     assert [shown[name] for name in ("rsa", "cka", "r2")] == ["1.00"] * 3 and float(shown["soft"]) < 0.8
     page.get_by_role("button", name="stimulus with feature 4").click()
-    assert page.locator(".hook-reads").inner_text() == "Feature 4 is on: a reads feature 4, b reads feature 4."
+    assert (
+        page.locator(".hook-reads").inner_text() == "Feature 4 is on (the ring): a reads feature 4, b reads feature 4."
+    )
 
 
 @pytest.fixture

@@ -228,7 +228,7 @@ def test_a_figure_that_a_class_is_sent_to_has_what_it_is_told_to_look_for(browse
 def test_the_landing_figure_lives_in_the_book_and_says_its_caption(browser):
     with Visit(browser, "book/intro.html") as visit:
         assert visit.page.locator("#hook.alive .hook-knobs button").first.is_visible()
-        visit.page.get_by_role("button", name="as a", exact=True).click()
+        visit.page.get_by_role("button", name="same as a", exact=True).click()
         assert "CKA says 1.00" in visit.page.locator(".hook-says").inner_text()
 
 
