@@ -15,7 +15,8 @@
 # # Disentangling toy models
 #
 # Two {term}`toy models <toy model>` learn the same features and arrange them differently on their neurons
-# ({ref}`ch-toy-models`). If a sparse autoencoder ({term}`SAE`) reads the features out of each, do the two look alike again?
+# ({ref}`ch-toy-models`). If a sparse autoencoder ({term}`SAE`) reads the features out of each, do the two look alike
+# again?
 #
 # **In short.** Yes where they hold many features: with 32 neurons {term}`soft-matching` goes from
 # {glue:text}`soft_nn_32:.2f` between neurons to {glue:text}`soft_ss_32:.2f` between the {term}`latents <latent>` of
