@@ -7,7 +7,7 @@ import nbformat
 import pytest
 from helpers import executed
 
-from book.press import assemble, beside, pages
+from book.press import assemble, beside
 from lib.chapter import results
 from lib.store import write_whole
 
@@ -24,7 +24,6 @@ SPREAD = {"mean": 1.5, "standard_error": 0.25, "count": 4}
 def chapter(project, monkeypatch):
     """Leaves a run of the chapter in build/<label> with these settings, values and tables."""
     monkeypatch.setattr("helpers.TEXT_CHAPTER", PARAMETERS)
-    monkeypatch.setattr(pages, "load_claims", list)
 
     def run(label, values, settings, **tables):
         executed(project, "01_first", label, values=values)
