@@ -7,7 +7,7 @@ from lib.chapter.plotting import COLOURS, panels
 
 FEATURES = [COLOURS[name] for name in ("blue", "red", "green", "purple", "ochre")]
 # Which features each of three neurons mixes, in both networks; the latents find features back in an order of their own.
-MIXINGS = {"a": ((0, 1), (2, 3), (4, 0)), "b": ((0, 2), (1, 4), (3, 2))}
+MIXINGS = {"a": ((0, 1), (2, 3), (4, 0)), "b": ((0, 2), (1, 3), (4, 2))}
 ORDERS = {"a": (0, 1, 2, 3, 4), "b": (2, 0, 4, 1, 3)}
 LEFT = {"a": 0.0, "b": 6.6}  # of each network
 ROWS = {"features": 7.4, "neurons": 5.0, "latents": 2.4, "random": 0.2}  # heights

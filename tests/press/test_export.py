@@ -63,7 +63,7 @@ def test_no_chapter_on_its_own_holds_myst(name, with_run):
     text = re.sub(r'src="data:[^"]*"', "", prose(notebook))
     assert not RAW.findall(text)
     assert len(text) > 5000 and ("of your run]" in text) != with_run
-    assert text.count("<details>") == text.count("</details>") > 1
+    assert len(re.findall(r"<details[ >]", text)) == text.count("</details>") > 1
     for cell in code(notebook)[1:]:
         assert not re.search(r"\b(from|import) lib\b", cell.source) and ast.parse(cell.source)
 
