@@ -50,6 +50,16 @@ def other_machines():
 
 
 @pytest.fixture(autouse=True)
+def surroundings():
+    """The runner puts into the environment what its kernels should find there: nothing for the tests that follow."""
+    before = {name: value for name, value in os.environ.items() if name != "PYTEST_CURRENT_TEST"}
+    yield
+    for name in os.environ.keys() - before.keys() - {"PYTEST_CURRENT_TEST"}:
+        del os.environ[name]
+    os.environ.update(before)
+
+
+@pytest.fixture(autouse=True)
 def subnormal_numbers():
     """Training flushes them to zero for the whole process, and then Hypothesis refuses to draw floats."""
     yield
