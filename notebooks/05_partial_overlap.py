@@ -233,8 +233,7 @@ for share in fractions:
         "regimes", fraction=share, k=k, above=m_a - needed["recovery"], short=needed["recovery"] - m_0, **needed
     )
 run.tell(recovery_first="min(regimes.recovery)", recovery_last="max(regimes.recovery)")
-run.tell(m_cs_first="min(regimes.m_cs)")
-run.tell(a_spare="min(regimes.above)", reference_short="min(regimes.short)")
+run.tell(m_cs_first="min(regimes.m_cs)", a_spare="min(regimes.above)", reference_short="min(regimes.short)")
 
 # %% [markdown]
 # From the sparsest fraction to the densest, with about {glue:text}`densest_k` active features of a, $m_{CS}$ goes from

@@ -105,7 +105,7 @@ from functools import partial
 
 import torch
 
-from lib.chapter.plotting import COLOURS, INK, Slider, SliderFigure, k_styles, panels
+from lib.chapter.plotting import COLOURS, INK, Slider, SliderFigure, k_styles, log_ticks, panels
 from lib.chapter.run import Run
 from lib.correlation import constant_units, paired_correlations, unit_correlations
 from lib.features import seeded, topk_uniform
@@ -252,8 +252,7 @@ systems, saes = learn_all(n, k, count)
 # %%
 def responses_of(systems, z):
     """Responses without the padding, a list with one entry (systems, stimuli, units) for each ratio."""
-    parts = systems.responses(z).chunk(len(ratios))
-    return [y[..., : (y != 0).any((0, 1)).sum()] for y in parts]
+    return [y[..., : (y != 0).any((0, 1)).sum()] for y in systems.responses(z).chunk(len(ratios))]
 
 
 # %%
@@ -375,9 +374,8 @@ def against_truth(code):
 
 
 # %%
-recovery, support = {}, {}
-for key, code in ordered.items():
-    recovery[key], support[key] = against_truth(code)
+told = {key: against_truth(code) for key, code in ordered.items()}
+recovery, support = ({key: both[i] for key, both in told.items()} for i in (0, 1))
 
 # %% [markdown]
 # ## The curves
@@ -412,6 +410,7 @@ def draw_kind(ax, kind):
             ax.plot(ratios, support[key].mean(1), ls="--", lw=1, color=style["color"])
     ax.axvline(1, color=COLOURS["grey"], lw=0.8, ls=":")
     ax.set(xlabel="units, in multiples of $m_{CS}$", ylabel="r, or support rate", ylim=(-0.03, 1.05))
+    ax.set_title({"gauss": "Gaussian y", "learned": "learned y"}[kind], fontsize=9)
 
 
 # %% tags=["hide-input", "remove-output"]
@@ -420,17 +419,11 @@ draw_kind(left, "gauss")
 draw_kind(right, "learned")
 fine = range(units_of(n, k, 1)[0], min(n, units_of(n, k, 1)[-1]) + 1)
 left.plot([m / m_cs for m in fine], [expected_r(n, m) for m in fine], color=INK, lw=1)
-left.set_title("Gaussian y", fontsize=9)
-right.set_title("learned y", fontsize=9)
 right.legend(loc="lower right")
-run.figure(
-    [left, right],
-    "fig-unsup-curves",
-    alt="Held-out correlation against units in multiples of m_CS, one panel for Gaussian and one for learned systems. "
+run.figure([left, right], "fig-unsup-curves", title="Simulated: alignment of raw responses and of three codes", alt=(
+    "Held-out correlation against units in multiples of m_CS, one panel for Gaussian and one for learned systems. "
     "Basis pursuit rises first and steeply, then supervised codes, then unsupervised codes; raw responses rise slowly "
-    "and begin above the codes. Dashed support rates rise in the same order as the codes they belong to.",
-    title="Simulated: alignment of raw responses and of three codes",
-)
+    "and begin above the codes. Dashed support rates rise in the same order as the codes they belong to."))  # fmt: skip
 
 # %% [markdown]
 # On the left, basis pursuit, in purple, says how much of the features the responses determine, and it jumps; its
@@ -553,14 +546,10 @@ left.set(xlabel="units, in multiples of $m_{CS}$", ylabel="correlation with the 
 left.legend(loc="lower right")
 right.plot([0, 1], [0, 1], color=INK, lw=1)
 right.set(xlabel="product of both recoveries", ylabel="r of the codes")
-run.figure(
-    [left, right],
-    "fig-unsup-recovery",
-    alt="Left: correlation of latents with the features against units, rising for all codes, highest for basis "
+run.figure([left, right], "fig-unsup-recovery", title="Simulated: finding the features, and agreeing on them", alt=(
+    "Left: correlation of latents with the features against units, rising for all codes, highest for basis "
     "pursuit, with a slowly rising line marking where codes begin to pay. Right: alignment of codes against "
-    "the product of the recoveries of both; points lie along the diagonal, some above it.",
-    title="Simulated: finding the features, and agreeing on them",
-)
+    "the product of the recoveries of both; points lie along the diagonal, some above it."))  # fmt: skip
 
 # %% [markdown]
 # :::{glue:figure} fig-unsup-recovery
@@ -609,19 +598,13 @@ ax.plot(*first["taught"], "-.", color=looks["supervised"]["color"], gid="taught"
 ax.plot(*first["sae"], color=looks["unsup"]["color"], lw=2, gid="sae", label="unsupervised")
 ax.set(xlabel="latents, sorted", ylabel="correlation with the feature", ylim=(-0.03, 1.05))
 ax.legend(loc="lower left")
-name = "fig-unsup-latents"
-figure = SliderFigure(
-    ax,
-    name,
-    alt="Correlation of each latent with its feature, sorted from best to worst, one line each for basis pursuit, "
-    "supervised and unsupervised codes. A sentence below gives the share of unsupervised latents above 0.9.",
-    sliders={
-        "kind": Slider(["Gaussian", "learned"], "systems"),
-        "ratio": Slider(ratios, "units, in multiples of m_CS", ratios.index(recipe_ratios[-1])),
-    },
-    draw=latents_state,
-    title="Simulated: latents sorted by how well they match a feature",
-)
+name, title = "fig-unsup-latents", "Simulated: latents sorted by how well they match a feature"
+start = Slider(ratios, "units, in multiples of m_CS", ratios.index(recipe_ratios[-1]))
+sliders = {"kind": Slider(["Gaussian", "learned"], "systems"), "ratio": start}
+figure = SliderFigure(ax, name, sliders=sliders, draw=latents_state, title=title, alt=(
+    "Correlation of each latent with its feature, sorted from best to worst, one line each for basis pursuit, "
+    "supervised and unsupervised codes. A sentence below gives the share of unsupervised latents above 0.9."
+))  # fmt: skip
 run.figure(figure, name)
 
 # %% [markdown]
@@ -652,7 +635,6 @@ three = {"own_encoder": by_itself, "own_dictionary": in_its_dictionary, "true_di
 for name, r in three.items():
     print(f"{name:16}", *(f"{x:5.2f}" for x in r.mean((1, 2))))
     run.record(**{name: r[ratios.index(recipe_ratios[-1])].mean(1)})
-run.record(middle=recipe_ratios[-1], recipe_pairs=recipe_pairs)
 
 # %% [markdown]
 # At {glue:text}`middle` $m_{CS}$ the correlation with the features is {glue:text}`own_encoder:.3f` with the SAE's own
@@ -712,17 +694,11 @@ def not_centred(systems):
 # "Not trained" is the control, a {term}`random SAE`: what does a wide sparse code score before it has learned anything?
 
 # %%
-recipes = {
-    "not centred": {"draw": not_centred(subset)},
-    "untied start": {"start": "untied"},
-    "N(0, 1) start": {"start": "gaussian"},
-    "unit-norm decoder": {"unit_norm": True},
-    "pre-bias": {"pre_bias": True},
-    "constant rate": {"cosine": False},
-    "no auxiliary loss": {"dead_after": steps + 1},
-    "fixed training set": {"draw": from_fixed(stored[1])},
-    "not trained": {"steps": 0},
-}
+recipes = {"not centred": {"draw": not_centred(subset)}, "untied start": {"start": "untied"}}
+recipes |= {"N(0, 1) start": {"start": "gaussian"}, "unit-norm decoder": {"unit_norm": True}}
+recipes |= {"pre-bias": {"pre_bias": True}, "constant rate": {"cosine": False}}
+recipes |= {"no auxiliary loss": {"dead_after": steps + 1}, "fixed training set": {"draw": from_fixed(stored[1])}}
+recipes |= {"not trained": {"steps": 0}}
 trained = {name: learn_saes(subset, n, k, where, **options) for name, options in recipes.items()}
 
 # %% [markdown]
@@ -763,13 +739,10 @@ for i, style in enumerate(k_styles(recipe_ratios)):
 ax.set(yticks=range(len(recipe_scores)), yticklabels=list(recipe_scores), xlabel="held-out r", xlim=(-0.03, 1.03))
 ax.invert_yaxis()
 ax.legend(loc="upper left")
-run.figure(
-    [ax],
-    "fig-unsup-recipe",
-    alt="Held-out alignment of codes, one row for each recipe, one marker for each ratio. The recipe of this chapter "
-    "is in the first row. The start with standard normal weights and the SAE that was not trained lie far to the left.",
-    title="Simulated: one part of the recipe changed at a time",
-)
+run.figure([ax], "fig-unsup-recipe", title="Simulated: one part of the recipe changed at a time", alt=(
+    "Held-out alignment of codes, one row for each recipe, one marker for each ratio. The recipe of this chapter "
+    "is in the first row. The start with standard normal weights and the SAE that was not trained lie far to the left."
+))  # fmt: skip
 
 # %% [markdown]
 # :::{glue:figure} fig-unsup-recipe
@@ -845,7 +818,7 @@ in_training = torch.stack([on_size(fixed_z[size], size) for size in stored])
 held_out = torch.stack([on_size(z, size) for size in stored])
 
 # %% tags=["hide-input"]
-run.record(smallest_set=stored[0], largest_set=stored[-1])
+run.record(smallest_set=stored[0], largest_set=stored[-1], middle=recipe_ratios[-1], recipe_pairs=recipe_pairs)
 run.record(memory_smallest=(in_training - held_out)[0, -1], memory_largest=(in_training - held_out)[-1, -1])
 
 # %% tags=["hide-input", "remove-output"]
@@ -853,18 +826,12 @@ run.record(memory_smallest=(in_training - held_out)[0, -1], memory_largest=(in_t
 for i, style in enumerate(k_styles(recipe_ratios)):
     ax.plot(stored, in_training[:, i], ls="--", mfc="none", **style)
     ax.plot(stored, held_out[:, i], label=f"{recipe_ratios[i]:g} $m_{{CS}}$", **style)
-ax.set(
-    xscale="log", xlabel="stimuli in the training set", ylabel="r", ylim=(0, 1.03), xticks=stored, xticklabels=stored
-)
-ax.minorticks_off()
+ax.set(xlabel="stimuli in the training set", ylabel="r", ylim=(0, 1.03))
+log_ticks(ax, stored)
 ax.legend(loc="lower right")
-run.figure(
-    [ax],
-    "fig-unsup-memory",
-    alt="Alignment against the size of a fixed training set, two ratios. Dashed lines for training stimuli lie above "
-    "solid lines for new stimuli; they approach each other as the set grows.",
-    title="Simulated: scores on training stimuli and on new ones",
-)
+run.figure([ax], "fig-unsup-memory", title="Simulated: scores on training stimuli and on new ones", alt=(
+    "Alignment against the size of a fixed training set, two ratios. Dashed lines for training stimuli lie above "
+    "solid lines for new stimuli; they approach each other as the set grows."))  # fmt: skip
 
 # %% [markdown]
 # :::{glue:figure} fig-unsup-memory
@@ -926,13 +893,9 @@ run.record(plain_ratio=plain_ratio, our_plain_ratio=recipe_scores["ours"][0][rec
 kinds = {"gauss": "random", "learned": "learned"}
 names = {"raw": "raw responses", "unsup": "codes", "supervised": "supervised codes", "pursuit": "known projection"}
 place = f"curves.r where n = {n}"
-rows = {
-    f"{words}, {of}, {ratio:g} m_CS": f"{place} and codes = {name} and systems = {kind} and ratio = {ratio:g}"
-    for name, words in names.items()
-    for kind, of in kinds.items()
-    for ratio in (1.0, 1.5, 2.0, 2.5, 4.0)
-    if (name, kind) in curves
-}
+shown = [(name, kind, ratio) for name in names for kind in kinds for ratio in (1.0, 1.5, 2.0, 2.5, 4.0)]
+rows = {f"{names[name]}, {kinds[kind]}, {ratio:g} m_CS": f"{place} and codes = {name} and systems = {kind} "
+        f"and ratio = {ratio:g}" for name, kind, ratio in shown if (name, kind) in curves}  # fmt: skip
 silent = {f"constant latents, {of}, 1 m_CS": f"constant_{kind}_at_one" for kind, of in kinds.items()}
 words = {name: "".join(c for c in name if c.isalnum()) for name in recipe_scores}
 parts = {f"recipe, {name}": f"mean(recipes.r where recipe = {word})" for name, word in words.items()}
