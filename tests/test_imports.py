@@ -15,6 +15,7 @@ TABLES = {f"lib.{name}" for name in ("latent_layers", "layers", "pairings", "rep
 TABLES |= {f"lib.chapter.{name}" for name in ("calibration", "expected", "joint_expectations", "layer_tables", "ways")}
 FIGURES = {f"lib.chapter.{name}" for name in ("dose", "hearing", "natural", "network_overlaps", "overlaps")}
 FIGURES |= {f"lib.chapter.{name}" for name in ("calculator", "pairing_plots", "plotting", "run")}
+FIGURES |= {"lib.chapter.schematic", "lib.chapter.toy_trainer"}
 NOTEBOOKS = {
     f"lib.chapter.{name}" for name in ("claims", "dose", "natural", "parameters", "results", "run", "tables", "ways")
 }

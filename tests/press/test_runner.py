@@ -44,7 +44,7 @@ def project(tmp_path):
 
 
 def tiny(folder):
-    for name in ("lib", "book/press"):
+    for name in ("lib", "book/press", "book/_ext"):
         shutil.copytree(ROOT / name, folder / name, ignore=shutil.ignore_patterns("__pycache__"))
     write(folder, "01_first", "print(draws)")
     write(folder, "02_second", "print(rate)")
