@@ -44,7 +44,7 @@ JUDGED = {
     "14_ceiling": ["nine tenths", "nine tenths", "seven tenths", "three eighths", "three hundredths", "two hundredths"],
     "16_metrics": ["Two of 32", "nine tenths"],
     "17_natural": ["eight tenths", "hundred times", "two hundred of the thousand"],
-    "20_claims": ["five hundredths", "two hundredths"],
+    "21_claims": ["five hundredths", "two hundredths"],
 }
 
 
