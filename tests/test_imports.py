@@ -12,7 +12,10 @@ HEAVY = {"IPython", "h5py", "jupytext", "matplotlib", "nbformat", "nibabel", "ot
 HEAVY |= {"sklearn", "timm", "scipy.optimize", "scipy.special", "scipy.stats", "torch._dynamo", "torchvision"}
 # Whose results are tables or figures, or who read such files; all other modules load none of these.
 TABLES = {f"lib.{name}" for name in ("latent_layers", "layers", "pairings", "report", "seeds")}
-TABLES |= {f"lib.chapter.{name}" for name in ("calibration", "expected", "joint_expectations", "layer_tables", "toy_pairs", "ways")}
+TABLES |= {
+    f"lib.chapter.{name}"
+    for name in ("calibration", "expected", "joint_expectations", "layer_tables", "toy_pairs", "ways")
+}
 FIGURES = {f"lib.chapter.{name}" for name in ("dose", "hearing", "natural", "network_overlaps", "overlaps")}
 FIGURES |= {f"lib.chapter.{name}" for name in ("calculator", "pairing_plots", "plotting", "run")}
 FIGURES |= {f"lib.chapter.{name}" for name in ("schematic", "setting_plots", "toy_trainer")}
