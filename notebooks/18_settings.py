@@ -99,6 +99,8 @@ n, p = 64, 0.1  # features and their probability of being active
 scan_k, last_step = sorted({*scan_k, k}), scan_steps[-1]
 effect = 0.02  # of a score, the smallest that matters
 world = ToyPairs(n, p, batch, seed, run.device)
+
+# %% tags=["hide-input"]
 run.record(k=k, n=n, active_mean=n * p, pairs=pairs, sae_steps=sae_steps, effect=effect)
 run.record(scan_steps=last_step, scan_pairs=scan_pairs)
 
@@ -118,6 +120,8 @@ main_recipe = Recipe.authors(latents=n, k=k, steps=sae_steps)
 saes = {N: world.fit_saes(toys[N], 2 * pairs, main_recipe) for N in sizes}
 with_silent = {N: world.measure(toys[N], saes[N].model, stimuli) for N in sizes}
 main = {N: all_scores(active(with_silent[N])) for N in sizes}
+
+# %% tags=["hide-input"]
 for N in sizes:
     kept = torch.tensor([[len(m.places[f"s_{side}"]) for side in "ab"] for m in active(with_silent[N])])
     run.record(**{f"silent_share_{N}": 1 - kept.flatten().double() / n})
@@ -144,6 +148,7 @@ def follow(toy, k):
     return {steps: all_scores(active(world.measure(toy, training.run(steps).model, stimuli))) for steps in scan_steps}
 
 
+# %%
 scans = {N: {chosen: follow(toys[N], chosen) for chosen in scan_k} for N in sizes}
 by_k = {N: {chosen: scores[last_step] for chosen, scores in scans[N].items()} for N in sizes}
 
@@ -271,6 +276,7 @@ METRICS = {
 }
 
 
+# %% tags=["hide-input", "remove-output"]
 def slider_state(k, steps, metric):
     """Lines over N for one k, training and metric, and their values in words."""
     field, *pairings = METRICS[metric]
@@ -341,6 +347,7 @@ def mean_of(choice, column, N):
     return run.ask(f"mean(choices.{column} where choice = {choice})", N=N)
 
 
+# %% tags=["hide-input"]
 for N in sizes:
     run.record(**{f"apart_{N}": mean_of("apart", "soft_gain", N) - mean_of("authors", "soft_gain", N)})
     run.record(**{f"kept_loss_{N}": mean_of("authors", "soft_ss", N) - mean_of("kept", "soft_ss", N)})
@@ -500,6 +507,8 @@ by_small = {count: scan(sizes[0], count, small_k) for count in small_latents}
 # %% tags=["hide-input"]
 soft_gains = [float(gain(scores, "soft", "ss", "nn").mean()) for scores in by_small.values()]
 ridge_gains = [float(gain(scores, "ridge_ab", "ss", "nn").mean()) for scores in by_small.values()]
+
+# %% tags=["hide-input"]
 run.record(small_k=small_k, small_best=small_latents[soft_gains.index(max(soft_gains))], small_full=small_latents[-1])
 run.record(small_soft_gain=max(soft_gains), small_ridge_gain=max(ridge_gains))
 run.record(small_soft_gain_full=soft_gains[-1], small_ridge_gain_full=ridge_gains[-1])

@@ -379,7 +379,7 @@ for count, of in ((30, "draws"), (10, "kinds")):
     print(f"{count} {of}: {bound(pd.Series([False] * count)):.3f}, by hand {1 - 0.05 ** (1 / count):.3f}")
 
 # %% [markdown]
-# The bound solves $(1 - r)^n = 0.05$ for the rate $r$. In the tables it is the column *bound* for draws, and *kinds
+# The bound solves $(1 - r)^n = 1/20$ for the rate $r$. In the tables it is the column *bound* for draws, and *kinds
 # bound* for kinds. A true rate lies below the first only if another draw is like another kind.
 #
 # :::{solution-end}
