@@ -87,7 +87,7 @@ def landing_verdicts(profile: str) -> str:
     judged = {piece.profile for entry in entries for piece in entry.pieces.values()} - {profile, ""}
     others = f" What it has not measured is judged by recorded runs: {', '.join(sorted(judged))}." if judged else ""
     line = f"*Profile {profile}, run {when} on {' and '.join(devices)}, with {versions}.{others}*"
-    return "\n".join([summary_table(entries, "book/chapters/21_claims.html"), line])
+    return "\n".join([summary_table(entries, "chapters/21_claims.html"), line])
 
 
 def run_times(profile: str) -> str:

@@ -18,10 +18,8 @@ class ToyTrainer(FigureHTML):
 
     def __init__(self, name: str, title: str):
         lines = "".join(f'<line data-arrow="{i}" x2="0" y2="0"/>' for i in range(FEATURES))
-        svg = (
-            '<svg viewBox="-130 -130 260 260" width="260" role="img" aria-label="the weights of each feature, '
-            f'as arrows in the plane of both neurons"><circle r="100"/>{lines}</svg>'
-        )
+        svg = f'<svg viewBox="-130 -130 260 260" width="260"><circle r="100"/>{lines}</svg>'
+        shown = "The weights of each feature, as arrows in the plane of both neurons"
         knobs = (
             f'<label>chance that a feature is active <input type="range" name="chance" min="-2" max="0" step="0.1" '
             f'value="{-1.3}"><output name="shown">{SHOWN}</output></label>'
@@ -30,7 +28,7 @@ class ToyTrainer(FigureHTML):
         told = '<p class="slider-text" aria-live="polite">Not trained yet.</p>'
         heading = f'<p class="figure-title">{html.escape(title)}</p>'
         form = f'<form class="knobs" onsubmit="return false">{knobs}</form>'
-        inside = f'{heading}<div class="panels">{svg}</div>{form}{told}'
+        inside = f'{heading}<div class="panels" role="img" aria-label="{shown}">{svg}</div>{form}{told}'
         self.body = f'<div id="{name}-toy" class="sliders toy">{inside}</div>{_SCRIPT.replace("NAME", name)}'
 
 

@@ -136,7 +136,7 @@ def test_landing_page_has_every_claim_and_the_run_behind_them(project, results):
         executed(project, name, "quick")
     results["02_second"] = {"values": {}, "provenance": SOURCE | {"date": "2026-01-03"}}
     text = landing_verdicts("quick")
-    found = re.findall(r'<a href="book/chapters/21_claims.html#claim-([ab]\d+)">', text)
+    found = re.findall(r'<a href="chapters/21_claims.html#claim-([ab]\d+)">', text)
     assert {*found} == {claim["id"].lower() for claim in load_claims()}
     assert "Profile quick, run 2026-01-01 to 2026-01-03 on CPU, 1 threads, with torch 2." in text
 
