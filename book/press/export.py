@@ -21,7 +21,7 @@ from lib.store import write_whole
 
 RECORD = "application/papermill.record/"  # of a glued value that is not shown
 PICTURE = re.compile(r"<svg.*?</svg>", flags=re.S)
-LIVE = re.compile(r'<script>.*</script>|<div class="knobs">.*?</div>', flags=re.S)
+LIVE = re.compile(r'<script>.*</script>|<div class="(?:knobs|segments)".*?</div>', flags=re.S)
 THEMES = "svg{color:#222;background:#fff}@media(prefers-color-scheme:dark){svg{color:#ddd;background:#14181e}}"
 INSTALL = f"""\
 # Run this cell first: it installs what the notebook needs, unless that is there. In place of the name give the path of

@@ -122,7 +122,10 @@ class FigureHTML:
 
 
 class Slider(NamedTuple):
-    """The positions of one slider, the words beside it, and the place of the position shown first."""
+    """The positions of one slider, the words beside it, and the place of the position shown first.
+
+    Positions that are words have no order, so they are buttons side by side above the panel.
+    """
 
     values: Sequence
     label: str
@@ -144,12 +147,8 @@ class SliderFigure(FigureHTML):
         for position in product(*(range(len(one.values)) for one in sliders.values())):
             chosen = {key: sliders[key].values[i] for key, i in zip(sliders, position, strict=True)}
             states[",".join(map(str, position))] = {k: _place(ax, v) for k, v in draw(**chosen).items()}
-        knobs = "".join(
-            f'<label>{html.escape(label)} <input type="range" min="0" max="{len(values) - 1}" step="1" '
-            f'value="{start}" data-values="{html.escape(json.dumps([str(v) for v in values]))}">'
-            f"<output>{values[start]}</output></label>"
-            for values, label, start in sliders.values()
-        )
+        knobs = [_knob(i, one) for i, one in enumerate(sliders.values())]
+        buttons, ranges = ("".join(k for k in knobs if k.startswith("<div") == words) for words in (True, False))
         first = states[",".join(str(one.start) for one in sliders.values())]
         texts = "".join(
             f'<p class="slider-text" aria-live="polite" data-text="{key}">{html.escape(value["text"])}</p>'
@@ -157,29 +156,50 @@ class SliderFigure(FigureHTML):
             if "text" in value
         )
         script = _SLIDER_SCRIPT.replace("NAME", name).replace("STATES", json.dumps(states).replace("</", r"<\/"))
-        inside = f'{self.body}<div class="knobs">{knobs}</div>{texts}'
+        inside = f'{buttons}{self.body}<div class="knobs">{ranges}</div>{texts}'
         self.body = f'<div id="{name}-sliders" class="sliders">{inside}</div>{script}'
 
 
 _SLIDER_SCRIPT = """<script>(() => {
 const root = document.getElementById("NAME-sliders"), states = STATES;
-const knobs = [...root.querySelectorAll("input")];
+const knobs = [...root.querySelectorAll("[data-knob]")].sort((a, b) => a.dataset.knob - b.dataset.knob);
+const at = (knob) => knob.value ?? knob.dataset.at;
 const show = () => {
-  knobs.forEach(k => {
-    const value = JSON.parse(k.dataset.values)[k.value];
-    k.nextElementSibling.textContent = value;
-    k.setAttribute("aria-valuetext", value);
+  knobs.forEach((knob) => {
+    if (knob.dataset.values) {
+      const value = JSON.parse(knob.dataset.values)[knob.value];
+      knob.nextElementSibling.textContent = value;
+      knob.setAttribute("aria-valuetext", value);
+    } else [...knob.children].forEach((one, i) => one.setAttribute("aria-pressed", i === Number(at(knob))));
   });
-  const state = states[knobs.map(k => k.value).join(",")];
-  for (const [id, value] of Object.entries(state)) {
+  for (const [id, value] of Object.entries(states[knobs.map(at).join(",")])) {
     const line = root.querySelector(`[id="NAME-0-${id}"] path`);
     if (value.d !== undefined) line.setAttribute("d", value.d);
     else root.querySelector(`[data-text="${id}"]`).textContent = value.text;
   }
 };
-knobs.forEach(k => k.addEventListener("input", show));
+knobs.forEach((knob) => {
+  knob.addEventListener("input", show);
+  [...knob.children].forEach((one, i) => one.addEventListener("click", () => { knob.dataset.at = i; show(); }));
+});
 show();
 })();</script>"""
+
+
+def _knob(number, slider):
+    """A slider as HTML: a range of numbers, or a button for each of its words."""
+    values, label, start = slider
+    if all(isinstance(value, str) for value in values):
+        each = "".join(f'<button type="button" aria-pressed="{str(i == start).lower()}">{html.escape(value)}</button>'
+                       for i, value in enumerate(values))  # fmt: skip
+        of = f'role="group" aria-label="{html.escape(label)}"'
+        return f'<div class="segments" {of} data-knob="{number}" data-at="{start}">{each}</div>'
+    named = html.escape(json.dumps([str(value) for value in values]))
+    ends = f'type="range" min="0" max="{len(values) - 1}" step="1" value="{start}"'
+    return (
+        f'<label>{html.escape(label)} <input {ends} data-knob="{number}" data-values="{named}">'
+        f"<output>{values[start]}</output></label>"
+    )
 
 
 def _place(ax, value):

@@ -100,6 +100,24 @@ def test_slider_states_cover_every_position_and_lie_where_the_axes_put_them():
     assert computed == pytest.approx(numbers, abs=0.06)
 
 
+def test_positions_in_words_are_buttons_above_the_panel_and_numbers_a_range_below():
+    (ax,) = panels(1)
+    ax.plot([0, 1], [0, 1])[0].set_gid("curve")
+    sliders = {"n": Slider([1, 2], "count"), "kind": Slider(["plain", "a < b"], "kind", 1)}
+    drawn = SliderFigure(
+        ax,
+        "fig-s",
+        "a line that buttons and a slider move",
+        sliders,
+        lambda n, kind: {"curve": ([0, 1], [0, n]), "told": kind},
+    )._repr_html_()
+    buttons, panel, numbers = (drawn.index(one) for one in ('class="segments"', 'class="panels"', 'type="range"'))
+    assert buttons < panel < numbers and drawn.count('type="range"') == 1
+    pressed = re.findall(r'<button type="button" aria-pressed="(\w+)">([^/]+)</button>', drawn)
+    assert pressed == [("false", "plain"), ("true", "a &lt; b")]
+    assert 'data-knob="1" data-at="1"' in drawn and 'data-text="told">a &lt; b</p>' in drawn
+
+
 def test_strokes_go_from_foot_to_point_and_break_in_between():
     x, y = strokes([1, 2], [5, 6], foot_x=[1, 2])
     np.testing.assert_array_equal(x, [1, 1, np.nan, 2, 2, np.nan])

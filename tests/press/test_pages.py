@@ -299,6 +299,20 @@ def test_sliders_move_the_curve_and_tell_it(browser):
         assert root.locator("output").first.inner_text() != told
 
 
+def test_buttons_of_a_figure_choose_by_mouse_and_by_keyboard(browser):
+    with Visit(browser, "book/chapters/18_settings.html") as visit:
+        root = visit.page.locator(".sliders:has(.segments)").first
+        drawn = "root => [...root.querySelectorAll('path')].map(p => p.getAttribute('d')).join()"
+        first, second, third = root.locator(".segments button").all()
+        before = root.evaluate(drawn)
+        second.click()
+        clicked = root.evaluate(drawn)
+        third.focus()
+        visit.page.keyboard.press("Enter")
+        assert len({before, clicked, root.evaluate(drawn)}) == 3
+        assert [one.get_attribute("aria-pressed") for one in (first, second, third)] == ["false", "false", "true"]
+
+
 @pytest.mark.parametrize(
     ("word", "page"),
     [
