@@ -53,14 +53,15 @@
 # ## The idea
 #
 # System a has $n_a$ features, system b has $n_b$, and $n_s$ of them are shared, so there are $n_a + n_b - n_s$ features
-# in all. The *overlap* is $\rho = n_s / \sqrt{n_a n_b}$. The systems have $m_a$ and $m_b$ units and respond with $A z$
-# and $B z$ to the vector $z$ of all features. If only b has a feature, a's column for it is zero, and vice versa; the
-# remaining entries are drawn from $N(0, 1)$. With fewer units than features a system is in {term}`superposition`.
+# in all. The *overlap* is $\rho = n_s / \sqrt{n_a n_b}$, as in the paper. The systems have $m_a$ and $m_b$ units and
+# respond with $A z$ and $B z$ to the vector $z$ of all features. If only b has a feature, a's column for it is zero,
+# and vice versa; the remaining entries are random. With fewer units than features a system is in
+# {term}`superposition`.
 #
 # As stimuli grow in number, RSA and linear CKA tend to the cosine of the Gram matrices $G_A = A^\top A$ and $G_B$
 # ({prf:ref}`thm-rsa`, {prf:ref}`thm-cka`), and least squares projects on the row space of $A$ ({prf:ref}`thm-ols`).
-# {ref}`ch-linear` found the mean of both over random projections by an argument from symmetry. It works for features
-# that only one system has, too, if we apply it to each system's own.
+# {ref}`ch-linear` found what both give on average over random projections, by an argument from symmetry. It works for
+# features that only one system has, too, if we apply it to each system's own.
 
 # %% [markdown]
 # ## Content times compression
@@ -70,7 +71,7 @@
 #
 # Let features be {term}`white` (mean 0, covariance the identity), and let the entries of $A$ and $B$ on their own
 # features be independent, each projection's from one distribution symmetric about 0, and not all 0. With
-# $d(A) = (\operatorname{tr} G_A)^2/|G_A|^2$,
+# the {term}`participation ratio` $d(A) = (\operatorname{tr} G_A)^2/|G_A|^2$,
 #
 # $$
 # \begin{aligned}
@@ -163,7 +164,7 @@ run.record(
 # %% [markdown]
 # **The check.** We take systems of unlike sizes and sweep the overlap from none to all that the smaller one has, with
 # Gaussian entries ($\kappa = 3$) and entries $\pm1$ ($\kappa = 1$). Mean CKA and $R^2$ should both stay within one
-# hundredth of the closed forms. The draws are of their own, so that they move nothing below.
+# hundredth of the closed forms.
 
 # %%
 entries = {3: gaussian, 1: signs}
