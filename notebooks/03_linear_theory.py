@@ -589,8 +589,9 @@ for key, *both in zip(["weights", "mse", "r2", "r"], whitened, correlated, stric
 # \end{aligned}
 # $$ (eq-linear-ratio)
 #
-# for $m_a = m_b = m$ about $m/(n+m)$, and about $m/n$ if $m \ll n$. We call it the *ratio form*: the expectation of a
-# quotient is not the quotient of expectations. The expectation itself has a simple form too.
+# for $m_a = m_b = m$ about $m/(n+m)$, and about $m/n$ if $m \ll n$. We call it the *ratio form*. It is an
+# approximation, as the expectation of a quotient is not the quotient of expectations. The expectation itself has a
+# simple form too.
 #
 # ```{prf:proposition} The mean over random projections, exactly
 # :label: prop-linear-exact
