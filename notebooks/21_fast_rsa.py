@@ -239,10 +239,10 @@ alt = (
 run.figure([ax], "fig-fast-time", alt, title="Simulated responses: time of RSA, both ways")
 
 # %% [markdown]
-# For dot products at $M =$ {glue:text}`timing_stimuli` the matrices took {glue:text}`rsa_speedup:.0f` times the processor
-# time of the sums ({numref}`fig-fast-time`); the ratio depends on the machine and grows with $M$. With few stimuli the
-# two ways take about as long, since both then mostly prepare. Memory is the stronger argument: room for the products of
-# pairs of units instead of $M \times M$ numbers.
+# For dot products at $M =$ {glue:text}`timing_stimuli` the matrices took {glue:text}`rsa_speedup:.0f` times the
+# processor time of the sums ({numref}`fig-fast-time`); the ratio depends on the machine and grows with $M$. With few
+# stimuli the two ways take about as long, since both then mostly prepare. Memory is the stronger argument: room for the
+# products of pairs of units instead of $M \times M$ numbers.
 
 # %% [markdown]
 # ## Ranks in the place of similarities
