@@ -139,8 +139,8 @@ generator = seeded(seed, run.device)
 
 # %% [markdown]
 # The latents are the sparse ones of {ref}`ch-linear`: each is active with a small probability $p$, its size is uniform
-# on $(0, 1)$, its sign random, and a factor $\sqrt{3/p}$ makes its variance 1. Here every latent has a mean of 1, so
-# that centring counts.
+# on $(0, 1)$, its sign random, and a factor $\sqrt{3/p}$ makes its variance 1. In the check each also gets a mean of 1,
+# so that centring counts.
 
 
 # %%
