@@ -37,8 +37,7 @@
 # - what RSA, linear CKA and regression become for features in {term}`superposition`, what the formulas ask of the
 #   features, and how to derive them;
 # - what two unrelated networks with the same features score, from the numbers of units and features and the
-#   {term}`kurtosis` of the weights;
-# - how an expected score splits into shared content and geometry, and where a pair that shares less overtakes another.
+#   {term}`kurtosis` of the weights.
 #
 # **What the paper claims.** {cite:t}`liu2026` state, for latent features that are white (mean zero, covariance the
 # identity):
@@ -50,8 +49,8 @@
 # - **B4** (section 3.1): for random projections with $m$ units and $n$ features the cosine is about $m/(n+m)$, so it
 #   vanishes as $m/n \to 0$ although both networks hold the same features.
 #
-# All data are simulated. Statements that neither paper makes and that we found nowhere else are marked *ours*; where a
-# statement is known under another name, it says so. A first reading may skip the proofs.
+# All data are simulated. *Ours* marks what we found in neither paper nor elsewhere. A first reading may skip the
+# proofs. Systems that share only part of their features follow in {ref}`ch-overlap`, ranks in {ref}`ch-fast-rsa`.
 # ::::
 
 # %% [markdown]
@@ -59,8 +58,8 @@
 #
 # A linear metric never sees the features $z$. It sees responses $y = Az$, and if it is built on dot products, as linear
 # CKA, regression and RSA in the form used here are, averages over many stimuli keep of the features nothing but their
-# covariance. (Distances and ranks keep more; both have their place below.) So each metric must become a function of the
-# projections and one covariance matrix. Into it we can then put random projections.
+# covariance. So each metric must become a function of the projections and one covariance matrix, into which we can put
+# random projections. (Distances and ranks keep more of the features.)
 
 # %% [markdown]
 # ## Setting up
@@ -83,7 +82,6 @@
 # %%
 from itertools import permutations
 from math import sqrt
-from time import perf_counter
 
 import numpy as np
 import pandas as pd
@@ -93,13 +91,12 @@ from scipy import stats
 
 from lib.chapter.plotting import COLOURS, Slider, SliderFigure, k_styles, panels
 from lib.chapter.run import Run
-from lib.correlation import centred, paired_correlations
+from lib.correlation import centred
 from lib.features import bernoulli_uniform, seeded, topk_uniform, white
 from lib.geometry import linear_cka, participation_ratio, rsa
-from lib.projections import gaussian, overlap_masks, signs
+from lib.projections import gaussian, signs
 from lib.regression import ols_fit, ols_score
 from lib.theory import (
-    crossing_units,
     expected_cka,
     expected_r,
     expected_r2,
@@ -109,9 +106,6 @@ from lib.theory import (
     ols_r2,
     ols_weights,
 )
-
-# %% [markdown]
-# Sizes are small, so that the checks can be repeated with other numbers.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -133,15 +127,10 @@ entry_mean: float = 1.0  # mean of the entries of a projection where it is not 0
 targets: int = 4000  # predicted units in the histogram of correlations
 slider_features: int = 64  # features of the interactive figure
 slider_units: list[int] = [2, 4, 8, 16, 32, 64]  # units of the interactive figure, rising
-n_f: int = 128  # features of each system where two pairs change ranks
-m_0: int = 16  # units of the fully shared reference system
-timing_stimuli: int = 2000  # stimuli M at which RSA is timed
-rank_stimuli: int = 600  # stimuli M where similarities are ranked
-rank_units: list[int] = [2, 8, 16, 32]  # units m of both systems where similarities are ranked
-rank_draws: int = 8  # pairs of projections where similarities are ranked, and in the last exercise
 topk_features: int = 128  # features of the last exercise
 topk_units: int = 32  # units of the last exercise
 topk_active: list[int] = [2, 8, 32]  # active features of the last exercise
+topk_draws: int = 8  # pairs of projections of the last exercise
 topk_stimuli: int = 2000  # stimuli of the last exercise
 
 # %%
@@ -155,7 +144,7 @@ largest, smallest_ratio = stimuli[-1], many_units[0] / many_features
 # entries of $\pm 1$.
 
 # %% tags=["hide-input"]
-for name in ["n", "m_a", "m_b", "draws", "pairs", "small_pairs", "many_features", "few_features", "n_f", "m_0"]:
+for name in ["n", "m_a", "m_b", "draws", "pairs", "small_pairs", "many_features", "few_features"]:
     run.record(**{name: globals()[name]})
 run.record(largest=largest)
 
@@ -202,11 +191,11 @@ run.record(largest=largest)
 #
 # and with b = a its variance is $|G_A|^2$. Covariance over the root of the variances is the cosine.
 #
-# *Why the sample gets there.* The pairs are not independent of one another (each stimulus is in $M - 1$ of them), so
-# the law of large numbers does not apply to them directly. We write sums over pairs as sums over stimuli. Centre the
-# latents, $\tilde z_i = z_i - \bar z$, and let $S = \frac1M \sum_i \tilde z_i \tilde z_i^\top$ be their sample
-# covariance, $u_i = K^a_{ii}$, $v_i = K^b_{ii}$. Since $\sum_{ij} K^a_{ij} K^b_{ij} = M^2 |ASB^\top|^2$ and
-# $\sum_j K_{ij} = 0$, averages over the pairs $i<j$ are
+# *Why the sample gets there.* The pairs are not independent (each stimulus is in $M - 1$ of them), so the law of large
+# numbers does not apply to them directly. We write sums over pairs as sums over stimuli. Centre the latents,
+# $\tilde z_i = z_i - \bar z$, and let $S = \frac1M \sum_i \tilde z_i \tilde z_i^\top$ be their sample covariance,
+# $u_i = K^a_{ii}$, $v_i = K^b_{ii}$. Since $\sum_{ij} K^a_{ij} K^b_{ij} = M^2 |ASB^\top|^2$ and $\sum_j K_{ij} = 0$,
+# averages over the pairs $i<j$ are
 #
 # $$
 # \begin{aligned}
@@ -238,10 +227,9 @@ run.record(largest=largest)
 #
 # If the latents have finite fourth moments, the central limit theorem gives $S - I$ a size of order $M^{-1/2}$, and the
 # cosine is a smooth function of $S$. So we expect errors to fall with slope $-1/2$ on doubly logarithmic axes (except
-# where $G_A$ and $G_B$ are proportional, as for $A = B$: there the derivative of the cosine vanishes, and both metrics
-# are 1 at every $M$). The diagonal and the curvature of the cosine add a bias of order $1/M$. Linear CKA, below, keeps
-# the diagonal; there the bias carries a factor $n$ and dominates as long as $M$ is small, so the slope should start
-# near $-1$ and end at $-1/2$.
+# where $G_A$ and $G_B$ are proportional: there the derivative of the cosine vanishes, and both metrics are 1 at every
+# $M$). The diagonal and the curvature of the cosine add a bias of order $1/M$. Linear CKA keeps the diagonal; there the
+# bias carries a factor $n$ and dominates while $M$ is small, so the slope should start near $-1$ and end at $-1/2$.
 # ```
 
 # %% [markdown]
@@ -256,8 +244,7 @@ def sparse_white(count, features):
 
 
 # %% [markdown]
-# For each draw we take new projections and new latents, and compare RSA, and linear CKA of the next section, with the
-# cosine of *those* projections.
+# Each draw takes new projections and latents, and compares RSA and linear CKA with the cosine of *those* projections.
 
 
 # %%
@@ -275,9 +262,9 @@ def absolute_errors(count):
 errors = torch.stack([absolute_errors(count) for count in stimuli])  # (stimuli, draws, metrics)
 
 # %% [markdown]
-# What would count as agreement? The mean error at the largest $M$ should be below one hundredth. The slope of the error
-# against $M$, fitted to the logarithms, should lie between $-2/3$ and $-1/3$ for RSA, and between $-1$ and $-1/3$ for
-# linear CKA because of its bias.
+# What would count as agreement? A mean error at the largest $M$ below one hundredth, and a slope of the error against
+# $M$, fitted to the logarithms, between $-2/3$ and $-1/3$ for RSA, between $-1$ and $-1/3$ for linear CKA because of
+# its bias.
 
 
 # %% tags=["hide-input"]
@@ -314,8 +301,8 @@ run.figure(drawn, "fig-linear-convergence", alt + "near a line of slope -1/2.", 
 # :::
 #
 # Here $n =$ {glue:text}`n`, $m_a =$ {glue:text}`m_a` and $m_b =$ {glue:text}`m_b`. At {glue:text}`largest` stimuli the
-# mean error of RSA is {glue:text}`b1_rsa_error:.4f` $\pm$ {glue:text}`b1_rsa_error_over_draws_error:.4f`. The cosine
-# that it approaches is computed from the projections alone.
+# mean error of RSA is {glue:text}`b1_rsa_error:.4f` $\pm$ {glue:text}`b1_rsa_error_over_draws_error:.4f`, from a cosine
+# that is computed from the projections alone.
 
 # %% [markdown]
 # ## Linear CKA
@@ -338,11 +325,9 @@ run.figure(drawn, "fig-linear-convergence", alt + "near a line of slope -1/2.", 
 # ```
 #
 # Linear CKA *is* the RV coefficient, which statistics has used since {cite:t}`robert1976` to compare two tables of
-# variables on the same individuals. What is known of one holds for the other.
-#
-# Two things set it apart from RSA: it centres the rows and columns of the similarity matrices rather than the list of
-# their entries, and it keeps the diagonal. {cite:t}`williams2024` shows how far the two agree once RSA is centred like
-# CKA.
+# variables on the same individuals. Two things set it apart from RSA: it centres the rows and columns of the similarity
+# matrices rather than the list of their entries, and it keeps the diagonal. {cite:t}`williams2024` shows how far the
+# two agree once RSA is centred like CKA.
 #
 # ```{prf:theorem} Linear CKA in the limit of many stimuli
 # :label: thm-cka
@@ -374,14 +359,14 @@ run.figure(drawn, "fig-linear-convergence", alt + "near a line of slope -1/2.", 
 # $|AA^\top||BB^\top|$ is not 0. Its value there is $\cos(G_A, G_B)$ by {eq}`eq-linear-cyclic`.
 # ````
 #
-# Panel (b) of {numref}`fig-linear-convergence` is the check. At the largest $M$ the mean error is
-# {glue:text}`b2_cka_error:.4f` $\pm$ {glue:text}`b2_cka_error_over_draws_error:.4f`. At small $M$ most of the error is
-# the positive bias of the plain estimator, which an exercise at the end removes.
+# The check is panel (b) of {numref}`fig-linear-convergence`: a mean error of {glue:text}`b2_cka_error:.4f` $\pm$
+# {glue:text}`b2_cka_error_over_draws_error:.4f` at the largest $M$. At small $M$ most of it is the positive bias of the
+# plain estimator, which an exercise removes.
 
 # %% [markdown]
 # ## Correlated latents, and what is exact
 #
-# Real features co-occur. The proof of {prf:ref}`thm-cka` says what happens then: it keeps $S$ up to the last line.
+# Real features co-occur. The proof of {prf:ref}`thm-cka` says what happens then, as it keeps $S$ up to the last line.
 #
 # ```{prf:proposition} Exact at every number of stimuli (ours)
 # :label: prop-linear-covariance
@@ -400,8 +385,8 @@ run.figure(drawn, "fig-linear-convergence", alt + "near a line of slope -1/2.", 
 # {prf:ref}`thm-cka` apply to $A_\Sigma$ and $B_\Sigma$, if these are not 0.
 # ````
 #
-# So alignment depends on the projections and *not* on the latents if these are white. In general it depends on
-# $AS^{1/2}$, and a strong factor common to all features can make unlike projections look alike.
+# So alignment does *not* depend on the latents if these are white. In general it depends on $AS^{1/2}$, and a strong
+# factor common to all features can make unlike projections look alike.
 #
 # **The check.** Neighbouring features correlate strongly, every feature has a mean other than 0, and there are few
 # stimuli. Agreement means $10^{-12}$.
@@ -425,8 +410,8 @@ run.record(white_cosine=float(gram_cosine(a, b)))
 # white latents would have said {glue:text}`white_cosine:.3f`; with these latents the same projections score
 # {glue:text}`correlated_cosine:.3f`.
 #
-# RSA leaves the diagonal out, so the covariance alone cannot give it exactly. By {eq}`eq-linear-pairs` the squared
-# lengths $u_i$ and $v_i$ of the responses are needed too. For finite $M$ the covariance over pairs is
+# RSA leaves the diagonal out, so by {eq}`eq-linear-pairs` it needs the squared lengths $u_i$ and $v_i$ of the responses
+# too. For finite $M$ the covariance over pairs is
 #
 # $$
 # \begin{aligned}
@@ -458,8 +443,8 @@ run.record(rsa_remainder=float((rsa(y_a, y_b) - exact).abs()))
 # %% [markdown]
 # ## Linear regression
 #
-# RSA and CKA compare similarities. Regression asks how well the units of one system predict those of the other: a
-# function of the projections and $S$ too, but another one.
+# Regression asks how well the units of one system predict those of the other: another function of the projections and
+# $S$.
 #
 # ```{prf:definition} Least squares and its scores
 # :label: def-linear-ols
@@ -522,9 +507,9 @@ run.record(rsa_remainder=float((rsa(y_a, y_b) - exact).abs()))
 # *The limit.* $S \to I$ almost surely and all four expressions are continuous at $S = I$ if $A$ has full row rank.
 # ````
 #
-# Two readings. Regression depends on $A$ through its *row space* alone: any invertible mixing of a's units leaves
-# $R^2$ as it was, whereas it changes $G_A$ and so RSA and CKA. And $r_j^2$ is the {term}`explained variance` of unit
-# $j$; the pooled $R^2$ averages these with weights $b_j^\top b_j$.
+# Two readings. Regression depends on $A$ through its *row space* alone: any invertible mixing of a's units leaves $R^2$
+# as it was, whereas it changes $G_A$ and so RSA and CKA. And $r_j^2$ is the {term}`explained variance` of unit $j$; the
+# pooled $R^2$ averages these with weights $b_j^\top b_j$.
 #
 # **The check.** Once with latents whose sample covariance is exactly $I$ (`lib.features.white`), where the paper's own
 # formulas must hold, and once with the correlated latents above. Agreement means $10^{-10}$ in every entry.
@@ -552,15 +537,13 @@ for key, *both in zip(["weights", "mse", "r2", "r"], whitened, correlated, stric
 # | MSE | {glue:text}`b3_mse_error:.0e` |
 # | $R^2$ | {glue:text}`b3_r2_error:.0e` |
 # | $r_j$, worst unit | {glue:text}`b3_r_error:.0e` |
-#
-# Only rounding lies between fit and formula.
 
 # %% [markdown]
 # ## Random projections
 #
 # Two networks that share features, but nothing about how they mix them, are modelled by two independent random
-# projections. What score should we expect of them? Let all entries have mean 0, variance 1 and kurtosis
-# $\kappa = \mathrm{E}\,a^4$ (for variance $\sigma^2$ divide by $\sigma^4$; the cosine does not change).
+# projections. Let all entries have mean 0, variance 1 and kurtosis $\kappa = \mathrm{E}\,a^4$ (for variance $\sigma^2$
+# divide by $\sigma^4$; the cosine does not change).
 #
 # ```{prf:proposition} Moments of a random Gram matrix
 # :label: prop-linear-moments
@@ -607,8 +590,8 @@ for key, *both in zip(["weights", "mse", "r2", "r"], whitened, correlated, stric
 # $$ (eq-linear-ratio)
 #
 # for $m_a = m_b = m$ about $m/(n+m)$, and about $m/n$ if $m \ll n$. We call it the *ratio form*. It is an
-# approximation: the expectation of a quotient is not the quotient of expectations. The expectation itself has a simple
-# form too.
+# approximation, as the expectation of a quotient is not the quotient of expectations. The expectation itself has a
+# simple form too.
 #
 # ```{prf:proposition} The mean over random projections, exactly
 # :label: prop-linear-exact
@@ -628,9 +611,9 @@ for key, *both in zip(["weights", "mse", "r2", "r"], whitened, correlated, stric
 # $m_b$ and whatever $\kappa$.
 # ```
 #
-# In words: the law of $B$ prefers no feature and no sign. Independent entries of one distribution symmetric about 0 are
-# one example. Units may also depend on each other, $B = TC$ with such a $C$ and any mixing $T$ independent of it; $B$
-# may even be a *fixed* matrix whose features are renamed and flipped at random.
+# The law of $B$ prefers no feature and no sign. Independent entries of one distribution symmetric about 0 are one
+# example. Units may also depend on each other, $B = TC$ with such a $C$ and any mixing $T$ independent of it; $B$ may
+# even be a *fixed* matrix whose features are renamed and flipped at random.
 #
 # ````{prf:proof}
 # Let $\hat G = G_B/|G_B|$, a matrix with entries of size at most 1. For a signed permutation $D$ the projection $BD$
@@ -655,22 +638,22 @@ for key, *both in zip(["weights", "mse", "r2", "r"], whitened, correlated, stric
 # the mean of their RV coefficient is the same product with $n - 1$ in the place of $n$
 # {cite:p}`kaziaoual1995,josse2008`. Features take the place of individuals, flipped signs that of centring.
 #
-# The quantity $d(A)$ is the {term}`participation ratio` of the eigenvalues of $AA^\top$: it is $m_a$ if all are equal
-# and 1 if one dominates. So the mean alignment of unrelated projections is an effective dimension divided by the number
-# of features. (If entries have mean 0 but no sign symmetry, the argument fails, and the ratio of expectations remains.
-# For $R^2$ it is $m_a/n$ too, since $\mathrm{E}\operatorname{tr}(BP_AB^\top) = m_b\operatorname{tr}P_A$.)
+# $d(A)$ is the {term}`participation ratio` of the eigenvalues of $AA^\top$: $m_a$ if all are equal and 1 if one
+# dominates. So the mean alignment of unrelated projections is an effective dimension divided by the number of features.
+# (Without sign symmetry the argument fails, and the ratio of expectations remains. For $R^2$ it is $m_a/n$ too, since
+# $\mathrm{E}\operatorname{tr}(BP_AB^\top) = m_b\operatorname{tr}P_A$.)
 #
-# What does this say about the ratio form at $m_a = m_b = m$? For entries $\pm1$ the trace of $G$ is the constant $nm$,
-# so $\mathrm{E}\sqrt d = nm\,\mathrm{E}\,|G|^{-1} \ge nm\,(\mathrm{E}\,|G|^2)^{-1/2}$, and the paper's formula is a
-# lower bound. For other entries the trace varies as well, $\mathrm{E}\,(\operatorname{tr}G)^2 = n^2m^2 + nm(\kappa-1)$.
-# If we take this into account, the prediction becomes $d/n$ with
+# For entries $\pm1$ and $m_a = m_b = m$ the trace of $G$ is the constant $nm$, so
+# $\mathrm{E}\sqrt d = nm\,\mathrm{E}\,|G|^{-1} \ge nm\,(\mathrm{E}\,|G|^2)^{-1/2}$, and the ratio form is a lower
+# bound. For other entries the trace varies as well, $\mathrm{E}\,(\operatorname{tr}G)^2 = n^2m^2 + nm(\kappa-1)$. With
+# this the prediction becomes $d/n$, which we call the *refined form*, with
 #
 # $$
 # d \approx \frac{nm + \kappa - 1}{n + m + \kappa - 2} .
 # $$ (eq-linear-refined)
 #
-# We call this the *refined form*. It is exact for $m = 1$, where $d = 1$ and two unrelated units have mean squared
-# cosine $1/n$; the ratio form says $1/(n + \kappa - 1)$ there.
+# It is exact for $m = 1$, where $d = 1$ and two unrelated units have mean squared cosine $1/n$; the ratio form says
+# $1/(n + \kappa - 1)$ there.
 
 # %% [markdown]
 # **A check without chance.** With four features we can average over *all* signed permutations. $B$ is fixed and its
@@ -691,11 +674,10 @@ run.record(exact_mean_error=max(abs(cosine_gap), abs(ols_r2(fixed_a, turned).mea
 # Over all {glue:text}`exact_turns` the means of the cosine and of $R^2$ differ from the proposition by at most
 # {glue:text}`exact_mean_error:.0e`.
 #
-# **The check by simulation.** No stimuli are needed, since the cosine is a function of the projections. We draw
-# {glue:text}`pairs` pairs for each number of units and kind of entry, with {glue:text}`many_features` features. The
-# mean should agree with {eq}`eq-linear-ratio` to one hundredth for every $m$, and lie below $1/32$ at the smallest
-# ratio $m/n$. With {glue:text}`few_features` features and {glue:text}`small_pairs` pairs the refined form should be the
-# closer one.
+# **The check by simulation** needs no stimuli. For each number of units and kind of entry, with
+# {glue:text}`many_features` features, the mean of {glue:text}`pairs` pairs should agree with {eq}`eq-linear-ratio` to
+# one hundredth, and lie below $1/32$ at the smallest ratio $m/n$. With {glue:text}`few_features` features and
+# {glue:text}`small_pairs` pairs the refined form should be the closer one.
 
 
 # %%
@@ -815,17 +797,16 @@ run.record(r2_expected=expected_r2(n, m_a))
 # Expected: {glue:text}`r2_expected:.3f`. Simulated with Gaussian entries: {glue:text}`r2_single_target:.3f` $\pm$
 # {glue:text}`r2_single_target_error:.3f` with one target unit, {glue:text}`r2_many_targets:.3f` $\pm$
 # {glue:text}`r2_many_targets_error:.3f` with the most. The largest deviation over all $m_b$ and both kinds of entry is
-# {glue:text}`r2_expectation_error:.4f`. More target units make the score vary less from draw to draw but do not move
-# its mean. So $R^2(a \to b)$ measures how much *room* a has, and is blind to how compressed b is.
+# {glue:text}`r2_expectation_error:.4f`. More target units make the score vary less but do not move its mean. So
+# $R^2(a \to b)$ measures how much *room* a has, and is blind to how compressed b is.
 
 # %% [markdown]
 # ### Geometry and score, side by side
 #
-# Why does the score fall with the number of units? Take the cosines between columns of $A$, for all pairs of features,
-# from the smallest to the largest. Features at right angles would give a flat line at 0. With few units there is no
-# room for right angles; two random directions in $m$ dimensions have a cosine of about $1/\sqrt m$ in size. A second
-# system has other overlaps, and the two Gram matrices agree in little more than their diagonals. Move the slider of
-# {numref}`fig-linear-geometry` and watch the overlaps and the scores.
+# Why does the score fall with the number of units? {numref}`fig-linear-geometry` sorts the cosines between columns of
+# $A$, for all pairs of features. Features at right angles would give a flat line at 0. With few units there is no room
+# for right angles; two random directions in $m$ dimensions have a cosine of about $1/\sqrt m$ in size. A second system
+# has other overlaps, and the two Gram matrices agree in little more than their diagonals.
 
 # %%
 drawn = gaussian(slider_units[-1], slider_features, seeded(seed + 1))
@@ -869,15 +850,14 @@ run.record(slider_features=slider_features, slider_start=slider_units[middle])
 run.figure(figure, name)
 
 # %% [markdown]
-# Even with as many units as features the overlaps do not vanish, since random directions are not at right angles. So
-# CKA is only about one half there, while regression, which undoes any invertible map, is perfect.
+# Even with as many units as features random directions are not at right angles. So CKA is only about one half there,
+# while regression, which undoes any invertible map, is perfect.
 
 # %% [markdown]
 # ### Entries whose mean is not zero
 #
 # According to a footnote of the paper, entries with a mean other than 0 change the formulas but not how they scale.
-# Which quantity is meant cannot be read any more ({ref}`gaussian-settings`). If it is $m/n$, we find that the scaling
-# does change.
+# Which quantity is meant cannot be read any more ({ref}`gaussian-settings`). If it is $m/n$, the scaling does change.
 #
 # ```{prf:proposition} A common mean puts a floor under alignment (ours)
 # :label: prop-linear-mean
@@ -896,10 +876,10 @@ run.figure(figure, name)
 # $|BB^\top|^2/n^2$ tend to $m(\sigma^2+\mu^2)^2 + m(m-1)\mu^4$. Take the quotient.
 # ````
 #
-# With $\mu = 0$ this is 0, as in {eq}`eq-linear-ratio`. With $\mu \ne 0$ it is positive although $m/n \to 0$, and grows
-# to 1 with $m$: every unit of both systems contains the sum of all features, and on that one direction they agree. So
-# B4 needs entries of mean zero. At the smallest $m/n$ above we shift Gaussian entries by `entry_mean` and ask for
-# agreement with the limit to one hundredth (at the default; for small means the remainder of order $m/n$ is larger).
+# With $\mu = 0$ this is 0. With $\mu \ne 0$ it is positive although $m/n \to 0$, and grows to 1 with $m$: every unit of
+# both systems contains the sum of all features, and on that one direction they agree. So B4 needs entries of mean zero.
+# At the smallest $m/n$ above we shift Gaussian entries by `entry_mean` and ask for agreement with the limit to one
+# hundredth (at the default; for small means the remainder of order $m/n$ is larger).
 
 # %%
 m = many_units[0]
@@ -952,12 +932,10 @@ run.record(shifted_limit=m * entry_mean**4 / ((1 + entry_mean**2) ** 2 + (m - 1)
 # ````
 #
 # This is the classical law of a squared multiple correlation between unrelated variables
-# {cite:p}`fisher1928,muirhead1982`, with features in the place of observations. Theorem 3.3 of the paper makes it
-# apply.
-#
-# Its mean is $m/n$, so $\mathrm{E}\,r \le \sqrt{m/n}$ by Jensen's inequality, with near equality unless $m$ is small.
-# When $m \ll n$, $r$ therefore looks much better than CKA, which is about $m/n$: the same pair, on two scales. (For
-# other symmetric entries only the mean $\mathrm{E}\,r^2 = m/n$ carries over, by {prf:ref}`prop-linear-exact`.)
+# {cite:p}`fisher1928,muirhead1982`, with features in the place of observations; {prf:ref}`thm-ols` makes it apply. Its
+# mean is $m/n$, so $\mathrm{E}\,r \le \sqrt{m/n}$ by Jensen's inequality, with near equality unless $m$ is small. When
+# $m \ll n$, $r$ therefore looks much better than CKA: the same pair, on two scales. (For other symmetric entries only
+# the mean $\mathrm{E}\,r^2 = m/n$ carries over, by {prf:ref}`prop-linear-exact`.)
 #
 # **The check.** One projection $A$ and many target units, which are then independent draws of this law. Let $\Delta$ be
 # the largest distance between the empirical and the stated distribution function. If the law is right, $\Delta$ exceeds
@@ -970,7 +948,7 @@ run.record(beta_distance=float(stats.kstest(squared, law.cdf).statistic))
 run.record(beta_threshold=2 / sqrt(targets))
 
 # %% [markdown]
-# And the mean of $r$ for a range of $m_a$ against the closed form, with agreement to one hundredth.
+# The mean of $r$, for a range of $m_a$, should agree with its closed form to one hundredth.
 
 # %%
 beta_units = [m for m in (1, 2, 4, 8, 16, 24) if m < n]
@@ -1008,353 +986,6 @@ run.figure(drawn, "fig-linear-beta", alt, "Simulated: correlation of one regress
 # The distance between distribution functions is {glue:text}`beta_distance:.4f` (threshold
 # {glue:text}`beta_threshold:.4f`); the mean of $r$ is off by at most {glue:text}`mean_r_error:.4f`.
 # Panel (b) says how far the metrics "track one another", as the paper puts it: all rise with $m$, on different scales.
-# At $m = n$ regression reaches 1 and CKA about one half.
-
-# %% [markdown]
-# ## Partial overlap
-#
-# Now system a encodes $n_a$ features, system b encodes $n_b$, and $n_s$ of them are the same. If a system lacks a
-# feature, its column is zero. The paper calls the interplay of {term}`overlap` and compression hard to disentangle and
-# turns to simulation. In the mean over random projections it disentangles completely.
-#
-# ```{prf:proposition} Content times geometry (ours)
-# :label: prop-linear-overlap
-#
-# Let the entries of $A$ and $B$ on their own features be independent, each projection's from one distribution symmetric
-# about 0, and not all 0. Then
-#
-# $$
-# \begin{aligned}
-# \mathrm{E}\cos(G_A, G_B) = {}&
-# \underbrace{\frac{n_s}{\sqrt{n_an_b}}}_{\text{content}} \\
-# &\times
-# \underbrace{\frac{\mathrm{E}\sqrt{d(A)}\,\mathrm{E}\sqrt{d(B)}}{\sqrt{n_an_b}}}_{\text{geometry}} ,
-# \end{aligned}
-# $$
-#
-# where the second factor does not depend on $n_s$. As a ratio of expectations it is
-#
-# $$
-# \sqrt{\frac{m_a}{n_a+m_a+\kappa-2}} \sqrt{\frac{m_b}{n_b+m_b+\kappa-2}} .
-# $$
-#
-# For regression, if $A$ has full row rank, $\mathrm{E}\,R^2(a\to b) = n_sm_a/(n_an_b)$, for any $m_b$ and $\kappa$.
-# ```
-#
-# ````{prf:proof}
-# The symmetries in the proof of {prf:ref}`prop-linear-exact`, used within a's own features and within b's, give
-# $\mathrm{E}\,G_A/|G_A| = \frac1{n_a}\mathrm{E}\sqrt{d(A)}\;I_a$, with $I_a$ the diagonal matrix that is 1 on a's
-# features and 0 elsewhere, and likewise for b. By independence the mean cosine is the inner product of the two
-# expectations, and $\langle I_a, I_b\rangle = n_s$. For the ratio form, $\mathrm{E}\langle G_A, G_B\rangle$ is
-# $m_am_b\langle I_a, I_b\rangle = n_sm_am_b$, and each norm is that of {prf:ref}`prop-linear-moments` with the system's
-# own number of features.
-#
-# For regression the same symmetries hold for $P_A$ (with $A$ replaced by $AD$, $D$ a sign flip or a permutation of a's
-# features, $P_A$ becomes $D^\top P_AD$), so $\mathrm{E}\,P_A = \frac{m_a}{n_a}I_a$, and
-# $\mathrm{E}\,G_B/\operatorname{tr}G_B = \frac1{n_b}I_b$. Their inner product is $n_sm_a/(n_an_b)$.
-# ````
-#
-# The content factor is the overlap $\rho$ that the paper defines in its appendix D.2. The geometry factor depends only
-# on each system's own numbers of features and units; for $n_a = n_b$ it is what a fully shared pair would score.
-# Alignment is their product, so one number cannot tell little in common from much in common, tightly packed.
-#
-# **The check.** We take systems of unlike sizes and sweep the overlap from none to all that the smaller one has. Mean
-# CKA and $R^2$ should both stay within one hundredth of the closed forms.
-
-# %%
-n_a, n_b = 2 * n, n + n // 2
-shared = [n_b * step // 4 for step in range(5)]
-
-
-def overlapping(draw, n_s):
-    mask_a, mask_b = (mask.to(run.device) for mask in overlap_masks(n_a, n_b, n_s))
-    width = len(mask_a)
-    a, b = draw(m_a, width, generator, 2 * pairs) * mask_a, draw(m_b, width, generator, 2 * pairs) * mask_b
-    return torch.stack([gram_cosine(a, b), ols_r2(a, b)]).cpu()
-
-
-# %%
-scores = {kappa: torch.stack([overlapping(draw, n_s) for n_s in shared]) for kappa, draw in entries.items()}
-stated = {
-    kappa: [(expected_cka(n_a, m_a, m_b, kappa, n_b, s), expected_r2(n_a, m_a, n_b, s)) for s in shared]
-    for kappa in entries
-}
-gaps = [(scores[kappa].mean(2) - torch.tensor(stated[kappa], dtype=torch.float64)).abs().max() for kappa in entries]
-run.record(overlap_error_max=float(max(gaps)))
-
-# %% tags=["hide-input", "remove-output"]
-drawn = panels(2)
-for metric, (ax, name) in enumerate(zip(drawn, ["CKA", "R2(a to b)"], strict=True)):
-    ax.plot(shared, np.array(stated[3])[:, metric], color=COLOURS["grey"], label="closed form")
-    for kappa, style in zip(entries, k_styles(entries), strict=True):
-        values = scores[kappa][:, metric]
-        beside = np.array(shared) + (kappa == 1)
-        ax.errorbar(beside, values.mean(1), values.std(1) / sqrt(2 * pairs), ls="", label=f"kurtosis {kappa}", **style)
-    ax.set(xlabel=f"shared features ($n_a$ = {n_a}, $n_b$ = {n_b})", ylabel=f"mean {name}")
-    ax.legend()
-alt = "Mean CKA and mean R2 against the number of shared features: both are straight lines through the origin."
-run.figure(drawn, "fig-linear-overlap", alt, "Simulated: partial overlap of features")
-
-# %% [markdown]
-# :::{glue:figure} fig-linear-overlap
-# :name: fig-linear-overlap
-#
-# Mean alignment is proportional to the number of shared features: content times geometry. (a) linear CKA in its limit,
-# (b) $R^2$ of b regressed on a. Lines are the closed forms for $\kappa = 3$, dots simulated means with standard errors
-# (moved sideways for $\kappa = 1$). Largest deviation, both metrics and kinds of entry:
-# {glue:text}`overlap_error_max:.4f`.
-# :::
-
-# %% [markdown]
-# ## When a pair that shares less scores more
-#
-# A product can be large because of either factor. Fix system a and let each system have $n_f$ features. One partner,
-# with $m_0$ units, has all of a's features. The other shares only the fraction $\rho < 1$ but has $m_b$ units. From how
-# many units on does the second partner look more like a than the first?
-#
-# ```{prf:proposition} Crossing point (ours)
-# :label: prop-linear-crossing
-#
-# In the ratio form of {prf:ref}`prop-linear-overlap`, let $t = m_0/(n_f + m_0 + \kappa - 2)$. If $\rho^2 > t$, the pair
-# with overlap $\rho$ reaches the fully shared pair's CKA exactly at
-#
-# $$
-# m_b^* = \frac{t\,(n_f + \kappa - 2)}{\rho^2 - t}
-# $$ (eq-linear-crossing)
-#
-# and exceeds it for every larger $m_b$, whatever $m_a$ is. If $\rho^2 \le t$, it never does. Between systems of $n_f$
-# features each there is no such crossing for $\mathrm{E}\,R^2(a\to b)$.
-# ```
-#
-# ````{prf:proof}
-# The factor $\sqrt{m_a/(n_f+m_a+\kappa-2)}$ is in both scores and cancels; so does $m_a$. Squared, the rest reads
-# $\rho^2 m_b/(n_f + m_b + \kappa - 2)$ against $t$. The left side rises strictly in $m_b$ from 0 towards $\rho^2$ (for
-# $n_f + \kappa > 2$). It therefore takes the value $t$ once if $\rho^2 > t$, at the solution of
-# $\rho^2m_b = t(n_f+\kappa-2) + t\,m_b$, and never otherwise. For regression the scores are $\rho m_a/n_f$ and
-# $m_a/n_f$: $m_b$ is in neither, and the partial overlap is always behind by the factor $\rho$.
-# ````
-#
-# For regression the direction matters: predicting a *from* b scores $\rho m_b/n_f$ against $m_0/n_f$, which does cross,
-# at $m_b = m_0/\rho$.
-#
-# Simulations follow in {ref}`ch-overlap`. Here we check the algebra: at $m_b^*$ the closed form of the expected CKA
-# must equal the reference, for two values of $m_a$.
-
-# %%
-overlaps = [0.9, 0.7, 0.5]
-crossings = {rho: crossing_units(n_f, rho, m_0) for rho in overlaps}
-reachable = {rho: m for rho, m in crossings.items() if m < float("inf")}
-differences = [
-    expected_cka(n_f, m, x, n_b=n_f, n_s=rho * n_f) - expected_cka(n_f, m, m_0)
-    for rho, x in reachable.items()
-    for m in (m_a, 5 * m_a)
-]
-run.record(crossing_algebra_error=max(map(abs, differences)))
-run.record(crossing_first=crossings[overlaps[0]])
-
-# %% tags=["hide-input", "remove-output"]
-drawn = panels(2)
-grid, level = np.geomspace(2, 8 * n_f, 100), expected_cka(n_f, m_0, m_0)
-drawn[0].axhline(level, color=COLOURS["grey"], ls="--", label=f"all shared, {m_0} units")
-for rho, style in zip(overlaps, k_styles(overlaps), strict=True):
-    curve = [expected_cka(n_f, m_0, x, n_b=n_f, n_s=rho * n_f) for x in grid]
-    drawn[0].plot(grid, curve, color=style["color"], label=f"overlap {rho}")
-    if rho in reachable:
-        drawn[0].plot(crossings[rho], level, ls="", **style)
-drawn[0].set(xscale="log", xlabel="units $m_b$ of the partial pair", ylabel="expected CKA")
-
-# %% tags=["hide-input", "remove-output"]
-references = np.arange(1, n_f)
-for rho, style in zip(overlaps, k_styles(overlaps), strict=True):
-    curve = [crossing_units(n_f, rho, m) for m in references]
-    drawn[1].plot(references, curve, color=style["color"], label=f"overlap {rho}")
-drawn[1].set(xlabel="units $m_0$ of the full pair", ylabel="crossing $m_b^*$", yscale="log", ylim=(1, 64 * n_f))
-
-# %% tags=["hide-input", "remove-output"]
-for ax in drawn:
-    ax.legend()
-alt = "Left: expected CKA of pairs with partial overlap rises with their units and crosses the dashed line of the "
-alt += "fully shared pair where markers stand. Right: the crossing point against the reference's units; it diverges."
-run.figure(drawn, "fig-linear-crossing", alt, "Computed: where two pairs change ranks")
-
-# %% [markdown]
-# :::{glue:figure} fig-linear-crossing
-# :name: fig-linear-crossing
-#
-# Enough units make up for missing features in CKA, up to a point. (a) Expected CKA with a system of {glue:text}`m_0`
-# units and {glue:text}`n_f` features, of partners that share a part of them; markers: $m_b^*$; dashed: the fully shared
-# partner with {glue:text}`m_0` units. (b) $m_b^*$ against $m_0$: a curve goes to infinity where $\rho^2 = t$, for the
-# largest overlap beyond the axis. (Explains figure 3 of {cite:t}`liu2026`.)
-# :::
-#
-# At $m_b^*$ the expected CKA of the two pairs differs by at most {glue:text}`crossing_algebra_error:.0e`. At the
-# largest overlap drawn, the partial pair needs {glue:text}`crossing_first:.1f` units to reach the reference with
-# {glue:text}`m_0`.
-
-# %% [markdown]
-# ## RSA without a similarity matrix
-#
-# RSA is usually computed from two $M \times M$ matrices, so that time and memory grow with $M^2$. The proofs above
-# never needed these matrices. For CKA this is well known: {cite:t}`kornblith2019` compute it from sums over units, and
-# the unbiased HSIC of {cite:t}`song2012` takes the diagonal off. The same two steps serve RSA.
-#
-# ```{prf:proposition} RSA in time linear in the stimuli
-# :label: prop-linear-fast
-#
-# Let $Y_a$ and $Y_b$ be centred, $K$ and $L$ their similarity matrices, $u_i = K_{ii}$, $v_i = L_{ii}$. Then
-#
-# $$
-# \begin{aligned}
-# \sum_{i<j}K_{ij}L_{ij} &= \tfrac12\bigl(|Y_a^\top Y_b|^2 - \textstyle\sum_i u_iv_i\bigr), \\
-# \sum_{i<j}K_{ij} &= \tfrac12\bigl(|\textstyle\sum_i y_i|^2 - \sum_i u_i\bigr) .
-# \end{aligned}
-# $$
-#
-# For squared distances $D_{ij} = |y_i - y_j|^2$ in a, and $E_{ij}$ in b,
-#
-# $$
-# \begin{aligned}
-# \sum_{i<j}D_{ij}E_{ij} &= M\textstyle\sum_i u_iv_i + \sum_iu_i\sum_iv_i \\
-# &\quad + 2|Y_a^\top Y_b|^2, \\
-# \sum_{i<j}D_{ij} &= M\textstyle\sum_i u_i .
-# \end{aligned}
-# $$
-#
-# With b = a these also give the sums of squares, hence RSA exactly, in $O(M(m_a+m_b)^2)$ operations. RSA on the
-# correlations of response patterns is the first case with each row of $Y$ centred and scaled to length 1.
-# ```
-#
-# ````{prf:proof}
-# Over **all** $i, j$, the sum $\sum_{ij}K_{ij}L_{ij}$ is
-# $\operatorname{tr}(Y_aY_a^\top Y_bY_b^\top) = |Y_a^\top Y_b|^2$ and $\sum_{ij}K_{ij} = |\sum_iy_i|^2$. Take the
-# diagonal off and halve, by symmetry. This did not use that units are centred, so it serves for rows that were
-# normalised afterwards, whose dot products are correlations.
-#
-# For distances, $D_{ij} = u_i + u_j - 2K_{ij}$ and $E_{ij} = v_i + v_j - 2L_{ij}$. As units are centred, each row of
-# $K$ and $L$ sums to 0, so all products of a $u$ with an $L$ or of a $v$ with a $K$ vanish in the sum. What remains is
-# $4\sum K_{ij}L_{ij}$ and
-#
-# $$
-# \begin{aligned}
-# \sum_{ij}&(u_i+u_j)(v_i+v_j) \\
-# &= 2M\sum_i u_iv_i + 2\sum_i u_i\sum_i v_i .
-# \end{aligned}
-# $$
-#
-# The diagonal of $D$ is 0, so halving is enough. In the same way $\sum_{ij}D_{ij} = 2M\sum_iu_i$.
-# ````
-#
-# **The check.** We build the matrices the long way, with torch's own routines. Agreement means $10^{-12}$.
-
-# %%
-matrices = {
-    "dot": lambda y: y @ y.mT,
-    "correlation": torch.corrcoef,
-    "sqeuclidean": lambda y: torch.cdist(y, y, compute_mode="donot_use_mm_for_euclid_dist").square(),
-}
-
-
-def explicit_rsa(y_a, y_b, similarity):
-    upper = torch.triu_indices(len(y_a), len(y_a), 1, device=y_a.device)
-    pairs_of = [matrices[similarity](centred(y))[upper[0], upper[1]] for y in (y_a, y_b)]
-    return torch.corrcoef(torch.stack(pairs_of))[0, 1]
-
-
-# %%
-long_way = {similarity: explicit_rsa(y_a, y_b, similarity) for similarity in matrices}
-differences = [float((rsa(y_a, y_b, similarity, centre=True) - x).abs()) for similarity, x in long_way.items()]
-run.record(rsa_linear_error=max(differences))
-
-# %% [markdown]
-# The largest difference over the three kinds of similarity is {glue:text}`rsa_linear_error:.0e`. And the time?
-
-
-# %%
-def best_time(metric, *responses):
-    seconds = []
-    for _ in range(3):
-        start = perf_counter()
-        float(metric(*responses))
-        seconds.append(perf_counter() - start)
-    return min(seconds)
-
-
-# %%
-z_long = sparse_white(timing_stimuli, n)
-long_a, long_b = z_long @ a.mT, z_long @ b.mT
-run.record(timing_stimuli=timing_stimuli)
-run.record(rsa_speedup=best_time(explicit_rsa, long_a, long_b, "dot") / best_time(rsa, long_a, long_b))
-
-# %% [markdown]
-# For dot products at $M =$ {glue:text}`timing_stimuli` the matrices took {glue:text}`rsa_speedup:.0f` times as long as
-# the sums; the ratio depends on the machine and grows with $M$. Memory is the stronger argument: room for the products
-# of pairs of units instead of $M \times M$ numbers.
-
-# %% [markdown]
-# ## Ranks in the place of similarities
-#
-# RSA is often computed with Spearman's correlation, which is Pearson's on ranks. A footnote of the paper says that the
-# scaling carries over qualitatively. How far? For two variables that are jointly normal with correlation $c$,
-# Spearman's correlation is $\frac6\pi \arcsin\frac c2$, close to $c$ everywhere. So here is our prediction, made before
-# the run: for Gaussian latents and many units, similarities are sums of many products and nearly normal, and Spearman
-# lies on this curve, a little below Pearson. For sparse latents few terms make up a similarity, and no theorem says
-# anything.
-#
-# Regression can be asked the same, by ranking the responses of each unit of b and its predictions. Ranks need the
-# similarity matrices, so there are fewer stimuli here.
-
-
-# %%
-def rank_scores(z, m):
-    """RSA and mean r of a random pair of systems of m units, by Pearson and by Spearman, and the Gram cosine."""
-    a, b = gaussian(m, n, generator, 2)
-    y_a, y_b = z @ a.mT, z @ b.mT
-    first, second = torch.triu_indices(len(z), len(z), 1)
-    entries_of = [(centred(y) @ centred(y).mT).cpu()[first, second] for y in (y_a, y_b)]
-    fitted = (y_a @ ols_fit(y_a, y_b)[0]).cpu()
-    ranked = [torch.as_tensor(stats.rankdata(y, axis=0)) for y in (fitted, y_b.cpu())]
-    r, rank_r = paired_correlations(fitted, y_b.cpu()).mean(), paired_correlations(*ranked).mean()
-    rank_rsa = stats.spearmanr(*entries_of).statistic
-    return [float(x) for x in (rsa(y_a, y_b), rank_rsa, r, rank_r, gram_cosine(a, b))]
-
-
-# %%
-kinds = {"Gaussian": lambda: white(rank_stimuli, n, generator), "sparse": lambda: sparse_white(rank_stimuli, n)}
-for kind, draw_latents in kinds.items():
-    for m in rank_units:
-        rows = [rank_scores(draw_latents(), m) for _ in range(rank_draws)]
-        columns = dict(zip(["rsa", "rank_rsa", "r", "rank_r", "cosine"], zip(*rows, strict=True), strict=True))
-        run.tabulate("ranks", latents=kind, m=m, draw=range(rank_draws), **columns)
-
-# %% tags=["hide-input"]
-frame = pd.DataFrame(run.tables["ranks"]).drop(columns="draw").groupby(["latents", "m"]).mean()
-frame["normal"] = 6 / np.pi * np.arcsin(frame["cosine"] / 2)
-run.record(rank_units_few=rank_units[0], rank_units_many=rank_units[-1], rank_draws=rank_draws)
-run.record(rank_normal_gap=(frame["rank_rsa"] - frame["normal"]).loc["Gaussian"].abs().max())
-run.record(rank_sparse_loss=(frame["rsa"] - frame["rank_rsa"]).loc["sparse"].max())
-run.record(rank_r_gap=(frame["r"] - frame["rank_r"]).abs().max())
-frame.round(3)
-
-# %% tags=["hide-input"]
-for kind in ("Gaussian", "sparse"):
-    for end, m in {"few": rank_units[0], "many": rank_units[-1]}.items():
-        where = f"where latents = {kind} and m = {m}"
-        names = {"rsa": "rsa", "ranks": "rank_rsa"}
-        run.tell(**{f"{kind.lower()}_{key}_{end}": f"mean(ranks.{name} {where})" for key, name in names.items()})
-
-# %% [markdown]
-# | latents, units | RSA by Pearson | RSA by Spearman |
-# |---|---|---|
-# | Gaussian, {glue:text}`rank_units_few` | {glue:text}`gaussian_rsa_few:.3f` | {glue:text}`gaussian_ranks_few:.3f` |
-# | Gaussian, {glue:text}`rank_units_many` | {glue:text}`gaussian_rsa_many:.3f` | {glue:text}`gaussian_ranks_many:.3f` |
-# | sparse, {glue:text}`rank_units_few` | {glue:text}`sparse_rsa_few:.3f` | {glue:text}`sparse_ranks_few:.3f` |
-# | sparse, {glue:text}`rank_units_many` | {glue:text}`sparse_rsa_many:.3f` | {glue:text}`sparse_ranks_many:.3f` |
-#
-# For Gaussian latents Spearman lies within {glue:text}`rank_normal_gap:.3f` of the curve (means of
-# {glue:text}`rank_draws` draws). For sparse latents it loses up to {glue:text}`rank_sparse_loss:.3f` against Pearson:
-# ranks count the many pairs of stimuli that have little in common as much as the few that share a feature. Both
-# correlations rise with the number of units, so the footnote is right about the direction, and the closed form holds
-# for Pearson only. Of regression, ranking changes the mean $r$ by at most {glue:text}`rank_r_gap:.3f`.
 
 # %% [markdown]
 # ## What to take away
@@ -1364,15 +995,14 @@ for kind in ("Gaussian", "sparse"):
 #   to their formulas with the sample covariance (B3).
 # - For unrelated projections with entries of mean 0 the mean cosine follows {eq}`eq-linear-ratio` to
 #   {glue:text}`b4_expectation_error:.4f` and vanishes with $m/n$ (B4).
-# - Partial overlap multiplies: content times geometry.
 #
 # Where we depart from the paper, and why:
 #
 # - The paper's proofs treat a limit in which the sample covariance is $I$. We keep the covariance, which turns theorems
-#   3.2 and 3.3 into identities and says what correlated features do to given projections: alignment is independent of
-#   the latents only if they are white. That is not the limitation that the paper names. It expects features that
-#   co-occur to make the *projections* of two networks correlated, and whatever we derive from independent projections
-#   leaves that as open as the paper does. (An exercise of {ref}`ch-gaussian` takes a first look.)
+#   3.2 and 3.3 into identities and says what correlated features do to given projections. That is not the limitation
+#   that the paper names: it expects features that co-occur to make the *projections* of two networks correlated, and
+#   whatever we derive from independent projections leaves that open. (An exercise of {ref}`ch-gaussian` takes a first
+#   look.)
 # - The paper's RSA leaves the responses as they are. For latents of mean 0 that has the same limit; we subtract each
 #   unit's mean, so that the theorem holds for latents of any mean.
 # - Its ratio of expectations is a good approximation; {prf:ref}`prop-linear-exact` gives the expectation itself.
@@ -1380,11 +1010,11 @@ for kind in ("Gaussian", "sparse"):
 #   ({prf:ref}`prop-linear-mean`).
 # - "Vanishing" is about RSA, CKA and $R^2$. The correlation $r$ vanishes as well, but as $\sqrt{m/n}$.
 # - Theorem 3.1 is about dot products and Pearson's correlation. With squared distances the limit also depends on the
-#   fourth moments of the latents, as the last exercise shows, and with ranks on their whole distribution.
+#   fourth moments of the latents (last exercise), and with ranks on their whole distribution ({ref}`ch-fast-rsa`).
 #
 # **What changed our mind.** We expected these formulas to be good for many stimuli only. With the covariance of the
-# sample in place of the identity, they are exact for linear CKA and regression, whatever the number of stimuli. That
-# number only decides how far the sample is from white.
+# sample in place of the identity, they are exact for linear CKA and regression at every number of stimuli. That number
+# only decides how far the sample is from white.
 #
 # ## Exercises
 #
@@ -1504,7 +1134,7 @@ run.record(distance_limit=float(limit))
 
 # %%
 for k in topk_active:
-    for draw in range(rank_draws):
+    for draw in range(topk_draws):
         z = topk_uniform(topk_stimuli, topk_features, k, generator)
         y_a, y_b = (z @ x.mT for x in gaussian(topk_units, topk_features, generator, 2))
         scores = {kind: float(rsa(y_a, y_b, name)) for kind, name in {"dot": "dot", "distance": "sqeuclidean"}.items()}

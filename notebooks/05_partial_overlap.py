@@ -44,69 +44,71 @@
 # |---|---|
 # | B7 | rank inversion: a pair that shares less, with more units, can score above a pair that shares all, with fewer |
 #
-# The paper finds sharing and compression hard to disentangle by algebra. For random projections they are not:
-# {ref}`ch-linear` split the expected score into content and geometry and derived where the order inverts. Here we test
-# these formulas on stimuli, and ask what the paper does not: does a single draw show the inversion, and does
-# regression?
+# The paper finds sharing and compression hard to disentangle and turns to simulation. In the mean over random
+# projections they come apart completely: first we derive the expected score and where the order inverts, then test
+# both on stimuli. And we ask what the paper does not: does a single draw show the inversion, and does regression?
 # ::::
 
 # %% [markdown]
 # ## The idea
 #
 # System a has $n_a$ features, system b has $n_b$, and $n_s$ of them are shared, so there are $n_a + n_b - n_s$ features
-# in all. The *overlap* is $\rho = n_s / \sqrt{n_a n_b}$. The systems have $m_a$ and $m_b$ units and respond with $A z$
-# and $B z$ to the vector $z$ of all features. If only b has a feature, a's column for it is zero, and vice versa; the
-# remaining entries are drawn from $N(0, 1)$. With fewer units than features a system is in {term}`superposition`.
+# in all. The *overlap* is $\rho = n_s / \sqrt{n_a n_b}$, as in the paper. The systems have $m_a$ and $m_b$ units and
+# respond with $A z$ and $B z$ to the vector $z$ of all features. If only b has a feature, a's column for it is zero,
+# and vice versa; the remaining entries are random. With fewer units than features a system is in
+# {term}`superposition`.
 #
-# ````{prf:proposition} Sharing and compression factorise
+# As stimuli grow in number, RSA and linear CKA tend to the cosine of the Gram matrices $G_A = A^\top A$ and $G_B$
+# ({prf:ref}`thm-rsa`, {prf:ref}`thm-cka`), and least squares projects on the row space of $A$ ({prf:ref}`thm-ols`).
+# {ref}`ch-linear` found what both give on average over random projections, by an argument from symmetry. It works for
+# features that only one system has, too, if we apply it to each system's own.
+
+# %% [markdown]
+# ## Content times compression
+#
+# ````{prf:proposition} The expected score factorises (ours)
 # :label: prop-overlap-factor
 #
-# For {term}`white` features (mean 0, covariance the identity) and independent Gaussian projections, the ratio of
-# expectations of CKA (and of {term}`RSA`) is
+# Let features be {term}`white` (mean 0, covariance the identity), and let the entries of $A$ and $B$ on their own
+# features be independent, each projection's from one distribution symmetric about 0, and not all 0. With
+# the {term}`participation ratio` $d(A) = (\operatorname{tr} G_A)^2/|G_A|^2$,
+#
+# $$
+# \begin{aligned}
+# \mathrm{E}\cos(G_A, G_B) = {}& \underbrace{\rho}_{\text{content}} \\
+# &\times
+# \underbrace{\frac{\mathrm{E}\sqrt{d(A)}\,\mathrm{E}\sqrt{d(B)}}{\sqrt{n_an_b}}}_{\text{compression}} ,
+# \end{aligned}
+# $$
+#
+# where the second factor does not depend on $n_s$. As a ratio of expectations, for entries of {term}`kurtosis`
+# $\kappa$, it is a discount $g$ for each system:
 #
 # $$
 # \begin{aligned}
 # \mathrm E\,\mathrm{CKA} &\approx \rho \; g(n_a, m_a)\; g(n_b, m_b) , \\
-# g(n, m) &= \sqrt{\frac{m}{n + m + 1}} .
+# g(n, m) &= \sqrt{\frac{m}{n + m + \kappa - 2}} .
 # \end{aligned}
 # $$
+#
+# For regression, if $A$ has full row rank, $\mathrm{E}\,R^2(a\to b) = n_sm_a/(n_an_b)$, for any $m_b$ and $\kappa$.
 # ````
 #
 # ````{prf:proof}
-# $\mathrm E\, A^\top A = m_a D_a$ with $D_a$ the diagonal matrix that marks the features of a, so by independence
-# $\mathrm E \langle G_A, G_B \rangle$ is $m_a m_b \operatorname{tr} D_a D_b = m_a m_b n_s$. A masked projection has the
-# Gram norm of an unmasked one of its own features, $\mathrm E |G_A|^2 = n_a m_a (n_a + m_a + 1)$. Divide, and sort the
-# factors.
+# The symmetries in the proof of {prf:ref}`prop-linear-exact`, used within a's own features and within b's, give
+# $\mathrm{E}\,G_A/|G_A| = \frac1{n_a}\mathrm{E}\sqrt{d(A)}\;I_a$, with $I_a$ the diagonal matrix that is 1 on a's
+# features and 0 elsewhere, and likewise for b. By independence the mean cosine is the inner product of the two
+# expectations, and $\langle I_a, I_b\rangle = n_s$. For the ratio form, $\mathrm{E}\langle G_A, G_B\rangle$ is
+# $m_am_b\langle I_a, I_b\rangle = n_sm_am_b$, and each norm is that of {prf:ref}`prop-linear-moments` with the system's
+# own number of features.
+#
+# For regression the same symmetries hold for the projection $P_A$ on the row space (with $A$ replaced by $AD$, $D$ a
+# sign flip or a permutation of a's features, $P_A$ becomes $D^\top P_AD$), so $\mathrm{E}\,P_A = \frac{m_a}{n_a}I_a$,
+# and $\mathrm{E}\,G_B/\operatorname{tr}G_B = \frac1{n_b}I_b$. Their inner product is $n_sm_a/(n_an_b)$.
 # ````
 #
-# This is {prf:ref}`prop-linear-overlap` for Gaussian entries. In words: take the share of features in common, then
-# discount it for the compression of a and again for that of b. The score is only the product, so content can be traded
-# against compression. That is the whole mechanism, and it says when the trade is possible.
-#
-# ````{prf:proposition} Where the order inverts
-# :label: prop-overlap-crossing
-#
-# Let all systems have $n_f$ features. Pair 1 shares all of them and its system b has $m_0$ units. Pair 2 has
-# {term}`overlap` $\rho$ and $m_b$ units. Both have the same $m_a$. Then pair 2 reaches the expected CKA of pair 1 at
-#
-# $$
-# m_b^* = \frac{t\,(n_f + 1)}{\rho^2 - t} , \qquad t = \frac{m_0}{n_f + m_0 + 1} ,
-# $$
-#
-# if $\rho^2 > t$; if $\rho^2 \le t$ no number of units is enough.
-# ````
-#
-# ````{prf:proof}
-# The factor of system a cancels. What is left is $\rho\, g(n_f, m_b) = g(n_f, m_0)$. Square it:
-# $\rho^2 m_b / (n_f + m_b + 1) = t$, and solve for $m_b$. The left-hand side rises with $m_b$ towards $\rho^2$, so
-# there is a solution exactly if $\rho^2 > t$.
-# ````
-#
-# If the fully shared pair, our *reference*, is strongly compressed, $m_0 \ll n_f$, the partial pair overtakes at about
-# $m_0 / \rho^2$ units. With nine tenths of the features in common, a quarter more units are enough.
-#
-# Both propositions are ours; the effect is the paper's. Notice what the second does not contain: the number $k$ of
-# features active at a time, the number of stimuli, and the size of system a.
+# In words: take the share of features in common, then discount it for the compression of a and again for that of b. The
+# score is only the product, so it cannot tell little in common from much in common, tightly packed.
 
 # %%
 import numpy as np
@@ -121,7 +123,8 @@ from lib.projections import gaussian, overlap_masks, signs
 
 # %% [markdown]
 # The overlaps ($0.7$ to 1) and the active fractions are the paper's; numbers of features, units and stimuli are ours
-# ({ref}`gaussian-settings`). Parameters from `fraction` on are for the close look at the crossing.
+# ({ref}`gaussian-settings`). Parameters from `fraction` on are for the close look at the crossing, the last three for
+# the check of the proposition.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -145,6 +148,9 @@ covariance_stimuli: int = 20000  # stimuli whose covariance the fine curves use
 regression_draws: int = 60  # pairs of projections scored by regression
 slider_overlaps: list[float] = [0.5, 0.6, 0.7, 0.8, 0.9, 1.0]  # overlaps of the interactive figure
 slider_references: list[int] = [4, 8, 16, 26, 44, 64]  # reference units m_0 of the interactive figure
+unlike_features: list[int] = [64, 48]  # features of a and of b where the closed forms are checked
+unlike_units: list[int] = [12, 20]  # units of a and of b there
+unlike_draws: int = 200  # pairs of projections there
 
 # %%
 run = Run("05_partial_overlap", globals())
@@ -156,8 +162,117 @@ run.record(
 )
 
 # %% [markdown]
+# **The check.** We take systems of unlike sizes and sweep the overlap from none to all that the smaller one has, with
+# Gaussian entries ($\kappa = 3$) and entries $\pm1$ ($\kappa = 1$). Mean CKA and $R^2$ should both stay within one
+# hundredth of the closed forms.
+
+# %%
+entries = {3: gaussian, 1: signs}
+(n_a, n_b), own = unlike_features, seeded(seed + 1, run.device)
+shared = [min(n_a, n_b) * step // 4 for step in range(5)]
+
+
+def unlike(draw, n_s):
+    """Cosine and R2 of systems of unlike sizes that share n_s features: (metrics, draws)."""
+    masks = [mask.to(run.device) for mask in overlap_masks(n_a, n_b, n_s)]
+    a, b = (draw(m, len(mask), own, unlike_draws) * mask for m, mask in zip(unlike_units, masks, strict=True))
+    return torch.stack([theory.gram_cosine(a, b), theory.ols_r2(a, b)]).cpu()
+
+
+# %%
+def closed_forms(kappa, n_s):
+    """What the proposition says of both."""
+    cka = theory.expected_cka(n_a, *unlike_units, kappa, n_b, n_s)
+    return torch.tensor([cka, theory.expected_r2(n_a, unlike_units[0], n_b, n_s)])
+
+
+scores = {kappa: torch.stack([unlike(draw, n_s) for n_s in shared]) for kappa, draw in entries.items()}
+stated = {kappa: torch.stack([closed_forms(kappa, n_s) for n_s in shared]) for kappa in entries}
+run.record(overlap_error_max=max((scores[kappa].mean(2) - stated[kappa]).abs().max() for kappa in entries))
+
+# %% tags=["hide-input", "remove-output"]
+drawn = panels(2)
+for metric, (ax, name) in enumerate(zip(drawn, ["CKA", "R² of a to b"], strict=True)):
+    ax.plot(shared, stated[3][:, metric], color=COLOURS["grey"], label="closed form")
+    for kappa, style in zip(entries, k_styles(entries), strict=True):
+        values, beside = scores[kappa][:, metric], [n_s + (kappa == 1) for n_s in shared]
+        ax.errorbar(
+            beside, values.mean(1), values.std(1) / unlike_draws**0.5, label=f"kurtosis {kappa}", ls="", **style
+        )
+    ax.set(xlabel=f"shared features ($n_a$ = {n_a}, $n_b$ = {n_b})", ylabel=f"mean {name}")
+    ax.legend()
+alt = "Mean CKA and mean R2 against the number of shared features: both are straight lines through the origin."
+run.figure(drawn, "fig-overlap-content", alt, "Simulated: partial overlap of features")
+
+# %% [markdown]
+# :::{glue:figure} fig-overlap-content
+# :name: fig-overlap-content
+#
+# Mean alignment is proportional to the number of shared features. (a) Linear CKA in its limit, (b) $R^2$ of b regressed
+# on a. Lines: the closed forms for $\kappa = 3$; dots: simulated means with standard errors (moved sideways for
+# $\kappa = 1$). Largest deviation, both metrics and kinds of entry: {glue:text}`overlap_error_max:.4f`.
+# :::
+
+# %% [markdown]
+# ## When the pair that shares less overtakes
+#
+# A product can be large because of either factor. So content can be traded against compression, and the formula says
+# when.
+#
+# ````{prf:proposition} Where the order inverts (ours)
+# :label: prop-overlap-crossing
+#
+# Let all systems have $n_f$ features. Pair 1 shares all of them and its system b has $m_0$ units. Pair 2 has
+# {term}`overlap` $\rho$ and $m_b$ units. Both have the same $m_a$. In the ratio form of
+# {prf:ref}`prop-overlap-factor`, let $t = m_0 / (n_f + m_0 + \kappa - 2)$. If $\rho^2 > t$, pair 2 reaches the expected
+# CKA of pair 1 exactly at
+#
+# $$
+# m_b^* = \frac{t\,(n_f + \kappa - 2)}{\rho^2 - t}
+# $$ (eq-overlap-crossing)
+#
+# and exceeds it for every larger $m_b$, whatever $m_a$ is. If $\rho^2 \le t$, it never does.
+# ````
+#
+# ````{prf:proof}
+# The factor of system a is in both scores and cancels. What is left, squared, is
+# $\rho^2 m_b / (n_f + m_b + \kappa - 2)$ against $t$. The left side rises strictly in $m_b$ from 0 towards $\rho^2$
+# (for $n_f + \kappa > 2$). It therefore takes the value $t$ once if $\rho^2 > t$, at the solution of
+# $\rho^2m_b = t(n_f + \kappa - 2) + t\,m_b$, and never otherwise.
+# ````
+#
+# If the fully shared pair, our *reference*, is strongly compressed, $m_0 \ll n_f$, the partial pair overtakes at about
+# $m_0 / \rho^2$ units. With nine tenths of the features in common, a quarter more units are enough.
+#
+# The effect is the paper's. Notice what the formula does not contain: the number $k$ of features active at a time, the
+# number of stimuli, and the size of system a.
+#
+# The algebra is checked first: at $m_b^*$ both pairs must have the same expected CKA, for every overlap, reference and
+# $m_a$ of this chapter. Entries are Gaussian from here on.
+
+
+# %%
+def predicted(overlap, reference):
+    """The crossing of the proposition, for the overlap in whole features."""
+    return theory.crossing_units(n_f, round(overlap * n_f) / n_f, reference)
+
+
+def expected(overlap, m_a, m_b):
+    return theory.expected_cka(n_f, m_a, m_b, n_s=round(overlap * n_f))
+
+
+# %%
+partial = [o for o in overlaps if o < 1]
+cases = [(o, m, system) for system in systems_a for o in partial for m in references if np.isfinite(predicted(o, m))]
+differences = [expected(o, system, predicted(o, m)) - expected(1, system, m) for o, m, system in cases]
+run.record(crossing_algebra_error=max(map(abs, differences)), crossing_first=predicted(main_overlap, m_0))
+
+# %% [markdown]
+# They differ by at most {glue:text}`crossing_algebra_error:.0e`.
+#
 # In the main comparison the partial pair has the overlap {glue:text}`main_overlap` and as many units in b as features;
-# the fully shared pair has {glue:text}`m_0` units in b. {prf:ref}`prop-overlap-factor` predicts both scores.
+# the fully shared pair has {glue:text}`m_0` units in b. The partial pair should draw level at
+# {glue:text}`crossing_first:.1f` units, so it ends far beyond. The product predicts both scores.
 
 
 # %%
@@ -371,7 +486,6 @@ def cosine_table(units_a, overlap):
 
 
 # %%
-partial = [o for o in overlaps if o < 1]
 tables = {m_a: {o: cosine_table(m_a, o) for o in slider_overlaps}}
 for other in set(systems_a) - {m_a}:
     tables[other] = {o: cosine_table(other, o) for o in overlaps}
@@ -402,12 +516,6 @@ def crossing(table, level):
     curve = table.mean(1).log()
     found = float(np.exp(np.interp(np.log(level), curve, np.log(units))))
     return found if np.log(level) <= curve[-1] else float("inf")
-
-
-# %%
-def predicted(overlap, reference):
-    """The crossing of the proposition, for the overlap in whole features."""
-    return theory.crossing_units(n_f, round(overlap * n_f) / n_f, reference)
 
 
 # %%
@@ -584,18 +692,19 @@ run.figure([ax], "fig-overlap-probability", alt, title=f"Simulated: single draws
 # ## Regression: one direction is safe
 #
 # The paper says that the other metrics behave like CKA. For {term}`linear regression <OLS>`, scored by {term}`explained
-# variance` $R^2$, that holds in one direction only. By {prf:ref}`prop-linear-overlap`,
+# variance` $R^2$, that holds in one direction only. With $n_f$ features in each system {prf:ref}`prop-overlap-factor`
+# says
 #
 # $$
 # \begin{aligned}
-# \mathrm E R^2(a \to b) &= \frac{n_s\, m_a}{n_a n_b} , \\
-# \mathrm E R^2(b \to a) &= \frac{n_s\, m_b}{n_a n_b} .
+# \mathrm E R^2(a \to b) &= \rho\, m_a / n_f , \\
+# \mathrm E R^2(b \to a) &= \rho\, m_b / n_f .
 # \end{aligned}
 # $$ (eq-overlap-r2)
 #
 # Predicting b from a, $m_b$ does not appear: with $m_a$ fixed, the pair with less overlap always has the lower
-# expectation. Predicting a from b, $m_b$ counts the predictors. With $n_f$ features in each system, a fully shared pair
-# with $m_0$ units has $m_0 / n_f$, and the partial pair overtakes at
+# expectation. Predicting a from b, $m_b$ counts the predictors. A fully shared pair with $m_0$ units has $m_0 / n_f$,
+# and the partial pair overtakes at
 #
 # $$
 # m_b^* = m_0 / \rho ,
@@ -787,7 +896,7 @@ for overlap in partial:
 # :::{exercise} Signs instead of Gaussians
 # :label: ex-overlap-signs
 #
-# (Rerun, easy, 10 minutes.) With entries $\pm 1$ the constant 1 in $n + m + 1$ becomes $-1$. Predict the crossing for
+# (Rerun, easy, 10 minutes.) With entries $\pm 1$ the kurtosis is 1 in place of 3. Predict the crossing for
 # the main overlap and the references of this chapter. Could one tell the two kinds of projection apart by it?
 # :::
 #
@@ -804,7 +913,7 @@ for m in references:
     print(f"m_0 {m}: {predicted(main_overlap, m):.2f}, signs {with_signs:.2f}")
 
 # %% [markdown]
-# The crossings hardly move: they depend on the {term}`kurtosis` only through $n_f + \kappa - 2$. One cannot tell them
+# The crossings hardly move: they depend on the kurtosis only through $n_f + \kappa - 2$. One cannot tell them
 # apart without far more draws than anyone has networks.
 #
 # :::{solution-end}
