@@ -61,7 +61,7 @@
 # last part runs **the paper's setting**.
 #
 # A simulated subject is evidence about the method, not about brains: that it finds a gain where there is one, and none
-# where there is none. Real neurons, of macaque V4, are in {ref}`ch-macaque`.
+# where there is none.
 
 # %% [markdown]
 # ## The idea
@@ -169,7 +169,7 @@ from lib.sae import Recipe, TopKSAE, explained_variance, fit
 from lib.theory import expected_r
 
 # %% [markdown]
-# The last eight parameters are about NSD and networks of your own; that part is skipped while `nsd` is empty.
+# From `nsd` on they are about NSD and networks of your own; that part is skipped while `nsd` is empty.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -242,8 +242,6 @@ z = k_sparse(images, features, active, seeded(seed))
 #
 # - **ventral** voxels mix the *features*, $s = w^\top z$ with a random $w$: the positive control;
 # - **lateral** voxels mix the *units* of that network, $s = v^\top y$: the negative control.
-#
-# Each voxel gets its own ratio of signal to noise, between two bounds.
 
 # %%
 projections = torch.stack([gaussian(units, features, generator(subject, 1)) for subject in numbers])
@@ -340,7 +338,7 @@ run.figure(
 #
 # SAEs never see the subjects' images or responses. They train on {glue:text}`sae_images` other boards, one SAE for each
 # network, with {glue:text}`latents` latents of which {glue:text}`k` may be active: the numbers of features and of
-# active features, which on a real network one would not know. Responses are centred and scaled by one number, as in
+# active features, unknown of a real network. Responses are centred and scaled by one number, as in
 # {ref}`ch-pairs`.
 
 # %%
@@ -361,7 +359,7 @@ run.record(explained=explained_variance(saes, y))
 #
 # ## Do latents predict better?
 #
-# We use {term}`ridge regression` with five folds; the penalty is chosen on training folds from the paper's seventeen
+# We use {term}`ridge regression` in five folds; the penalty is chosen on training folds from the paper's seventeen
 # powers of ten. A voxel's score is its correlation with the prediction on the held-out fold; the mean over voxels and
 # folds is divided by the mean ceiling. The predictors are **neurons**, the units; **latents**; **random**, latents of
 # an untrained SAE; **features**, the truth, which only a simulation has; and three codes that know nothing of features,
@@ -369,11 +367,11 @@ run.record(explained=explained_variance(saes, y))
 # all products of two; **pca**, as many principal axes as latents are active.
 #
 # What to expect? In the positive control, {prf:ref}`prop-brains-two` puts neurons at about $\sqrt{m/n}$ and a perfect
-# code at 1, both a little lower with few noisy images. In the negative control
-# neurons should lead and latents follow at a distance: they do not reconstruct the units perfectly, and they are more,
-# so more weights to learn. Codes that know nothing of features should lie below neurons there, where nothing nonlinear
-# is to be had. In the positive control they could do what latents do, if any nonlinear readout will do; we expect them
-# far below latents, for each weight has to be worth its cost, and theirs are many or badly placed.
+# code at 1, both a little lower with few noisy images. In the negative control neurons should lead and latents follow
+# at a distance: they do not reconstruct the units perfectly, and they are more, so more weights to learn. Codes that
+# know nothing of features should lie below neurons there, where nothing nonlinear is to be had. In the positive control
+# they could do what latents do, if any nonlinear readout will do; we expect them far below latents, for each weight has
+# to be worth its cost, and theirs are many or badly placed.
 
 
 # %%
@@ -508,8 +506,8 @@ run.recorded_table(profile, columns, "control").T
 
 # %%
 shown_units, trained_units = seen @ projections.mT.float(), others @ projections.mT.float()
-passes = Recipe.of_networks(latents=latents, k=k, steps=max(1, round(authors_epochs * sae_images / 1024)))
-authors = by_authors(trained_units.to(run.device), [shown_units.to(run.device)], passes, seed)
+theirs = Recipe.of_networks(latents=latents, k=k, steps=max(1, round(authors_epochs * sae_images / 1024)))
+authors = by_authors(trained_units.to(run.device), [shown_units.to(run.device)], theirs, seed)
 for roi, kind in KINDS.items():
     for name, ((code,), share) in authors.items():
         found = [float(score(code[s - 1], recordings[s, roi]).mean()) for s in numbers]
@@ -601,14 +599,14 @@ run.figure(
 # {glue:text}`few_images_gain_positive:.3f`. Errors: standard errors over subjects (a) and voxels (b).
 # :::
 #
-# The right panel is the more serious one: with few images an SAE learns these by heart. The one that saw
+# Panel b is the more serious one: with few images an SAE learns these by heart. The one that saw
 # {glue:text}`curve_sae_first` explains a share of {glue:text}`few_explained:.3f` of the variance over the subject's
 # images, and its gain is {glue:text}`few_sae_images_gain_positive:.3f`; with {glue:text}`curve_sae_second` it explains
 # {glue:text}`more_explained:.3f` and gains {glue:text}`more_sae_images_gain_positive:.3f`; those with
-# {glue:text}`sae_images` explain {glue:text}`explained:.3f`. Where that curve lies below 0, one would conclude that
-# disentangling hurts, about voxels that were *made* of the features. So before believing a loss, ask what the SAE
-# explains on images that it has not seen. A gap that closes as images are added asks for more of them; a gap that stays
-# is a result.
+# {glue:text}`sae_images` explain {glue:text}`explained:.3f`. Where the curve of the positive control lies below 0, one
+# would conclude that disentangling hurts, about voxels that were *made* of the features. So before believing a loss,
+# ask what the SAE explains on images that it has not seen. A gap that closes as images are added asks for more of them;
+# a gap that stays is a result.
 
 # %% [markdown]
 # ## The Natural Scenes Dataset itself
