@@ -97,7 +97,8 @@ def shards() -> str:
     lines = ["| chapter | parts | split by | minutes of the whole | asks for, GB |", "|---|---|---|---|---|"]
     for chapter, needs in yaml.safe_load((ROOT / "workflow" / "chapters.yml").read_text(encoding="utf-8")).items():
         if "split" in needs:
-            told = [chapter, needs["parts"], needs["split"], f"{recorded(chapter):.0f}", needs["megabytes"] // 1000]
+            minutes = f"{recorded(chapter):.0f}" if recorded(chapter) else "not recorded"
+            told = [chapter, needs["parts"], needs["split"], minutes, needs["megabytes"] // 1000]
             lines.append(f"| {' | '.join(map(str, told))} |")
     return "\n".join(lines)
 

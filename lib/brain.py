@@ -5,11 +5,12 @@ from hashlib import sha256
 from typing import Any, NamedTuple
 
 import torch
+from torch.nn.functional import layer_norm
 
 from lib.correlation import paired_correlations
 from lib.features import seeded
 from lib.regression import ridge_correlations
-from lib.sae import TopKSAE, untrained
+from lib.sae import Recipe, TopKSAE, explained_variance, fit, start_at, untrained
 
 OTHER_SEEDS = 2**20  # a random SAE starts elsewhere than any trained one
 
@@ -104,6 +105,27 @@ def codes(sae: TopKSAE, y: torch.Tensor, seed: int = 0) -> dict[str, torch.Tenso
     """What a brain is predicted from, for `y: (P, images, units)`: neurons, latents, and latents of a random SAE."""
     control = untrained(sae, [OTHER_SEEDS + seed + p for p in range(len(sae.units))])
     return {"neurons": y, "latents": sae.latents(y), "random": control.latents(y)}
+
+
+def by_authors(
+    training: torch.Tensor, stimuli: list[torch.Tensor], recipe: Recipe, seed: int = 0
+) -> dict[str, tuple[list[torch.Tensor], torch.Tensor]]:
+    """Latents of SAEs of layer-normalised responses, from either start of `recipe`, as it started and trained.
+
+    For `kaiming_start`, `kaiming`, `data_start` and `data`, which starts at responses (`lib.sae.start_at`): the latents
+    of each of `stimuli` and the share `(P,)` that the SAEs explain of the last. All are `(P, images, units)`.
+    """
+    training, *stimuli = (layer_norm(x, x.shape[-1:]) for x in (training, *stimuli))
+    seeds = [1000 * seed + 700 + p for p in range(len(training))]
+    chosen = torch.randperm(training.shape[1], generator=seeded(1000 * seed + 800))[: recipe.latents]
+    found = {}
+    for start in ("kaiming", "data"):
+        sae = TopKSAE(training.shape[2], recipe, seeds, training.device)
+        sae = start_at(sae, training[:, chosen]) if start == "data" else sae
+        found[f"{start}_start"] = [sae.latents(x) for x in stimuli], explained_variance(sae, stimuli[-1])
+        sae = fit(sae, image_batches(training, recipe.batch), "saes-authors").model
+        found[start] = [sae.latents(x) for x in stimuli], explained_variance(sae, stimuli[-1])
+    return found
 
 
 def encoding_scores(x: torch.Tensor, recording: Recording, rows=slice(None), seed: int = 0) -> torch.Tensor:

@@ -168,7 +168,7 @@ run.figure([ax], "fig-claims", "Stacked bars count the verdicts on the claims of
 #   - simulated; stand-ins
 # * - A 5
 #   - human ventral cortex, subject 1
-#   - not run; {numref}`fig-brains-controls`, {numref}`fig-brains-v4`
+#   - not run; {numref}`fig-brains-controls`, {numref}`fig-macaque-blocks`
 #   - simulated subjects; recorded macaque V4
 # * - A 6
 #   - toy models: latents find features

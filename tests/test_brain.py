@@ -2,9 +2,11 @@ import pytest
 import torch
 from helpers import close, normal, refuses, some_sae
 from PIL import Image
+from torch.nn.functional import layer_norm
 
 from lib.brain import (
     Recording,
+    by_authors,
     ceiling_share,
     codes,
     encoding_scores,
@@ -18,7 +20,7 @@ from lib.correlation import paired_correlations
 from lib.data.images import Images
 from lib.features import k_sparse, seeded
 from lib.regression import ridge_correlations
-from lib.sae import Recipe, TopKSAE, explained_variance, fit
+from lib.sae import Recipe, TopKSAE, explained_variance, fit, start_at
 
 
 def noisy(images=400, neurons=6, repetitions=8, noise=1.0, seed=0):
@@ -281,3 +283,25 @@ def test_training_images_leave_every_tenth_photograph_out_with_its_crops():
     assert sorted(whole.tolist()) == sorted([*stimuli[:, 0].tolist(), *(x for x in range(25) if x % 10)])
     again, _ = training_images(stimuli, photos, crops, seed=1)
     close(again, training, 0)
+
+
+def test_the_authors_recipe_is_told_from_either_start_as_it_started_and_trained(network):
+    y, (_, y_seen) = network
+    found = by_authors(y, [y[:, :9], y_seen[None]], Recipe.of_networks(latents=24, k=2, steps=40, lr=0.01), seed=1)
+    assert list(found) == ["kaiming_start", "kaiming", "data_start", "data"]
+    for (few, seen), share in found.values():
+        assert few.shape == (1, 9, 24) and seen.shape == (1, len(y_seen), 24) and (seen != 0).sum(2).max() <= 2
+        assert share.shape == (1,)
+    shares = {name: float(share) for name, (_, share) in found.items()}
+    assert shares["kaiming"] > shares["kaiming_start"] and shares["data"] > shares["data_start"]
+    other = by_authors(3 * y + 5, [y_seen[None]], Recipe.of_networks(latents=24, k=2), seed=1)
+    close(other["data_start"][0][0], found["data_start"][0][1], 1e-4)  # an image's mean and size are taken out
+
+
+def test_a_start_at_data_is_a_start_at_normalised_training_images(network):
+    y, (_, y_seen) = network
+    recipe = Recipe.of_networks(latents=y.shape[1], k=2)
+    [code], _ = by_authors(y, [y_seen[None]], recipe)["data_start"]
+    normed, chosen = layer_norm(y, y.shape[-1:]), torch.randperm(y.shape[1], generator=seeded(800))
+    sae = start_at(TopKSAE(y.shape[2], recipe, [700]), normed[:, chosen])
+    close(code[0], sae.latents(layer_norm(y_seen[None], y.shape[-1:]))[0])

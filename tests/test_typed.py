@@ -39,12 +39,13 @@ JUDGED = {
     "07_disentangling": ["four fifths", "four fifths"],
     "08_supervised": ["three times"],
     "10_network_pairs": ["3 of 100", "nine tenths", "three in a hundred"],
-    "11_brains": [r"13.9\,\%", r"3.5\,\%", "three hundred times", "eightfold", "thousand times"],
+    "11_brains": [r"13.9\,\%", r"3.5\,\%", "three hundred times"],
     "12_encoders": ["three quarters", "three of 32"],
     "14_ceiling": ["nine tenths", "nine tenths", "seven tenths", "three eighths", "three hundredths", "two hundredths"],
     "16_metrics": ["Two of 32", "nine tenths"],
     "17_natural": ["eight tenths", "hundred times", "two hundred of the thousand"],
     "18_settings": ["four fifths"],
+    "19_macaque": ["eightfold", "thousand times"],
     "21_claims": ["five hundredths", "two hundredths"],
 }
 
