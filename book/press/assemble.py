@@ -18,6 +18,7 @@ from book.press.export import exported
 from book.press.hook import hook
 from book.press.reference import reference
 from book.press.runner import alone, run_seconds
+from book.press.verify import forget
 from lib import store
 from lib.chapter.parameters import chapter_names, notebook_path, reads_ledger
 from lib.chapter.results import chapter_code, checked_run, output_path, own_results, run_folder
@@ -103,6 +104,7 @@ def record(profile: str) -> int:
         content.pop("key")  # a record outlives the code that made it; what that was it says
         content["code"] = chapter_code(name)
         write_whole(copy, json.dumps(content, indent=1) + "\n")
+        forget(profile, name)
         print(copy.relative_to(store.ROOT))
     return 0
 

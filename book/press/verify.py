@@ -89,7 +89,18 @@ def _number(value):
     return float(value) if isinstance(value, int | float) else float("nan")
 
 
+def forget(profile: str, chapter: str) -> None:
+    """A record that is replaced takes along what a comparison with it found."""
+    path, kept = _kept(profile)
+    if kept.pop(chapter, None):
+        write_whole(path, json.dumps(kept, indent=1) + "\n")
+
+
 def _keep(profile, chapter, told):
-    path = store.ROOT / "book" / "results" / profile / "verified.json"
-    kept = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    path, kept = _kept(profile)
     write_whole(path, json.dumps({**kept, chapter: told}, indent=1) + "\n")
+
+
+def _kept(profile):
+    path = store.ROOT / "book" / "results" / profile / "verified.json"
+    return path, json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
