@@ -5,7 +5,7 @@
 Adds a line to book/results/calibration.jsonl for each pair that is not in it yet, one draw of every kind after the
 other, and stops after the last or when the time is over; a run that was stopped goes on where it was. Kinds have five
 draws, blind ones fifteen, those of a thousand units one. What is kept are the findings, so that the rules of
-`lib.verdict` can be set anew without running anything: chapter 13 reads this file and shows what the rules in force
+`lib.verdict` can be set anew without running anything: chapter 20 reads this file and shows what the rules in force
 make of it. Delete the file after a change to how findings are made.
 """
 

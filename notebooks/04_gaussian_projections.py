@@ -641,7 +641,7 @@ run.figure(
 #
 # ### By ranks
 #
-# A footnote of the paper allows Spearman's correlation in the place of Pearson's. {ref}`ch-fast-rsa` found it close
+# A footnote of the paper allows Spearman's correlation in the place of Pearson's. {ref}`ch-fast-rsa` finds it close
 # below Pearson for Gaussian latents, and well below for sparse ones. So we expected, before this run, that RSA by
 # ranks, unlike all scores above, *depends on the sparsity*: near the closed form for large $k$, lower for small. (For
 # regression, ranks are taken of each unit's responses and of its predictions. Fewer stimuli, since ranks need the

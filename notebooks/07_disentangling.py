@@ -21,7 +21,7 @@
 # **In short.** Yes where they hold many features: with 32 neurons {term}`soft-matching` goes from
 # {glue:text}`soft_nn_32:.2f` between neurons to {glue:text}`soft_ss_32:.2f` between the {term}`latents <latent>` of
 # their SAEs. With 8 neurons it falls, by the authors' settings; by others it need not ({ref}`ch-settings`). Regression
-# from latents to neurons gains at every size, though part of the gain comes with any nonlinear readout.
+# from latents to neurons gains at every size, though wide readouts that know nothing of features give most of it.
 #
 # :::{glue:figure} fig-disentangling-soft
 # :name: fig-disentangling-soft
@@ -166,9 +166,9 @@ from lib.sae import Recipe, untrained
 from lib.toy_models import shared_features
 
 # %% [markdown]
-# The toy models are those of {ref}`ch-toy-models`. Other recipes and controls take fewer models than the main
-# comparison. The defaults take smaller batches and fewer of them than the authors, for a small computer; the
-# {term}`profile` `paper` takes theirs.
+# The toy models are those of {ref}`ch-toy-models`. Readouts that know nothing of features take fewer pairs. The
+# defaults take smaller batches and fewer of them than the authors, for a small computer; the {term}`profile` `paper`
+# takes theirs.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -177,8 +177,8 @@ seed: int = 0  # random seed, an integer
 sizes: list[int] = [8, 16, 32]  # numbers of neurons N, the claims are about these three
 pairs: int = 3  # pairs of toy models for each size, 2 to 100
 toy_steps: int = 3000  # training steps of the toy models, batches of 1024
-k: int = 7  # latents that may be active, main comparison
-sae_steps: int = 5000  # training steps of the SAEs, main comparison
+k: int = 7  # latents that may be active, the authors' number
+sae_steps: int = 5000  # training steps of the SAEs
 batch: int = 256  # stimuli in a training step of the SAEs
 stimuli: int = 40000  # fresh stimuli for the main scores
 readout_pairs: int = 1  # pairs for the readouts that know nothing of features
@@ -306,7 +306,7 @@ HEADS = {N: f"N = {N}" for N in sizes}
 
 
 # %% tags=["hide-input", "remove-output"]
-axes = panels(len(sizes), height=2.5)
+axes = panels(len(sizes), width=2.5, height=2.3)
 for ax, N in zip(axes, sizes, strict=True):
     draw_found(ax, found[N], "feature")
     ax.set_title(f"N = {N}")
@@ -351,10 +351,11 @@ run.table(HEADS, rows, "N")
 # The claims are about differences of these scores: a metric, the pairing that should be higher, the one that should be
 # lower. We take the difference pair by pair, on the same stimuli.
 #
-# What we demand for A8: the gain S-S minus N-N in soft-matching must have the claimed sign in every pair and be at
-# least {glue:text}`effect` in the mean; trained latents must beat random ones in the same way; and we read "near 1" at
-# $N$ = 32 as a mean of at least $0.9$. Trials at the authors' settings had shown the three signs in one pair and a
-# score of about $0.8$. So we expect the signs to hold and "near 1" to fail.
+# What the ledger demands for A8: the gain S-S minus N-N in soft-matching must exceed {glue:text}`effect` with the
+# claimed sign in every pair; trained latents must beat random ones in the same way; and "near 1" at $N$ = 32 is a mean
+# of at least $0.95$. (Before the first run we had asked less: the sign in every pair, that effect in the mean, and
+# $0.9$.) Trials at the authors' settings had shown the three signs in one pair and a score of about $0.8$. So we expect
+# the signs to hold and "near 1" to fail.
 
 # %% tags=["hide-input"]
 by_head = {HEADS[N]: main[N] for N in sizes}
@@ -387,8 +388,8 @@ run.table(HEADS, rows | {"S-S minus R-S, least of all pairs": f"min(gains.soft_o
 # The random SAE has as many latents, as sparse, and makes as many comparisons; only the directions are not learned.
 # (R-S matches the start of model a's SAE with the trained SAE of model b, which started at the same weights.) Trained
 # latents beat it in {glue:text}`soft_beats_random` of {glue:text}`soft_pairs` pairs, by
-# {glue:text}`soft_over_random_32:.3f` at 32 neurons. At 8 training hardly shows in this metric: the margin is
-# {glue:text}`soft_over_random_8:.3f`.
+# {glue:text}`soft_over_random_32:.3f` at 32 neurons. At 8 the margin is {glue:text}`soft_over_random_8:.3f`; in the
+# recorded run it is about the smallest effect that matters, and not there in every pair.
 #
 # The paper's error bars are over the folds of one pair, which share the networks. Such bars say how well *this pair* is
 # measured; only other pairs can tell whether the next pair behaves alike. The points in the figure are such pairs.
@@ -443,9 +444,9 @@ run.table(HEADS, {words: f"mean(gains.{name} {MAIN})" for words, name in rows.it
 # Regression undoes any invertible mixing of its predictors. But $N$ neurons cannot be unmixed linearly into more than
 # $N$ features. Sparse decoding is not linear, so it has something to add.
 #
-# A10 expects S-N above N-N, A11 S-S below N-N except at $N$ = 32, where it is above. The penalty of the
-# {term}`ridge regression` is chosen on training stimuli. Again we demand the sign in every pair and a mean of at least
-# {glue:text}`effect`, and expect both claims to hold.
+# A10 expects S-N above N-N, A11 S-S below N-N except at $N$ = 32, where it is above. The penalty of the {term}`ridge
+# regression` is chosen on training stimuli. Again the ledger demands the sign, by more than {glue:text}`effect`, in
+# every pair. We expected both claims to hold.
 
 # %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1, width=4.6, height=3.2)
@@ -494,8 +495,9 @@ run.table(HEADS, rows | {"least of all pairs": f"min(gains.ridge_learned_gain {M
 # But a random SAE is a poor rival: sparse without a reason. What would *any* nonlinear readout of the neurons give?
 # Three that know nothing of features: as many dense random features $\mathrm{ReLU}(w^\top y + c)$ as the SAE has
 # latents; as many of them as do best on a part of the training folds; and all products of two neurons, on the same
-# stimuli and folds. We expect the dense features to beat the random SAE, and products to come near the trained one. If
-# S-N is below them, A10 is a statement about nonlinear readouts and not about features.
+# stimuli and folds. (The SAE was trained on many more stimuli, but never told what the other model's neurons do.) We
+# expect the dense features to beat the random SAE, and products to come near the trained one. If S-N is below them, A10
+# is a statement about nonlinear readouts and not about features.
 
 
 # %%
@@ -586,9 +588,10 @@ run.beside_recorded(rows)
 #   {glue:text}`features_neurons_32:.3f` for neurons to {glue:text}`features_latents_32:.3f` for latents, and
 #   soft-matching from {glue:text}`soft_nn_32:.3f` to {glue:text}`soft_ss_32:.3f`. The alignment was there; the neurons
 #   hid it.
-# - **Predicting neurons from codes gains at every size.** But any nonlinear readout helps: at 8 neurons an untrained
+# - **Predicting neurons from codes gains at every size.** But at 8 neurons any nonlinear readout helps: an untrained
 #   SAE gains {glue:text}`ridge_rn_gain_8:.3f`, the trained one {glue:text}`ridge_sn_gain_8:.3f`, and as many dense
-#   random features more than either. What SAEs add is that few numbers do it.
+#   random features more than either. At 16 and 32 it takes hundreds of them, or all products of two neurons. What SAEs
+#   add is that few numbers do it.
 # - **Without superposition matching has nothing to gain,** as the toy model as printed shows in {ref}`ch-settings`.
 #
 # Where we depart from the paper:
@@ -601,7 +604,8 @@ run.beside_recorded(rows)
 #   where a latent is called dead on less evidence and the auxiliary term works more often. Profile `paper` takes the
 #   paper's lengths and batches.
 # - **Pairs.** The paper shows one pair of seeds with errors over folds; we show several pairs and ask each of them.
-# - **Controls.** Random latents are compared with all other populations; the true features are a yardstick.
+# - **Controls.** Random latents are compared with all other populations; the true features are a yardstick; an exercise
+#   shows what reading fitted scores would do.
 # - **Explanations.** For the exceptions at 8 neurons the paper suspects the low overlap of features, and for the low
 #   S-S the compounded errors of two SAEs. {ref}`ch-settings` tests the first, the prediction of latents from true
 #   features the second.

@@ -18,10 +18,10 @@
 # {term}`superposition`, do the {term}`latents <latent>` of a {term}`sparse autoencoder <SAE>` (SAE) predict the brain
 # better?
 #
-# **In short.** Only where {term}`voxels <voxel>` carry signal that is not linear in the units. In simulated
-# subjects latents lead the units by {glue:text}`over_neurons_positive:.2f` of the ceiling where such a response was
-# planted; where none was the difference is {glue:text}`over_neurons_negative:+.2f`, and with few images even a planted
-# gain turns into a loss. The paper's own data were not at hand; real neurons of another kind are in
+# **In short.** Only where {term}`voxels <voxel>` carry signal that is not linear in the units. In simulated subjects
+# latents lead the units by {glue:text}`over_neurons_positive:.2f` of the ceiling where such a response was planted;
+# where none was the difference is {glue:text}`over_neurons_negative:+.2f`, and an SAE trained on few images turns even
+# a planted gain into a loss. The paper's own data were not at hand; real neurons of another kind are in
 # {ref}`ch-macaque`.
 #
 # :::{glue:figure} fig-brains-controls
@@ -169,7 +169,7 @@ from lib.sae import Recipe, TopKSAE, explained_variance, fit
 from lib.theory import expected_r
 
 # %% [markdown]
-# From `nsd` on they are about NSD and networks of your own; that part is skipped while `nsd` is empty.
+# The parameters from `nsd` on are about NSD and networks of your own; that part is skipped while `nsd` is empty.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results

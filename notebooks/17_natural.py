@@ -266,10 +266,10 @@ run.record(worlds_new=len(parts["new"]))
 #
 # What can be said before any SAE is trained? Layers of up to {glue:text}`cifar_units` units for ten classes are the
 # collapsed ones of {prf:ref}`prop-pairs-collapse`, the negative control of {ref}`ch-pairs`, made by others. A thousand
-# classes in at most {glue:text}`imagenet_units` units should be in superposition, if classes are features.
-# So theory alone says: loss there, gain here. We did not expect the gain: random worlds had shown few with
-# photographs, and a trial on MobileNetV2 in {ref}`ch-own` SAEs of one network that disagree. `lib/chapter/natural.py`
-# has the {glue:text}`natural_expected` expectations, written before any of these SAEs was trained.
+# classes in at most {glue:text}`imagenet_units` units should be in superposition, if classes are features. So theory
+# alone says: loss there, gain here. We did not expect the gain: random worlds had shown few with photographs, and a
+# trial on MobileNetV2 in {ref}`sec-headline-mobilenets` SAEs of one network that disagree. `lib/chapter/natural.py` has
+# the {glue:text}`natural_expected` expectations, written before any of these SAEs was trained.
 #
 # The SAEs are those of the report, {glue:text}`seeds_recorded` seeds each, on half of the images; scores are held out,
 # on the other half. k and the number of latents follow its rules, and nothing was tuned on these pairs.
@@ -539,9 +539,9 @@ run.record(corrected_middle=trained["layer2:centre"], corrected_pooled=trained["
 # %% [markdown]
 # ### Every block against every block
 #
-# Does the middle of one network resemble the middle of the other? {ref}`ch-own` asks it of MobileNetV2; here are two
-# ResNet-56, one recipe, six blocks each, as means over places. The report scored them as it would yours: SAEs of each
-# block by its rule, without a scan over $k$, random SAEs as the control.
+# Does the middle of one network resemble the middle of the other? {ref}`sec-headline-mobilenets` asks it of
+# MobileNetV2; here are two ResNet-56, one recipe, six blocks each, as means over places. The report scored them as it
+# would yours: SAEs of each block by its rule, without a scan over $k$, random SAEs as the control.
 
 # %% tags=["hide-input"]
 blocks = pd.DataFrame(recorded_results("cifar_pairs")["13_your_networks"]["tables"]["layers"])

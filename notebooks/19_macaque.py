@@ -17,10 +17,10 @@
 # {ref}`ch-brains` shows on simulated voxels when the {term}`latents <latent>` of a {term}`sparse autoencoder <SAE>`
 # (SAE) predict a brain better than the units of a network do. Do they predict real neurons better?
 #
-# **In short.** By a rule written before the run: {glue:md}`v4_answer`. At the block where sparse latents come out best
-# they have {glue:text}`v4_gain_quoted` in correlation over the units, and the better of them and of what their own SAE
-# rebuilds of the units has {glue:text}`v4_kept_quoted`. A loss that the rebuilt units share is the SAE's: it says
-# nothing of these neurons.
+# **In short.** By a rule written before the run: {glue:md}`v4_answer`. Where sparse latents come out best, latents less
+# units is {glue:text}`v4_gain_quoted` in correlation. For the better of them and of what the SAE itself rebuilds of the
+# units it is {glue:text}`v4_kept_quoted`. A loss that the rebuilt units share is the SAE's, and says nothing of these
+# neurons.
 #
 # :::{glue:figure} fig-macaque-blocks
 # :name: fig-macaque-blocks
@@ -530,7 +530,8 @@ run.recorded_table("v4", asks, "code").reindex(READ)
 # that they have not seen, dense ones between {glue:text}`latents_dense_min_explained_quoted` and
 # {glue:text}`latents_dense_max_explained_quoted`.
 #
-# *Dense codes lose less, and so do random ones.* What comes near to the neurons there is width, not features.
+# *Dense codes lose less, and so do random ones.* What comes near to the neurons there is the number of active latents,
+# not features.
 #
 # *No nonlinear readout gains here by what matters*, neither the best number of ReLU features nor products of units. In
 # the positive control of {ref}`ch-brains` they were above neurons. So nothing here says that V4 responds to what a

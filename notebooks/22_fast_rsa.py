@@ -62,8 +62,9 @@
 #
 # $$
 # \begin{aligned}
-# \sum_{i<j}K_{ij}L_{ij} &= \tfrac12\bigl(|Y_a^\top Y_b|^2 - \textstyle\sum_i u_iv_i\bigr), \\
-# \sum_{i<j}K_{ij} &= \tfrac12\bigl(|\textstyle\sum_i y_i|^2 - \sum_i u_i\bigr) .
+# 2\sum_{i<j}K_{ij}L_{ij} &= |Y_a^\top Y_b|^2 \\
+# &\quad - \textstyle\sum_i u_iv_i , \\
+# 2\sum_{i<j}K_{ij} &= |\textstyle\sum_i y_i|^2 - \sum_i u_i .
 # \end{aligned}
 # $$ (eq-fast-dot)
 #
@@ -240,9 +241,9 @@ run.figure([ax], "fig-fast-time", alt, title="Simulated responses: time of RSA, 
 
 # %% [markdown]
 # For dot products at $M =$ {glue:text}`timing_stimuli` the matrices took {glue:text}`rsa_speedup:.0f` times the
-# processor time of the sums ({numref}`fig-fast-time`); the ratio depends on the machine and grows with $M$. With few
-# stimuli the two ways take about as long, since both then mostly prepare. Memory is the stronger argument: room for the
-# products of pairs of units instead of $M \times M$ numbers.
+# processor time of the sums ({numref}`fig-fast-time`); the ratio depends on the machine and mostly grows with $M$ (in
+# the recorded run it does not at the largest). With few stimuli the two ways take about as long, since both then mostly
+# prepare. Memory is the stronger argument: room for the products of pairs of units instead of $M \times M$ numbers.
 
 # %% [markdown]
 # ## Ranks in the place of similarities

@@ -10,8 +10,8 @@ from lib.chapter.plotting import COLOURS, k_styles, log_ticks
 from lib.pairings import means
 
 RECIPES = {"authors": "authors'", "ours": "our recipe", "printed": "as printed"}
-GAINED = {"features": "features.gain", "soft\nS-S": "gains.soft_gain", "ridge\nS-N": "gains.ridge_sn_gain"}
-GAINED |= {"ridge\nS-S": "gains.ridge_ss_gain"}
+GAINED = {"fea-\ntures": "features.gain", "soft\nS-S": "gains.soft_gain", "over\nR-S": "gains.soft_over_random"}
+GAINED |= {"semi\nS-S": "gains.semi_gain_ab", "ridge\nS-N": "gains.ridge_sn_gain", "ridge\nS-S": "gains.ridge_ss_gain"}
 
 
 def series(table: Mapping[int, pd.DataFrame], pairing: str, metric: str) -> list[float]:
@@ -47,7 +47,7 @@ def draw_recipes(axes: Sequence[Axes], sizes: Sequence[int], ask: Callable) -> N
             places = [place + 0.2 * (i - 1) for place in range(len(values))]
             ax.plot(places, values, label=RECIPES[toys], **style, ls="")
         ax.axhline(0, color=COLOURS["grey"], lw=0.8)
-        ax.set_xticks(range(len(GAINED)), list(GAINED))
+        ax.set_xticks(range(len(GAINED)), list(GAINED), fontsize=7)
         ax.set(title=f"N = {N}", ylim=(-0.6, 0.8))
     axes[0].set_ylabel("gain of latents")
     axes[0].legend(loc="upper left", fontsize=7)
