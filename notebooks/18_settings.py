@@ -494,7 +494,7 @@ run.figure(axes, "fig-settings-latents", alt, title=f"Simulated: dictionary size
 #
 # Soft-matching S-S is {glue:text}`latents_soft_few:.3f` with {glue:text}`latents_few` latents, each of which is then a
 # mixture, and {glue:text}`latents_soft_many:.3f` with {glue:text}`latents_many`; neurons have
-# {glue:text}`latents_soft_nn:.3f`. A {term}`dictionary` that is too large could split features over several latents,
+# {glue:text}`latents_soft_nn:.3f`. A dictionary that is too large could split features over several latents,
 # differently in two SAEs, and leave the rest without a partner ({prf:ref}`prop-disentangling-cap`). Some latents
 # without use fall silent and are dropped: of {glue:text}`latents_many` {glue:text}`latents_kept:.1f` are kept. In a
 # training as short as this one a surplus helps to find the features at all. At full length it does the harm that the

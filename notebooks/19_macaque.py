@@ -18,7 +18,7 @@
 # (SAE) predict a brain better than the units of a network do. Do they predict real neurons better?
 #
 # **In short.** By a rule written before the run: {glue:md}`v4_answer`. Where sparse latents come out best, latents less
-# units is {glue:text}`v4_gain_quoted` in correlation. For the better of them and of what the SAE itself rebuilds of the
+# units is {glue:text}`v4_gain_quoted` in correlation; for the better of them and of what the SAE itself rebuilds of the
 # units it is {glue:text}`v4_kept_quoted`. A loss that the rebuilt units share is the SAE's, and says nothing of these
 # neurons.
 #

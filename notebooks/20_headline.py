@@ -74,8 +74,9 @@ run.record(limit_independent=LIMITS["independent"])
 # (sec-own-calibration)=
 # ## Pairs whose answer is known
 #
-# The rules of the report stand in {ref}`sec-own-rules`. S-S matches latents with latents, N-N units with units; *plain*
-# features are dense random ones and products of units, *linear axes* principal and independent ones.
+# The rules of the report stand in {ref}`sec-own-rules`. S-S matches {term}`latents <latent>` with latents, N-N units
+# with units; *plain* features are dense random ones and products of units, *linear axes* principal and independent
+# ones.
 #
 # `lib/known_pairs.py` makes pairs whose answer is known by construction: {glue:text}`pairs_no` kinds where it is no,
 # {glue:text}`pairs_yes` where it is yes. Among the former are dense units rotated or permuted, unrelated networks,

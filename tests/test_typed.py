@@ -36,7 +36,7 @@ JUDGED = {
     "04_gaussian_projections": ["nineteen of twenty"],
     "05_partial_overlap": ["nine tenths", "four times", "four times"],
     "06_toy_models": ["0.85", "0.85", "0.02", "nine tenths", "32 of the 64", *["nine in ten"] * 3],
-    "07_disentangling": ["four fifths", "four fifths"],
+    "07_disentangling": ["0.95", "four fifths", "four fifths"],
     "08_supervised": ["three times"],
     "10_network_pairs": ["3 of 100", "nine tenths", "three in a hundred"],
     "11_brains": [r"13.9\,\%", r"3.5\,\%", "three hundred times"],
