@@ -20,7 +20,8 @@
 # **In short.** {term}`Soft-matching <soft-matching>` between {term}`latents <latent>` has the paper's signs at all
 # three sizes for a share of {glue:text}`scan_soft_all:.2f` of the numbers $k$ of active latents that were tried;
 # predicting neurons gains for {glue:text}`sn_k_share:.2f` of all $k$ and sizes. After {glue:text}`curve_first` training
-# steps matching loses at every size, and a {term}`dictionary` with fewer latents than features costs all scores.
+# steps matching loses at every size; at 32 neurons a {term}`dictionary` with half as many latents as features costs
+# every score.
 #
 # :::{glue:figure} fig-settings-k
 # :name: fig-settings-k
@@ -119,11 +120,12 @@ for N in sizes:
 main_recipe = Recipe.authors(latents=n, k=k, steps=sae_steps)
 saes = {N: world.fit_saes(toys[N], 2 * pairs, main_recipe) for N in sizes}
 with_silent = {N: world.measure(toys[N], saes[N].model, stimuli) for N in sizes}
-main = {N: all_scores(active(with_silent[N])) for N in sizes}
+moments = {N: active(with_silent[N]) for N in sizes}
+main = {N: all_scores(moments[N]) for N in sizes}
 
 # %% tags=["hide-input"]
 for N in sizes:
-    kept = torch.tensor([[len(m.places[f"s_{side}"]) for side in "ab"] for m in active(with_silent[N])])
+    kept = torch.tensor([[len(m.places[f"s_{side}"]) for side in "ab"] for m in moments[N]])
     run.record(**{f"silent_share_{N}": 1 - kept.flatten().double() / n})
 
 # %% [markdown]
@@ -592,7 +594,7 @@ def as_printed(N):
 
 
 # %%
-recipes = {"authors": {N: active(with_silent[N]) for N in sizes}}
+recipes = {"authors": moments}
 recipes |= {name: {N: made(N) for N in sizes} for name, made in (("ours", with_our_recipe), ("printed", as_printed))}
 
 # %% tags=["hide-input"]
@@ -663,7 +665,7 @@ run.beside_recorded(rows)
 #   training. Where one of these is off they fall, in many cases below the neurons, and the difference lies in the SAEs.
 #   A low score between codes is no evidence of different features.
 # - **Predicting neurons from codes depends little on $k$** and on a dictionary that is too large. It fails as matching
-#   does with too short a training, and with fewer latents than features.
+#   does with too short a training, and with fewer latents than a model represents features.
 # - **The exceptions at 8 neurons come from settings in large part.** By the authors' $k$ and number of latents SAEs
 #   change soft-matching by {glue:text}`small_main_soft_gain:.3f`, by the best setting tried by
 #   {glue:text}`small_soft_gain:.3f`.
@@ -686,8 +688,8 @@ run.beside_recorded(rows)
 # :label: ex-settings-ways
 #
 # (Recall, easy, 5 minutes.) For each of these, does soft-matching between the latents of two SAEs come out too low, and
-# why: a $k$ far above the number of active features, fewer latents than features, a training that stops early? Does
-# ridge regression from latents to neurons suffer too?
+# why: a $k$ far above the number of active features, fewer latents than the models represent features, a training that
+# stops early? Does ridge regression from latents to neurons suffer too?
 # :::
 #
 # :::{solution-start} ex-settings-ways
