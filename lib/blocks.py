@@ -12,6 +12,7 @@ import torch
 from lib import store
 
 BLOCK = 2**28  # bytes that a block takes in double precision; the book's responses are one block each
+SWEEP = 2**31  # bytes of single precision that one sweep through a file collects, if they are wanted in another order
 IN_MEMORY = 2**32  # bytes that prepared responses may take in memory
 
 
@@ -25,7 +26,7 @@ class Rows:
     @classmethod
     def of(cls, y: torch.Tensor, places: torch.Tensor | None = None) -> "Rows":
         """All stimuli of `y: (stimuli, units)`, or those at some places."""
-        return cls(lambda at: y[at].double(), torch.arange(len(y)) if places is None else places)
+        return cls(lambda at: read(y, at).double(), torch.arange(len(y)) if places is None else places)
 
     def __getitem__(self, at) -> torch.Tensor:
         return self.take(self.places[at])
@@ -38,6 +39,12 @@ class Rows:
     def then(self, work: Callable[[torch.Tensor], torch.Tensor]) -> "Rows":
         """The same stimuli, with something done to each."""
         return Rows(lambda at: work(self.take(at)), self.places)
+
+
+def read(y: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
+    """`y[at]`, read in the order of y: a file that is not read in its order is read many times over."""
+    order = at.argsort()
+    return y[at[order]][order.argsort()]
 
 
 def block_of(width: int) -> int:
@@ -55,6 +62,8 @@ class Summary(NamedTuple):
 
 def summary(y: Rows) -> Summary:
     """Mean, deviation and whether anything changes, in one pass. Blocks are merged as by Chan et al. 1983."""
+    if len(y.places) > block_of(y[:1].shape[1]):
+        y = Rows(y.take, y.places.sort().values)  # in one sweep through a file
     first, varies = y[:1], torch.tensor(False)  # without dimensions, these fit any device
     count, mean, squares = 0, torch.tensor(0.0), torch.tensor(0.0)
     for part in y.blocks():

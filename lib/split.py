@@ -5,7 +5,7 @@ from typing import NamedTuple
 
 import torch
 
-from lib.blocks import Rows, Summary, block_of, joined, room, summary
+from lib.blocks import SWEEP, Rows, Summary, block_of, joined, room, summary
 from lib.checks import as_tensor, check_pair, check_responses
 from lib.correlation import centre_and_scale
 from lib.crossval import copies_among, grouped_order, k_folds
@@ -108,9 +108,10 @@ def _prepared(responses, plan, at, device):
     """Responses at some places about the means of `plan`, scaled unit by unit, those kept, padded to one width."""
     whole = room(len(responses), len(at), max(int(kept.sum()) for *_, kept in plan), device=device)
     for one, y, (mean, factor, kept) in zip(whole, responses, plan, strict=True):
-        size, units = block_of(y.shape[1]), int(kept.sum())
-        for into, part in zip(one.split(size), at.split(size), strict=True):
-            into[:, :units] = ((y[part].double() - mean) * factor)[:, kept]
+        sweep, units = SWEEP // (4 * y.shape[1]), int(kept.sum())
+        for into, places in zip(one.split(sweep), at.split(sweep), strict=True):
+            for part in places.argsort().split(block_of(y.shape[1])):
+                into[part, :units] = ((y[places[part]].double() - mean) * factor)[:, kept].to(into)
     return whole
 
 

@@ -56,6 +56,25 @@ def test_a_split_block_by_block_from_files_is_the_split_at_once(small, tmp_path)
     assert not [*(tmp_path / "build").iterdir()]
 
 
+def test_files_are_read_from_front_to_back_a_few_times(small, tmp_path, monkeypatch):
+    """What reads ahead fetches a thousand rows for one that is out of order: of a large file, all of it for each block."""
+    np.save(tmp_path / "y.npy", pair(stimuli=400)[0].numpy())
+    small()
+    y, read, get = torch.from_numpy(np.load(tmp_path / "y.npy", mmap_mode="c")), [], torch.Tensor.__getitem__
+
+    def noted(self, at):
+        if self.data_ptr() == y.data_ptr() and isinstance(at, torch.Tensor):
+            read.append(torch.as_tensor(at))
+        return get(self, at)
+
+    monkeypatch.setattr(torch.Tensor, "__getitem__", noted)
+    split_stimuli(y, normal(400, 7), folds=2)
+    monkeypatch.undo()
+    assert torch.cat(read).bincount().min() > 5  # all are read, in each pass
+    back = torch.cat(read).diff() < -20  # less far is still at hand
+    assert back.sum() < 3 * sum(map(len, read)) / len(y)  # a pass ends so, and begins by a look at the first row
+
+
 def test_sums_block_by_block_are_sums_at_once(small):
     y = normal(300, 5).double() * torch.tensor([1, 1e-3, 1e6, 1, 0]) + torch.tensor([0, 1e5, 1, -7, 3])
     once, copied = centre_and_scale(y[None]), copies(y.repeat(2, 1))
