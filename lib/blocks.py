@@ -43,6 +43,8 @@ class Rows:
 
 def read(y: torch.Tensor, at: torch.Tensor) -> torch.Tensor:
     """`y[at]`, read in the order of y: a file that is not read in its order is read many times over."""
+    if (at.diff() >= 0).all():
+        return y[at]
     order = at.argsort()
     return y[at[order]][order.argsort()]
 

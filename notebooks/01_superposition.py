@@ -17,17 +17,17 @@
 # A network has fewer neurons than the features it represents, so features have to share neurons. When can every feature
 # be read back from the responses, and how many neurons does that take?
 #
-# **In short.** If only a few features are active at a time, and it is known how they are mixed into neurons, all of
-# them can be read back exactly. With random mixing it takes {glue:text}`bp_half_min:.2f` to
-# {glue:text}`bp_half_max:.2f` times
-# $k \log(n/k)$ neurons to read half of the stimuli without error, for $n$ features of which $k$ are active; with twice
-# $k \log(n/k)$ the share is {glue:text}`bp_rate_at_2:.3f`. Theorems that cover the worst stimulus promise much less.
+# **In short.** If only a few features are active at a time, most mixtures into enough neurons can be undone exactly by
+# a reader who knows the mixture. With random mixing it takes {glue:text}`bp_half_min:.2f` to
+# {glue:text}`bp_half_max:.2f` times $k \log(n/k)$ neurons to read half of the stimuli without error, for $n$ features
+# of which $k$ are active; with twice $k \log(n/k)$ the share is {glue:text}`bp_rate_at_2:.3f`. Theorems that cover the
+# worst stimulus promise much less.
 #
 # :::{glue:figure} fig-superposition-transition
 # :name: fig-superposition-transition
 #
-# Counted in multiples of $m_{CS} = k \log(n/k)$, systems of all sizes become readable at nearly the same number of
-# neurons. Share of stimuli whose active features {term}`basis pursuit` finds exactly, with the standard error over
+# Counted in multiples of $m_{CS} = k \log(n/k)$, systems of the sizes tried become readable at nearly the same number
+# of neurons. Share of stimuli whose active features {term}`basis pursuit` finds exactly, with the standard error over
 # random projections; upright ticks: where theory puts one half, computed before the run.
 # :::
 #
@@ -779,13 +779,15 @@ run.figure(
 # :::
 #
 # For the $n =$ {glue:text}`sign_n` and $k =$ {glue:text}`sign_k` of {numref}`fig-superposition-signs`, $\delta^*$
-# predicts {glue:text}`nonnegative_predicted:.2f` and {glue:text}`signed_predicted:.2f`. So how many units suffice
-# depends also on what the reader of the responses knows.
+# predicts {glue:text}`nonnegative_predicted:.2f` and {glue:text}`signed_predicted:.2f`. (New projections and stimuli,
+# so not quite the values of the table above.) So how many units suffice depends also on what the reader of the
+# responses knows.
 
 # %% [markdown]
 # ## What to take away
 #
-# - Superposition mixes features. If they are sparse enough for the number of neurons, the mixing can be undone exactly.
+# - Superposition mixes features. If they are sparse enough for the number of neurons, most mixings can be undone
+#   exactly.
 # - $k \log(n/k)$ is the right *scale* for basis pursuit over the sizes tried, and close to the half point: with
 #   $m_{CS}$ neurons a share of {glue:text}`bp_rate_at_1:.2f` of the supports is found, with one and a half times as
 #   many {glue:text}`bp_rate_at_1_5:.2f`.
@@ -858,7 +860,7 @@ run.record(best_pairs=int(supports_found(best, 2)[0].sum()))
 #
 # Yet {glue:text}`best_pairs` of the {glue:text}`pair_sets` pairs are found when features are non-negative. No six
 # directions do better: pairs that are found are edges of the convex hull of the six columns, and by Euler's formula a
-# polytope with six corners has at most 12 edges. Random directions often reach this as well.
+# solid with six corners has at most 12 edges. Random directions often reach this as well.
 #
 # :::{solution-end}
 # :::

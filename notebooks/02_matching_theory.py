@@ -18,10 +18,10 @@
 # of one with neurons of the other, and does recovering the features repair it?
 #
 # **In short.** Such a metric compares how features are *arranged*, not which there are: neurons of two random systems
-# with the same features score {glue:text}`a4_neuron_score:.2f` of 1. If the features are sparse and the projections
-# known, sparse recovery brings the score to {glue:text}`a4_recovered_score:.3f`, though the condition that the paper
-# prints for this is not enough. If half of all features are active at a time, recovery changes the score by
-# {glue:text}`a4_control_gain:.3f`.
+# with the same features score {glue:text}`a4_neuron_score:.2f` of 1. If the features are sparse, the projections known
+# and the units a little more than twice $k \log(n/k)$, sparse recovery brings the score to
+# {glue:text}`a4_recovered_score:.3f`, though the condition that the paper prints for this is not enough. If half of all
+# features are active at a time, recovery changes the score by {glue:text}`a4_control_gain:.3f`.
 #
 # :::{glue:figure} fig-matching-recovery
 # :name: fig-matching-recovery
@@ -232,9 +232,10 @@ run.record(a1_permuted_score=response_score(a, a[order]))
 # ```
 #
 # ```{prf:proof}
-# $\Pi$ is allowed in {prf:ref}`def-matching-soft` exactly when $m\Pi$ is doubly stochastic. By the theorem of Birkhoff
-# and von Neumann these matrices are the averages of permutation matrices. The sum $\sum \Pi_{ij} c_{ij}$ is linear in
-# $\Pi$, so its value at an average of permutations is at most its value at the best of them.
+# $\Pi$ is allowed in {prf:ref}`def-matching-soft` exactly when $m\Pi$ is doubly stochastic, its rows and columns adding
+# up to 1. By the theorem of Birkhoff and von Neumann these matrices are the averages of permutation matrices. The sum
+# $\sum \Pi_{ij} c_{ij}$ is linear in $\Pi$, so its value at an average of permutations is at most its value at the best
+# of them.
 # ```
 #
 # The same correlations go to a solver for optimal transport, which knows nothing of permutations.
@@ -286,8 +287,8 @@ run.record(soft_unequal=soft_matching_score(z, z[:, :4].contiguous()).mean)
 # printed if *absolute* correlations are matched.
 # ```
 #
-# We flip more and more units of one system. The signed score should start along the line $1 - 2f/m$ and may leave it
-# only upwards; that of absolute correlations should not notice.
+# We flip more and more units of one system. The signed score lies on the line $1 - 2f/m$ for one flip and may then
+# leave it only upwards; that of absolute correlations should not notice.
 
 # %%
 c = normalize(gaussian(mixed_units, 2 * mixed_units, generator), dim=-1)
@@ -312,8 +313,8 @@ ax.legend()
 run.figure(
     [ax],
     "fig-matching-flips",
-    alt="Permutation score against the number of flipped units. With signed correlations it falls from 1, at first "
-    "along the line one minus two f over m and then above it; with absolute correlations it stays at 1.",
+    alt="Permutation score against the number of flipped units. With signed correlations it falls from 1, on the "
+    "line one minus two f over m for one flip and well above it from two on; with absolute correlations it stays at 1.",
     title="Computed: flipping the sign of units",
 )
 
@@ -325,8 +326,8 @@ run.figure(
 # signed score is {glue:text}`a1_sign_flip_score:.3f`; line: every unit paired with its twin.
 # :::
 #
-# At the same point pairing twins gives {glue:text}`a1_sign_flip_bound:.3f`: once several units are flipped, it pays to
-# pair them with units that are not their twins. With absolute correlations the score stays at
+# At the same point pairing twins gives {glue:text}`a1_sign_flip_bound:.3f`: from two flipped units on, it pays to pair
+# them with each other's twins or with other units. With absolute correlations the score stays at
 # {glue:text}`a1_sign_flip_absolute:.3f` for any number of flips.
 #
 # In networks with rectified units and in non-negative {term}`codes <code>` a flipped unit cannot occur. In neurons
@@ -828,8 +829,9 @@ run.figure(
 # {glue:text}`a4_middle_neurons:.3f` for the neurons. In the dense control, $k =$ {glue:text}`control_k`, a share of
 # {glue:text}`a4_control_found:.3f` of the supports is found; codes score {glue:text}`a4_control_score:.3f` and neurons
 # {glue:text}`a4_control_neurons:.3f`, a difference of {glue:text}`a4_control_gain:.3f` ±
-# {glue:text}`a4_control_gain_error:.3f` over pairs of projections. Without sparsity recovery costs alignment: basis
-# pursuit still returns a code with few active features, mostly wrong ones, and which ones depends on the projection.
+# {glue:text}`a4_control_gain_error:.3f` over pairs of projections. Without sparsity recovery costs alignment: no
+# support is found, basis pursuit names at most as many features as there are units, and which ones depends on the
+# projection.
 
 # %% [markdown]
 # ## What to take away
@@ -838,7 +840,7 @@ run.figure(
 # - **A2** holds where units can be paired with features that they mix; otherwise the score is lower still.
 # - **A3** holds, with mismatch counted to the *best* partner: the score rises again as the shift passes half a group.
 # - **A4** holds with the isometry property of order $2K$. Random projections to about twice $k \log(n/k)$ units restore
-#   the score without any such certificate, because typical stimuli are easier than the worst. Where features are not
+#   the score without any such guarantee, because typical stimuli are easier than the worst. Where features are not
 #   sparse, recovery lowers the score.
 # - All of this assumes that the projection is *known*. What a trained {term}`sparse autoencoder <SAE>` achieves is
 #   another question, taken up in {ref}`ch-disentangling`.
@@ -918,8 +920,9 @@ run.record(border_codes=border_codes)
 # :label: ex-matching-k2
 #
 # *Extend; hard, 30 minutes.* {prf:ref}`prop-matching-order` speaks of two vectors. What does such a matrix do to the
-# score of random stimuli? Take its matrix for $K = 2$, the simplex frame of four vectors in three dimensions with two
-# signs flipped, flip two other signs for system b, and score the codes. Compute $\delta_2$ and $\delta_4$ as well.
+# score of random stimuli? Take its matrix for $K = 2$, the simplex frame of four vectors in three dimensions with the
+# signs of vectors 3 and 4 flipped; flip 2 and 4 for system b, and score the codes. Compute $\delta_2$ and $\delta_4$ as
+# well.
 # :::
 #
 # :::{solution-start} ex-matching-k2

@@ -20,8 +20,9 @@
 # **In short.** Over many stimuli each becomes a function of the two projections and the covariance of the features. For
 # unrelated projections of $n$ {term}`white` features to $m$ units, RSA and CKA are about $m/(n+m)$ and the explained
 # variance of regression is $m/n$: next to nothing if $m \ll n$, although both networks hold the same features. This
-# assumes weights of mean zero: with a mean that is not zero, CKA at $m/n =$ {glue:text}`b4_smallest_ratio:.3f` goes
-# from {glue:text}`b4_cka_at_smallest_ratio:.3f` to {glue:text}`shifted_cosine:.2f`.
+# assumes weights of mean zero: with a mean as large as their standard deviation, CKA at $m/n =$
+# {glue:text}`b4_smallest_ratio:.3f` goes from {glue:text}`b4_cka_at_smallest_ratio:.3f` to
+# {glue:text}`shifted_cosine:.2f`.
 #
 # :::{glue:figure} fig-linear-geometry
 # :name: fig-linear-geometry
@@ -289,7 +290,8 @@ for metric, (ax, name) in enumerate(zip(drawn, ["RSA", "linear CKA"], strict=Tru
 
 # %% tags=["hide-input", "remove-output"]
 alt = "Two panels on doubly logarithmic axes: the mean error of RSA and of linear CKA falls as stimuli grow in number, "
-run.figure(drawn, "fig-linear-convergence", alt + "near a line of slope -1/2.", "Simulated: error against stimuli")
+alt += "for RSA near a line of slope -1/2, for linear CKA well above it while stimuli are few."
+run.figure(drawn, "fig-linear-convergence", alt, "Simulated: error against stimuli")
 
 # %% [markdown]
 # :::{glue:figure} fig-linear-convergence
@@ -368,13 +370,15 @@ run.figure(drawn, "fig-linear-convergence", alt + "near a line of slope -1/2.", 
 #
 # Real features co-occur. The proof of {prf:ref}`thm-cka` says what happens then, as it keeps $S$ up to the last line.
 #
-# ```{prf:proposition} Exact at every number of stimuli (ours)
+# ```{prf:proposition} Exact at every number of stimuli
 # :label: prop-linear-covariance
 #
 # Let $Z$ be any latents, random or not, with sample covariance $S$, and write $A_S = AS^{1/2}$, $B_S = BS^{1/2}$.
 # 1. Linear CKA of the responses *equals* $\cos(A_S^\top A_S,\, B_S^\top B_S)$, whatever $M$.
 # 2. If the latents are independent draws with covariance $\Sigma$, RSA and linear CKA tend to
 #    $\cos(A_\Sigma^\top A_\Sigma,\, B_\Sigma^\top B_\Sigma)$.
+#
+# (Part 1 puts $y = Az$ into the covariance form of {cite:t}`kornblith2019`.)
 # ```
 #
 # ````{prf:proof}
@@ -473,7 +477,8 @@ run.record(rsa_remainder=float((rsa(y_a, y_b) - exact).abs()))
 # For independent draws of a white latent all four tend almost surely to the same expressions with $S = I$, in which $P$
 # is $P_A = A^\top(AA^\top)^{-1}A$.
 #
-# ({cite:t}`liu2026`, theorem 3.3, is the limit; exactness with $S$ is ours.)
+# ({cite:t}`liu2026`, theorem 3.3, is the limit; exactness with $S$ needs only the sample covariance in the place of
+# $I$.)
 # ```
 #
 # ````{prf:proof}
@@ -596,9 +601,9 @@ for key, *both in zip(["weights", "mse", "r2", "r"], whitened, correlated, stric
 # ```{prf:proposition} The mean over random projections, exactly
 # :label: prop-linear-exact
 #
-# Let $B$ be almost surely not 0, and let $BD$ have the law of $B$ for every signed permutation $D$, an $n \times n$
-# matrix with a single entry $\pm1$ in each row and column. Let $A$ be independent of $B$, random or fixed, not 0, and
-# let $d(A) = (\operatorname{tr} G_A)^2/|G_A|^2$. Then
+# Let $B$ be almost surely not 0, and let $BD$ have the same distribution as $B$ for every signed permutation $D$, an $n
+# \times n$ matrix with a single entry $\pm1$ in each row and column. Let $A$ be independent of $B$, random or fixed,
+# not 0, and let $d(A) = (\operatorname{tr} G_A)^2/|G_A|^2$. Then
 #
 # $$
 # \begin{aligned}
@@ -984,8 +989,8 @@ run.figure(drawn, "fig-linear-beta", alt, "Simulated: correlation of one regress
 # :::
 #
 # The distance between distribution functions is {glue:text}`beta_distance:.4f` (threshold
-# {glue:text}`beta_threshold:.4f`); the mean of $r$ is off by at most {glue:text}`mean_r_error:.4f`.
-# Panel (b) says how far the metrics "track one another", as the paper puts it: all rise with $m$, on different scales.
+# {glue:text}`beta_threshold:.4f`); the mean of $r$ is off by at most {glue:text}`mean_r_error:.4f`. Panel (b) says how
+# far the metrics "track one another", as the paper puts it: $r$ and CKA both rise with $m$, on different scales.
 
 # %% [markdown]
 # ## What to take away
@@ -1159,7 +1164,7 @@ run.record(topk_distance_min=frame["distance"].min(), topk_distance_max=frame["d
 #
 # `make chapter NAME=03_linear_theory ARGS="-p draws 200"` repeats the convergence with more draws; `pairs` and
 # `small_pairs` do the same for the random projections. Make `active` smaller for sparser latents (slower convergence,
-# same limit), or set `entry_mean` to one half and watch the floor sink; below about a third the $m/n$ of
+# same limit), or set `entry_mean` to one half and watch the floor sink; below about a fifth the $m/n$ of
 # {eq}`eq-linear-ratio` takes over. The {term}`profile` `paper` uses 200 draws, as the paper does, and larger sizes.
 
 # %%

@@ -21,17 +21,17 @@
 # **In short.** Codes help only where there are enough units to find the features well, because the errors of both codes
 # count. At $m_{CS} = k \log(n/k)$ units, where the paper puts the border, codes of random projections align at
 # **{glue:text}`unsup_at_one:.2f`** and the responses themselves at {glue:text}`raw_at_one:.2f`; codes beat responses in
-# every pair {glue:md}`codes_pay`. With the most units they come within {glue:text}`b9_gauss_last_gap:.2f` of codes that
+# every pair {glue:md}`codes_pay`. With the most units they are {glue:text}`b9_gauss_last_gap:.3f` short of codes that
 # were taught the features.
 #
 # :::{glue:figure} fig-unsup-curves
 # :name: fig-unsup-curves
 #
-# The codes overtake the raw responses only at some distance from $m_{CS}$ (dotted), and information is not what
-# holds them back (corresponds to figure 4 of {cite:t}`liu2026`, whose curves are raw, supervised, unsupervised). Solid:
-# held-out $r$, mean and standard error over {glue:text}`pairs` pairs. Dashed, same colours: share of stimuli whose
-# active features are exactly found. Line without markers: the closed form for raw responses of Gaussian projections.
-# The supervised curve is the same in both panels.
+# The codes overtake the raw responses only at some distance from $m_{CS}$ (dotted). Where pursuit has arrived and codes
+# have not, information is not what holds them back (corresponds to figure 4 of {cite:t}`liu2026`, whose curves are raw,
+# supervised, unsupervised). Solid: held-out $r$, mean and standard error over {glue:text}`pairs` pairs. Dashed, same
+# colours: share of stimuli whose active features are exactly found. Line without markers: the closed form for raw
+# responses of Gaussian projections. The supervised curve is the same in both panels.
 # :::
 #
 # ::::{dropdown} About this chapter
@@ -87,11 +87,11 @@
 # two standard deviations and note that $r_a = g_a\, \mathrm{sd}(z) / \mathrm{sd}(s_a)$, and likewise for b.
 # ```
 #
-# The proposition is ours, and a guide rather than a bound: regression may also use other latents, and errors that both
-# codes make together help it. A code with correlation $r_a$ to the truth aligns at about $r_a^2$ with another of its
-# kind. Raw responses of random projections align at about $\sqrt{m/n}$ ({ref}`ch-gaussian`). So **codes only pay once
-# $r_a > (m/n)^{1/4}$**: a mediocre code should lose. Whether codes are that good at $m = m_{CS}$, where the CS regime
-# is said to begin, is for the experiment to say.
+# This is the attenuation of {cite:t}`spearman1904`, here a guide rather than a bound: regression may also use other
+# latents, and errors that both codes make together help it. A code with correlation $r_a$ to the truth aligns at about
+# $r_a^2$ with another of its kind. Raw responses of random projections align at about $\sqrt{m/n}$
+# ({ref}`ch-gaussian`). So, by this guide, **codes pay once $r_a > (m/n)^{1/4}$**: a mediocre code should lose. Whether
+# codes are that good at $m = m_{CS}$, where the CS regime is said to begin, is for the experiment to say.
 #
 # ### Four curves instead of three
 #
@@ -397,6 +397,8 @@ for (name, kind), table in curves.items():
 
 
 # %% tags=["hide-input"]
+CODES = {"pursuit": "basis pursuit (knows A)", "supervised": "supervised SAE", "unsup": "unsupervised SAE"}
+CODES |= {"raw": "raw responses"}
 looks = dict(zip(("raw", "unsup", "supervised", "pursuit", "learned"), k_styles(range(5)), strict=True))
 
 
@@ -404,13 +406,12 @@ def draw_kind(ax, kind):
     """Alignment (markers, solid) and support rates (dashed) of one kind of systems over the ratio."""
     for key in [("pursuit", kind), ("supervised", "learned"), ("unsup", kind), ("raw", kind)]:
         r, style = curves[key], looks[key[0]]
-        name = key[0].replace("unsup", "unsupervised")
-        ax.errorbar(ratios, r.mean(1), r.std(1) / r.shape[1] ** 0.5, label=name, lw=1.4, **style)
+        ax.errorbar(ratios, r.mean(1), r.std(1) / r.shape[1] ** 0.5, label=CODES[key[0]], lw=1.4, **style)
         if key in support:
             ax.plot(ratios, support[key].mean(1), ls="--", lw=1, color=style["color"])
     ax.axvline(1, color=COLOURS["grey"], lw=0.8, ls=":")
-    ax.set(xlabel="units, in multiples of $m_{CS}$", ylabel="r, or support rate", ylim=(-0.03, 1.05))
-    ax.set_title({"gauss": "Gaussian y", "learned": "learned y"}[kind], fontsize=9)
+    ax.set(xlabel="units, in multiples of $m_{CS}$", ylabel="r (solid), share of stimuli (dashed)", ylim=(-0.03, 1.05))
+    ax.set_title({"gauss": "Gaussian projections", "learned": "learned projections"}[kind], fontsize=9)
 
 
 # %% tags=["hide-input", "remove-output"]
@@ -419,11 +420,12 @@ draw_kind(left, "gauss")
 draw_kind(right, "learned")
 fine = range(units_of(n, k, 1)[0], min(n, units_of(n, k, 1)[-1]) + 1)
 left.plot([m / m_cs for m in fine], [expected_r(n, m) for m in fine], color=INK, lw=1)
+right.plot([], [], "--", color=COLOURS["grey"], label="all active features found")
 right.legend(loc="lower right")
 run.figure([left, right], "fig-unsup-curves", title="Simulated: alignment of raw responses and of three codes", alt=(
     "Held-out correlation against units in multiples of m_CS, one panel for Gaussian and one for learned systems. "
-    "Basis pursuit rises first and steeply, then supervised codes, then unsupervised codes; raw responses rise slowly "
-    "and begin above the codes. Dashed support rates rise in the same order as the codes they belong to."))  # fmt: skip
+    "Left, basis pursuit rises first and steeply, then supervised, then unsupervised codes; right, the codes lie close "
+    "together. Raw responses rise slowly and begin above all codes. Dashed shares of stimuli rise later."))  # fmt: skip
 
 # %% [markdown]
 # On the left, basis pursuit, in purple, says how much of the features the responses determine, and it jumps; its
@@ -432,8 +434,8 @@ run.figure([left, right], "fig-unsup-curves", title="Simulated: alignment of raw
 # Supervised codes are on their way. Unsupervised codes come last, and their support rate later still: getting *all*
 # active features of a stimulus right is much harder than correlating with them.
 #
-# No curve jumps at $m_{CS}$, the dotted line. It is the right unit for the axis, since it takes care of $n$ and $k$,
-# but it is not the place of the transition.
+# On the left pursuit is half-way up its jump at $m_{CS}$, the dotted line, and no code of an encoder has turned there.
+# It is the right unit for the axis, since it takes care of $n$ and $k$, but not the place from which on encoders work.
 #
 # The {term}`verdict` rests on the gain of unsupervised codes over raw responses, pair by pair, and on the gap to the
 # supervised curve.
@@ -491,17 +493,18 @@ run.words("codes_pay", f"from {start:g} times as many on" if start < 100 else "n
 # about the features, not to agree with its partner.
 #
 # On Gaussian y there is, beyond the jump of pursuit, a range of ratios where pursuit has nearly everything and the
-# codes do not: the features could be had, and one matrix product with TopK does not get them. That is *the encoder's
-# shortfall*. At $m_{CS}$ itself pursuit fails for most stimuli too: there the information, or what the smallest code
-# can tell of it, is lost.
+# codes do not: the features could be had. Part of this is *the encoder's shortfall*, as one matrix product with TopK
+# does not get them; part is the dictionary's, see below. At $m_{CS}$ itself pursuit fails for most stimuli too: there
+# the information, or what the smallest code can tell of it, is lost.
 #
 # On learned y pursuit is *no* upper limit. It knows that codes have a small sum, not that just $k$ latents are active,
 # and the columns of a learned projection share a direction, so that the responses fix the sum of every code that
 # explains them. What remains of pursuit is non-negativity {cite:p}`bruckstein2008`, while encoders with TopK are told
 # $k$.
 #
-# Unsupervised codes come nearer to supervised ones on learned y. Those systems were trained so that an encoder of this
-# very form can read them. Nobody arranged random projections for it, and there the last stretch costs more units.
+# From twice $m_{CS}$ on, unsupervised codes come nearer to supervised ones on learned y. Those systems were trained so
+# that an encoder of this very form can read them. Nobody arranged random projections for it, and there the last stretch
+# costs more units.
 
 # %% tags=["hide-input"]
 for size_n, size_k, size_count in zip(sizes[1:], active[1:], pairs[1:], strict=True):
@@ -537,15 +540,15 @@ for kind in codes:
 left, right = panels(2)
 for key in [("pursuit", "gauss"), taught, ("unsup", "gauss"), ("unsup", "learned")]:
     style = looks["learned" if key == ("unsup", "learned") else key[0]]
-    words = " ".join(key).replace("gauss", "Gaussian").replace("unsup ", "unsupervised ")
+    words = f"{CODES[key[0]].split(' (')[0].removesuffix(' SAE')}, {key[1].replace('gauss', 'Gaussian')} y"
     left.plot(ratios, recovery[key].mean((1, 2)), label=words, **style)
     if key[0] != "pursuit":
         right.plot(predicted[key].flatten(), curves[key].flatten(), ls="", **style)
-left.plot(ratios, [(x * m_cs / n) ** 0.25 for x in ratios], color=INK, lw=1)
+left.plot(ratios, [(x * m_cs / n) ** 0.25 for x in ratios], color=INK, lw=1, label="above it codes should pay")
 left.set(xlabel="units, in multiples of $m_{CS}$", ylabel="correlation with the features", ylim=(0, 1.05))
 left.legend(loc="lower right")
 right.plot([0, 1], [0, 1], color=INK, lw=1)
-right.set(xlabel="product of both recoveries", ylabel="r of the codes")
+right.set(xlabel="product of both codes' correlations with the features", ylabel="r of the codes")
 run.figure([left, right], "fig-unsup-recovery", title="Simulated: finding the features, and agreeing on them", alt=(
     "Left: correlation of latents with the features against units, rising for all codes, highest for basis "
     "pursuit, with a slowly rising line marking where codes begin to pay. Right: alignment of codes against "
@@ -644,8 +647,8 @@ for name, r in three.items():
 # responses leave many codes open. But where the features can be had, an SAE can hold more of them than its encoder gets
 # out.
 #
-# So training pays for the dictionary, and reading it better costs some hundred products with a small matrix for each
-# stimulus. Before blaming two networks whose codes disagree, ask whether a better reading of the same dictionaries
+# So training pays for the dictionary, and reading it better costs some hundreds of products with a small matrix for
+# each stimulus. Before blaming two networks whose codes disagree, ask whether a better reading of the same dictionaries
 # agrees more. (A disagreement that remains does not convict the networks either: where the dictionary is wrong, no
 # reading helps.)
 
@@ -794,10 +797,10 @@ for kind, part in {"gauss": subset, "learned": learned_subset}.items():
 # The mean is {glue:text}`mean_length_gauss:.2f` standard deviations long for Gaussian y and
 # {glue:text}`mean_length_learned:.2f` for learned y; the row space holds {glue:text}`ones_gauss:.3f` and
 # {glue:text}`ones_learned:.3f` of the direction of ones. Training has turned the projections so that all features share
-# a direction, which does no harm to a supervised TopK encoder. Unsupervised codes of learned y align at
+# a direction, which a supervised TopK encoder can live with. Unsupervised codes of learned y align at
 # {glue:text}`centred_learned:.3f` with centring and at {glue:text}`uncentred_learned:.3f` without, where raw responses
-# have {glue:text}`raw_learned_lower:.3f`. A step that looks cosmetic moves the score; whether across that of the raw
-# responses depends on the length of training, as the last table of this page shows.
+# have {glue:text}`raw_learned_lower:.3f`. A step that looks cosmetic moves the score. It moves it across that of the
+# raw responses in neither column of the last table of this page.
 #
 # ### A fixed training set is memorised
 #
@@ -898,29 +901,32 @@ rows = {f"{names[name]}, {kinds[kind]}, {ratio:g} m_CS": f"{place} and codes = {
         f"and ratio = {ratio:g}" for name, kind, ratio in shown if (name, kind) in curves}  # fmt: skip
 silent = {f"constant latents, {of}, 1 m_CS": f"constant_{kind}_at_one" for kind, of in kinds.items()}
 words = {name: "".join(c for c in name if c.isalnum()) for name in recipe_scores}
-parts = {f"recipe, {name}": f"mean(recipes.r where recipe = {word})" for name, word in words.items()}
-parts |= {"learned, centred": "centred_learned", "learned, not centred": "uncentred_learned"}
+low, high = (f"{ratio:g} m_CS" for ratio in (recipe_ratios[0], recipe_ratios[-1]))
+parts = {f"recipe, {name}, {high}": f"mean(recipes.r where recipe = {word})" for name, word in words.items()}
+parts |= {f"learned, centred, {low}": "centred_learned", f"learned, not centred, {low}": "uncentred_learned"}
 run.beside_recorded(rows | silent | parts)
 
 # %% [markdown]
-# Longer training moves the curves of random projections little. At $m_{CS}$ it harms the codes of *learned* systems: a
-# large share of their SAEs' latents had stopped varying in the recorded run, and each of these scores 0, while the
-# supervised codes of the same systems lost far less. More training is not always better training. The list of recipes
-# in this run comes from {glue:text}`recipe_pairs` pair(s) and shorter training; trust the order of two rows only where
-# both columns have it. What neither column can show is a million steps, which the paper takes.
+# Longer training moves the curves of random projections little. At $m_{CS}$ and half as much again, codes of *learned*
+# systems are worse in the recorded run, in which systems and SAEs both trained longer; which of the two does it was not
+# taken apart. At $m_{CS}$ a large share of their SAEs' latents had stopped varying, and each of these scores 0, while
+# the supervised codes of the same systems lost far less. More training is not always better training. The list of
+# recipes in this run comes from {glue:text}`recipe_pairs` pair(s) and shorter training; trust the order of two rows
+# only where both columns have it. What neither column can show is a million steps, which the paper takes.
 
 # %% [markdown]
 # ## What to take away
 #
 # - **Codes learned from responses alone do restore alignment, but not from $m_{CS}$ on.** There is a zone where the
 #   features are recoverable in principle and the codes are no better than the raw responses, or worse. By
-#   {prf:ref}`prop-unsup-product` it ends where the features are found well enough; {ref}`ch-claims` says from which
-#   ratio on they are in this run.
+#   {prf:ref}`prop-unsup-product` it ends where the features are found well enough; the table of gains above says from
+#   which ratio on.
 # - **A code that loses against raw responses does not show that two systems differ.** It may be a mediocre code. In a
 #   simulation the correlation with the truth tells the two apart; for a real network one has only signs of it: the
 #   variance explained, {term}`silent latents <silent latent>`, the agreement of two SAEs on *one* network.
 # - **The recipe is part of the measurement.** Start, centring, dead latents and the number of training stimuli can each
-#   move the score by as much as the effect of interest. A comparison of codes should state them all.
+#   move the score by a good part of the effect of interest, the start by more than all of it. A comparison of codes
+#   should state them all.
 # - **Scores on training stimuli are too good.** Hold stimuli out of the training of the SAE as well, not only out of
 #   the regression.
 #
@@ -936,8 +942,8 @@ run.beside_recorded(rows | silent | parts)
 #   shows how the rest divides.
 #
 # **What changed our mind.** We expected a mediocre code to be a mediocre help. It is a loss: below a certain recovery
-# the responses themselves align better than codes of them. And we expected the dictionary to be the hard part. It is
-# found before the encoder can read with it.
+# the responses themselves align better than codes of them. And we expected the dictionary to be the hard part
+# throughout. With few units it is; with more, reading it costs as much or more.
 #
 # ## Exercises
 #
@@ -992,9 +998,9 @@ for wrong in (max(1, k // 2), 2 * k):
 print("told the truth:", *(f"{r:.3f}" for r in recipe_scores["ours"][0]))
 
 # %% [markdown]
-# Compare the three lines. Too few latents cannot all be right: at least half of the active features must be missed in
-# every stimulus. Too many leave room for latents that help the reconstruction and stand for nothing, yet the true ones
-# can be among them. The regression reads either code as it is, so neither fault is hidden.
+# Too few is far worse in this run; twice as many costs next to nothing. With half as many, at least half of the active
+# features must be missed in every stimulus. Too many leave room for latents that stand for nothing, but the true ones
+# can be among them, and the regression picks these out: the score hardly shows that $k$ was wrong.
 #
 # :::{solution-end}
 # :::

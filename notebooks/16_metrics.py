@@ -12,7 +12,7 @@
 
 # %% [markdown]
 # (ch-metrics)=
-# # What each metric hears
+# # What each metric measures
 #
 # Many metrics are in use to compare networks. Which one should you take, if yours may be in superposition?
 #
@@ -162,7 +162,7 @@ run.figure(
     "fig-metrics-order",
     alt="A row for each metric with two marks: partial overlap in many units, a square, and identical features in few, "
     "a circle. In nearly every row the circle lies left of the square.",
-    title="Simulated: partial overlap against identical features in few units",
+    title="Simulated: does a metric rank identical features first?",
 )
 run.words("order_right", "; ".join(wrong.index[~wrong]) or "none")
 run.words("always_right", "; ".join(wrong.index[inverts == 0]) or "none")
@@ -381,7 +381,7 @@ run.figure(
     "fig-metrics-laws",
     alt="Scores against units, marks on or near lines. Left: squared CCA is a straight rise, mean CCA and Procrustes "
     "bend above it. Right: distance RSA, Spearman's RSA and nearest neighbours.",
-    title="Simulated: identical features in fewer units, and the laws",
+    title="Simulated: metrics of identical features, and their laws",
 )
 
 # %% tags=["hide-input"]
@@ -393,8 +393,8 @@ for (metric, features), rms in off.items():
 # :::{glue:figure} fig-metrics-laws
 # :name: fig-metrics-laws
 #
-# Marks are simulated, lines are laws. Spaces (a) follow theirs from few units on; of the others (b) neighbours are
-# the least certain.
+# Marks are simulated, lines are laws. Spaces (a) follow theirs from few units on; of the others (b) Spearman for sparse
+# features stays below its law; that of neighbours, a conjecture, holds for Gaussian ones.
 # :::
 #
 # The table above has the root mean square difference from the law over all numbers of units. The laws of spaces are off
@@ -536,7 +536,9 @@ for short, name in names.items():
 # ### The same at length
 #
 # More stimuli, more pairs and longer training of the toy models, recorded with the book. The law of distances comes
-# closer; those of ranks and neighbours of sparse features do not, as they are wrong there and not only noisy.
+# closer; those of ranks and neighbours of sparse features do not, as they are wrong there and not only noisy. The
+# second expectation about learned rows hangs on the length of training: the difference from the law is above a tenth in
+# one column and below it in the other.
 
 # %% tags=["hide-input"]
 rows = {"metrics that invert in every draw": "inverting",
@@ -554,7 +556,7 @@ run.beside_recorded(rows)
 #   converge ({ref}`ch-own`).
 # - *Geometry, readout or units* are what the usual metrics answer. What they read for identical features belongs beside
 #   a score.
-# - *Pairs of unlike widths* cannot be compared by a score, whichever metric it is.
+# - *Pairs of unlike widths* cannot be compared by a score; ridge from a to b bears unlike widths of b, not of a.
 #
 # Where these results end:
 #
@@ -642,8 +644,9 @@ for name in ("CKA, debiased", "RSA, squared distances", "RSA, cosines"):
 print(f"laws: {theory.expected_cka(n - 1, few, few):.3f} and {few / (2 * n + few - 2):.3f}")
 
 # %% [markdown]
-# Squared distances, by about a half. All features' responses have one length, so all that a distance could hear of
-# lengths is chance from the projection, and it is as large as what it hears of angles.
+# Squared distances: by the law about half of CKA, and one pair scatters much about that. The features of all stimuli
+# have one length, so all that a distance could hear of lengths is chance from the projection, and it is as large as
+# what it hears of angles.
 #
 # :::{solution-end}
 # :::

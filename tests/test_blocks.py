@@ -57,7 +57,7 @@ def test_a_split_block_by_block_from_files_is_the_split_at_once(small, tmp_path)
 
 
 def test_files_are_read_from_front_to_back_a_few_times(small, tmp_path, monkeypatch):
-    """What reads ahead fetches a thousand rows for one that is out of order: of a large file, all of it for each block."""
+    """What reads ahead fetches a thousand rows for one that is out of order: of a large file, all for each block."""
     np.save(tmp_path / "y.npy", pair(stimuli=400)[0].numpy())
     small()
     y, read, get = torch.from_numpy(np.load(tmp_path / "y.npy", mmap_mode="c")), [], torch.Tensor.__getitem__
