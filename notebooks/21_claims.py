@@ -114,8 +114,8 @@ run.words("summary", summary_table(entries))
 # :format: myst
 # ```
 #
-# The same side by side, one row a claim, each verdict linked to the figure or the statement that it rests on. An empty
-# cell: there is no such evidence.
+# The same side by side, one row a claim. Point at a verdict, tab to it or tap it: the paper's number beside ours. Its
+# link leads to the figure or the statement that it rests on. An empty cell: there is no such evidence.
 
 # %% tags=["hide-input", "remove-output"]
 run.words("verdicts", verdict_table(entries))

@@ -47,6 +47,22 @@ const guesses = () => document.querySelectorAll(".bd-article .exercise.admonitio
   exercise.append(label);
 });
 
+// What each verdict of the map rests on, the paper's number beside ours, out of its row of the ledger.
+const map = () => {
+  const found = {};
+  let claim = "", paper = "";
+  document.querySelectorAll(".ledger tbody tr").forEach((row) => {
+    const [first, claimed, evidence, , measured] = [...row.cells].map((cell) => cell.textContent.trim());
+    if (first) [claim, paper] = [first.split(",")[0], claimed.match(/The paper: .*$/)?.[0] ?? "The paper gives no number."];
+    found[`${claim} ${evidence.split(":")[0]}`] = `${claim}. ${paper} Ours, ${evidence}: ${measured}`;
+  });
+  const heads = [...document.querySelectorAll(".verdicts thead th")].map((cell) => cell.textContent.trim());
+  document.querySelectorAll(".verdicts tbody tr").forEach((row) => [...row.cells].forEach((cell, at) => {
+    const told = found[`${row.cells[0].textContent.trim()} ${heads[at]}`];
+    if (told) (cell.querySelector("a") ?? cell).title = told.replaceAll(/\\[()]/g, "");
+  }));
+};
+
 // A term's definition, which the mouse gets as a title, for the keyboard and for touch: the first tap shows it.
 const terms = () => {
   const box = Object.assign(document.createElement("div"), { className: "term-box", id: "term-box", hidden: true });
@@ -62,7 +78,7 @@ const terms = () => {
     Object.assign(box.style, { width: `${width}px`, left: `${Math.max(12, Math.min(at.left, innerWidth - width - 12)) + scrollX}px`,
       top: `${at.bottom + scrollY + 6}px` });
   };
-  document.querySelectorAll(".bd-article a[title]:has(.std-term)").forEach((link) => {
+  document.querySelectorAll(".bd-article a[title]:has(.std-term), .verdicts a[title]").forEach((link) => {
     let touched = false;
     link.addEventListener("pointerdown", (event) => { touched = event.pointerType === "touch" && box.of !== link; });
     link.addEventListener("click", (event) => { if (touched) { event.preventDefault(); show(link); } });
@@ -116,7 +132,7 @@ const ledger = () => {
   addEventListener("hashchange", mark);
 };
 
-addEventListener("DOMContentLoaded", () => { join(); codeSwitch(); guesses(); terms(); ledger(); });
+addEventListener("DOMContentLoaded", () => { join(); codeSwitch(); guesses(); map(); terms(); ledger(); });
 addEventListener("load", () => {
   document.querySelectorAll(".copybtn").forEach((button) => button.setAttribute("aria-label", "Copy this code"));
   (window.MathJax?.startup?.promise ?? Promise.resolve()).then(reach);

@@ -278,6 +278,20 @@ def test_the_ledger_is_filtered_and_a_link_leads_to_a_claims_row(browser):
         assert visit.page.locator(".bar output").inner_text() == f"{len(wanted)} of {everything} claims"
 
 
+def test_a_verdict_of_the_map_tells_the_papers_number_beside_ours(browser):
+    with Visit(browser, "book/chapters/21_claims.html") as visit:
+        row = visit.page.locator(".verdicts tbody tr", has=visit.page.locator("td", has_text=re.compile("^A2$")))
+        link, box = row.locator("a").first, visit.page.locator("#term-box")
+        assert link.get_attribute("title").startswith("A2. The paper: 0.58 at q = 3. Ours, as stated, ")
+        visit.page.evaluate("document.activeElement.blur()")
+        link.dispatch_event("pointerdown", {"pointerType": "touch", "bubbles": True})
+        link.dispatch_event("click")
+        assert box.is_visible() and "0.577 at q = 3" in box.inner_text()
+        entries = {entry.id: entry for entry in ledger(runs_of("quick"))}
+        told = visit.page.eval_on_selector_all(".verdicts tbody [title]", "all => all.map(one => one.title)")
+        assert len(told) == sum(len(entry.pieces) for entry in entries.values())
+
+
 def test_solutions_unfold(browser):
     with Visit(browser, "book/chapters/03_linear_theory.html") as visit:
         folded = visit.page.locator(".solution.dropdown, details.solution, .dropdown.solution").first
