@@ -1,6 +1,6 @@
 """Whether chapters give the same results in other surroundings: each runs in a copy of the project, with nothing kept.
 
-    .venv/bin/python benchmarks/determinism.py [CHAPTER ...] [--short]
+    .venv/bin/python -m benchmarks.determinism [CHAPTER ...] [--short]
 
 Keeps with the book, for each chapter and surroundings, whether results and executed notebook are the same to the last
 digit, and else the largest difference of a recorded number, as a share of the number if that is above 1. `--short`

@@ -1,6 +1,6 @@
 """Times the parameter changes that the classroom page suggests, one after the other, and keeps the times with the book.
 
-python benchmarks/live_changes.py     reads book/live.yml, writes book/results/live.json
+python -m benchmarks.live_changes     reads book/live.yml, writes book/results/live.json
 """
 
 import json
@@ -10,8 +10,8 @@ import sys
 from time import perf_counter
 
 from book.press.pages import LIVE_TIMES, live_changes
-from lib.chapter.parameters import ROOT
-from lib.chapter.results import read_results, write_whole
+from lib.chapter.results import read_results
+from lib.store import ROOT, write_whole
 
 
 def seconds(change: dict) -> float:
@@ -26,8 +26,9 @@ def main():
     times = {
         change["chapter"]: {"arguments": change["arguments"], "seconds": seconds(change)} for change in live_changes()
     }
-    last = read_results(ROOT / "build" / "live" / f"{list(times)[-1]}.json")
-    content = {"times": times, "provenance": last["provenance"]}
+    last = [*times][-1]
+    provenance = read_results(ROOT / "build" / "live" / f"{last}.json", last, "live")["provenance"]
+    content = {"times": times, "provenance": provenance}
     write_whole(LIVE_TIMES, json.dumps(content, indent=1) + "\n")
 
 

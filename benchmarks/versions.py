@@ -1,6 +1,6 @@
 """Whether the tests pass with other versions of Python and of the packages: pinned, newest, oldest that is allowed.
 
-    python benchmarks/versions.py python3.11 python3.13 [--packages oldest] [--keep]
+    python -m benchmarks.versions python3.11 python3.13 [--packages oldest] [--keep]
 
 Needs `uv`. Each environment is made once, in build/environments, and takes about 6 GB. Runs what starts no chapter and
 opens no page, one test at a time; the exit status is 1 if any fails. Deprecation warnings are errors but with the
