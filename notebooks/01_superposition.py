@@ -810,7 +810,7 @@ run.figure(
 # :::{exercise} The coherence bound by hand
 # :label: ex-superposition-coherence
 #
-# *Recall; easy, 5 minutes.* A projection has coherence $0.3$. For which $k$ does {prf:ref}`thm-superposition-coherence`
+# (Recall, easy, 5 minutes.) A projection has coherence $0.3$. For which $k$ does {prf:ref}`thm-superposition-coherence`
 # promise recovery? What does it promise if two columns are parallel?
 # :::
 #
@@ -830,8 +830,8 @@ run.figure(
 # :::{exercise} The best six directions
 # :label: ex-superposition-icosahedron
 #
-# *Extend; medium, 15 minutes.* Six random directions in three dimensions come close to each other. The best six are
-# the diagonals of an icosahedron: the points $(0, \pm 1, \varphi)$ and their cyclic shifts, with the golden ratio
+# (Extend, medium, 15 minutes.) Six random directions in three dimensions come close to each other. The best six are the
+# diagonals of an icosahedron: the points $(0, \pm 1, \varphi)$ and their cyclic shifts, with the golden ratio
 # $\varphi = (1 + \sqrt5)/2$. Compute their coherence and the coherence bound, and count the pairs that basis pursuit
 # finds.
 # :::
@@ -867,10 +867,10 @@ run.record(best_pairs=int(supports_found(best, 2)[0].sum()))
 # :::{exercise} A larger network
 # :label: ex-superposition-rerun
 #
-# *Rerun; easy, 10 minutes.* Does the transition of basis pursuit stay near the same ratio for $n = 256$? Rerun the
+# (Rerun, easy, 10 minutes.) Does the transition of basis pursuit stay near the same ratio for $n = 256$? Rerun the
 # chapter with `make chapter NAME=01_superposition ARGS="-p sizes [256]"` and look at
-# {numref}`fig-superposition-transition`. Compute $m_{CS}$ for $k = 32$ and $n = 64$ as well: why is there no
-# point in sweeping it?
+# {numref}`fig-superposition-transition`. Compute $m_{CS}$ for $k = 32$ and $n = 64$ as well: why is there no point in
+# sweeping it?
 # :::
 #
 # :::{solution-start} ex-superposition-rerun

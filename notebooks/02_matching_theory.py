@@ -857,7 +857,7 @@ run.figure(
 # :::{exercise} By hand
 # :label: ex-matching-hand
 #
-# *Recall; easy, 5 minutes.* Groups of five neighbours, shifted by two: what is the score? By how much does the score
+# (Recall, easy, 5 minutes.) Groups of five neighbours, shifted by two: what is the score? By how much does the score
 # change if each unit of b is multiplied by 10? By $-1$, for all units?
 # :::
 #
@@ -885,7 +885,7 @@ run.record(hand_negated=abs(response_score(groups, -moved)))
 # :::{exercise} Fewer units
 # :label: ex-matching-rerun
 #
-# *Rerun; easy, 10 minutes.* {cite:t}`liu2026` call $m \ge k \log(n/k)$ the compressed-sensing regime. What do codes
+# (Rerun, easy, 10 minutes.) {cite:t}`liu2026` call $m \ge k \log(n/k)$ the compressed-sensing regime. What do codes
 # score exactly at its border? Rerun with `make chapter NAME=02_matching_theory ARGS="-p ratio 1.0"`, and look at
 # {numref}`fig-matching-recovery`. Before you do, predict it from {numref}`fig-superposition-transition`.
 # :::
@@ -917,7 +917,7 @@ run.record(border_codes=border_codes)
 # :::{exercise} The counterexample for two active features
 # :label: ex-matching-k2
 #
-# *Extend; hard, 30 minutes.* {prf:ref}`prop-matching-order` speaks of two vectors. What does such a matrix do to the
+# (Extend, hard, 30 minutes.) {prf:ref}`prop-matching-order` speaks of two vectors. What does such a matrix do to the
 # score of random stimuli? Take its matrix for $K = 2$, the simplex frame of four vectors in three dimensions with two
 # signs flipped, flip two other signs for system b, and score the codes. Compute $\delta_2$ and $\delta_4$ as well.
 # :::

@@ -1021,7 +1021,7 @@ run.figure(drawn, "fig-linear-beta", alt, "Simulated: correlation of one regress
 # :::{exercise} Rotate, stretch, mix
 # :label: ex-linear-invariance
 #
-# *Recall; 5 minutes.* System a is replaced by (i) $QA$ with an orthogonal $Q$, (ii) $3A$, (iii) $TA$ with any
+# (Recall, easy, 5 minutes.) System a is replaced by (i) $QA$ with an orthogonal $Q$, (ii) $3A$, (iii) $TA$ with any
 # invertible $T$. Which of CKA and $R^2(a\to b)$ stay the same, and which line of which proof says so?
 # :::
 #
@@ -1047,8 +1047,8 @@ for replaced in [a, rotation @ a, 3 * a, gaussian(m_a, m_a, generator) @ a]:
 # :::{exercise} Take the bias out
 # :label: ex-linear-debiased
 #
-# *Rerun; 10 minutes.* Compute the mean *signed* deviation of linear CKA from the cosine at the smallest number of
-# stimuli, with the plain and with the {term}`debiased estimator <debiased CKA>` {cite:p}`song2012`
+# (Rerun, medium, 10 minutes.) Compute the mean *signed* deviation of linear CKA from the cosine at the smallest number
+# of stimuli, with the plain and with the {term}`debiased estimator <debiased CKA>` {cite:p}`song2012`
 # (`linear_cka(..., debiased=True)`). What do you expect of each, and why does RSA need no such correction? Then change
 # `stimuli` and `active` and look again.
 # :::
@@ -1080,9 +1080,9 @@ run.record(bias_plain=plain, bias_debiased=debiased, bias_rsa=rsa_too)
 # :::{exercise} Distances in the place of dot products
 # :label: ex-linear-distances
 #
-# *Extend; 30 minutes.* Let latents have independent entries of mean 0, variance 1 and kurtosis $\kappa_z$.
-# Find the limit of RSA on squared Euclidean distances. When is it $\cos(G_A, G_B)$? Check it with the sparse latents of
-# this chapter.
+# (Extend, hard, 30 minutes.) Let latents have independent entries of mean 0, variance 1 and kurtosis $\kappa_z$. Find
+# the limit of RSA on squared Euclidean distances. When is it $\cos(G_A, G_B)$? Check it with the sparse latents of this
+# chapter.
 # :::
 #
 # :::{solution-start} ex-linear-distances

@@ -291,8 +291,8 @@ run.words("ledger_recorded", "\n".join(lines if moved else ["None does."]))
 # :::{exercise} Read a predicate
 # :label: ex-claims-predicate
 #
-# Easy, 5 minutes. Open `book/claims.yml` and find the predicates of B5 at our setting. Which makes the difference
-# between *reproduced* and *reproduced with a condition*, and what does it say in words?
+# (Recall, easy, 5 minutes.) Open `book/claims.yml` and find the predicates of B5 at our setting. Which makes the
+# difference between *reproduced* and *reproduced with a condition*, and what does it say in words?
 # :::
 #
 # :::{solution-start} ex-claims-predicate
@@ -310,7 +310,8 @@ run.words("ledger_recorded", "\n".join(lines if moved else ["None does."]))
 # :::{exercise} Alter a result
 # :label: ex-claims-alter
 #
-# Easy, 5 minutes. Judge claim B7 as if the pair with partial overlap had come out behind. What does the ledger say?
+# (Rerun, easy, 5 minutes.) Judge claim B7 as if the pair with partial overlap had come out behind. What does the ledger
+# say?
 # :::
 #
 # :::{solution-start} ex-claims-alter
@@ -333,9 +334,9 @@ judge(b7, {"altered": {"05_partial_overlap": {"values": values}}}).verdict("ours
 # :::{exercise} Add a claim
 # :label: ex-claims-add
 #
-# Harder, 30 minutes. Paper B says that the scaling does not depend on the distribution of the projection's entries.
-# Write an entry for `book/claims.yml` with a predicate over results that {ref}`ch-linear` already records. Which
-# distributions would you add to the chapter before you called it reproduced?
+# (Extend, hard, 30 minutes.) Paper B says that the scaling does not depend on the distribution of the projection's
+# entries. Write an entry for `book/claims.yml` with a predicate over results that {ref}`ch-linear` already records.
+# Which distributions would you add to the chapter before you called it reproduced?
 # :::
 #
 # :::{solution-start} ex-claims-add

@@ -332,7 +332,7 @@ for kind in ("Gaussian", "sparse"):
 # :::{exercise} Which similarities allow it?
 # :label: ex-fast-which
 #
-# *Recall; 10 minutes.* Which of these can RSA use without a matrix: cosines between patterns, plain (not squared)
+# (Recall, easy, 10 minutes.) Which of these can RSA use without a matrix: cosines between patterns, plain (not squared)
 # Euclidean distances, squares of dot products, ranks?
 # :::
 #
@@ -358,8 +358,8 @@ print(torch.allclose(products @ products.mT, (y_a @ y_a.mT) ** 2))
 # :::{exercise} Where sums do not pay
 # :label: ex-fast-wide
 #
-# *Rerun; 10 minutes.* Count the multiplications of both ways. From how many stimuli on are sums the cheaper one? Time
-# both with many units and few stimuli.
+# (Rerun, easy, 10 minutes.) Count the multiplications of both ways. From how many stimuli on are sums the cheaper one?
+# Time both with many units and few stimuli.
 # :::
 #
 # :::{solution-start} ex-fast-wide
@@ -384,8 +384,8 @@ for way in (explicit_rsa, rsa_by_sums, rsa):
 # :::{exercise} Responses that do not fit in memory
 # :label: ex-fast-stream
 #
-# *Extend; 20 minutes.* Responses arrive in pieces of 32 stimuli and are read twice. Compute RSA on dot products without
-# ever holding more than one piece.
+# (Extend, medium, 20 minutes.) Responses arrive in pieces of 32 stimuli and are read twice. Compute RSA on dot products
+# without ever holding more than one piece.
 # :::
 #
 # :::{solution-start} ex-fast-stream

@@ -169,3 +169,16 @@ def test_commands_name_targets_and_variables_that_the_makefile_has(chapter):
 
 def test_commands_are_found():
     assert sum(1 for chapter in CHAPTERS for _ in commands(chapter)) > len(CHAPTERS)
+
+
+def exercises(chapter):
+    """The text of each exercise and what follows its box up to its solution."""
+    box = r"^(:{3,})\{exercise\}.*?\n:label: (\S+)\n\n(.*?)\n\1$(.*?)^:{3,}\{solution-start\} \2$"
+    return re.findall(box, text(chapter), flags=re.M | re.S)
+
+
+def test_exercises_say_what_is_asked_how_hard_it_is_and_how_long_it_takes(chapter):
+    label = r"\((Recall|Rerun|Extend|Explain|Calculate), (easy|medium|hard), [1-9]\d* minutes\.\) \S"
+    found = exercises(chapter)
+    assert len(found) == text(chapter).count("{exercise}")
+    assert [asked for _, _, asked, _ in found if not re.match(label, asked)] == []
