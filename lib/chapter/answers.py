@@ -15,9 +15,9 @@ class Sentence(str):
 def check(answer: Any, right: Any, mistakes: Mapping[Any, str] | None = None, digits: int = 3) -> Sentence:
     """What to tell a reader whose number is `answer`, None if there is none yet.
 
-    An answer is right that rounds to `right` at as many decimals as the question asks for, `digits`. Numbers that known
-    `mistakes` lead to are met with their reason, others with how far they are off. Raises ValueError for what is no
-    finite number.
+    An answer is right that rounds to `right` at as many decimals as the question asks for, `digits`, unless a known
+    one of the `mistakes` is nearer. Numbers that mistakes lead to are met with their reason, others with how far they
+    are off. Raises ValueError for what is no finite number.
 
     >>> check(0.2, right=0.2**0.5, mistakes={0.2: "That is the square: take the root."})
     That is the square: take the root.
@@ -26,11 +26,13 @@ def check(answer: Any, right: Any, mistakes: Mapping[Any, str] | None = None, di
     if answer is None:
         return Sentence("Put your number in place of None.")
     given = _number(answer, "the answer")
-    if _same(given, wanted, digits):
+    known = {_number(wrong, "a mistake"): reason for wrong, reason in (mistakes or {}).items()}
+    nearest = min(known, key=lambda wrong: abs(wrong - given), default=float("inf"))
+    nearer = abs(nearest - given) < abs(wanted - given) and abs(given - round(wanted, digits)) > 1e-9
+    if _same(given, wanted, digits) and not nearer:
         return Sentence(f"Right: {wanted:,.{digits}f}.")
-    for wrong, reason in (mistakes or {}).items():
-        if _same(given, _number(wrong, "a mistake"), digits):
-            return Sentence(reason)
+    if _same(given, nearest, digits):
+        return Sentence(known[nearest])
     return Sentence(_off(given, wanted, digits))
 
 

@@ -41,11 +41,18 @@ def test_digits_are_those_that_the_question_asks_for():
     assert check(1256.6, 1257.2, digits=0) == "Nearly, but a little too small: give it to 0 decimals."
     assert check(1257, 1257.2, digits=0) == "Right: 1,257."
     assert check(0.4, RIGHT, digits=1) == "Right: 0.4."
-    assert check(0.125, 0.1254, digits=3) == check(0.1254, 0.125, digits=4 - 1) == "Right: 0.125."
+    assert check(0.125, 0.1254, digits=3) == check(0.1254, 0.125) == "Right: 0.125."
 
 
 def test_right_goes_before_a_mistake_that_gives_the_same_number():
     assert check(1, 1, {1: "never"}) == "Right: 1.000."
+
+
+def test_the_nearest_of_two_numbers_within_the_digits_is_meant():
+    mistakes = {13 / 6: "That is the bound.", 3: "Round down.", 10 / 3: "Halve it."}
+    told = [check(answer, 2, mistakes, digits=0) for answer in (2, 13 / 6, 2.17, 3, 3.33)]
+    assert told == ["Right: 2.", "That is the bound.", "That is the bound.", "Round down.", "Halve it."]
+    assert check(0.5, 0.50045, {0.4999: "never"}) == "Right: 0.500."
 
 
 def test_negative_numbers_are_large_in_size():
