@@ -814,6 +814,20 @@ run.figure(
 # promise recovery? What does it promise if two columns are parallel?
 # :::
 #
+# :::{dropdown} Hint
+# Put $\mu = 0.3$ into {prf:ref}`thm-superposition-coherence` and ask which whole numbers lie *below* the bound. For
+# parallel columns, what is the cosine of {prf:ref}`def-superposition-coherence`?
+# :::
+
+# %% tags=["remove-cell"]
+from lib.chapter.answers import check
+
+mine = None  # the largest k for which recovery is promised
+bound = (1 + 1 / 0.3) / 2
+mistakes = {bound: "That is the bound: k is a whole number below it.", 3: "That lies above the bound: round down."}
+check(mine, right=int(bound), mistakes=mistakes, digits=0)
+
+# %% [markdown]
 # :::{solution-start} ex-superposition-coherence
 # :label: sol-superposition-coherence
 # :class: dropdown
@@ -836,6 +850,22 @@ run.figure(
 # finds.
 # :::
 #
+# :::{dropdown} Hint
+# Take two of the points as columns of length 1 and compute their cosine by {prf:ref}`def-superposition-coherence`;
+# $\varphi^2 = \varphi + 1$ makes it short. `supports_found` tries every pair.
+# :::
+
+# %% tags=["remove-cell"]
+mine = None  # the coherence, to three decimals
+mistakes = {
+    1 / 5: "That is the squared coherence: take the root.",
+    (1 + 5**0.5) / 2: "That is the product of two columns: divide it by both lengths.",
+    1: "That is the cosine of a column with itself: leave it out.",
+    -(5**-0.5): "Coherence takes the size of the cosine: drop the sign.",
+}
+check(mine, right=((6 - 3) / (3 * 5)) ** 0.5, mistakes=mistakes)
+
+# %% [markdown]
 # :::{solution-start} ex-superposition-icosahedron
 # :label: sol-superposition-icosahedron
 # :class: dropdown
@@ -871,6 +901,11 @@ run.record(best_pairs=int(supports_found(best, 2)[0].sum()))
 # chapter with `make chapter NAME=01_superposition ARGS="-p sizes [256]"` and look at
 # {numref}`fig-superposition-transition`. Compute $m_{CS}$ for $k = 32$ and $n = 64$ as well: why is there no point in
 # sweeping it?
+# :::
+#
+# :::{dropdown} Hint
+# In the figure look where each curve passes one half. For $m_{CS}$, take the derivative of $k \log(n/k)$ with respect
+# to $k$ and see where it changes sign.
 # :::
 #
 # :::{solution-start} ex-superposition-rerun

@@ -1025,6 +1025,11 @@ run.figure(drawn, "fig-linear-beta", alt, "Simulated: correlation of one regress
 # invertible $T$. Which of CKA and $R^2(a\to b)$ stay the same, and which line of which proof says so?
 # :::
 #
+# :::{dropdown} Hint
+# Write down the Gram matrix $G$ and the row space of each replacement. CKA reads the first ({prf:ref}`thm-cka`),
+# $R^2(a \to b)$ the second ({prf:ref}`thm-ols`).
+# :::
+#
 # :::{solution-start} ex-linear-invariance
 # :label: sol-linear-invariance
 # :class: dropdown
@@ -1051,6 +1056,11 @@ for replaced in [a, rotation @ a, 3 * a, gaussian(m_a, m_a, generator) @ a]:
 # of stimuli, with the plain and with the {term}`debiased estimator <debiased CKA>` {cite:p}`song2012`
 # (`linear_cka(..., debiased=True)`). What do you expect of each, and why does RSA need no such correction? Then change
 # `stimuli` and `active` and look again.
+# :::
+#
+# :::{dropdown} Hint
+# In {eq}`eq-linear-cka` the same noise in $S$ stands in both arguments of the cosine: in which direction does that move
+# it? `deviations(count, debiased=True)` returns the deviations of RSA and CKA with their sign.
 # :::
 #
 # :::{solution-start} ex-linear-debiased
@@ -1085,6 +1095,24 @@ run.record(bias_plain=plain, bias_debiased=debiased, bias_rsa=rsa_too)
 # chapter.
 # :::
 #
+# :::{dropdown} Hint
+# Write $D_{ij} = u_i + u_j - 2z_i^\top G_Az_j$ with $u_i = z_i^\top G_Az_i$, and ask which terms of $D$ and of $E$ have
+# a covariance at all. The kurtosis enters by $\operatorname{cov}(u_i, v_i)$, $v_i$ being $u_i$ of the other system.
+# :::
+
+# %% tags=["remove-cell"]
+from lib.chapter.answers import check
+
+mine = None  # the kurtosis of an entry of this chapter's sparse latents
+of_entry = 9 / (5 * active)
+mistakes = {
+    9 / 5: "That is the kurtosis while the entry is active: it is 0 most of the time.",
+    of_entry - 3: "That is the excess over a Gaussian: add 3.",
+    1 / active: "That leaves out that active values are spread, not all of one size.",
+}
+check(mine, right=of_entry, mistakes=mistakes, digits=1)
+
+# %% [markdown]
 # :::{solution-start} ex-linear-distances
 # :label: sol-linear-distances
 # :class: dropdown
