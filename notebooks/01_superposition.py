@@ -861,7 +861,6 @@ mistakes = {
     1 / 5: "That is the squared coherence: take the root.",
     (1 + 5**0.5) / 2: "That is the product of two columns: divide it by both lengths.",
     1: "That is the cosine of a column with itself: leave it out.",
-    -(5**-0.5): "Coherence takes the size of the cosine: drop the sign.",
 }
 check(mine, right=((6 - 3) / (3 * 5)) ** 0.5, mistakes=mistakes)
 

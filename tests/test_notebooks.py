@@ -8,6 +8,7 @@ import jupytext
 import pytest
 import yaml
 
+from book.press.classroom import for_class, without_solutions
 from lib.chapter.parameters import chapter_names, notebook_path
 from lib.store import ROOT
 
@@ -218,3 +219,12 @@ def test_check_cells_stand_between_an_exercise_and_its_solution(chapter):
         if "remove-cell" in cell.metadata.get("tags", []):
             label = re.findall(r"\{exercise\}.*\n:label: (\S+)", before.source)[-1]
             assert after.source.startswith(f":::{{solution-start}} {label}\n")
+
+
+@pytest.mark.parametrize("chapter", [name for name in CHAPTERS if name != "10_network_pairs"])
+def test_a_students_copy_has_the_hints_folded_and_the_checks_without_outputs(chapter):
+    given = for_class(without_solutions(jupytext.read(notebook_path(chapter)), chapter), chapter, None)
+    hints = sum(cell.source.count("<details><summary>Hint</summary>") for cell in given.cells)
+    checked = [cell for cell in given.cells if "remove-cell" in cell.metadata.get("tags", [])]
+    assert hints == len(exercises(chapter))
+    assert len(checked) == len(check_cells(chapter)) and not any(cell.outputs for cell in checked)
