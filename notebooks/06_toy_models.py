@@ -874,8 +874,7 @@ for active in (0.02, 0.2, 0.8):
 
 # %% [markdown]
 # The theorem says two features, whatever $p$: sparsity does not enter. The trained models should show about that
-# number. One may be missing or too many where training is unfinished, most likely for rare features: most stimuli are
-# then empty and teach nothing. With the output ReLU the number can depend on $p$.
+# number. Training is short, so one may be missing or too many. With the output ReLU the number can depend on $p$.
 #
 # :::{solution-end}
 # :::

@@ -1071,7 +1071,8 @@ for r, old, new in zip(ratios, latent, other, strict=True):
 # %% [markdown]
 # Two things change. Small active values are easily overtaken by interference from large ones. And the sum of the
 # features now varies, so what all columns of $A$ have in common is no longer a constant that the bias can absorb. How
-# much this costs depends on the room between the features, and so on the number of units.
+# much this costs depends on the room between the features, and so on the number of units. At the smallest ratios, where
+# codes are mostly wrong, spread values even score higher.
 #
 # :::{solution-end}
 # :::

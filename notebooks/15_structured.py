@@ -465,7 +465,7 @@ pd.DataFrame(rows, ["effective features", "CKA", "$R^2$"]).T.map("{:.3f}".format
 
 # %% [markdown]
 # When the strong ones hold most of the squared variance, they are nearly all that CKA hears. Regression goes by
-# variance and not by its square, so it needs stronger ones for the same effect.
+# variance and not by its square; of that the strong ones have a smaller share.
 #
 # :::{solution-end}
 # :::

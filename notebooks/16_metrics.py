@@ -671,8 +671,8 @@ for name in ("CKA, debiased", "RSA, squared distances", "RSA, cosines"):
 print(f"laws: {theory.expected_cka(n - 1, few, few):.3f} and {few / (2 * n + few - 2):.3f}")
 
 # %% [markdown]
-# Squared distances, by about a half. All features' responses have one length, so all that a distance could hear of
-# lengths is chance from the projection, and it is as large as what it hears of angles.
+# Squared distances: about half of CKA by the laws, and less in this draw. All stimuli have one length, so all that a
+# distance could hear of lengths is chance from the projection, and it is as large as what it hears of angles.
 #
 # :::{solution-end}
 # :::

@@ -719,8 +719,9 @@ for name, y in (("same", deep), ("crossed", middle)):
     print(f"{name}: units {found.semi_nn:.3f}, latents {found.soft_ss:.3f}, ridge {found.ridge_nn:.3f}")
 
 # %% [markdown]
-# In the stand-in both fall. Look at ridge too: a deep layer is a function of the intermediate one, so what one holds
-# can be read from the other to a good part, and matching says that it is held in other units.
+# Hardly, in the stand-in: units match across layers no worse than within one, and latents nearly as well. Look at ridge
+# too: a deep layer is a function of the intermediate one, so what one holds can be read from the other to a good part,
+# though matching is low in both cases. Low matching alone does not say that layers differ.
 #
 # :::{solution-end}
 # :::
