@@ -812,10 +812,24 @@ run.figure(
 # :::{exercise} The coherence bound by hand
 # :label: ex-superposition-coherence
 #
-# *Recall; easy, 5 minutes.* A projection has coherence $0.3$. For which $k$ does {prf:ref}`thm-superposition-coherence`
+# (Recall, easy, 5 minutes.) A projection has coherence $0.3$. For which $k$ does {prf:ref}`thm-superposition-coherence`
 # promise recovery? What does it promise if two columns are parallel?
 # :::
 #
+# :::{dropdown} Hint
+# Put $\mu = 0.3$ into {prf:ref}`thm-superposition-coherence` and ask which whole numbers lie *below* the bound. For
+# parallel columns, what is the cosine of {prf:ref}`def-superposition-coherence`?
+# :::
+
+# %% tags=["remove-cell"]
+from lib.chapter.answers import check
+
+mine = None  # the largest k for which recovery is promised
+bound = (1 + 1 / 0.3) / 2
+mistakes = {bound: "That is the bound: k is a whole number below it.", 3: "That lies above the bound: round down."}
+check(mine, right=int(bound), mistakes=mistakes, digits=0)
+
+# %% [markdown]
 # :::{solution-start} ex-superposition-coherence
 # :label: sol-superposition-coherence
 # :class: dropdown
@@ -832,12 +846,27 @@ run.figure(
 # :::{exercise} The best six directions
 # :label: ex-superposition-icosahedron
 #
-# *Extend; medium, 15 minutes.* Six random directions in three dimensions come close to each other. The best six are
-# the diagonals of an icosahedron: the points $(0, \pm 1, \varphi)$ and their cyclic shifts, with the golden ratio
+# (Extend, medium, 15 minutes.) Six random directions in three dimensions come close to each other. The best six are the
+# diagonals of an icosahedron: the points $(0, \pm 1, \varphi)$ and their cyclic shifts, with the golden ratio
 # $\varphi = (1 + \sqrt5)/2$. Compute their coherence and the coherence bound, and count the pairs that basis pursuit
 # finds.
 # :::
 #
+# :::{dropdown} Hint
+# Take two of the points as columns of length 1 and compute their cosine by {prf:ref}`def-superposition-coherence`;
+# $\varphi^2 = \varphi + 1$ makes it short. `supports_found` tries every pair.
+# :::
+
+# %% tags=["remove-cell"]
+mine = None  # the coherence, to three decimals
+mistakes = {
+    1 / 5: "That is the squared coherence: take the root.",
+    (1 + 5**0.5) / 2: "That is the product of two columns: divide it by both lengths.",
+    1: "That is the cosine of a column with itself: leave it out.",
+}
+check(mine, right=((6 - 3) / (3 * 5)) ** 0.5, mistakes=mistakes)
+
+# %% [markdown]
 # :::{solution-start} ex-superposition-icosahedron
 # :label: sol-superposition-icosahedron
 # :class: dropdown
@@ -869,10 +898,15 @@ run.record(best_pairs=int(supports_found(best, 2)[0].sum()))
 # :::{exercise} A larger network
 # :label: ex-superposition-rerun
 #
-# *Rerun; easy, 10 minutes.* Does the transition of basis pursuit stay near the same ratio for $n = 256$? Rerun the
+# (Rerun, easy, 10 minutes.) Does the transition of basis pursuit stay near the same ratio for $n = 256$? Rerun the
 # chapter with `make chapter NAME=01_superposition ARGS="-p sizes [256]"` and look at
-# {numref}`fig-superposition-transition`. Compute $m_{CS}$ for $k = 32$ and $n = 64$ as well: why is there no
-# point in sweeping it?
+# {numref}`fig-superposition-transition`. Compute $m_{CS}$ for $k = 32$ and $n = 64$ as well: why is there no point in
+# sweeping it?
+# :::
+#
+# :::{dropdown} Hint
+# In the figure look where each curve passes one half. For $m_{CS}$, take the derivative of $k \log(n/k)$ with respect
+# to $k$ and see where it changes sign.
 # :::
 #
 # :::{solution-start} ex-superposition-rerun

@@ -859,10 +859,27 @@ run.figure(
 # :::{exercise} By hand
 # :label: ex-matching-hand
 #
-# *Recall; easy, 5 minutes.* Groups of five neighbours, shifted by two: what is the score? By how much does the score
+# (Recall, easy, 5 minutes.) Groups of five neighbours, shifted by two: what is the score? By how much does the score
 # change if each unit of b is multiplied by 10? By $-1$, for all units?
 # :::
 #
+# :::{dropdown} Hint
+# {prf:ref}`prop-matching-groups` has the score for any $q$ and $s$. For the factors, ask what each does to a single
+# $c_{ij}$ in {prf:ref}`prop-matching-cosines`.
+# :::
+
+# %% tags=["remove-cell"]
+from lib.chapter.answers import check
+
+mine = None  # the score of the shifted groups, to two decimals
+mistakes = {
+    2 / 5: "That is the smaller overlap: the best pairing takes the larger one.",
+    3 / 7: "That divides by all features that either unit has: a cosine divides by the lengths.",
+    1: "That pairs each group with itself: b's groups have moved.",
+}
+check(mine, right=shifted_grouping_score(5, 2), mistakes=mistakes, digits=2)
+
+# %% [markdown]
 # :::{solution-start} ex-matching-hand
 # :label: sol-matching-hand
 # :class: dropdown
@@ -887,9 +904,14 @@ run.record(hand_negated=abs(response_score(groups, -moved)))
 # :::{exercise} Fewer units
 # :label: ex-matching-rerun
 #
-# *Rerun; easy, 10 minutes.* {cite:t}`liu2026` call $m \ge k \log(n/k)$ the compressed-sensing regime. What do codes
+# (Rerun, easy, 10 minutes.) {cite:t}`liu2026` call $m \ge k \log(n/k)$ the compressed-sensing regime. What do codes
 # score exactly at its border? Rerun with `make chapter NAME=02_matching_theory ARGS="-p ratio 1.0"`, and look at
 # {numref}`fig-matching-recovery`. Before you do, predict it from {numref}`fig-superposition-transition`.
+# :::
+#
+# :::{dropdown} Hint
+# Read off {numref}`fig-superposition-transition` which share of the supports is found at ratio 1 for $k = 4$. What can
+# the two codes agree on where a support is missed?
 # :::
 #
 # :::{solution-start} ex-matching-rerun
@@ -919,10 +941,15 @@ run.record(border_codes=border_codes)
 # :::{exercise} The counterexample for two active features
 # :label: ex-matching-k2
 #
-# *Extend; hard, 30 minutes.* {prf:ref}`prop-matching-order` speaks of two vectors. What does such a matrix do to the
+# (Extend, hard, 30 minutes.) {prf:ref}`prop-matching-order` speaks of two vectors. What does such a matrix do to the
 # score of random stimuli? Take its matrix for $K = 2$, the simplex frame of four vectors in three dimensions with the
 # signs of vectors 3 and 4 flipped; flip 2 and 4 for system b, and score the codes. Compute $\delta_2$ and $\delta_4$ as
 # well.
+# :::
+#
+# :::{dropdown} Hint
+# The four vectors of a simplex frame add to 0. Flip two of them and move what is negative to the other side: which two
+# sums are equal? `simplex(4)` makes the frame.
 # :::
 #
 # :::{solution-start} ex-matching-k2

@@ -1026,8 +1026,13 @@ run.figure(drawn, "fig-linear-beta", alt, "Simulated: correlation of one regress
 # :::{exercise} Rotate, stretch, mix
 # :label: ex-linear-invariance
 #
-# *Recall; 5 minutes.* System a is replaced by (i) $QA$ with an orthogonal $Q$, (ii) $3A$, (iii) $TA$ with any
+# (Recall, easy, 5 minutes.) System a is replaced by (i) $QA$ with an orthogonal $Q$, (ii) $3A$, (iii) $TA$ with any
 # invertible $T$. Which of CKA and $R^2(a\to b)$ stay the same, and which line of which proof says so?
+# :::
+#
+# :::{dropdown} Hint
+# Write down the Gram matrix $G$ and the row space of each replacement. CKA reads the first ({prf:ref}`thm-cka`),
+# $R^2(a \to b)$ the second ({prf:ref}`thm-ols`).
 # :::
 #
 # :::{solution-start} ex-linear-invariance
@@ -1052,10 +1057,15 @@ for replaced in [a, rotation @ a, 3 * a, gaussian(m_a, m_a, generator) @ a]:
 # :::{exercise} Take the bias out
 # :label: ex-linear-debiased
 #
-# *Rerun; 10 minutes.* Compute the mean *signed* deviation of linear CKA from the cosine at the smallest number of
-# stimuli, with the plain and with the {term}`debiased estimator <debiased CKA>` {cite:p}`song2012`
+# (Rerun, medium, 10 minutes.) Compute the mean *signed* deviation of linear CKA from the cosine at the smallest number
+# of stimuli, with the plain and with the {term}`debiased estimator <debiased CKA>` {cite:p}`song2012`
 # (`linear_cka(..., debiased=True)`). What do you expect of each, and why does RSA need no such correction? Then change
 # `stimuli` and `active` and look again.
+# :::
+#
+# :::{dropdown} Hint
+# In {eq}`eq-linear-cka` the same noise in $S$ stands in both arguments of the cosine: in which direction does that move
+# it? `deviations(count, debiased=True)` returns the deviations of RSA and CKA with their sign.
 # :::
 #
 # :::{solution-start} ex-linear-debiased
@@ -1085,11 +1095,29 @@ run.record(bias_plain=plain, bias_debiased=debiased, bias_rsa=rsa_too)
 # :::{exercise} Distances in the place of dot products
 # :label: ex-linear-distances
 #
-# *Extend; 30 minutes.* Let latents have independent entries of mean 0, variance 1 and kurtosis $\kappa_z$.
-# Find the limit of RSA on squared Euclidean distances. When is it $\cos(G_A, G_B)$? Check it with the sparse latents of
-# this chapter.
+# (Extend, hard, 30 minutes.) Let latents have independent entries of mean 0, variance 1 and kurtosis $\kappa_z$. Find
+# the limit of RSA on squared Euclidean distances. When is it $\cos(G_A, G_B)$? Check it with the sparse latents of this
+# chapter.
 # :::
 #
+# :::{dropdown} Hint
+# Write $D_{ij} = u_i + u_j - 2z_i^\top G_Az_j$ with $u_i = z_i^\top G_Az_i$, and ask which terms of $D$ and of $E$ have
+# a covariance at all. The kurtosis enters by $\operatorname{cov}(u_i, v_i)$, $v_i$ being $u_i$ of the other system.
+# :::
+
+# %% tags=["remove-cell"]
+from lib.chapter.answers import check
+
+mine = None  # the kurtosis of an entry of this chapter's sparse latents
+of_entry = 9 / (5 * active)
+mistakes = {
+    9 / 5: "That is the kurtosis while the entry is active: it is 0 most of the time.",
+    of_entry - 3: "That is the excess over a Gaussian: add 3.",
+    1 / active: "That leaves out that active values are spread, not all of one size.",
+}
+check(mine, right=of_entry, mistakes=mistakes, digits=1)
+
+# %% [markdown]
 # :::{solution-start} ex-linear-distances
 # :label: sol-linear-distances
 # :class: dropdown

@@ -861,6 +861,22 @@ run.figure(
 # random *orthogonal* matrices?
 # :::
 #
+# :::{dropdown} Hint
+# Put $m = n$ into {eq}`eq-gaussian-closed-forms`. For orthogonal matrices ask what the Gram matrix $A^\top A$ is, and
+# what its cosine with that of another orthogonal matrix can be.
+# :::
+
+# %% tags=["remove-cell"]
+from lib.chapter.answers import check
+
+mine = None  # the closed form of CKA at m = n, for this chapter's n, to three decimals
+mistakes = {
+    1: "That is R2 and r: CKA is not invariant to every invertible map.",
+    0.5: "That is the limit of many features: keep the 1 of the closed form.",
+}
+check(mine, right=theory.expected_cka(n, n, n), mistakes=mistakes)
+
+# %% [markdown]
 # :::{solution-start} ex-gaussian-half
 # :label: sol-gaussian-half
 # :class: dropdown
@@ -888,6 +904,11 @@ print(f"orthogonal {theory.gram_cosine(*rotations):.4f}")
 # `lib.projections.signs`.
 # :::
 #
+# :::{dropdown} Hint
+# Look for $\kappa$ in {eq}`eq-linear-ratio`, which holds for entries of any kurtosis. For $R^2$, do the conditions of
+# {prf:ref}`prop-linear-exact` ask anything of $\kappa$?
+# :::
+#
 # :::{solution-start} ex-gaussian-signs
 # :label: sol-gaussian-signs
 # :class: dropdown
@@ -912,6 +933,11 @@ for m in units[::2]:
 # (Extend, medium, 20 minutes.) Networks of one architecture may mix their features in related ways. Let
 # $B = c A + \sqrt{1 - c^2}\, C$ with $C$ independent of $A$. How fast does the Gram cosine rise with $c$? Is a highly
 # compressed pair with $c = 0.5$ told apart from a less compressed unrelated pair?
+# :::
+#
+# :::{dropdown} Hint
+# Insert $B$ into $\langle G_A, G_B \rangle$ and drop the terms that change sign with $C$. For the last question compute
+# the score of a few unrelated pairs by `theory.expected_cka`.
 # :::
 #
 # :::{solution-start} ex-gaussian-related

@@ -874,6 +874,21 @@ for name, overlap, m_b in (("partial", main_overlap, n_f), ("full", 1.0, m_0)):
 # chapter. Show also that the crossing of $R^2(b \to a)$, $m_0 / \rho$, always comes before that of CKA.
 # :::
 #
+# :::{dropdown} Hint
+# Set $m_b^* = n_f$ and $\kappa = 3$ in {eq}`eq-overlap-crossing`, solve for $t$, and from $t$ get $m_0$. Then write
+# both crossings, this one and {eq}`eq-overlap-r2-crossing`, in terms of $t$.
+# :::
+
+# %% tags=["remove-cell"]
+from lib.chapter.answers import check
+
+mine = None  # the largest m_0 for the main overlap of this chapter, to one decimal
+limit, unsquared = (t * (n_f + 1) / (1 - t) for t in (main_overlap**p * n_f / (2 * n_f + 1) for p in (2, 1)))
+mistakes = {unsquared: "That has the overlap in t: CKA falls by it, so t has its square."}
+mistakes |= {main_overlap * n_f: "That is the limit for R2 of b to a, where m_0 / overlap reaches n_f."}
+check(mine, limit, mistakes, digits=1)
+
+# %% [markdown]
 # :::{solution-start} ex-overlap-limit
 # :label: sol-overlap-limit
 # :class: dropdown
@@ -898,6 +913,11 @@ for overlap in partial:
 #
 # (Rerun, easy, 10 minutes.) With entries $\pm 1$ the kurtosis is 1 in place of 3. Predict the crossing for
 # the main overlap and the references of this chapter. Could one tell the two kinds of projection apart by it?
+# :::
+#
+# :::{dropdown} Hint
+# In {eq}`eq-overlap-crossing` look at the number to which $\kappa$ is added, and by what share a step from 3 to 1
+# changes that sum. `theory.crossing_units` takes `kurtosis`.
 # :::
 #
 # :::{solution-start} ex-overlap-signs
@@ -925,6 +945,12 @@ for m in references:
 # (Extend, medium, 20 minutes.) System b now contains *all* features of a and as many again of its own: $n_b = 2 n_a$
 # and $n_s = n_a$. What are $\rho$ and the expected CKA? Compare with a fully shared pair at the same units, and with
 # $R^2$ in both directions. Which of the four numbers tells that b contains a?
+# :::
+#
+# :::{dropdown} Hint
+# Put $n_b = 2 n_a$ and $n_s = n_a$ into $\rho = n_s / \sqrt{n_a n_b}$ and {prf:ref}`prop-overlap-factor`. For
+# regression, `theory.expected_r2` takes `n_a`, `n_b` and `n_s`: which system predicts in which direction, and whose
+# features are then `n_a`?
 # :::
 #
 # :::{solution-start} ex-overlap-sizes

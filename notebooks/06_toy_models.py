@@ -814,6 +814,25 @@ run.beside_recorded({row.format(m): question.format(m) for row, question in rows
 # second feature, and what would the model need to represent both?
 # :::
 #
+# :::{dropdown} Hint
+# Draw with `bernoulli_uniform(count, 2, p, generator)`, and compute the outputs $\mathrm{ReLU}(h)$ and
+# $\mathrm{ReLU}(-h)$ from $h = z_1 - z_2$. With the hidden ReLU, what is $h$ when only feature 2 is active?
+# :::
+
+# %% tags=["remove-cell"]
+from lib.chapter.answers import check
+
+mine = None  # the loss of storing one feature only at p = 0.2, to four decimals
+on_at = 0.2
+mistakes = {
+    on_at / 3: "That is the mean square: the model may return the mean, so take its square off.",
+    on_at / 12: "That is the variance of an active feature times p: it also varies by being off.",
+    on_at**2 / 3: "That is the loss of the opposite pair.",
+    on_at / 3 - 1 / 4: "The mean is p / 2: its square has p squared.",
+}
+check(mine, right=on_at / 3 - on_at**2 / 4, mistakes=mistakes, digits=4)
+
+# %% [markdown]
 # :::{solution-start} ex-toys-pair
 # :label: sol-toys-pair
 # :class: dropdown
@@ -841,6 +860,11 @@ for active in (0.2, 4 / 7, 0.9):
 # printed formula and with both layers rectified. What does {prf:ref}`thm-toys-printed` predict for the first?
 # :::
 #
+# :::{dropdown} Hint
+# In {prf:ref}`thm-toys-printed` look where the distribution of the features enters, and whether it changes which
+# weights are best. Count features whose `feature_norms` reach `represented`.
+# :::
+#
 # :::{solution-start} ex-toys-sparsity
 # :label: sol-toys-sparsity
 # :class: dropdown
@@ -856,8 +880,7 @@ for active in (0.02, 0.2, 0.8):
 
 # %% [markdown]
 # The theorem says two features, whatever $p$: sparsity does not enter. The trained models should show about that
-# number. A model may stop one short of it or one beyond; the counts above do not say that this happens more often for
-# rare features. With the output ReLU the number can depend on $p$.
+# number. Training is short, so one may be missing or too many. With the output ReLU the number can depend on $p$.
 #
 # :::{solution-end}
 # :::
@@ -869,6 +892,11 @@ for active in (0.02, 0.2, 0.8):
 # happens to the loss, and to the arrangement match with the model before the rotation? Do it with a linear and with a
 # rectified hidden layer. Then compare the Gram matrices $W W^\top$ of two seeds, which no rotation changes: correlate
 # their entries off the diagonal, over the shared features.
+# :::
+#
+# :::{dropdown} Hint
+# Put $WQ$ in the place of $W$ in {eq}`eq-toys-model`, $Q$ a rotation of the neurons: does $Q$ meet its inverse, or does
+# a ReLU stand between them? `arrangement_match` takes the weights of two models.
 # :::
 #
 # :::{solution-start} ex-toys-rotation

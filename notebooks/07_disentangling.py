@@ -625,6 +625,11 @@ run.beside_recorded(rows)
 # learned nothing, and say which of our scores the random SAE enters to rule them out.
 # :::
 #
+# :::{dropdown} Hint
+# Ask what a larger *number* of latents does to a best partner, and what a *nonlinear* expansion does to a linear fit.
+# Then look in which pairings, such as R-S, the letter R stands.
+# :::
+#
 # :::{solution-start} ex-disentangling-control
 # :label: sol-disentangling-control
 # :class: dropdown
@@ -646,6 +651,29 @@ run.beside_recorded(rows)
 # $N$, and how it changes from 100 stimuli to 10,000. Then compute both.
 # :::
 #
+# :::{dropdown} Hint
+# Put the neurons at the smallest $N$ into {prf:ref}`prop-matching-bias` as $m$, then the latents, each with both
+# numbers of stimuli $M$. For the fitted reading weight `c` with the plan `soft_matching_plan(c)` itself.
+# :::
+
+# %% tags=["remove-cell"]
+from math import factorial, log
+
+from lib.chapter.answers import check
+
+mine = None  # the bound on the bias for the 8 neurons and 100 stimuli, to three decimals
+neurons, trials = sizes[0], 100
+square = 2 * log(factorial(neurons)) / (neurons * (trials - 1))
+mistakes = {
+    square: "That is the square: take the root.",
+    (2 * log(factorial(neurons)) / (neurons * trials)) ** 0.5: "The bound divides by one less than the stimuli.",
+    (2 * log(neurons) / (neurons * (trials - 1))) ** 0.5: "The logarithm is that of the number of pairings, m!.",
+    (2 * log(factorial(neurons)) / (trials - 1))
+    ** 0.5: "Divide by the number of units too: the score is a mean over them.",
+}
+check(mine, right=square**0.5, mistakes=mistakes)
+
+# %% [markdown]
 # :::{solution-start} ex-disentangling-fitted
 # :label: sol-disentangling-fitted
 # :class: dropdown
@@ -680,6 +708,11 @@ for count in (100, 1000, 10000):
 #
 # (Extend, medium, 20 minutes.) Take the first pair at the smallest and at the largest $N$. Keep only the latents of b
 # that correlate above $0.7$ with some true feature. How well do the latents of a match those, and how well all of them?
+# :::
+#
+# :::{dropdown} Hint
+# `unit_correlations(z, s_b)` has a row for each feature and a column for each latent: take the maximum over rows. Then
+# keep those columns of `unit_correlations(s_a, s_b)`.
 # :::
 #
 # :::{solution-start} ex-disentangling-kept

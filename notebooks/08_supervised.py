@@ -937,6 +937,27 @@ run.beside_recorded(rows)
 # for one million features of which 20 are active. What fraction of $n$ would the same multiple of $m_{CS}$ be?
 # :::
 #
+# :::{dropdown} Hint
+# {eq}`eq-superposition-mcs` has a natural logarithm. `run.values["b8_from"]` is the multiple of $m_{CS}$ from which
+# codes reach the threshold: multiply, then divide by $n$.
+# :::
+
+# %% tags=["remove-cell"]
+from math import log2, log10
+
+from lib.chapter.answers import check
+
+mine = None  # m_CS for the n and k of this chapter, to one decimal
+natural = theory.compressed_sensing_units(n, k)
+mistakes = {
+    k * log2(n / k): "That takes the logarithm to the base 2: it is the natural one.",
+    k * log10(n / k): "That takes the logarithm to the base 10: it is the natural one.",
+    natural / k: "Multiply by the number of active features.",
+    natural * run.values["b8_from"]: "That is where codes reach the threshold, a multiple of it.",
+}
+check(mine, natural, mistakes, digits=1)
+
+# %% [markdown]
 # :::{solution-start} ex-supervised-units
 # :label: sol-supervised-units
 # :class: dropdown
@@ -962,6 +983,11 @@ for features, active in ((n, k), (1_000_000, 20)):
 #
 # (Rerun, easy, 10 minutes.) Is the shortfall at {glue:text}`ratio` $m_{CS}$ a matter of training time? Train one pair
 # at this ratio twice as long and compare.
+# :::
+#
+# :::{dropdown} Hint
+# Make one `SupervisedSAE` of two systems and train it with `Training(...).run(2 * steps)`; `cosine_steps` has to
+# follow. Hold the difference against what pairs differ from one another.
 # :::
 #
 # :::{solution-start} ex-supervised-longer
@@ -995,6 +1021,11 @@ print(f"{steps} steps {latent[i]:.3f}, {2 * steps} steps {float(held_out_correla
 # {numref}`fig-supervised-recovery` does it close?
 # :::
 #
+# :::{dropdown} Hint
+# Begin with `model.encode(y)` and repeat the formula with `keep_largest(..., k)`. $W^+$ is `torch.linalg.pinv` of the
+# weights, needed once.
+# :::
+#
 # :::{solution-start} ex-supervised-second
 # :label: sol-supervised-second
 # :class: dropdown
@@ -1025,6 +1056,11 @@ for r, one, more, best in zip(ratios, latent, again, known["identity"], strict=T
 # near 1?
 # :::
 #
+# :::{dropdown} Hint
+# Go through {eq}`eq-supervised-model` part by part: what does TopK compare, and what can the bias take off? Ask of each
+# whether it has learnt the *size* of an active value or the *sum* of all of them.
+# :::
+#
 # :::{solution-start} ex-supervised-values
 # :label: sol-supervised-values
 # :class: dropdown
@@ -1040,8 +1076,8 @@ for r, old, new in zip(ratios, latent, other, strict=True):
 # %% [markdown]
 # Two things change. Small active values are easily overtaken by interference from large ones. And the sum of the
 # features now varies, so what all columns of $A$ have in common is no longer a constant that the bias can absorb. How
-# much this costs depends on the room between the features, and so on the number of units. With few units, where most
-# names are wrong anyway, the score does not fall.
+# much this costs depends on the room between the features, and so on the number of units. At the smallest ratios, where
+# codes are mostly wrong, spread values even score higher.
 #
 # :::{solution-end}
 # :::

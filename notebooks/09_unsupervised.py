@@ -957,6 +957,11 @@ run.beside_recorded(rows | silent | parts)
 # with latent $j$ give, before and after one-to-one matching?
 # :::
 #
+# :::{dropdown} Hint
+# Write shuffling and rescaling as one matrix: has it an inverse, and what can fitted weights do with that? `in_order`
+# matches latents one to one, `paired_correlations` compares place by place.
+# :::
+#
 # :::{solution-start} ex-unsup-order
 # :label: sol-unsup-order
 # :class: dropdown
@@ -983,6 +988,11 @@ print(f"{paired_correlations(in_order(s_b, s_a), s_b).mean():.4f}")
 #
 # (Rerun, medium, 15 minutes.) The SAE was told the true $k$. For a real network nobody knows it. Train with half and
 # with twice as many active latents at the recipes' ratios and compare the alignment. Which error is worse?
+# :::
+#
+# :::{dropdown} Hint
+# Half the active latents can name at most half of the active features; what keeps twice as many from naming all?
+# `learn_saes` takes their number as its third argument.
 # :::
 #
 # :::{solution-start} ex-unsup-sparsity
@@ -1013,6 +1023,24 @@ print("told the truth:", *(f"{r:.3f}" for r in recipe_scores["ours"][0]))
 # the measured curves. Why should the prediction be somewhat late?
 # :::
 #
+# :::{dropdown} Hint
+# By {prf:ref}`prop-unsup-product` two codes correlate by the product of their recoveries. Look for the ratio where that
+# product meets `expected_r(n, m)`, then ask what a regression on *all* latents has beyond it.
+# :::
+
+# %% tags=["remove-cell"]
+from lib.chapter.answers import check
+
+mine = None  # the recovery that both codes need at twice m_CS to draw level with raw responses, to two decimals
+raw_r = expected_r(n, round(2 * compressed_sensing_units(n, k)))
+mistakes = {
+    raw_r: "That is the product of two recoveries: take the root.",
+    raw_r**2: "That is the explained variance of raw responses: a code needs a correlation.",
+    raw_r / 2: "Recoveries multiply, they do not add: take the root.",
+}
+check(mine, right=raw_r**0.5, mistakes=mistakes, digits=2)
+
+# %% [markdown]
 # :::{solution-start} ex-unsup-threshold
 # :label: sol-unsup-threshold
 # :class: dropdown

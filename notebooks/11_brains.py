@@ -752,6 +752,11 @@ for name, found in {SHORT[name]: found for (name, _), found in own.items() if na
 # have found one." Which part of the chapter answers each?
 # :::
 #
+# :::{dropdown} Hint
+# For (1) and (5) look at the controls of {numref}`fig-brains-controls` and say of each what it shares with the latents.
+# The others are about data and errors: see {ref}`sec-brains-recipe` and where the stimuli come from.
+# :::
+#
 # :::{solution-start} ex-brains-doubts
 # :label: sol-brains-doubts
 # :class: dropdown
@@ -771,6 +776,11 @@ for name, found in {SHORT[name]: found for (name, _), found in own.items() if na
 # (Extend, medium, 15 minutes.) Divide each voxel's score by its *own* ceiling, then average. Compare mean and standard
 # error over voxels with those of the paper's way, for latents in the positive control. Then do the same for the quarter
 # of the voxels with the lowest ceilings.
+# :::
+#
+# :::{dropdown} Hint
+# The scores are already divided by the *mean* ceiling, so multiply by that first; `recording.ceiling` has a ceiling for
+# each voxel. What happens to a quotient whose denominator is nearly 0?
 # :::
 #
 # :::{solution-start} ex-brains-quotients
@@ -805,6 +815,22 @@ run.record(low_of_quotients=own_ratio[low])
 # $m = n$? The solution takes a short cut past the files.
 # :::
 #
+# :::{dropdown} Hint
+# In the second part of {prf:ref}`prop-brains-two`, on which space does $P_A$ project when $m = n$?
+# :::
+
+# %% tags=["remove-cell"]
+from lib.chapter.answers import check
+
+mine = None  # by the law, the score of neurons with this chapter's units and features, to two decimals
+mistakes = {
+    units / features: "That is a share of variance: a score is a correlation, so take the root.",
+    1: "That is for as many units as features: the chapter has fewer.",
+    1 - (units / features) ** 0.5: "That is what is left to gain.",
+}
+check(mine, right=(units / features) ** 0.5, mistakes=mistakes, digits=2)
+
+# %% [markdown]
 # :::{solution-start} ex-brains-units
 # :label: sol-brains-units
 # :class: dropdown
@@ -831,6 +857,11 @@ run.record(wide_neurons=score(wide, recording), wide_features=score(seen, record
 # (Extend, medium, 20 minutes.) Real voxels need not be of one kind. Let a share of a voxel's variance come from the
 # units and the rest from the features, and sweep it. From which share on does the gain vanish? You need no
 # files for this: add noise to planted responses.
+# :::
+#
+# :::{dropdown} Hint
+# Standardise the `planted` responses of both kinds and add them, weighted by the roots of the two shares of variance.
+# `ridge_correlations` scores latents and units on the sum.
 # :::
 #
 # :::{solution-start} ex-brains-between

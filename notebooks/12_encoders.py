@@ -937,6 +937,12 @@ run.record(imagenet=int(imagenet and len(sites) == 36), small_networks=int(small
 # speaks to each? Which doubt stays open?
 # :::
 #
+# :::{dropdown} Hint
+# Each doubt names something that a control can take away: the matched pairs, the training, the joint loss, the kind of
+# average. Find those controls in {numref}`fig-encoders-controls` and its text, then ask what a *share* of variance
+# cannot say.
+# :::
+#
 # :::{solution-start} ex-encoders-doubts
 # :label: sol-encoders-doubts
 # :class: dropdown
@@ -957,6 +963,11 @@ run.record(imagenet=int(imagenet and len(sites) == 36), small_networks=int(small
 # (Rerun, medium, 15 minutes.) Double $k$ for every {glue:text}`every`th pair. What happens to the explained variance,
 # and what to the two averages? Before you look: which of the averages should suffer if the additional latents hold what
 # is special to one system?
+# :::
+#
+# :::{dropdown} Hint
+# By {prf:ref}`prop-encoders-pooled` a weak latent counts little in the pooled average and as much as any other in the
+# mean over units. How strong would you expect latents to be that are special to one system?
 # :::
 #
 # :::{solution-start} ex-encoders-k
@@ -991,6 +1002,26 @@ run.record(wide_unit=found[0], wide_pooled=found[1], base_unit=base[0], base_poo
 # places. If joint codes report too much because places are short, what must eight places do to the excess at a quarter?
 # :::
 #
+# :::{dropdown} Hint
+# How often are more than four features of a system active at a time? Ask which of them the loss {eq}`eq-encoders-loss`
+# would rather drop, those of one system or the shared ones, and whether that choice is left with eight places.
+# :::
+
+# %% tags=["remove-cell"]
+from math import comb
+
+from lib.chapter.answers import check
+
+mine = None  # the share of stimuli with more than four of the 32 features, each on in a tenth, to two decimals
+binomial = [comb(32, j) * 0.1**j * 0.9 ** (32 - j) for j in range(33)]
+mistakes = {
+    sum(binomial[4:]): "With four features there is a place for each: count more than four.",
+    sum(binomial[:5]): "That is the share with a place for all: take it from 1.",
+    binomial[4]: "That is exactly four: add up all numbers above.",
+}
+check(mine, right=sum(binomial[5:]), mistakes=mistakes, digits=2)
+
+# %% [markdown]
 # :::{solution-start} ex-encoders-room
 # :label: sol-encoders-room
 # :class: dropdown

@@ -669,6 +669,11 @@ run.download(".csv", measured.scores.to_csv(index=False))
 # can an SAE find common axes, and why? What should the report say?
 # :::
 #
+# :::{dropdown} Hint
+# Sort the scores into those that a rotation leaves alone and those that it changes, then ask whether the distribution
+# of the *features* singles out any axes. What does a rotated Gaussian look like?
+# :::
+#
 # :::{solution-start} ex-own-rotation
 # :label: sol-own-rotation
 # :class: dropdown
@@ -713,6 +718,23 @@ pd.DataFrame({"the report says": {name: one.reading.verdict.value for name, one 
 # and what will SAEs do to soft-matching?
 # :::
 #
+# :::{dropdown} Hint
+# If only the class matters, responses are ten points: how many dimensions do ten centred points span?
+# {prf:ref}`prop-pairs-collapse` has the rest. Then ask over how many latents an SAE has to spread one class.
+# :::
+
+# %% tags=["remove-cell"]
+from lib.chapter.answers import check
+
+mine = None  # the dimensions of ten equally frequent classes, if nothing but the class matters
+classes = torch.eye(10, dtype=torch.float64)
+mistakes = {
+    10: "Centring takes one away: the ten means, less their mean, add to 0.",
+    1: "That would be two classes.",
+}
+check(mine, right=torch.linalg.matrix_rank(classes - classes.mean(0)), mistakes=mistakes, digits=0)
+
+# %% [markdown]
 # :::{solution-start} ex-own-collapse
 # :label: sol-own-collapse
 # :class: dropdown
@@ -742,6 +764,11 @@ collapsed.reading.show()
 #
 # (Extend, medium, 20 minutes.) Mix the features of the sparse example into fewer units than there are features, once
 # for each network, and give the report fewer and fewer stimuli. What fails first, the score or the confidence in it?
+# :::
+#
+# :::{dropdown} Hint
+# `own.analyse` takes any number of stimuli. Of its `findings` compare `explained_fit` with `explained`, what SAEs
+# explain of training stimuli and of unseen ones, and look at the error of `match_gain`.
 # :::
 #
 # :::{solution-start} ex-own-stimuli
@@ -786,6 +813,11 @@ pd.DataFrame(rows).T.rename_axis("stimuli")
 # others, Matryoshka, whose first latents must do on their own, and JumpReLU, whose latents learn thresholds. Compare
 # them on a pair whose features you know, by three numbers: do two seeds agree, do the networks' latents match, and do
 # the latents match the true features? Which two would you have without the truth, and do they tell the third?
+# :::
+#
+# :::{dropdown} Hint
+# `small._replace(k=2, family=...)` has the settings; `findings.stable` and `findings.soft_ss` are two of the numbers.
+# For the third match `own.active_codes(...)` with the true features of the same stimuli.
 # :::
 #
 # :::{solution-start} ex-own-families

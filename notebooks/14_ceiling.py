@@ -709,6 +709,11 @@ run.figure(Calculator(name, "Computed, not simulated: the ceiling of a score"), 
 # seeds count? Then let all rows be equal.
 # :::
 #
+# :::{dropdown} Hint
+# One seed counts by {prf:ref}`prop-ceiling-one`: what is $S_{ij}$ for $i \ne j$ if rows are orthogonal, and if they are
+# equal? Two seeds count by $1 / T$, {eq}`eq-ceiling-t`.
+# :::
+#
 # :::{solution-start} ex-ceiling-repel
 # :label: sol-ceiling-repel
 # :class: dropdown
@@ -737,6 +742,26 @@ for name, (x, y) in {"orthogonal": frames, "equal": equal}.items():
 # {eq}`eq-ceiling-spread` prefer? Check it by drawing.
 # :::
 #
+# :::{dropdown} Hint
+# Put $R$ and $m$ of both plans into {eq}`eq-ceiling-spread` and compare the two terms under the root one by one.
+# `overlap(*responses(1, (units, units), count))` draws.
+# :::
+
+# %% tags=["remove-cell"]
+from lib.chapter.answers import check
+
+mine = None  # the spread with four seeds of 16 units by the formula, to three decimals
+square, other = (2 / R**2 + 2 / (R * (R - 1)) for R in (4, 2))
+mistakes = {
+    square / 16: "Take the root of the bracket.",
+    sqrt(square): "Divide by the number of units, too.",
+    sqrt(square) / 64: "Divide by the units of one seed, not of all.",
+    sqrt(2 / 4**2 + 2 / 4**2) / 16: "A seed makes no pair with itself: the second term has R (R - 1).",
+    sqrt(other) / 32: "That is two seeds of 32 units.",
+}
+check(mine, right=sqrt(square) / 16, mistakes=mistakes)
+
+# %% [markdown]
 # :::{solution-start} ex-ceiling-seeds
 # :label: sol-ceiling-seeds
 # :class: dropdown
@@ -761,6 +786,11 @@ for count, units in ((4, 16), (2, 32)):
 #
 # (Extend, medium, 20 minutes.) Add one strong feature, such as brightness, to all networks of two systems that share
 # nothing else. What does the estimate tend to? Find a remedy that needs no knowledge of the feature.
+# :::
+#
+# :::{dropdown} Hint
+# In {eq}`eq-ceiling-t` a feature counts by the *square* of its variance. For the remedy, ask in which direction of a
+# network's responses such a feature lies; `torch.linalg.svd` finds it.
 # :::
 #
 # :::{solution-start} ex-ceiling-common

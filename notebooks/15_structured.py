@@ -405,6 +405,21 @@ run.record(found_part=((1 - half.trained) / (1 - half.raw)).mean())
 # of the size used here?
 # :::
 #
+# :::{dropdown} Hint
+# With variances $i^{-\alpha}$ the two sums in {eq}`eq-structured-n` are $\zeta(\alpha)$ and $\zeta(2\alpha)$. What
+# comes out takes the place of $n_\text{eff}$ in {prf:ref}`prop-structured-cka`, with `units` as $m$.
+# :::
+
+# %% tags=["remove-cell"]
+from lib.chapter.answers import check
+
+mine = None  # the least CKA, to three decimals
+least = (np.pi**2 / 6) ** 2 / (np.pi**4 / 90)
+mistakes = {least: "That is the number of effective features: put it into the law of CKA."}
+mistakes |= {units / (least + units): "Gaussian entries have kurtosis 3, which adds 1 below."}
+check(mine, right=theory.expected_cka(least, units, units), mistakes=mistakes)
+
+# %% [markdown]
 # :::{solution-start} ex-structured-floor
 # :label: sol-structured-floor
 # :class: dropdown
@@ -429,6 +444,11 @@ run.record(floor_n=floor_n, floor_cka=theory.expected_cka(floor_n, units, units)
 # for CKA to hear little of the others, and does regression hear as little of them?
 # :::
 #
+# :::{dropdown} Hint
+# Raise the variances of a few features in steps of ten. `participation_ratio` gives the $n_\text{eff}$ that CKA hears,
+# `theory.expected_r2_of_spectrum` what regression hears; see at which strength each has lost the weak features.
+# :::
+#
 # :::{solution-start} ex-structured-strong
 # :label: sol-structured-strong
 # :class: dropdown
@@ -446,7 +466,7 @@ pd.DataFrame(rows, ["effective features", "CKA", "$R^2$"]).T.map("{:.3f}".format
 
 # %% [markdown]
 # When the strong ones hold most of the squared variance, they are nearly all that CKA hears. Regression goes by
-# variance and not by its square, so it needs stronger ones for the same effect.
+# variance and not by its square; of that the strong ones have a smaller share.
 #
 # :::{solution-end}
 # :::
@@ -457,6 +477,11 @@ pd.DataFrame(rows, ["effective features", "CKA", "$R^2$"]).T.map("{:.3f}".format
 # (Extend, hard, 20 minutes.) Two networks hold the same features with related mixing, $c$ = one half; two others mix
 # independently and are less compressed, so that CKA is the same. What does a second seed of each tell, if seeds of one
 # network are independent, and if they are as related as the networks?
+# :::
+#
+# :::{dropdown} Hint
+# Divide the score between the networks by that between a network and its second seed. {eq}`eq-structured-related` gives
+# both: which $c$ belongs to independent seeds and which to related ones, and can the quotient come out above 1?
 # :::
 #
 # :::{solution-start} ex-structured-related

@@ -581,6 +581,25 @@ run.beside_recorded(rows)
 # units for? Use the first term of {eq}`eq-metrics-means`, then the law.
 # :::
 #
+# :::{dropdown} Hint
+# Both limits in {eq}`eq-metrics-means` begin as $8 \sqrt c / 3 \pi$, with $c = m / n$. Set that equal to one half and
+# solve for $c$; then look for the $c$ at which `theory.expected_cca` is one half.
+# :::
+
+# %% tags=["remove-cell"]
+from lib.chapter.answers import check
+
+mine = None  # the share by the first term, to three decimals
+root = 0.5 * 3 * torch.pi / 8
+mistakes = {
+    root: "That is the root of the share: square it.",
+    0.5: "That is what the paper takes it for.",
+    0.5**2: "That squares the mean of roots: the mean of roots is not the root of the mean.",
+    (0.5 * 8 / 3 / torch.pi) ** 2: "Divide by the factor of the first term: you multiplied.",
+}
+check(mine, right=root**2, mistakes=mistakes)
+
+# %% [markdown]
 # :::{solution-start} ex-metrics-roots
 # :label: sol-metrics-roots
 # :class: dropdown
@@ -603,6 +622,11 @@ print(f"first term {first:.3f}, law {exact:.3f}")
 #
 # (Rerun, easy, 15 minutes.) How many stimuli does mean CCA need before unrelated networks score below a tenth?
 # Compare the square with units over stimuli less one.
+# :::
+#
+# :::{dropdown} Hint
+# Draw two unrelated systems of `half` units with `torch.randn` and let the number of stimuli grow by fours. By which
+# factor does the square fall at each step, and by which the mean of roots?
 # :::
 #
 # :::{solution-start} ex-metrics-floor
@@ -629,6 +653,11 @@ pd.DataFrame(rows, ["mean CCA", "squared", "units / (stimuli - 1)"]).T.round(3).
 #
 # (Extend, medium, 20 minutes.) If exactly $k$ of $n$ features are active and all of size 1, which of CKA, RSA of
 # squared distances and RSA of cosines is lowest for identical features in an eighth of the units, and why?
+# :::
+#
+# :::{dropdown} Hint
+# `latents("equal")` draws the features. Their lengths $|z_i|^2$ are all the same, but those of the responses are not:
+# what do squared distances hear of that, and what do cosines?
 # :::
 #
 # :::{solution-start} ex-metrics-equal

@@ -635,6 +635,11 @@ pd.Series({text: "held" if true else "failed" for text, true in written.items()}
 # SAEs of two seeds? What does a loss of matching by SAEs show about the networks?
 # :::
 #
+# :::{dropdown} Hint
+# For the units {prf:ref}`prop-matching-one` decides. For the latents ask what two SAEs of *one* network have in common:
+# the table has how well seeds agree.
+# :::
+#
 # :::{solution-start} ex-natural-copy
 # :label: sol-natural-copy
 # :class: dropdown
@@ -661,6 +666,24 @@ print(f"N-N {copy.findings.soft_nn:.3f}, S-S {copy.findings.soft_ss:.3f}: {copy.
 # would it take until latents match as well as units do? Why is that a lower bound on nothing?
 # :::
 #
+# :::{dropdown} Hint
+# The slope is the last rise of a line over the rise of the *logarithm* of images. What is lacking, divided by the
+# slope, is a difference of logarithms; in which ways may a line bend?
+# :::
+
+# %% tags=["remove-cell"]
+from lib.chapter.answers import check
+
+mine = None  # for a line that gains 0.01 whenever images double and lacks 0.1: by what factor must images grow?
+doublings = 0.1 / 0.01
+mistakes = {
+    doublings: "That is how often they must double.",
+    2 * doublings: "Each doubling doubles what is there: take a power, not a multiple.",
+    exp(doublings): "The gain is for a doubling, so the base is 2.",
+}
+check(mine, right=2**doublings, mistakes=mistakes, digits=0)
+
+# %% [markdown]
 # :::{solution-start} ex-natural-images
 # :label: sol-natural-images
 # :class: dropdown
@@ -688,6 +711,11 @@ for place, scores in ordered.soft_ss.apply(list).items():
 # latents tell that the layers differ, if units do not?
 # :::
 #
+# :::{dropdown} Hint
+# `stand_ins` has the intermediate and the deep layer, each of both networks. Analyse deep with deep, then intermediate
+# with deep, and read `semi_nn`, `soft_ss` and `ridge_nn` side by side.
+# :::
+#
 # :::{solution-start} ex-natural-layers
 # :label: sol-natural-layers
 # :class: dropdown
@@ -702,8 +730,9 @@ for name, y in (("same", deep), ("crossed", middle)):
     )
 
 # %% [markdown]
-# In the stand-in neither tells. The crossed layers match about as well as the same ones, by units and by latents, and
-# ridge predicts better from the intermediate layer: a deep layer is a function of it.
+# Hardly, in the stand-in: units match across layers no worse than within one, and latents nearly as well. Look at ridge
+# too: a deep layer is a function of the intermediate one, so what one holds can be read from the other to a good part,
+# though matching is low in both cases. Low matching alone does not say that layers differ.
 #
 # :::{solution-end}
 # :::

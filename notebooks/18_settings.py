@@ -692,6 +692,11 @@ run.beside_recorded(rows)
 # stops early? Does ridge regression from latents to neurons suffer too?
 # :::
 #
+# :::{dropdown} Hint
+# Ask of each whether two SAEs get more freedom to *choose* differently, or have to mix or stop differently, and then
+# whether information about the neurons is lost on the way. A linear fit can recombine latents, a matching cannot.
+# :::
+#
 # :::{solution-start} ex-settings-ways
 # :label: sol-settings-ways
 # :class: dropdown
@@ -712,6 +717,24 @@ run.beside_recorded(rows)
 # those active at a time, which dictionary size and $k$ give the best soft-matching there. Then scan.
 # :::
 #
+# :::{dropdown} Hint
+# Give each feature that both models represent one latent, and each that is active at a time one place in $k$: the text
+# on shared features has both counts. `scan(sizes[1], count, k)` trains with `count` latents.
+# :::
+
+# %% tags=["remove-cell"]
+from lib.chapter.answers import check
+
+mine = None  # the number of shared features active at a time at the middle N, to one decimal
+both = run.values[f"shared_{sizes[1]}"]["mean"]
+mistakes = {
+    both: "That is how many are shared: of these count the active ones.",
+    p * n: "That counts features that only one model represents, or none.",
+    p * sizes[1]: "That counts one feature for each neuron: the models represent more.",
+}
+check(mine, right=p * both, mistakes=mistakes, digits=1)
+
+# %% [markdown]
 # :::{solution-start} ex-settings-size
 # :label: sol-settings-size
 # :class: dropdown
@@ -737,6 +760,11 @@ for count in (24, 32, 48):
 # (Extend, medium, 15 minutes.) {ref}`ch-own` chooses $k$ by asking where two SAEs of *one* network agree best. Would
 # that rule have found, at the largest $N$, the $k$ at which two *different* toy models match best? Write down your
 # guess before you run it.
+# :::
+#
+# :::{dropdown} Hint
+# `world.fit_saes(toys[largest], 2, recipe, apart)` fits both models, from other starts if `apart`. For each of `scan_k`
+# match latents of one model across the two fits, and of two models within one.
 # :::
 #
 # :::{solution-start} ex-settings-seeds

@@ -644,6 +644,12 @@ gap_table("second")
 # had there been one: "(5) The SAE has seen the test images." Which part of the chapter answers each?
 # :::
 #
+# :::{dropdown} Hint
+# Ask of each doubt which predictor or curve would look different if it were right. The two panels of
+# {numref}`fig-macaque-images` vary stimuli and training images; random latents, rebuilt units and shuffled images each
+# share all but one thing with the latents.
+# :::
+#
 # :::{solution-start} ex-macaque-doubts
 # :label: sol-macaque-doubts
 # :class: dropdown
@@ -663,6 +669,11 @@ gap_table("second")
 #
 # (Extend, medium, 15 minutes.) The rule reads sparse codes. Read it on the dense ones: at the block where dense latents
 # come out best against neurons, in the session where they do worse. Predict first which clause decides.
+# :::
+#
+# :::{dropdown} Hint
+# `read_rule("dense")` reads it. Go through its clauses in order and ask of each what a code in which nearly every
+# latent is active can still do worse, or better, than the units and than random latents.
 # :::
 #
 # :::{solution-start} ex-macaque-dense
@@ -692,6 +703,11 @@ run.words("dense_answer", by_rule(*(dense_says[name] for name in JUDGED)) if of_
 # which numbers of this chapter would you look at first, and what would then count as a no?
 # :::
 #
+# :::{dropdown} Hint
+# Go through the clauses of the rule in order and ask which could not be met for want of images.
+# {numref}`fig-macaque-images`b shows what more of them changed so far.
+# :::
+#
 # :::{solution-start} ex-macaque-night
 # :label: sol-macaque-night
 # :class: dropdown
@@ -713,6 +729,27 @@ run.words("dense_answer", by_rule(*(dense_says[name] for name in JUDGED)) if of_
 # How much would the mean ceiling of the second session rise, and would latents come nearer to the neurons?
 # :::
 #
+# :::{dropdown} Hint
+# Write $c^2$ as signal over signal plus noise, as in {prf:ref}`def-brains-ceiling`, and halve the noise. Then eliminate
+# the signal: $c^2$ alone remains.
+# :::
+
+# %% tags=["remove-cell"]
+from lib.chapter.answers import check
+
+mine = None  # the squared ceiling after twice the repetitions, where it was one half, to three decimals
+before = 0.5
+right = 2 * before / (1 + before)
+mistakes = {
+    2 * before: "Twice the square would go beyond 1: halve the noise only.",
+    before: "That is as before: the noise falls with the repetitions.",
+    right**0.5: "That is the ceiling: its square is asked for.",
+    before**0.5: "That is the ceiling as it was.",
+    before / (1 + before): "The signal stays as it is, 2 stands above too.",
+}
+check(mine, right, mistakes)
+
+# %% [markdown]
 # :::{solution-start} ex-macaque-repetitions
 # :label: sol-macaque-repetitions
 # :class: dropdown

@@ -356,6 +356,11 @@ run.record(best_seeds=mobilenets[of_seeds].value.max())
 # which it is judged?
 # :::
 #
+# :::{dropdown} Hint
+# A pair can be answered rightly, wrongly or by *cannot tell*: which numbers of the chapter count the first and the
+# last? For fitted rules, look at how the kinds of pairs are grouped.
+# :::
+#
 # :::{solution-start} ex-headline-abstains
 # :label: sol-headline-abstains
 # :class: dropdown
@@ -375,6 +380,25 @@ run.record(best_seeds=mobilenets[of_seeds].value.max())
 # find the two numbers in the tables above that were made in this way.
 # :::
 #
+# :::{dropdown} Hint
+# With a true rate $r$ and $n$ independent trials, what is the chance of no error at all? Set it equal to one in twenty
+# and solve for $r$, once for draws and once for kinds.
+# :::
+
+# %% tags=["remove-cell"]
+from lib.chapter.answers import check
+
+mine = None  # the bound for 30 draws, to three decimals
+mistakes = {
+    0.05 ** (1 / 30): "That is the rate of no error: take it from 1.",
+    3 / 30: "That is the rule of thumb, three over the number: solve it exactly.",
+    1 / 30: "That is the rate if one of them were wrong.",
+    1 - 0.95 ** (1 / 30): "That makes a clean sheet nearly certain: its chance is one in twenty.",
+    1 - 0.05 ** (1 / 10): "That is the bound for ten kinds.",
+}
+check(mine, right=1 - 0.05 ** (1 / 30), mistakes=mistakes)
+
+# %% [markdown]
 # :::{solution-start} ex-headline-bounds
 # :label: sol-headline-bounds
 # :class: dropdown
@@ -396,6 +420,11 @@ for count, of in ((30, "draws"), (10, "kinds")):
 #
 # (Extend, hard, 30 minutes.) Make a pair that shares no features and that the report might still call a *yes*. Write
 # down what you expect it to say, then ask it. (A draw that fools it is worth an issue.)
+# :::
+#
+# :::{dropdown} Hint
+# Two codes can correlate without sharing a feature if something else goes together: how many units fire, when all are
+# silent, how strong a stimulus is. Build one such tie and nothing more, then call `own.analyse`.
 # :::
 #
 # :::{solution-start} ex-headline-impostor

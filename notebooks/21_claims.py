@@ -291,10 +291,29 @@ run.words("ledger_recorded", "\n".join(lines if moved else ["None does."]))
 # :::{exercise} Read a predicate
 # :label: ex-claims-predicate
 #
-# Easy, 5 minutes. Open `book/claims.yml` and find the predicates of B5 at our setting. Which makes the difference
-# between *reproduced* and *reproduced with a condition*, and what does it say in words?
+# (Recall, easy, 5 minutes.) Open `book/claims.yml` and find the predicates of B5 at our setting. Which makes the
+# difference between *reproduced* and *reproduced with a condition*, and what does it say in words?
 # :::
 #
+# :::{dropdown} Hint
+# B5 has a list `holds` and, under `condition`, a second one. Lay the two side by side and look for the line that is in
+# the first only.
+# :::
+
+# %% tags=["remove-cell"]
+from lib.chapter.answers import check
+from lib.theory import expected_cka
+
+mine = None  # by how much explained variance exceeds CKA at m = n = 128, by the closed forms, to three decimals
+cka = expected_cka(128, 128, 128)
+mistakes = {
+    cka: "That is CKA: take it from 1.",
+    0.5: "That is the limit of many features.",
+    0.05: "That is what the predicate allows.",
+}
+check(mine, right=1 - cka, mistakes=mistakes)
+
+# %% [markdown]
 # :::{solution-start} ex-claims-predicate
 # :label: sol-claims-predicate
 # :class: dropdown
@@ -310,7 +329,13 @@ run.words("ledger_recorded", "\n".join(lines if moved else ["None does."]))
 # :::{exercise} Alter a result
 # :label: ex-claims-alter
 #
-# Easy, 5 minutes. Judge claim B7 as if the pair with partial overlap had come out behind. What does the ledger say?
+# (Rerun, easy, 5 minutes.) Judge claim B7 as if the pair with partial overlap had come out behind. What does the ledger
+# say?
+# :::
+#
+# :::{dropdown} Hint
+# `load_claims()` has the entry of B7, whose predicates name what to invent, `b7_margin` first. `judge` takes the claim
+# and results by profile and chapter.
 # :::
 #
 # :::{solution-start} ex-claims-alter
@@ -333,9 +358,14 @@ judge(b7, {"altered": {"05_partial_overlap": {"values": values}}}).verdict("ours
 # :::{exercise} Add a claim
 # :label: ex-claims-add
 #
-# Harder, 30 minutes. Paper B says that the scaling does not depend on the distribution of the projection's entries.
-# Write an entry for `book/claims.yml` with a predicate over results that {ref}`ch-linear` already records. Which
-# distributions would you add to the chapter before you called it reproduced?
+# (Extend, hard, 30 minutes.) Paper B says that the scaling does not depend on the distribution of the projection's
+# entries. Write an entry for `book/claims.yml` with a predicate over results that {ref}`ch-linear` already records.
+# Which distributions would you add to the chapter before you called it reproduced?
+# :::
+#
+# :::{dropdown} Hint
+# Begin with the entry of B4: which of its predicates read results for more than one kind of entries? Then look in
+# {prf:ref}`prop-linear-moments` for what it asks of an entry.
 # :::
 #
 # :::{solution-start} ex-claims-add

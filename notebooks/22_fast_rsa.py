@@ -332,8 +332,13 @@ for kind in ("Gaussian", "sparse"):
 # :::{exercise} Which similarities allow it?
 # :label: ex-fast-which
 #
-# *Recall; 10 minutes.* Which of these can RSA use without a matrix: cosines between patterns, plain (not squared)
+# (Recall, easy, 10 minutes.) Which of these can RSA use without a matrix: cosines between patterns, plain (not squared)
 # Euclidean distances, squares of dot products, ranks?
+# :::
+#
+# :::{dropdown} Hint
+# Try to write each similarity as a finite sum of products with one factor from stimulus $i$ and one from $j$. You may
+# change each row of $Y$ beforehand.
 # :::
 #
 # :::{solution-start} ex-fast-which
@@ -358,10 +363,28 @@ print(torch.allclose(products @ products.mT, (y_a @ y_a.mT) ** 2))
 # :::{exercise} Where sums do not pay
 # :label: ex-fast-wide
 #
-# *Rerun; 10 minutes.* Count the multiplications of both ways. From how many stimuli on are sums the cheaper one? Time
-# both with many units and few stimuli.
+# (Rerun, easy, 10 minutes.) Count the multiplications of both ways. From how many stimuli on are sums the cheaper one?
+# Time both with many units and few stimuli.
 # :::
 #
+# :::{dropdown} Hint
+# A product of an $m \times M$ and an $M \times m$ matrix takes $M m^2$ multiplications. Count the products of units
+# that {eq}`eq-fast-dot` needs for a with a, a with b and b with b; then the two matrices of stimuli.
+# :::
+
+# %% tags=["remove-cell"]
+from lib.chapter.answers import check
+
+mine = None  # from how many stimuli on are sums cheaper with 2,000 units in each system?
+by_sums, by_matrices = 3 * 2000**2, 2 * 2000  # for each stimulus, and for each pair of stimuli
+mistakes = {
+    2000: "There are three products of units, a with a, a with b and b with b, and two matrices.",
+    2000 * 2 / 3: "The other way round: three products of units stand against two matrices.",
+    3000 * 2: "Both systems need a matrix of stimuli.",
+}
+check(mine, right=by_sums / by_matrices, mistakes=mistakes, digits=0)
+
+# %% [markdown]
 # :::{solution-start} ex-fast-wide
 # :label: sol-fast-wide
 # :class: dropdown
@@ -384,8 +407,13 @@ for way in (explicit_rsa, rsa_by_sums, rsa):
 # :::{exercise} Responses that do not fit in memory
 # :label: ex-fast-stream
 #
-# *Extend; 20 minutes.* Responses arrive in pieces of 32 stimuli and are read twice. Compute RSA on dot products without
-# ever holding more than one piece.
+# (Extend, medium, 20 minutes.) Responses arrive in pieces of 32 stimuli and are read twice. Compute RSA on dot products
+# without ever holding more than one piece.
+# :::
+#
+# :::{dropdown} Hint
+# All terms of {eq}`eq-fast-dot` are sums over stimuli, so they can be added up piece by piece. What do you have to know
+# *before* the first piece is added?
 # :::
 #
 # :::{solution-start} ex-fast-stream

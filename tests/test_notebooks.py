@@ -8,6 +8,7 @@ import jupytext
 import pytest
 import yaml
 
+from book.press.classroom import for_class, without_solutions
 from lib.chapter.parameters import chapter_names, notebook_path
 from lib.store import ROOT
 
@@ -169,3 +170,61 @@ def test_commands_name_targets_and_variables_that_the_makefile_has(chapter):
 
 def test_commands_are_found():
     assert sum(1 for chapter in CHAPTERS for _ in commands(chapter)) > len(CHAPTERS)
+
+
+def exercises(chapter):
+    """The text of each exercise and what follows its box up to its solution."""
+    box = r"^(:{3,})\{exercise\}.*?\n:label: (\S+)\n\n(.*?)\n\1$(.*?)^:{3,}\{solution-start\} \2$"
+    return re.findall(box, text(chapter), flags=re.M | re.S)
+
+
+def test_exercises_say_what_is_asked_how_hard_it_is_and_how_long_it_takes(chapter):
+    label = r"\((Recall|Rerun|Extend|Explain|Calculate), (easy|medium|hard), [1-9]\d* minutes\.\) \S"
+    found = exercises(chapter)
+    assert len(found) == text(chapter).count("{exercise}")
+    assert [asked for _, _, asked, _ in found if not re.match(label, asked)] == []
+
+
+@pytest.mark.parametrize("chapter", [name for name in CHAPTERS if name != "10_network_pairs"])
+def test_each_exercise_has_a_hint_of_one_or_two_sentences_before_its_solution(chapter):
+    for _, label, _, below in exercises(chapter):
+        hint = re.fullmatch(r"\s*:::\{dropdown\} Hint\n(\S.*?)\n:::\s*", below, flags=re.S)
+        assert hint, f"{label}: write a hint directly below the exercise"
+        assert 12 <= len(hint[1].split()) <= 60, label
+        assert re.search(r"`|\$|\d|\*", hint[1]), f"{label}: the hint names nothing of this exercise"
+
+
+def check_cells(chapter):
+    """Cells in which a reader's number is checked: pages leave them out, notebooks have them before the solution."""
+    return [cell.source for cell in cells(chapter, "code") if "remove-cell" in cell.metadata.get("tags", [])]
+
+
+@pytest.mark.parametrize("chapter", [name for name in CHAPTERS if name != "10_network_pairs"])
+def test_each_chapter_checks_a_readers_number_and_types_no_right_one(chapter):
+    assert check_cells(chapter)
+    for code in check_cells(chapter):
+        tree = ast.parse(code)
+        assert re.search(r"^mine = None  # \S.*$", code, flags=re.M)
+        call = tree.body[-1].value
+        assert ast.unparse(call.func) == "check" and ast.unparse(call.args[0]) == "mine"
+        right = next((word.value for word in call.keywords if word.arg == "right"), call.args[-1])
+        assert not isinstance(right, ast.Constant), "compute the right number"
+        reasons = [node.value for node in ast.walk(tree) if isinstance(node, ast.Dict) for node in node.values]
+        assert len(reasons) >= 2 and all(reason.endswith(".") for reason in reasons)
+
+
+def test_check_cells_stand_between_an_exercise_and_its_solution(chapter):
+    found = jupytext.read(notebook_path(chapter)).cells
+    for before, cell, after in zip(found, found[1:], found[2:], strict=False):
+        if "remove-cell" in cell.metadata.get("tags", []):
+            label = re.findall(r"\{exercise\}.*\n:label: (\S+)", before.source)[-1]
+            assert after.source.startswith(f":::{{solution-start}} {label}\n")
+
+
+@pytest.mark.parametrize("chapter", [name for name in CHAPTERS if name != "10_network_pairs"])
+def test_a_students_copy_has_the_hints_folded_and_the_checks_without_outputs(chapter):
+    given = for_class(without_solutions(jupytext.read(notebook_path(chapter)), chapter), chapter, None)
+    hints = sum(cell.source.count("<details><summary>Hint</summary>") for cell in given.cells)
+    checked = [cell for cell in given.cells if "remove-cell" in cell.metadata.get("tags", [])]
+    assert hints == len(exercises(chapter))
+    assert len(checked) == len(check_cells(chapter)) and not any(cell.outputs for cell in checked)

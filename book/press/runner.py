@@ -215,7 +215,7 @@ def _execute(name, settings, temporary, **hooks):
 
 
 def without_exercises(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
-    """A copy without the text of the section `## Exercises` and without the code of solutions."""
+    """A copy without the text of the section `## Exercises`, the code of solutions and the cells that check answers."""
     copy, inside, solution = nbformat.from_dict(notebook), False, False
     copy.cells = []
     for cell in notebook.cells:
@@ -226,7 +226,8 @@ def without_exercises(notebook: nbformat.NotebookNode) -> nbformat.NotebookNode:
                 solution = "{solution-start}" in line or (solution and "{solution-end}" not in line)
                 kept += [] if inside else [line]
             cell = nbformat.v4.new_markdown_cell("\n".join(kept).strip(), metadata=cell.metadata)
-        copy.cells += [cell] if cell.source and not (solution and cell.cell_type == "code") else []
+        left_out = cell.cell_type == "code" and (solution or "remove-cell" in cell.metadata.get("tags", []))
+        copy.cells += [cell] if cell.source and not left_out else []
     return copy
 
 

@@ -310,7 +310,12 @@ EXERCISES = """print("before")
 #
 # :::{exercise} One
 # :::
-#
+
+# %% tags=["remove-cell"]
+mine = None
+print("to check")
+
+# %% [markdown]
 # :::{solution-start} One
 # :::
 
@@ -342,9 +347,9 @@ def test_a_run_may_leave_out_the_exercises_and_is_another_run(project):
     assert text == "## What we see\n\nText that stays.\n## Change and rerun\n\nMore that stays."
     assert "up to date" in run(project, *arguments).stdout
     whole = run(project, *arguments[:-1])
-    assert whole.returncode == 1 and "cell 4: ValueError: an exercise" in whole.stdout
+    assert whole.returncode == 1 and "cell 6: ValueError: an exercise" in whole.stdout
     edit(project / "notebooks/01_first.py", "\n# %%\nraise ValueError('behind it')\n")
-    assert "cell 7: ValueError: behind it" in run(project, *arguments).stdout
+    assert "cell 9: ValueError: behind it" in run(project, *arguments).stdout
 
 
 @pytest.mark.parametrize("chapter", chapter_names())
