@@ -347,15 +347,8 @@ latent, raw = main["latent"].mean(1), main["raw"].mean(1)
 gaussian_r = torch.tensor([theory.expected_r(n, m) for m in units[n]], dtype=torch.float64)
 inside = [i for i, r in enumerate(ratios) if r >= 1]
 first = inside[0]
-run.record(
-    b8_threshold=0.95,
-    b8_min_latent=latent[inside].min(),
-    b8_at_one=latent[first],
-    b8_below=latent[0],
-    raw_below=raw[0],
-    raw_at_one=raw[first],
-)
-run.record(raw_gaussian_gap=(raw - gaussian_r)[inside].abs().max())
+run.record(b8_threshold=0.95, b8_min_latent=latent[inside].min(), b8_at_one=latent[first], b8_below=latent[0])
+run.record(raw_at_one=raw[first], raw_below=raw[0], raw_gaussian_gap=(raw - gaussian_r)[inside].abs().max())
 
 
 # %%
