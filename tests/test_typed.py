@@ -46,7 +46,7 @@ JUDGED = {
     "17_natural": ["eight tenths", "hundred times", "two hundred of the thousand"],
     "18_settings": ["four fifths"],
     "19_macaque": ["eightfold", "thousand times"],
-    "21_claims": ["five hundredths", "two hundredths"],
+    "23_claims": ["five hundredths", "two hundredths"],
 }
 
 

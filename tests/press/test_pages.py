@@ -264,7 +264,7 @@ def test_a_guess_is_remembered_for_its_exercise(browser):
 
 
 def test_the_ledger_is_filtered_and_a_link_leads_to_a_claims_row(browser):
-    with Visit(browser, "book/chapters/21_claims.html#claim-b7") as visit:
+    with Visit(browser, "book/chapters/23_claims.html#claim-b7") as visit:
         rows = visit.page.locator(".ledger tr.target")
         assert "B7" in rows.first.inner_text() and rows.first.is_visible()
         shown = visit.page.locator(".ledger tbody tr [data-chapter]:visible")
