@@ -114,12 +114,12 @@ class NetworkPairs:
                 found[site] = Responses((y[site] - centre) / scale, (y_test[site] - centre) / scale, centre, scale)
         return found
 
-    def fit_saes(self, site: str, y: Responses, seeds: list[int] | None = None, **changed) -> Training[TopKSAE]:
-        """SAEs of the first networks at a site, one for each seed, from the store if they were trained before.
+    def fit_saes(self, site: str, y: Responses, first: int = SAES, count: int = 0, **changed: int) -> Training[TopKSAE]:
+        """SAEs of the first `count` networks at a site, of all if 0, from the store if they were trained before.
 
-        `changed` are settings in place of the recipe's.
+        `first` is what their seeds begin with, `changed` are settings in place of the recipe's.
         """
-        seeds, recipe = seeds or self.seeds(SAES), replace(self.recipe, **changed)
+        seeds, recipe = self.seeds(first, count), replace(self.recipe, **changed)
         seen = y.train[: len(seeds)]
         return fit(TopKSAE(seen.shape[2], recipe, seeds, self.device), batches(seen, recipe.batch), f"saes-{site}")
 

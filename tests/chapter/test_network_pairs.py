@@ -89,7 +89,7 @@ def test_no_seed_serves_two_purposes():
 
 def test_saes_are_those_that_fit_gives_by_the_recipe_with_what_is_changed(data):
     y = data["mlp_deep"]
-    found = WORLD.fit_saes("mlp_deep", y, WORLD.seeds(SECOND, 2), latents=7, k=1)
+    found = WORLD.fit_saes("mlp_deep", y, SECOND, 2, latents=7, k=1)
     recipe = replace(WORLD.recipe, latents=7, k=1)
     seen = y.train[:2]
     same = fit(TopKSAE(6, recipe, WORLD.seeds(SECOND, 2)), batches(seen, recipe.batch))
