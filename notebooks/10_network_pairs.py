@@ -351,7 +351,7 @@ def at_sites(sites):
 
 
 # %% tags=["hide-input", "remove-output"]
-axes = panels(2, width=4.4)
+axes = panels(2, width=3.7)
 for ax, sites in zip(axes, (MAIN, BRANCH), strict=True):
     draw_scores(ax, at_sites(sites), ("nn", "ss", "rs"), "soft", "soft-matching")
 axes[0].legend(loc="upper left")
@@ -459,7 +459,7 @@ run.record(semi_agreement=same.mean(), semi_cases=len(same))
 # control, which has as many predictors as S-N. The penalty is chosen on training folds.
 
 # %% tags=["hide-input", "remove-output"]
-axes = panels(2, width=4.6, height=3.2)
+axes = panels(2, width=3.7, height=3)
 for ax, sites in zip(axes, (MAIN, BRANCH), strict=True):
     draw_scores(ax, at_sites(sites), ("nn", "sn", "rn", "ss"), "ridge_ab", "ridge correlation")
 axes[0].legend(loc="lower right", ncol=2)
@@ -547,7 +547,7 @@ run.table(GRID_HEADS, {NAMES[letter]: f"mean(labels.{letter})" for letter in "ns
 
 # %% [markdown]
 # The measure is strict: a latent for one digit in one cell falls short of 1 if some ways of writing make it fire more
-# strongly, or if the network misreads digits. So units mix labels, and latents follow single labels much more closely.
+# strongly, or if the network misreads digits. Units mix labels, and latents follow single labels much more closely.
 # For the stand-in this answers a doubt that the paper raises about its own result: that an SAE might make up new
 # representations rather than uncover shared ones.
 #

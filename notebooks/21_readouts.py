@@ -160,7 +160,8 @@ HEADS = {site: in_words(site) for site in SITES}
 # %%
 order = torch.arange(test_scenes)
 folds = [(order[order % 5 != fold], order[order % 5 == fold]) for fold in range(5)]
-run.record(plain_scenes=plain_scenes, plain_pairs=plain_pairs, relu_most=relu_factors[-1] * latents, most_features=MOST)
+run.record(ceiling_pairs=ceiling_pairs, plain_scenes=plain_scenes, plain_pairs=plain_pairs)
+run.record(relu_most=relu_factors[-1] * latents, most_features=MOST)
 stopped = []  # for each ICA, 1 if it stopped before it had converged
 
 
@@ -246,7 +247,7 @@ for site in SITES:
     run.tell(**{f"axes_{name}_{site}": question for name, question in axes_at.items()})
 
 # %% tags=["hide-input", "remove-output"]
-axes = panels(2, width=4.4, height=3.4)
+axes = panels(2, width=3.7, height=3.2)
 drawn = [name for name in CODES if name not in ("neurons", "pca")]
 for ax, sites in zip(axes, (MAIN, [site for site in SITES if site not in MAIN]), strict=True):
     for i, (site, style) in enumerate(zip(sites, k_styles(sites), strict=True)):
@@ -274,10 +275,11 @@ run.figure(
 # {numref}`fig-readouts-capacity` has the differences from N-N, the table the correlations of this run's pairs:
 
 # %% tags=["hide-input"]
-run.recorded_table(profile, {words: f"capacity.ridge where features = {name}" for name, words in CODES.items()}, "site")
+columns = {words: f"capacity.ridge where features = {name}" for name, words in CODES.items()}
+run.recorded_table(profile, columns, "site").rename(HEADS)
 
 # %% [markdown]
-# Where an entry is missing the code was too large. Four things can be read here.
+# *Not recorded*: the code was too large. Four things can be read here.
 #
 # *As many random features do not reach the latents at the deep layers.* S-N lies above them by
 # {glue:text}`under_relu_mlp_deep:.3f` (MLP) and {glue:text}`under_relu_vit_deep:.3f` (ViT). So the gain is not one of
@@ -319,16 +321,13 @@ run.recorded_table(profile, {words: f"capacity.ridge where features = {name}" fo
 
 # %% tags=["hide-input"]
 columns = {CODES[name]: f"axes.soft where features = {name}" for name in ("neurons", "latents", "pca", "ica")}
-run.recorded_table(profile, columns, "site")
+run.recorded_table(profile, columns, "site").rename(HEADS)
 
 # %% [markdown]
-# (readouts-seeds)=
+
 # ## The seed ceiling
 #
-# A second SAE of each network of the first {glue:text}`ceiling_pairs` pairs, from another seed, the same settings.
-
-# %%
-run.record(ceiling_pairs=ceiling_pairs)
+# A second SAE of each network, from another seed, the same settings; pairs: {glue:text}`ceiling_pairs`.
 
 
 # %%
@@ -531,14 +530,14 @@ for name in ("latents", "neurons"):
 #
 # ## Change and rerun
 #
-# More random features to choose from, or another seed of the whole:
+# More random features to choose from, or SAEs of twice the size:
 #
 # ```
 # make chapter NAME=21_readouts ARGS="-p relu_factors '[1, 4, 16]'"
 # make chapter NAME=21_readouts ARGS="-p latents 192 -p k 8"
 # ```
 #
-# The second one trains SAEs of twice the size. The profile `pairs` has ten seed pairs.
+# The profile `pairs` has ten seed pairs.
 
 # %%
 run.save(data="simulated scenes of real written digits (scikit-learn), small networks trained on them")

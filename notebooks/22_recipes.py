@@ -296,7 +296,7 @@ for name in ("ours", "authors"):
         run.tell(**{f"{column}_by_{name}": f"mean(recipe_mlp_deep.{column} where recipe = {name})"})
 
 # %% tags=["hide-input", "remove-output"]
-axes, known = panels(2, width=4.4), run.results("recipes")
+axes, known = panels(2, width=3.7, height=2.6), run.results("recipes")
 for ax, metric, ab in zip(axes, ("soft", "ridge"), ("ss", "sn"), strict=True):
     series = {"neurons": ("nn", "authors", "grey", "o"), "latents, ours": (ab, "ours", "blue", "s")}
     series |= {"latents, the authors'": (ab, "authors", "red", "^")}
@@ -305,7 +305,8 @@ for ax, metric, ab in zip(axes, ("soft", "ridge"), ("ss", "sn"), strict=True):
         drawn = [(i + shift, x["mean"], x["standard_error"] or 0) for i, x in enumerate(found) if x]
         at, mean, error = zip(*drawn, strict=True)
         ax.errorbar(at, mean, error, color=COLOURS[colour], marker=marker, ls="", label=name)
-    ax.set(xticks=range(len(DEEP)), xticklabels=[HEADS[site].replace(", ", "\n") for site in DEEP], ylim=(0, 1))
+    names = [HEADS[site].replace(", ", "\n") for site in DEEP]
+    ax.set(xticks=range(len(DEEP)), xticklabels=names, xlim=(-0.5, len(DEEP) - 0.5), ylim=(0, 1))
 axes[0].set(ylabel="soft-matching")
 axes[1].set(ylabel="ridge to neurons")
 axes[0].legend()
@@ -332,7 +333,7 @@ run.figure(axes, "fig-recipes-answer", alt, title="Stand-in, simulated scenes of
 # *In matching the sign is the same and the gain is smaller.* *In regression the sign turns:* latents by the authors'
 # recipe predict the other network's neurons worse than neurons do, though better than untrained ones. These
 # SAEs explain less of the variance, as the last row says. A sixteenth of {glue:text}`mlp_units` units are two active
-# latents, fewer than there are labels in a scene on average, {glue:text}`labels_per_scene:.2f`, and a smaller rate has
+# latents, fewer than there are labels in a scene on average, {glue:text}`labels_per_scene:.2f`, and their training has
 # learned less. Either way A14 at this layer holds with one recipe and not with the other, on the same pair.
 #
 # A run of profile `recipes` was recorded with {glue:text}`recipe_pairs_quoted` pairs, all deep layers and, on one pair,
@@ -358,11 +359,14 @@ run.quote("recipes", "variants", **questions)
 # {glue:text}`soft_ss_ours_vit_deep_quoted`; ridge S-N {glue:text}`ridge_sn_authors_vit_deep_quoted` against N-N
 # {glue:text}`ridge_nn_authors_vit_deep_quoted`, ours {glue:text}`ridge_sn_ours_vit_deep_quoted`.
 #
-# *In the branch, the paper's place, both turn.* S-S is {glue:text}`soft_ss_authors_vit_branch_deep_quoted` against N-N
-# {glue:text}`soft_nn_authors_vit_branch_deep_quoted`, and over pairs at most {glue:text}`branch_ss_most_quoted` where
-# N-N is at least {glue:text}`branch_nn_least_quoted`; ridge S-N {glue:text}`ridge_sn_authors_vit_branch_deep_quoted`
-# against {glue:text}`ridge_nn_authors_vit_branch_deep_quoted`. So on these stand-ins the authors' recipe at the
-# authors' place gives neither A13 nor A14 at the deep layer.
+# *In the branch, the paper's place, neither gains.* S-S is {glue:text}`soft_ss_authors_vit_branch_deep_quoted` against
+# N-N {glue:text}`soft_nn_authors_vit_branch_deep_quoted`, and over pairs at most {glue:text}`branch_ss_most_quoted`
+# where N-N is at least {glue:text}`branch_nn_least_quoted`; ours gained a little,
+# {glue:text}`soft_ss_ours_vit_branch_deep_quoted` against {glue:text}`soft_nn_ours_vit_branch_deep_quoted`. Ridge S-N
+# is {glue:text}`ridge_sn_authors_vit_branch_deep_quoted` against {glue:text}`ridge_nn_authors_vit_branch_deep_quoted`,
+# and ours lost as well, {glue:text}`ridge_sn_ours_vit_branch_deep_quoted` against
+# {glue:text}`ridge_nn_ours_vit_branch_deep_quoted`. So on these stand-ins the authors' recipe at the authors' place
+# gives neither A13 nor A14 at the deep layer.
 #
 # *Sizes and training make the difference.* From our recipe on layer-normalised responses over the authors' sizes to
 # their training, S-S at the MLP's deep layer goes from {glue:text}`soft_ss_normalised_between_quoted` over
