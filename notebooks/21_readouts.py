@@ -260,7 +260,7 @@ for ax, sites in zip(axes, (MAIN, [site for site in SITES if site not in MAIN]),
     ax.set(xlabel="ridge correlation, less that of neurons", yticks=range(len(drawn)))
     ax.set_yticklabels([CODES[name] for name in drawn])
     ax.invert_yaxis()
-    ax.legend(loc="lower left")
+    ax.legend(loc="lower left", fontsize="x-small", handletextpad=0.1, borderaxespad=0)
 run.figure(
     axes,
     "fig-readouts-capacity",

@@ -309,7 +309,7 @@ for ax, metric, ab in zip(axes, ("soft", "ridge"), ("ss", "sn"), strict=True):
     ax.set(xticks=range(len(DEEP)), xticklabels=names, xlim=(-0.5, len(DEEP) - 0.5), ylim=(0, 1))
 axes[0].set(ylabel="soft-matching")
 axes[1].set(ylabel="ridge to neurons")
-axes[0].legend()
+axes[1].legend(loc="lower left")
 alt = """Three marks at each deep layer, neurons, latents by our recipe and by the authors'. In soft-matching both
 latents lie above neurons at MLP and ViT, ours higher, and at the branch the authors' lie below. In ridge ours lie above
 neurons at MLP and ViT, the authors' below at the MLP; at the branch all three are close."""
