@@ -136,7 +136,7 @@
 # - latents above neurons, on {term}`held-out <held out>` images, by more than the standard error, in every subject;
 # - above **random latents**, those of an {term}`untrained SAE <random SAE>` of the same shape: a wide, sparse,
 #   nonlinear code can help or harm by its size alone;
-# - above **codes that know nothing of features** ({ref}`ch-pairs`): random ReLU features, as many as latents or as
+# - above **codes that know nothing of features** ({ref}`ch-readouts`): random ReLU features, as many as latents or as
 #   many as do best on training folds, and all products of two units. They are nonlinear and wide as well, and throw
 #   nothing away. A gain that they have too shows that a nonlinear readout helps, no more;
 # - a gain that does not depend on how few images the regression had;
@@ -478,8 +478,8 @@ run.recorded_table(profile, columns, "control").T
 # reconstruct, the rest the price of more predictors: the true features, which miss nothing, reach
 # {glue:text}`features_negative:.3f`. In the positive control the gain pays for both.
 #
-# *Readouts that know nothing of features.* In {ref}`ch-pairs` they gained as much as latents. Here they do not. In the
-# positive control as many random ReLU features reach {glue:text}`relu_positive:.3f`, less than neurons; the best
+# *Readouts that know nothing of features.* In {ref}`ch-readouts` they gained as much as latents. Here they do not. In
+# the positive control as many random ReLU features reach {glue:text}`relu_positive:.3f`, less than neurons; the best
 # number of them, {glue:text}`relu_best_count_positive:.0f`, {glue:text}`relu_best_positive:.3f`, all products of units
 # {glue:text}`quadratic_positive:.3f`. Both are above neurons by a little, so a nonlinear readout helps, and far below
 # latents, so what helps most is to have the features. In the negative control these readouts lose:

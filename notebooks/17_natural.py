@@ -446,10 +446,10 @@ verdicts.set_index("expectation").round(3)
 # ### The authors' settings beside ours
 #
 # The authors' code differs from ours in what SAEs see, in their sizes, and in how they are trained
-# ({ref}`pairs-authors`). From our recipe to theirs in three steps: *layer-normalised* brings each image's units to mean
+# ({ref}`ch-recipes`). From our recipe to theirs in three steps: *layer-normalised* brings each image's units to mean
 # 0 and variance 1, rectified before; *sizes* takes their latents and k for each unit besides; *theirs* is their
 # training, 300 passes at a small constant rate, with one seed for both networks. What the one seed does was not taken
-# apart; on the stand-in of {ref}`ch-pairs` two seeds gave about the same. In all four, units are scored as they are;
+# apart; on the stand-in of {ref}`ch-recipes` two seeds gave about the same. In all four, units are scored as they are;
 # layer-normalised ones would move N-N by {glue:text}`input_moves:.3f` on average.
 
 # %% tags=["hide-input", "remove-output"]

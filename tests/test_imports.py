@@ -14,7 +14,7 @@ HEAVY |= {"sklearn", "timm", "scipy.optimize", "scipy.special", "scipy.stats", "
 TABLES = {f"lib.{name}" for name in ("latent_layers", "layers", "pairings", "report", "seeds")}
 TABLES |= {
     f"lib.chapter.{name}"
-    for name in ("calibration", "expected", "joint_expectations", "layer_tables", "toy_pairs", "ways")
+    for name in ("calibration", "expected", "joint_expectations", "layer_tables", "network_pairs", "toy_pairs", "ways")
 }
 FIGURES = {f"lib.chapter.{name}" for name in ("dose", "hearing", "natural", "network_overlaps", "overlaps")}
 FIGURES |= {f"lib.chapter.{name}" for name in ("calculator", "pairing_plots", "plotting", "run")}
@@ -27,7 +27,10 @@ ALLOWED = [
     (TABLES | FIGURES, {"pandas"}),
     (FIGURES, {"matplotlib", "seaborn", "scipy.special", "scipy.stats", "scipy.optimize"}),
     (NOTEBOOKS, {"jupytext", "nbformat"}),
-    (FILES | {"lib.chapter.natural", "lib.chapter.network_overlaps"}, {"h5py", "nibabel", "pandas"}),
+    (
+        FILES | {f"lib.chapter.{name}" for name in ("natural", "network_overlaps", "network_pairs")},
+        {"h5py", "nibabel", "pandas"},
+    ),
     ({"lib.data.cifar_vit"}, {"torchvision", "torch._dynamo"}),
 ]
 MODULES = [".".join(path.relative_to(CODE).with_suffix("").parts) for path in sorted(CODE.glob("lib/**/[a-z]*.py"))]

@@ -38,7 +38,7 @@ JUDGED = {
     "06_toy_models": ["0.95", "0.02", "nine tenths", "32 of the 64", "nine in ten", "nine in ten"],
     "07_disentangling": ["0.95", "four fifths", "four fifths"],
     "08_supervised": ["three times"],
-    "10_network_pairs": ["3 of 100", "nine tenths", "three in a hundred"],
+    "10_network_pairs": ["3 of 100", "three in a hundred"],
     "11_brains": [r"13.9\,\%", r"3.5\,\%", "three hundred times"],
     "12_encoders": ["three quarters", "three of 32"],
     "14_ceiling": ["nine tenths", "nine tenths", "seven tenths", "three eighths", "three hundredths", "two hundredths"],
@@ -46,7 +46,8 @@ JUDGED = {
     "17_natural": ["eight tenths", "hundred times", "two hundred of the thousand"],
     "18_settings": ["four fifths"],
     "19_macaque": ["eightfold", "thousand times"],
-    "21_claims": ["five hundredths", "two hundredths"],
+    "21_readouts": ["nine tenths", "nine tenths"],
+    "23_claims": ["five hundredths", "two hundredths"],
 }
 
 

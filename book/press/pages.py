@@ -50,7 +50,7 @@ def verdict_badges(name: str, entries: list[Entry]) -> str:
     judged = [entry for entry in entries if entry.chapter == name]
     found = {piece.verdict for entry in judged for piece in entry.pieces.values()}
     key = [f'<span class="{one}"></span> {verdict_in_words(one)}' for one in VERDICTS if one in found]
-    badges = " ".join(badge(entry, "21_claims.html") for entry in judged)
+    badges = " ".join(badge(entry, "23_claims.html") for entry in judged)
     return f'<p class="claims">Claims judged here: {badges} <small>{", ".join(key)}</small></p>' if judged else ""
 
 
@@ -87,7 +87,7 @@ def landing_verdicts(profile: str) -> str:
     judged = {piece.profile for entry in entries for piece in entry.pieces.values()} - {profile, ""}
     others = f" What it has not measured is judged by recorded runs: {', '.join(sorted(judged))}." if judged else ""
     line = f"*Profile {profile}, run {when} on {' and '.join(devices)}, with {versions}.{others}*"
-    return "\n".join([summary_table(entries, "chapters/21_claims.html"), line])
+    return "\n".join([summary_table(entries, "chapters/23_claims.html"), line])
 
 
 def run_times(profile: str) -> str:

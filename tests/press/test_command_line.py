@@ -91,7 +91,7 @@ def test_a_kernel_whose_port_was_taken_is_still_tried_again(tmp_path, monkeypatc
         raise OSError(errno.EADDRINUSE, "Address already in use")
 
     monkeypatch.setattr(papermill, "execute_notebook", refuse)
-    assert "did not start" in runner._execute("21_claims", {}, tmp_path / ".x.part.ipynb")
+    assert "did not start" in runner._execute("23_claims", {}, tmp_path / ".x.part.ipynb")
     assert len(calls) == runner.KERNEL_STARTS
 
 

@@ -63,7 +63,7 @@ def test_badges_are_those_of_the_chapter_and_lead_to_the_ledger():
         entry("B2", "02_second", stated="reproduced"),
     ]
     found = verdict_badges("01_first", entries)
-    assert 'href="21_claims.html#claim-a1">A1 ' in found and "B2" not in found
+    assert 'href="23_claims.html#claim-a1">A1 ' in found and "B2" not in found
     assert re.findall('class="([a-z-]+)" role="img" aria-label="([^"]+)"', found) == [
         ("not-run", "as stated, at the paper's setting: not run"),
         ("not-reproduced", "on real data: not reproduced"),
@@ -136,7 +136,7 @@ def test_landing_page_has_every_claim_and_the_run_behind_them(project, results):
         executed(project, name, "quick")
     results["02_second"] = {"values": {}, "provenance": SOURCE | {"date": "2026-01-03"}}
     text = landing_verdicts("quick")
-    found = re.findall(r'<a href="chapters/21_claims.html#claim-([ab]\d+)">', text)
+    found = re.findall(r'<a href="chapters/23_claims.html#claim-([ab]\d+)">', text)
     assert {*found} == {claim["id"].lower() for claim in load_claims()}
     assert "Profile quick, run 2026-01-01 to 2026-01-03 on CPU, 1 threads, with torch 2." in text
 

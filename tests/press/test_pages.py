@@ -264,7 +264,7 @@ def test_a_guess_is_remembered_for_its_exercise(browser):
 
 
 def test_the_ledger_is_filtered_and_a_link_leads_to_a_claims_row(browser):
-    with Visit(browser, "book/chapters/21_claims.html#claim-b7") as visit:
+    with Visit(browser, "book/chapters/23_claims.html#claim-b7") as visit:
         rows = visit.page.locator(".ledger tr.target")
         assert "B7" in rows.first.inner_text() and rows.first.is_visible()
         shown = visit.page.locator(".ledger tbody tr [data-chapter]:visible")
@@ -279,7 +279,7 @@ def test_the_ledger_is_filtered_and_a_link_leads_to_a_claims_row(browser):
 
 
 def test_a_verdict_of_the_map_tells_the_papers_number_beside_ours(browser):
-    with Visit(browser, "book/chapters/21_claims.html") as visit:
+    with Visit(browser, "book/chapters/23_claims.html") as visit:
         row = visit.page.locator(".verdicts tbody tr", has=visit.page.locator("td", has_text=re.compile("^A2$")))
         link, box = row.locator("a").first, visit.page.locator("#term-box")
         assert link.get_attribute("title").startswith("A2. The paper: 0.58 at q = 3. Ours, as stated, ")

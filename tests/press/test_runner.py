@@ -446,10 +446,10 @@ def test_kernel_that_did_not_start_is_tried_again(tmp_path, monkeypatch):
             raise RuntimeError("Kernel died before replying to kernel_info")
 
     monkeypatch.setattr(papermill, "execute_notebook", flaky)
-    assert runner._execute("21_claims", {}, tmp_path / ".x.part.ipynb") is None
+    assert runner._execute("23_claims", {}, tmp_path / ".x.part.ipynb") is None
     assert len(calls) == 3
     monkeypatch.setattr(papermill, "execute_notebook", lambda *a, **o: (_ for _ in ()).throw(RuntimeError("port")))
-    assert runner._execute("21_claims", {}, tmp_path / ".x.part.ipynb") == "the kernel did not start: port"
+    assert runner._execute("23_claims", {}, tmp_path / ".x.part.ipynb") == "the kernel did not start: port"
 
 
 def test_what_a_given_parameter_makes_needless_is_left_out():

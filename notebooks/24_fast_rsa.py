@@ -135,7 +135,7 @@ rank_units: list[int] = [2, 8, 16, 32]  # units m of both systems where similari
 rank_draws: int = 8  # pairs of projections where similarities are ranked
 
 # %%
-run = Run("22_fast_rsa", globals())
+run = Run("24_fast_rsa", globals())
 generator = seeded(seed, run.device)
 
 # %% [markdown]
@@ -450,7 +450,7 @@ print(f"difference {float(found[0, 1] / (found[0, 0] * found[1, 1]).sqrt() - rsa
 # %% [markdown]
 # ## Change and rerun
 #
-# `make chapter NAME=22_fast_rsa ARGS="-p active 0.02"` makes the latents sparser and the loss of ranks larger. The
+# `make chapter NAME=24_fast_rsa ARGS="-p active 0.02"` makes the latents sparser and the loss of ranks larger. The
 # {term}`profile` `paper` times more stimuli.
 
 # %%

@@ -80,7 +80,7 @@ profile: str = "quick"  # name of the settings and folder of the results
 device: str = "auto"  # auto, cpu or cuda
 
 # %%
-run = Run("21_claims", globals())
+run = Run("23_claims", globals())
 runs = runs_of(profile)
 entries = ledger(runs)
 run.record(claims=len(entries), pieces=sum(len(entry.pieces) for entry in entries))
