@@ -716,6 +716,11 @@ run.record(a17_min=between.min(), a17_max=between.max())
 # chapter answers each?
 # :::
 #
+# :::{dropdown} Hint
+# For (1) and (3) look for a code that is as large and as sparse and has learned nothing (R-S). For (2) and (4) ask on
+# which scenes each thing was fitted, and what a *seed* decides.
+# :::
+#
 # :::{solution-start} ex-pairs-doubts
 # :label: sol-pairs-doubts
 # :class: dropdown
@@ -735,6 +740,11 @@ run.record(a17_min=between.min(), a17_max=between.max())
 # (Rerun, medium, 15 minutes.) Give the control what its world has: one active latent, and a dictionary of 12. Does
 # soft-matching between latents now reach that of neurons? What does {prf:ref}`prop-pairs-collapse` let you expect of
 # ridge regression?
+# :::
+#
+# :::{dropdown} Hint
+# `world.fit_saes` takes `latents` and `k`. In {prf:ref}`prop-pairs-collapse` regression has nothing to gain: where a
+# response depends on the class alone, what can one latent for each of the $10$ classes add?
 # :::
 #
 # :::{solution-start} ex-pairs-control
@@ -764,6 +774,24 @@ run.record(fitted_ss_control=means(fitted, "soft", "ss"), fitted_sn_control=mean
 # bear out, and which site speaks against the rest of it?
 # :::
 #
+# :::{dropdown} Hint
+# Divide each mean of `spectra.dimensions` by the number of units of its site, and set the gains in soft-matching beside
+# it. Do both orders agree at the ends, and between?
+# :::
+
+# %% tags=["remove-cell"]
+from lib.chapter.answers import check
+
+mine = None  # share of its dimensions that the control uses, to two decimals
+dimensions, units = run.ask("mean(spectra.dimensions where site = control)"), data["control"].test.shape[2]
+mistakes = {
+    dimensions: "Divide by the number of units.",
+    9 / units: "That is the most that ten classes can use once collapsed, not what is measured.",
+    1 - dimensions / units: "That is the share it leaves unused.",
+}
+check(mine, right=dimensions / units, mistakes=mistakes, digits=2)
+
+# %% [markdown]
 # :::{solution-start} ex-pairs-count
 # :label: sol-pairs-count
 # :class: dropdown

@@ -228,6 +228,8 @@ PLAIN = ("quadratic", "pca", "ica")
 for site in SITES:
     for pair in range(plain_pairs):
         tabulate_capacity(site, pair)
+
+# %% tags=["hide-input"]
 run.record(ica_stopped=stopped)
 chosen = [
     row["count"] == relu_factors[-1] * latents for row in run.tables["capacity"] if row["features"] == "relu_best"
@@ -238,6 +240,8 @@ run.record(quadratic_lead_least=-run.ask("max(capacity.under_latents where featu
 # %% tags=["hide-input"]
 CODES = {"neurons": "neurons", "latents": "latents", "random_latents": "random latents", "relu": "ReLU"}
 CODES |= {"relu_best": "ReLU, best", "quadratic": "quadratic", "pca": "PCA", "ica": "ICA"}
+
+# %% tags=["hide-input"]
 for site in SITES:
     fits = [name for name in CODES if name != "quadratic" or site != "mlp_middle"]
     at = {name: f"site = {site} and features = {name}" for name in fits}
@@ -452,6 +456,11 @@ run.record(a14_deep_learned_min=min(run.ask(f"min(gains.over_random where site =
 # are the features. Which code of this chapter speaks against each explanation, and which does none rule out?
 # :::
 #
+# :::{dropdown} Hint
+# Give each explanation a code that has what it names and nothing else: *as many* features, *as sparse* ones, *other
+# axes*. Which of the four has no such code here?
+# :::
+#
 # :::{solution-start} ex-readouts-explain
 # :label: sol-readouts-explain
 # :class: dropdown
@@ -471,6 +480,11 @@ run.record(a14_deep_learned_min=min(run.ask(f"min(gains.over_random where site =
 # (Explain, medium, 15 minutes.) Some linear axes match between two networks better than neurons do. Can ridge
 # regression from these axes gain anything over ridge from neurons? What differs at most? Check it with the table
 # `capacity`.
+# :::
+#
+# :::{dropdown} Hint
+# If $z = T y$ with an invertible $T$, which weights on $z$ give the same prediction as $w$ on $y$? Then ask what the
+# penalty of ridge makes of them.
 # :::
 #
 # :::{solution-start} ex-readouts-axes
@@ -502,6 +516,25 @@ run.record(ica_furthest=max(abs(run.values[f"ica_less_neurons_{site}"]) for site
 # of the MLP's deep layer and random products, together as many as latents. Do they still reach S-N? Guess first.
 # :::
 #
+# :::{dropdown} Hint
+# `quadratic` gives the units first, then the products; `torch.randperm` picks some of these. Before you run it, compare
+# what *ReLU* and *quadratic* reach in {numref}`fig-readouts-capacity`.
+# :::
+
+# %% tags=["remove-cell"]
+from lib.chapter.answers import check
+
+mine = None  # values of the quadratic code of the MLP's deep layer
+units = data["mlp_deep"].test.shape[2]
+mistakes = {
+    units * (units + 1) // 2: "The units themselves are in it, too.",
+    units * (units + 1) // 2 + 1: "The units themselves are in it, too, and no constant.",
+    units + units**2: "The product of units i and j is that of j and i: count it once.",
+    units + units * (units - 1) // 2: "Squares of units are products, too.",
+}
+check(mine, right=quadratic_count(units), mistakes=mistakes, digits=0)
+
+# %% [markdown]
 # :::{solution-start} ex-readouts-few
 # :label: sol-readouts-few
 # :class: dropdown

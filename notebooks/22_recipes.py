@@ -534,6 +534,11 @@ if len(present) == 2:
 # chapter separate from the others, which only together, and which not at all?
 # :::
 #
+# :::{dropdown} Hint
+# Go from row to row of the table *ours* against *theirs* and ask: which recipe in between, or which start, changes this
+# row and nothing else?
+# :::
+#
 # :::{solution-start} ex-recipes-separated
 # :label: sol-recipes-separated
 # :class: dropdown
@@ -555,6 +560,24 @@ if len(present) == 2:
 # steps and compare.
 # :::
 #
+# :::{dropdown} Hint
+# `begun` takes the number of `steps`. Train `authors`, `same_scenes` and `other_scenes` for `authors_steps // 100`, and
+# compare S-S with what the table of starts says for no steps at all.
+# :::
+
+# %% tags=["remove-cell"]
+from lib.chapter.answers import check
+
+mine = None  # scenes that such an SAE has been shown by then, repeats counted
+early = max(1, authors_steps // 100)
+mistakes = {
+    early: "Those are steps: each shows a batch.",
+    early * 1024: "Batches hold fewer scenes here than in the code.",
+    authors_steps * authors_batch: "That is after all steps, not after a hundredth of them.",
+}
+check(mine, right=early * authors_batch, mistakes=mistakes, digits=0)
+
+# %% [markdown]
 # :::{solution-start} ex-recipes-head
 # :label: sol-recipes-head
 # :class: dropdown
@@ -582,6 +605,11 @@ for name in ("authors", "same_scenes", "other_scenes"):
 #
 # (Rerun, medium, 10 minutes.) By the authors' recipe S-N falls below N-N at the MLP's deep layer. Keep our SAEs and
 # give them layer-normalised responses. What do you expect of S-N less N-N?
+# :::
+#
+# :::{dropdown} Hint
+# `train_recipe` has the recipe *ours, layer-normalised* under the name `normalised`. What differs from ours is one
+# row of the table at the top.
 # :::
 #
 # :::{solution-start} ex-recipes-normalised

@@ -185,7 +185,6 @@ def test_exercises_say_what_is_asked_how_hard_it_is_and_how_long_it_takes(chapte
     assert [asked for _, _, asked, _ in found if not re.match(label, asked)] == []
 
 
-@pytest.mark.parametrize("chapter", [name for name in CHAPTERS if name != "10_network_pairs"])
 def test_each_exercise_has_a_hint_of_one_or_two_sentences_before_its_solution(chapter):
     for _, label, _, below in exercises(chapter):
         hint = re.fullmatch(r"\s*:::\{dropdown\} Hint\n(\S.*?)\n:::\s*", below, flags=re.S)
@@ -199,7 +198,6 @@ def check_cells(chapter):
     return [cell.source for cell in cells(chapter, "code") if "remove-cell" in cell.metadata.get("tags", [])]
 
 
-@pytest.mark.parametrize("chapter", [name for name in CHAPTERS if name != "10_network_pairs"])
 def test_each_chapter_checks_a_readers_number_and_types_no_right_one(chapter):
     assert check_cells(chapter)
     for code in check_cells(chapter):
@@ -221,7 +219,6 @@ def test_check_cells_stand_between_an_exercise_and_its_solution(chapter):
             assert after.source.startswith(f":::{{solution-start}} {label}\n")
 
 
-@pytest.mark.parametrize("chapter", [name for name in CHAPTERS if name != "10_network_pairs"])
 def test_a_students_copy_has_the_hints_folded_and_the_checks_without_outputs(chapter):
     given = for_class(without_solutions(jupytext.read(notebook_path(chapter)), chapter), chapter, None)
     hints = sum(cell.source.count("<details><summary>Hint</summary>") for cell in given.cells)
