@@ -351,6 +351,9 @@ for site in SITES:
         aa, bb = (of_one_network(site, 2 * pair + i, twin) for i in (0, 1))
         ss = float(means(scores[site], "soft", "ss")[pair])
         run.tabulate("ceiling", site=site, pair=pair, ss=ss, aa=aa, bb=bb, share=ss / (aa * bb) ** 0.5)
+
+# %% tags=["hide-input"]
+for site in SITES:
     run.tell(**{f"ceiling_{part}_{site}": f"mean(ceiling.{part} where site = {site})" for part in ("aa", "share")})
 
 # %% tags=["hide-input"]
