@@ -1,10 +1,10 @@
 """What the report on two networks of one's own costs: time and memory for two arrays, page included.
 
-    python benchmarks/own_cost.py [--stimuli 10000] [--units 768] [--features 1536] [-p sae_steps 100] ...
+    python -m benchmarks.own_cost [--stimuli 10000] [--units 768] [--features 1536] [-p sae_steps 100] ... [--keep]
 
 The arrays are random mixtures of common sparse features, written block by block, so they may be larger than memory.
 Runs what `make own` runs, on all cores, with the chapter's parameters as there. Memory is what processes hold of their
-own at a time: pages of files that the system can drop are not counted.
+own at a time: pages of files that the system can drop are not counted. `--keep` keeps the row with the book.
 """
 
 import argparse
@@ -17,6 +17,7 @@ from time import perf_counter
 
 import numpy as np
 
+from book.press.evidence import keep
 from lib.features import bernoulli_uniform, seeded
 from lib.projections import gaussian
 
@@ -31,6 +32,7 @@ def main():
     parser.add_argument("--features", type=int, help="twice the units unless given")
     parser.add_argument("--folder", help="where the arrays are written")
     parser.add_argument("-p", nargs=2, action="append", default=[], metavar=("NAME", "VALUE"), dest="parameters")
+    parser.add_argument("--keep", action="store_true", help="keep what it took with the book")
     size = parser.parse_args()
     with TemporaryDirectory(dir=size.folder) as folder:
         files = [Path(folder) / f"{name}.npy" for name in "ab"]
@@ -41,7 +43,12 @@ def main():
         for command in (run, f"page {CHAPTER} --label own".split()):
             subprocess.run([sys.executable, "-m", "book.press", *command], check=True)
         seconds = perf_counter() - started
-    print(f"{size.stimuli} x {size.units}: {seconds:.0f} s, {memory.most():.1f} GiB")
+    most = memory.most()
+    print(f"{size.stimuli} x {size.units}: {seconds:.0f} s, {most:.1f} GiB")
+    if size.keep:
+        given = " ".join(f"{name} {value}" for name, value in size.parameters) or "defaults"
+        row = {"stimuli": size.stimuli, "units": size.units, "parameters": given}
+        keep("reports", [row | {"minutes": round(seconds / 60), "GiB": round(most, 1)}], [*row])
 
 
 def draw(files, size):

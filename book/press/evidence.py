@@ -1,4 +1,4 @@
-"""What attacks on the project found, kept with the book: damaged files, kills, other surroundings, mutated code."""
+"""What was found by trying, kept with the book: damaged files, kills, surroundings, mutated code, large reports."""
 
 import json
 from collections.abc import Sequence
@@ -10,7 +10,7 @@ from lib import store
 from lib.chapter.run import provenance
 from lib.store import write_whole
 
-KINDS = "kills", "damaged_files", "surroundings", "versions"
+KINDS = "kills", "damaged_files", "surroundings", "versions", "reports"
 
 
 def keep(kind: str, rows: Sequence[dict], same: Sequence[str]) -> None:
