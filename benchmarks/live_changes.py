@@ -9,7 +9,7 @@ import subprocess
 import sys
 from time import perf_counter
 
-from book.press.pages import LIVE_TIMES, live_changes
+from book.press.pages import live_changes, live_times
 from lib.chapter.results import read_results
 from lib.store import ROOT, write_whole
 
@@ -29,7 +29,7 @@ def main():
     last = [*times][-1]
     provenance = read_results(ROOT / "build" / "live" / f"{last}.json", last, "live")["provenance"]
     content = {"times": times, "provenance": provenance}
-    write_whole(LIVE_TIMES, json.dumps(content, indent=1) + "\n")
+    write_whole(live_times(), json.dumps(content, indent=1) + "\n")
 
 
 if __name__ == "__main__":

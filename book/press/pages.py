@@ -174,17 +174,20 @@ def markdown_table(*heads, rows):
     return "".join(f"| {' | '.join(map(str, row))} |\n" for row in (heads, sides, *rows))
 
 
-LIVE_TIMES = store.ROOT / "book" / "results" / "live.json"  # how long these changes took
-
-
 def live_changes() -> list[dict]:
     """Parameter changes for a class: `chapter`, `arguments`, and what to `watch`."""
     return load_yaml((store.ROOT / "book" / "live.yml").read_bytes(), "book/live.yml")
 
 
+def live_times() -> Path:
+    """The file with how long these changes took."""
+    return store.ROOT / "book" / "results" / "live.json"
+
+
 def live_table() -> str:
     """The table of these changes with how long each took where the book was recorded, as Markdown."""
-    found = json.loads(LIVE_TIMES.read_text(encoding="utf-8")) if LIVE_TIMES.exists() else {"times": {}}
+    path = live_times()
+    found = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"times": {}}
     rows = []
     for change in live_changes():
         timed = found["times"].get(change["chapter"], {})

@@ -5,14 +5,14 @@ from math import isfinite
 from typing import Any
 
 
-class Sentence(str):
+class _Sentence(str):
     """A text that a notebook's cell shows without quotes."""
 
     def __repr__(self) -> str:
         return str(self)
 
 
-def check(answer: Any, right: Any, mistakes: Mapping[Any, str] | None = None, digits: int = 3) -> Sentence:
+def check(answer: Any, right: Any, mistakes: Mapping[Any, str] | None = None, digits: int = 3) -> str:
     """What to tell a reader whose number is `answer`, None if there is none yet.
 
     An answer is right that rounds to `right` at as many decimals as the question asks for, `digits`, unless a known
@@ -24,16 +24,16 @@ def check(answer: Any, right: Any, mistakes: Mapping[Any, str] | None = None, di
     """
     wanted = _number(right, "right")
     if answer is None:
-        return Sentence("Put your number in place of None.")
+        return _Sentence("Put your number in place of None.")
     given = _number(answer, "the answer")
     known = {_number(wrong, "a mistake"): reason for wrong, reason in (mistakes or {}).items()}
     nearest = min(known, key=lambda wrong: abs(wrong - given), default=float("inf"))
     nearer = abs(nearest - given) < abs(wanted - given) and abs(given - round(wanted, digits)) > 1e-9
     if _same(given, wanted, digits) and not nearer:
-        return Sentence(f"Right: {wanted:,.{digits}f}.")
+        return _Sentence(f"Right: {wanted:,.{digits}f}.")
     if _same(given, nearest, digits):
-        return Sentence(known[nearest])
-    return Sentence(_off(given, wanted, digits))
+        return _Sentence(known[nearest])
+    return _Sentence(_off(given, wanted, digits))
 
 
 def _number(value, name):
