@@ -3,6 +3,7 @@
 import json
 import math
 import re
+from pathlib import Path
 
 import jupytext
 import nbformat
