@@ -6,7 +6,7 @@ itself; seeds are networks that differ in their random start alone. Everything h
 chapter 14 has the proofs, and where they fail.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from math import sqrt
@@ -14,8 +14,9 @@ from typing import NamedTuple
 
 import torch
 
+from lib.blocks import block_of
 from lib.checks import check_pair, check_responses
-from lib.correlation import centred, size_of
+from lib.correlation import size_of
 from lib.printed import as_number, score
 
 
@@ -30,8 +31,10 @@ def shared_variance(y_a: torch.Tensor, y_b: torch.Tensor) -> torch.Tensor:
     units x units memory. Raises ValueError on bad input, fewer than 4 stimuli, and on a network that never changes.
     """
     y_a, y_b = check_pair(y_a, y_b, min_stimuli=4)
-    a, b = _sound(y_a, "y_a"), _sound(y_b, "y_b")
-    return score(_squared_covariances(a, b).sum((-2, -1)) / (_variances(a).sum(-1) * _variances(b).sum(-1)))
+    a, b = _Sound(y_a, "y_a"), _Sound(y_b, "y_b")
+    return score(
+        _squared_covariances(a, b, *_products(a, b)).sum((-2, -1)) / (_variances(a).sum(-1) * _variances(b).sum(-1))
+    )
 
 
 def effective_features(y: torch.Tensor) -> torch.Tensor:
@@ -46,8 +49,8 @@ def effective_features(y: torch.Tensor) -> torch.Tensor:
     y = check_responses(y, "y", min_stimuli=4)
     if y.shape[-1] < 2:
         raise ValueError("y has 1 unit: give at least 2, features are counted by what units have in common")
-    y = _sound(y, "y")
-    squares, variances = _squared_covariances(y, y), _variances(y)
+    sound = _Sound(y, "y")
+    squares, variances = _squared_covariances(sound, sound, *_products(sound, sound)), _variances(sound)
     shared = squares.sum((-2, -1)) - squares.diagonal(dim1=-2, dim2=-1).sum(-1)
     pairs = variances.sum(-1) ** 2 - variances.square().sum(-1)
     return score(torch.where(shared > 0, pairs / shared.clamp(min=torch.finfo(shared.dtype).tiny), torch.inf))
@@ -125,7 +128,7 @@ def overlap(seeds_a: Sequence[torch.Tensor], seeds_b: Sequence[torch.Tensor]) ->
     errors = (sum(pair.lone for pair in kind) / len(kind) ** 2 for kind in kinds[1:])
     estimate = ratio * (1 - 3 / 8 * sum(error / t**2 for error, t in zip(errors, (t_aa, t_bb), strict=True)))
     variance = _variance(weighted, networks)
-    freedom = min(sum(y.shape[1] for y in system) for system in (networks[:first], networks[first:])) - 1
+    freedom = min(sum(len(y.squares) for y in system) for system in (networks[:first], networks[first:])) - 1
     error = float(stdtrit(freedom, 0.975)) * sqrt(max(variance[:2]) + variance[2])
     return Overlap(estimate, estimate - error, estimate + error, t_ab, t_aa, t_bb, variance)
 
@@ -144,12 +147,17 @@ class _Pair(NamedTuple):
 
 def _pair(networks, i, j):
     a, b = networks[i], networks[j]
-    squares, (s, t) = _squared_covariances(a, b), (_variances(y) for y in (a, b))
+    cross, fourth = _products(a, b)
+    squares, (s, t) = _squared_covariances(a, b, cross, fourth), (_variances(y) for y in (a, b))
     size = s.sum() * t.sum()
     shared = squares.sum() / size
     rest = (squares - shared * s[:, None] * t) / size
-    seen = ((a @ (a.mT @ b)) * b).sum(1) * 2 / (len(a) * size)
-    seen = seen - shared * (a.square().sum(1) / s.sum() + b.square().sum(1) / t.sum())
+    seen = [
+        ((x @ cross) * y).sum(1) * 2 / (a.stimuli * size)
+        - shared * (x.square().sum(1) / s.sum() + y.square().sum(1) / t.sum())
+        for x, y in a.beside(b)
+    ]
+    seen = torch.cat(seen)
     lone = float(rest.square().sum())
     return _Pair(i, j, float(shared), rest.sum(1), rest.sum(0), seen - seen.mean(), lone)
 
@@ -162,7 +170,7 @@ def _variance(weighted, networks):
     as for Gaussian projections of the same features, and less noisy.
     """
     lone = sum(weight**2 * pair.lone for weight, pair in weighted)
-    stimuli, sums = torch.zeros_like(networks[0][:, 0]), [torch.zeros_like(y[0]) for y in networks]
+    stimuli, sums = torch.zeros_like(weighted[0][1].stimuli), [torch.zeros_like(y.squares) for y in networks]
     for weight, pair in weighted:
         stimuli += weight * pair.stimuli
         sums[pair.i] += weight * pair.units_i
@@ -171,25 +179,50 @@ def _variance(weighted, networks):
     return units, lone, float(stimuli.square().sum()) / len(stimuli) ** 2
 
 
-def _squared_covariances(a, b):
-    """Unbiased estimate of each S_ij^2 from centred responses; `(..., units_a, units_b)`. [Song et al. 2012, eq. 5]"""
-    count = a.shape[-2]
-    fourth = a.square().mT @ b.square()
-    apart = a.square().sum(-2)[..., :, None] * b.square().sum(-2)[..., None, :]
-    products = (a.mT @ b).square() - count / (count - 2) * fourth
+class _Sound:
+    """Responses less their means, in double precision and of a size near 1, of which no copy is held."""
+
+    squares: torch.Tensor  # sums over stimuli, (..., units)
+
+    def __init__(self, y, name):
+        self.y, self.size, self.stimuli, self.width = y, size_of(y), y.shape[-2], y[..., 0, :].numel()
+        self.less = (self.y[..., :1, :].double() / self.size,)  # in two steps, as in `lib.correlation.centred`
+        self.less += (sum((x.sum(-2, keepdim=True) for x in self.blocks()), y.new_zeros(())) / self.stimuli,)
+        self.squares = sum((x.square().sum(-2) for x in self.blocks()), y.new_zeros(()))
+        if not (self.squares.sum(-1) > 0).all():
+            raise ValueError(f"{name} never changes: give responses that vary over stimuli")
+
+    def blocks(self, width: int = 0) -> Iterator[torch.Tensor]:
+        """Some stimuli after others, as many as for responses of `width` numbers each."""
+        for part in self.y.split(block_of(max(width, self.width)), -2):
+            x = part.double() / self.size
+            for less in self.less:
+                x = x - less
+            yield x
+
+    def beside(self, other: "_Sound") -> Iterator[tuple[torch.Tensor, torch.Tensor]]:
+        """The same stimuli of both."""
+        return zip(self.blocks(other.width), other.blocks(self.width), strict=True)
+
+
+def _products(a, b):
+    """Sums over stimuli of x_i y_j and of their squares, `(..., units_a, units_b)` each."""
+    cross = fourth = 0.0
+    for x, y in a.beside(b):
+        cross, fourth = cross + x.mT @ y, fourth + x.square().mT @ y.square()
+    return cross, fourth
+
+
+def _squared_covariances(a, b, cross, fourth):
+    """Unbiased estimate of each S_ij^2 from their `_products`; `(..., units_a, units_b)`. [Song et al. 2012, eq. 5]"""
+    count = a.stimuli
+    apart = a.squares[..., :, None] * b.squares[..., None, :]
+    products = cross.square() - count / (count - 2) * fourth
     return (products + apart / ((count - 1) * (count - 2))) / (count * (count - 3))
 
 
 def _variances(y):
-    return y.square().sum(-2) / (y.shape[-2] - 1)
-
-
-def _sound(y, name):
-    """Centred, in double precision and of a size near 1."""
-    y = centred(y.double() / size_of(y))
-    if not (y.square().sum((-2, -1)) > 0).all():
-        raise ValueError(f"{name} never changes: give responses that vary over stimuli")
-    return y
+    return y.squares / (y.stimuli - 1)
 
 
 def _networks(*systems):
@@ -203,4 +236,4 @@ def _networks(*systems):
     for y, (name, _) in zip(checked, named, strict=True):
         if y.ndim != 2:
             raise ValueError(f"{name} has shape {tuple(y.shape)}: give (stimuli, units)")
-    return [_sound(y, name) for y, (name, _) in zip(checked, named, strict=True)]
+    return [_Sound(y, name) for y, (name, _) in zip(checked, named, strict=True)]

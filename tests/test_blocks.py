@@ -9,6 +9,7 @@ import torch
 
 from lib import blocks, split, store
 from lib.blocks import Rows, joined, room, summary
+from lib.ceiling import effective_features, overlap, shared_variance
 from lib.correlation import centre_and_scale
 from lib.crossval import copies
 from lib.seeds import beside
@@ -73,6 +74,21 @@ def test_files_are_read_from_front_to_back_a_few_times(small, tmp_path, monkeypa
     assert torch.cat(read).bincount().min() > 5  # all are read, in each pass
     back = torch.cat(read).diff() < -20  # less far is still at hand
     assert back.sum() < 3 * sum(map(len, read)) / len(y)  # a pass ends so, and begins by a look at the first row
+
+
+def test_no_step_from_files_to_features_copies_them_whole_in_double_precision(small, monkeypatch):
+    z = normal(600, 5)
+    y_a, y_b = z @ normal(5, 7, seed=1), z @ normal(5, 7, seed=2)
+    whole = overlap([y_a, y_b], [y_b, y_a]), effective_features(y_a), shared_variance(y_a, y_b)
+    copied, double = [], torch.Tensor.double
+    monkeypatch.setattr(torch.Tensor, "double", lambda self: [copied.append(self.numel()), double(self)][1])
+    small()
+    parts = overlap([y_a, y_b], [y_b, y_a]), effective_features(y_a), shared_variance(y_a, y_b)
+    split_stimuli(y_a, y_b)
+    monkeypatch.undo()
+    assert max(copied) <= len(y_a)
+    close(torch.tensor([*map(float, parts)]), torch.tensor([*map(float, whole)]), 1e-9)
+    close(parts[0].high, whole[0].high, 1e-9)
 
 
 def test_sums_block_by_block_are_sums_at_once(small):

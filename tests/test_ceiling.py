@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib import theory
-from lib.ceiling import _pair, cka_ceiling, effective_features, overlap, shared_variance
+from lib.ceiling import _pair, _Sound, cka_ceiling, effective_features, overlap, shared_variance
 from lib.features import bernoulli_uniform, seeded, white
 from lib.geometry import linear_cka, participation_ratio
 from lib.projections import gaussian, overlap_masks, signs
@@ -131,7 +131,7 @@ def test_what_a_stimulus_adds_to_one_pair_is_what_leaving_it_out_takes():
     y_a, y_b = normal(100, 3) @ normal(3, 5, seed=2), normal(100, 3) @ normal(3, 4, seed=1)
     kept = [torch.arange(100) != i for i in range(100)]
     left = torch.stack([torch.as_tensor(shared_variance(y_a[k], y_b[k])) for k in kept])
-    added = _pair([y_a - y_a.mean(0), y_b - y_b.mean(0)], 0, 1).stimuli
+    added = _pair([_Sound(y_a, "a"), _Sound(y_b, "b")], 0, 1).stimuli
     close(torch.corrcoef(torch.stack([added, -left]))[0, 1], 1.0, 0.02)
 
 
