@@ -6,6 +6,7 @@ import os
 import numpy as np
 import pytest
 import torch
+from torch.overrides import TorchFunctionMode
 
 from lib import blocks, split, store
 from lib.blocks import Rows, joined, room, summary
@@ -57,36 +58,41 @@ def test_a_split_block_by_block_from_files_is_the_split_at_once(small, tmp_path)
     assert not [*(tmp_path / "build").iterdir()]
 
 
-def test_files_are_read_from_front_to_back_a_few_times(small, tmp_path, monkeypatch):
+class Noted(TorchFunctionMode):
+    """The arguments with which a method of tensors is called: a method that is replaced leaves traces in the class."""
+
+    def __init__(self, method):
+        super().__init__()
+        self.method, self.calls = method, []
+
+    def __torch_function__(self, func, types, args=(), kwargs=None):
+        if func is self.method:
+            self.calls.append(args)
+        return func(*args, **(kwargs or {}))
+
+
+def test_files_are_read_from_front_to_back_a_few_times(small, tmp_path):
     """What reads ahead fetches a thousand rows for one that is out of order: of a large file, all for each block."""
     np.save(tmp_path / "y.npy", pair(stimuli=400)[0].numpy())
     small()
-    y, read, get = torch.from_numpy(np.load(tmp_path / "y.npy", mmap_mode="c")), [], torch.Tensor.__getitem__
-
-    def noted(self, at):
-        if self.data_ptr() == y.data_ptr() and isinstance(at, torch.Tensor):
-            read.append(torch.as_tensor(at))
-        return get(self, at)
-
-    monkeypatch.setattr(torch.Tensor, "__getitem__", noted)
-    split_stimuli(y, normal(400, 7), folds=2)
-    monkeypatch.undo()
+    y = torch.from_numpy(np.load(tmp_path / "y.npy", mmap_mode="c"))
+    with Noted(torch.Tensor.__getitem__) as noted:
+        split_stimuli(y, normal(400, 7), folds=2)
+    read = [at for x, at in noted.calls if x.data_ptr() == y.data_ptr() and isinstance(at, torch.Tensor)]
     assert torch.cat(read).bincount().min() > 5  # all are read, in each pass
     back = torch.cat(read).diff() < -20  # less far is still at hand
     assert back.sum() < 3 * sum(map(len, read)) / len(y)  # a pass ends so, and begins by a look at the first row
 
 
-def test_no_step_from_files_to_features_copies_them_whole_in_double_precision(small, monkeypatch):
+def test_no_step_from_files_to_features_copies_them_whole_in_double_precision(small):
     z = normal(600, 5)
     y_a, y_b = z @ normal(5, 7, seed=1), z @ normal(5, 7, seed=2)
     whole = overlap([y_a, y_b], [y_b, y_a]), effective_features(y_a), shared_variance(y_a, y_b)
-    copied, double = [], torch.Tensor.double
-    monkeypatch.setattr(torch.Tensor, "double", lambda self: [copied.append(self.numel()), double(self)][1])
     small()
-    parts = overlap([y_a, y_b], [y_b, y_a]), effective_features(y_a), shared_variance(y_a, y_b)
-    split_stimuli(y_a, y_b)
-    monkeypatch.undo()
-    assert max(copied) <= len(y_a)
+    with Noted(torch.Tensor.double) as noted:
+        parts = overlap([y_a, y_b], [y_b, y_a]), effective_features(y_a), shared_variance(y_a, y_b)
+        split_stimuli(y_a, y_b)
+    assert 10 < max(y.numel() for (y,) in noted.calls) <= len(y_a)
     close(torch.tensor([*map(float, parts)]), torch.tensor([*map(float, whole)]), 1e-9)
     close(parts[0].high, whole[0].high, 1e-9)
 
