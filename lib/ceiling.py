@@ -152,12 +152,9 @@ def _pair(networks, i, j):
     size = s.sum() * t.sum()
     shared = squares.sum() / size
     rest = (squares - shared * s[:, None] * t) / size
-    seen = [
-        ((x @ cross) * y).sum(1) * 2 / (a.stimuli * size)
-        - shared * (x.square().sum(1) / s.sum() + y.square().sum(1) / t.sum())
-        for x, y in a.beside(b)
-    ]
-    seen = torch.cat(seen)
+    sums = (((x @ cross * y).sum(1), x.square().sum(1), y.square().sum(1)) for x, y in a.beside(b))
+    both, of_a, of_b = map(torch.cat, zip(*sums, strict=True))
+    seen = both * 2 / (a.stimuli * size) - shared * (of_a / s.sum() + of_b / t.sum())
     lone = float(rest.square().sum())
     return _Pair(i, j, float(shared), rest.sum(1), rest.sum(0), seen - seen.mean(), lone)
 

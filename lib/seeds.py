@@ -69,7 +69,8 @@ def beside(split: Split, scores: pd.DataFrame, further_a: Sequence = (), further
         systems.append(
             [split.all_of(i), *(further(split, y, f"seed {j} of {'ab'[i]}") for j, y in enumerate(others, 2))]
         )
-    t_ab, *t = map(_mean_shared, (product(*systems), *(combinations(seeds, 2) for seeds in systems)))
+    t = [_mean_shared(combinations(seeds, 2)) for seeds in systems]
+    t_ab = _mean_shared(product(*systems) if max(map(len, systems)) > 1 else ())  # without seeds nothing asks for it
     by_one = [float(effective_features(seeds[0])) if seeds[0].shape[1] > 1 else torch.inf for seeds in systems]
     features = [1 / each if each > 0 else one for each, one in zip(t, by_one, strict=True)]
     own = [_ceilings([y[len(split.at[0]) :] for y in seeds], split.folds) for seeds in systems]
