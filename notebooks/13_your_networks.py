@@ -705,9 +705,9 @@ pd.DataFrame({"the report says": {name: one.reading.verdict.value for name, one 
 # {glue:text}`dense_nn:.3f` to {glue:text}`dense_ss:.3f` for the dense pair and from {glue:text}`sparse_nn:.3f` to
 # {glue:text}`sparse_ss:.3f` for the sparse one. So high linear scores beside low matching leave open which case it is,
 # and sparse axes tell them apart. It does not take an SAE: independent axes match at {glue:text}`sparse_ii:.3f`, and
-# the report says so. It says so of the dense pair, too, whose independent axes match at {glue:text}`dense_ii:.3f`: both
-# networks saw the same stimuli, and the axes settle on what is accidental in these. An SAE is needed where there are
-# more features than units.
+# the report says so. It says so of the dense pair, too, whose independent axes match at {glue:text}`dense_ii:.3f`,
+# perhaps since both networks saw the same stimuli, with the same accidents. An SAE is needed where there are more
+# features than units.
 #
 # :::{solution-end}
 # :::
