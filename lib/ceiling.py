@@ -46,14 +46,25 @@ def effective_features(y: torch.Tensor) -> torch.Tensor:
     units)`; returns `(...)`, infinite where units are no more correlated than chance. Raises ValueError as
     `shared_variance`, and on fewer than 2 units.
     """
-    y = check_responses(y, "y", min_stimuli=4)
-    if y.shape[-1] < 2:
+    if check_responses(y, "y", min_stimuli=4).shape[-1] < 2:
         raise ValueError("y has 1 unit: give at least 2, features are counted by what units have in common")
-    sound = _Sound(y, "y")
+    return dimensions(y)[0]
+
+
+def dimensions(y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """`effective_features` and participation ratio of one network, from one pass over its responses.
+
+        d = (tr S)^2 / |S|_F^2 = 1 / shared_variance(y, y)
+
+    with |S|_F^2 estimated without bias, as there. `y: (..., stimuli, units)`; returns two of `(...)`, the first infinite
+    for 1 unit. Raises ValueError as `shared_variance`.
+    """
+    sound = _Sound(check_responses(y, "y", min_stimuli=4), "y")
     squares, variances = _squared_covariances(sound, sound, *_products(sound, sound)), _variances(sound)
-    shared = squares.sum((-2, -1)) - squares.diagonal(dim1=-2, dim2=-1).sum(-1)
-    pairs = variances.sum(-1) ** 2 - variances.square().sum(-1)
-    return score(torch.where(shared > 0, pairs / shared.clamp(min=torch.finfo(shared.dtype).tiny), torch.inf))
+    every, size = squares.sum((-2, -1)), variances.sum(-1) ** 2
+    shared, pairs = every - squares.diagonal(dim1=-2, dim2=-1).sum(-1), size - variances.square().sum(-1)
+    features = torch.where(shared > 0, pairs / shared.clamp(min=torch.finfo(shared.dtype).tiny), torch.inf)
+    return score(features), score(size / every)
 
 
 def cka_ceiling(n: float, d_a: float, d_b: float) -> float:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 import pandas as pd
 import torch
 
-from lib.ceiling import Overlap, cka_ceiling, effective_features, overlap, shared_variance
+from lib.ceiling import Overlap, cka_ceiling, dimensions, overlap, shared_variance
 from lib.pairings import GEOMETRY, MATCHING, RIDGE, Held, Pairing, score, values
 from lib.split import Split, further
 from lib.theory import expected_r
@@ -71,14 +71,14 @@ def beside(split: Split, scores: pd.DataFrame, further_a: Sequence = (), further
         )
     t = [_mean_shared(combinations(seeds, 2)) for seeds in systems]
     t_ab = _mean_shared(product(*systems) if max(map(len, systems)) > 1 else ())  # without seeds nothing asks for it
-    by_one = [float(effective_features(seeds[0])) if seeds[0].shape[1] > 1 else torch.inf for seeds in systems]
+    by_one, d = zip(*(map(float, dimensions(seeds[0])) for seeds in systems), strict=True)
     features = [1 / each if each > 0 else one for each, one in zip(t, by_one, strict=True)]
     own = [_ceilings([y[len(split.at[0]) :] for y in seeds], split.folds) for seeds in systems]
     return Beside(
-        _table(scores, _identical([seeds[0] for seeds in systems], features), *own),
+        _table(scores, _identical(d, features, split.units), *own),
         (len(systems[0]), len(systems[1])),
         (features[0], features[1]),
-        (by_one[0], by_one[1]),
+        by_one,
         (t_ab / t[1] if t[1] > 0 else torch.nan, t_ab / t[0] if t[0] > 0 else torch.nan),
         min(split.units),
         (sum(map(len, split.at)), min(sum(split.distinct), split.independent)),
@@ -112,15 +112,14 @@ def _ceilings(seeds, folds):
     return {metric: found[metric.partition("_")[0]] for metric in METRICS}
 
 
-def _identical(first, features):
+def _identical(d, features, units):
     """What the first seeds would score if their features were the same, by metric; NaN without a law."""
     n, found = sqrt(features[0] * features[1]), dict.fromkeys(METRICS, torch.nan)
     if not isfinite(n):
         return found
-    d = [1 / float(shared_variance(y, y)) for y in first]
     if all(1 <= each <= n for each in d):
         found |= dict.fromkeys(GEOMETRY, cka_ceiling(n, *d))
-    return found | {way: expected_r(round(n), y.shape[1]) for way, y in zip(RIDGE, first, strict=True)}
+    return found | {way: expected_r(round(n), m) for way, m in zip(RIDGE, units, strict=True)}
 
 
 def _answer(found):
