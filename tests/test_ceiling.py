@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib import theory
-from lib.ceiling import _pair, _Sound, cka_ceiling, effective_features, overlap, shared_variance
+from lib.ceiling import _pair, _Sound, cka_ceiling, dimensions, effective_features, overlap, shared_variance
 from lib.features import bernoulli_uniform, seeded, white
 from lib.geometry import linear_cka, participation_ratio
 from lib.projections import gaussian, overlap_masks, signs
@@ -76,6 +76,16 @@ def test_effective_features_by_an_explicit_sum_and_of_units_alone():
     assert float(effective_features(y)) == pytest.approx(sizes[off].sum() / (s[off] ** 2).sum(), rel=0.01)
     plus = torch.tensor([[1.0, 1], [1, -1], [-1, 1], [-1, -1]]).repeat(3, 1)
     assert float(effective_features(plus)) == torch.inf  # units without any correlation
+
+
+def test_dimensions_are_both_counts_of_one_network():
+    y = normal(50_000, 4) @ normal(4, 3, seed=1)
+    s = np.cov(y.numpy().T)
+    features, d = dimensions(y)
+    assert float(features) == float(effective_features(y))
+    assert float(d) == pytest.approx(1 / float(shared_variance(y, y)), rel=1e-12)
+    assert float(d) == pytest.approx(np.trace(s) ** 2 / (s**2).sum(), rel=0.01)
+    assert [float(each) for each in dimensions(y[:, :1])] == [torch.inf, pytest.approx(1, rel=0.01)]  # nothing to compare
 
 
 @pytest.mark.parametrize("n_s", [0, 20, 40])

@@ -41,6 +41,7 @@ NUMBERS = {
     "permutation": lambda a, b: matching.permutation_score(a[:4]),
     "participation ratio": lambda a, b: geometry.participation_ratio(a[0]),
     "effective features": lambda a, b: ceiling.effective_features(a),
+    "dimensions": lambda a, b: ceiling.dimensions(a)[1],
 }
 ARRAYS = {
     "unit correlations": correlation.unit_correlations,
