@@ -97,7 +97,7 @@ import torch
 from scipy import stats
 
 from lib import theory
-from lib.chapter.plotting import COLOURS, INK, k_styles, panels
+from lib.chapter.plotting import COLOURS, INK, k_styles, log_ticks, panels
 from lib.chapter.run import Run
 from lib.correlation import centred, paired_correlations
 from lib.features import seeded, topk_uniform
@@ -150,9 +150,8 @@ run.record(wide_n=wide_n, wide_k=wide_k, wide_m=wide_m, wide_draws=wide_draws)
 latents = [topk_uniform(stimuli, n, k, generator) for k in actives]
 
 # %% [markdown]
-# These features are not what the theorems assume. Their mean is positive. And because exactly $k$ are active, one
-# feature's activity makes another's slightly less likely. As no feature differs from another, the covariance has only
-# two numbers in it,
+# The theorems assume otherwise: the mean is positive, and as exactly $k$ are active, each makes the others slightly
+# less likely. As no feature differs from another, the covariance has only two numbers in it,
 #
 # $$
 # S = (v - c)\, I + c\, 1 1^\top ,
@@ -167,8 +166,7 @@ _, v, c = torch.tensor([theory.topk_uniform_moments(n, k) for k in actives], dty
 bulk, ones_direction = v - c, v + (n - 1) * c
 
 # %% [markdown]
-# Does the sample agree? The variance along the all-ones direction is $1^\top S1/n$, which is $n$ times the mean entry
-# of $S$.
+# In the sample that variance is $1^\top S1/n$, or $n$ times the mean entry of $S$.
 
 # %%
 sampled, ratio = torch.stack([s.mean() * n for s in covariances]), ones_direction / bulk
@@ -176,13 +174,13 @@ run.record(ones_moment_error=(sampled / ones_direction - 1).abs().max())
 run.record(ones_ratio_sparse=ratio[0], ones_ratio_dense=ratio[-1], kept_value_sparse=latents[0][latents[0] > 0].mean())
 
 # %% [markdown]
-# It does, within {glue:text}`ones_moment_error:.3f` of the value. For the smallest $k$ the kept values are all close to
-# 1 (mean {glue:text}`kept_value_sparse:.3f`), so their sum hardly varies: the variance along the all-ones direction is
-# {glue:text}`ones_ratio_sparse:.1e` times that of any other. For $k$ = {glue:text}`densest_k` it is
+# Sample and formula agree within {glue:text}`ones_moment_error:.3f`. For the smallest $k$ the kept values are all close
+# to 1 (mean {glue:text}`kept_value_sparse:.3f`), so their sum hardly varies: the variance along the all-ones direction
+# is {glue:text}`ones_ratio_sparse:.1e` times that of any other. For $k$ = {glue:text}`densest_k` it is
 # {glue:text}`ones_ratio_dense:.2f` times. In words: once the mean is subtracted, these features are white in all
 # directions but one, and behave almost like $n - 1$ white features. They are not *independent*, but that does not
 # matter to RSA on dot products by Pearson's correlation, linear CKA and regression, which see second moments only.
-# (Ranks see more; we come to them below.)
+# (Ranks see more, see below.)
 
 # %% [markdown]
 # ## The simulation
@@ -221,8 +219,8 @@ errors = scores.std(-1) / draws**0.5
 # The criterion replaces an earlier one, on absolute differences, which asks little where a score is small; it was set
 # after runs had been seen. The simulation agrees if the root-mean-square difference between the mean over draws and the
 # closed form {eq}`eq-gaussian-closed-forms`, as a share of the closed form, is below {glue:text}`tolerance` for RSA,
-# for CKA and for $R^2$, over all $(m, k)$ at which the draws tell the mean to a hundredth. With few units single draws
-# differ much, and a mean of few draws tells little. For $r$ we give the same number, without a threshold.
+# for CKA and for $R^2$, over all $(m, k)$ at which the draws tell the mean to a hundredth. For $r$ we give the same
+# number, without a threshold.
 
 
 # %%
@@ -272,14 +270,12 @@ fine_closed = torch.tensor([closed_forms(m) for m in fine])
 
 def log_units(ax, top, **settings):
     """Make x a logarithmic axis of units, ticks at powers of two up to `top`."""
-    ticks = [2**i for i in range(2, 12) if 2**i <= top]
-    ax.set(xscale="log", xlabel="units m", xticks=ticks, xticklabels=ticks, **settings)
-    ax.minorticks_off()
+    log_ticks(ax, [2**i for i in range(2, 12) if 2**i <= top])
+    ax.set(xlabel="units m", **settings)
 
 
 # %% [markdown]
-# In the figure the markers of one $m$ are spread a little sideways, since they would hide each other. The coloured
-# ticks at the foot are the $m_{CS}$ of each $k$.
+# Markers of one $m$ are spread sideways, so that none hides another; coloured ticks are the $m_{CS}$ of each $k$.
 
 
 # %% tags=["hide-input"]
@@ -294,8 +290,7 @@ def draw_sweep(ax, column, label):
 
 
 # %% [markdown]
-# The fourth panel shows where theory expects that {term}`basis pursuit` reads the features back: from $\delta^*$ on
-# (thick), not below (dotted).
+# The fourth panel shows where theory expects {term}`basis pursuit` to read the features back.
 
 
 # %% tags=["hide-input"]
@@ -315,14 +310,10 @@ for ax, column, label in zip(axes, (0, 1, 3), ("RSA", "linear CKA", "regression 
     draw_sweep(ax, column, label)
 axes[0].legend(ncol=2, loc="upper left", columnspacing=0.8, handletextpad=0.3)
 draw_regimes(axes[3])
-run.figure(
-    axes,
-    "fig-gaussian-sweep",
-    alt="Four panels over the number of units, logarithmic. RSA, linear CKA and regression r rise with the units; the "
-    "markers of all sparsities lie together on the closed-form curve. RSA and CKA end near one half, r at one. The "
-    "last panel shows for each sparsity a bar from the units where recovery sets in up to n; the denser, the shorter.",
-    title="Simulated: alignment of two random projections of the same features",
-)
+alt = """Four panels over the number of units, logarithmic. RSA, linear CKA and regression r rise with the units; the
+markers of all sparsities lie together on the closed-form curve. RSA and CKA end near one half, r at one. The last panel
+shows for each sparsity a bar from the units where recovery sets in up to n; the denser, the shorter."""
+run.figure(axes, "fig-gaussian-sweep", alt, title="Simulated: alignment of two random projections of the same features")
 
 # %% [markdown]
 # :::{glue:figure} fig-gaussian-sweep
@@ -330,8 +321,8 @@ run.figure(
 #
 # RSA (a), linear CKA (b) and regression $r$ (c) of two systems with identical features follow their closed forms (line)
 # whatever the sparsity (markers: mean over {glue:text}`draws` draws with standard error; corresponds to figure 2 of
-# {cite:t}`liu2026`). (d) Whether the features can be recovered does depend on $k$: thick from $\delta^*$ on; open
-# markers, and ticks in the other panels: $m_{CS} = k \log(n/k)$. No metric changes at either.
+# {cite:t}`liu2026`). (d) Whether the features can be recovered does depend on $k$: thick from $\delta^*$ on, dotted
+# below; open markers, and ticks in the other panels: $m_{CS} = k \log(n/k)$. No metric changes at either.
 # :::
 #
 # The sparsity moves $\delta^*$ over most of the axis, from {glue:text}`recovery_sparse:.1f` to
@@ -429,8 +420,7 @@ run.record(r2_gap_error=errors[0, :, 2].square().sum().sqrt() / len(units))
 # %% [markdown]
 # For the smallest $k$, where the all-ones direction is really missing, the mean difference of $R^2$ from its closed
 # form is {glue:text}`r2_sparse_gap:.4f` before and {glue:text}`r2_corrected_gap:.4f` after both corrections, with a
-# standard error of {glue:text}`r2_gap_error:.4f`; only a difference of several of these would be evidence for or
-# against them.
+# standard error of {glue:text}`r2_gap_error:.4f`; a difference of less than several of these is no evidence.
 
 # %% [markdown]
 # ## How many stimuli are enough
@@ -481,13 +471,9 @@ for i, (name, style) in enumerate(zip(("CKA", "debiased CKA", "RSA"), k_styles(r
 ax.axhline(tolerance * level, ls=":", color=COLOURS["grey"], label="tolerance")
 ax.set(xscale="log", xlabel="stimuli M", ylabel="score less its limit")
 ax.legend()
-run.figure(
-    [ax],
-    "fig-gaussian-stimuli",
-    alt="Score less its limit against the number of stimuli, logarithmic. Biased CKA starts well above zero and falls "
-    "along the predicted curve; debiased CKA and RSA stay near zero throughout.",
-    title=f"Simulated: error from a finite number of stimuli, {n} features, {probe_units} units",
-)
+alt = """Score less its limit against the number of stimuli, logarithmic. Biased CKA starts well above zero and falls
+along the predicted curve; debiased CKA and RSA stay near zero throughout."""
+run.figure([ax], "fig-gaussian-stimuli", alt, title=f"Simulated: too few stimuli, {n} features, {probe_units} units")
 
 # %% [markdown]
 # :::{glue:figure} fig-gaussian-stimuli
@@ -536,8 +522,8 @@ def draw_centring(ax, first, label):
     ax.axhline(level, color=INK, lw=1, label="closed form")
     for column, name, style in zip((first, first + 1), ("centred", "not centred"), k_styles(range(2)), strict=True):
         ax.plot(actives, centring[:, column], ls="", label=name, **style)
-    ax.set(xscale="log", xlabel="active features k", ylabel=label, ylim=(0, 1), xticks=actives, xticklabels=actives)
-    ax.minorticks_off()
+    log_ticks(ax, actives)
+    ax.set(xlabel="active features k", ylabel=label, ylim=(0, 1))
     ax.legend(loc="upper left")
 
 
@@ -546,13 +532,9 @@ left, right = panels(2)
 right.plot(actives, centring[:, 4], color=COLOURS["red"], lw=1, label="second moments")
 draw_centring(left, 0, "RSA")
 draw_centring(right, 2, "linear CKA")
-run.figure(
-    [left, right],
-    "fig-gaussian-centring",
-    alt="RSA and linear CKA against the number of active features. Centred scores stay on the closed form. Uncentred "
-    "RSA departs from it moderately; uncentred CKA rises towards one as more features are active.",
-    title=f"Simulated: scores with and without centring, {n} features, {probe_units} units",
-)
+alt = """RSA and linear CKA against the number of active features. Centred scores stay on the closed form. Uncentred RSA
+departs from it moderately; uncentred CKA rises towards one as more features are active."""
+run.figure([left, right], "fig-gaussian-centring", alt, title=f"Simulated: centring, {n} features, {probe_units} units")
 
 # %% [markdown]
 # :::{glue:figure} fig-gaussian-centring
@@ -564,10 +546,9 @@ run.figure(
 # :::
 #
 # Second moments predict uncentred CKA to {glue:text}`second_moment_error:.3f`. RSA suffers less, by up to
-# {glue:text}`rsa_uncentred_worst:.3f`: a Pearson correlation removes the common level of the similarities. But some
-# stimuli lie further along the mean response than others and so look similar to all; which ones, each projection
-# decides, so these patterns differ between the systems. Regression has the same trap: without an intercept it must
-# spend its weights on the mean.
+# {glue:text}`rsa_uncentred_worst:.3f`: a Pearson correlation removes the common level of the similarities. What is left
+# are stimuli that lie far along the mean response and look similar to all; they differ between the systems. Regression
+# has the same trap: without an intercept it must spend its weights on the mean.
 
 # %%
 y_a, y_b = (latents[-1] @ gaussian(probe_units, n, generator).T for _ in "ab")
@@ -591,8 +572,7 @@ run.record(r2_intercept=ols_score(y_a, y_b).r2, r2_no_intercept=prediction_score
 # $$ (eq-gaussian-ratio)
 #
 # For few units CKA and $R^2$ are nearly equal; at $m = n$ regression is perfect while CKA is one half: an invertible
-# map is no obstacle for regression, but it changes the geometry. The correlation $r$ is on yet another scale, that of a
-# square root.
+# map is no obstacle for regression, but it changes the geometry.
 
 # %% tags=["hide-input"]
 gap = (means[..., 2] - means[..., 1]).abs()
@@ -616,13 +596,9 @@ right.plot(fine, [1 + (m + 1) / n for m in fine], color=COLOURS["green"], lw=1.2
 right.plot(units, over_k[:, 2] / over_k[:, 1], ls="", **k_styles(range(3))[2], label="R² / CKA")
 right.set(xlabel="units m", ylabel="ratio", ylim=(0.8, 2.1))
 right.legend()
-run.figure(
-    [left, right],
-    "fig-gaussian-tracking",
-    alt="Left: the four scores against units, both axes logarithmic; RSA, CKA and R squared start as one line of slope "
-    "one, r as a line of slope one half. Right: the ratio of R squared to CKA rises from about one to about two.",
-    title="Simulated: the metrics on a common scale",
-)
+alt = """Left: the four scores against units, both axes logarithmic; RSA, CKA and R squared start as one line of slope
+one, r as a line of slope one half. Right: the ratio of R squared to CKA rises from about one to about two."""
+run.figure([left, right], "fig-gaussian-tracking", alt, title="Simulated: the metrics on a common scale")
 
 # %% [markdown]
 # :::{glue:figure} fig-gaussian-tracking
@@ -643,8 +619,7 @@ run.figure(
 # A footnote of the paper allows Spearman's correlation in the place of Pearson's. {ref}`ch-fast-rsa` finds it close
 # below Pearson for Gaussian latents, and well below for sparse ones. So we expected, before this run, that RSA by
 # ranks, unlike all scores above, *depends on the sparsity*: near the closed form for large $k$, lower for small. (For
-# regression, ranks are taken of each unit's responses and of its predictions. Fewer stimuli, since ranks need the
-# similarity matrices.)
+# regression, ranks are taken of each unit's responses and predictions.)
 
 
 # %%
@@ -686,9 +661,9 @@ run.record(rank_level=theory.expected_cka(n, probe_units, probe_units), sparsest
 #
 # Claim B6 joins two statements: the score is near 0, *and* the features are all still there. The second is usually
 # argued from theory; we read the features back. We take a wider system, {glue:text}`wide_n` features of which
-# {glue:text}`wide_k` are active, and $m$ = {glue:text}`wide_m` units, by default somewhat more than twice $m_{CS}$.
-# Knowing the projection, non-negative basis pursuit {cite:p}`chen1998` looks among all non-negative
-# {term}`codes <code>` that explain the response for the one with the smallest sum,
+# {glue:text}`wide_k` are active, and $m$ = {glue:text}`wide_m` units. Knowing the projection, non-negative basis
+# pursuit {cite:p}`chen1998` looks among all non-negative {term}`codes <code>` that explain the response for the one
+# with the smallest sum,
 #
 # $$
 # \min_z\; 1^\top z \quad\text{subject to}\quad A z = y ,\; z \ge 0 .
@@ -710,8 +685,7 @@ def recover(projections):
 
 
 # %% [markdown]
-# A few pairs of projections for each $m$ are scored on all stimuli; the features of the first stimuli are recovered
-# from each system alone.
+# All stimuli are scored; the features of the first few are recovered, from each system alone.
 
 
 # %%
@@ -731,8 +705,7 @@ recovered = {m: torch.stack([support_recovered(c, shown) for c in codes]).double
 rates = [float(recovered[m].mean()) for m in wide_units]
 
 # %% [markdown]
-# At the chosen $m$: the score of the responses, exact recovery from the worse of the two systems, and the CKA of the
-# recovered codes.
+# What the chosen $m$ gives:
 
 # %%
 pair, close, codes = wide[wide_m]
@@ -768,7 +741,7 @@ run.record(b6_shuffle_distance=(close[1, 0] - shuffled.mean()) / shuffled.std())
 # %% [markdown]
 # ### The question of this book in one picture
 #
-# The whole sweep over $m$: what the metrics say, and what is there.
+# What the metrics say, and what is there.
 
 # %% tags=["hide-input"]
 blue, red, green = COLOURS["blue"], COLOURS["red"], COLOURS["green"]
@@ -790,7 +763,7 @@ def draw_landing(ax):
 
 
 # %% [markdown]
-# Read the picture from right to left: fewer and fewer units for the same features.
+# Read it from right to left: ever fewer units.
 
 
 # %% tags=["hide-input"]
@@ -809,20 +782,15 @@ def label_landing(ax):
 draw_landing(ax)
 label_landing(ax)
 ax.set_xlabel("units per system (logarithmic)")
-run.figure(
-    [ax],
-    "fig-landing",
-    alt=f"Two systems with the same {wide_n} features, against the number of units. The share of stimuli whose active "
-    "features are recovered exactly stays close to one down to about twice k log(n/k) units and then drops. RSA, CKA "
-    "and R squared fall steadily and are at most a quarter in a shaded band where nearly all is still recovered.",
-    title=f"Simulated: the same {wide_n} features, seen through fewer and fewer units",
-)
+alt = f"""Two systems with the same {wide_n} features, against the number of units. The share of stimuli whose active
+features are recovered exactly stays close to one down to about twice k log(n/k) units and then drops. RSA, CKA and R
+squared fall steadily and are at most a quarter in a shaded band where nearly all is still recovered."""
+run.figure([ax], "fig-landing", alt, title=f"Simulated: the same {wide_n} features, seen through fewer and fewer units")
 
 # %% [markdown]
-# The result opens this chapter ({numref}`fig-landing`). The features stay readable long after the scores have fallen.
-# In the shaded range, from twice $m_{CS}$ to a quarter of $n$, nearly everything is there and scored low. Left of it
-# the features go too: at the dotted line, where $m = m_{CS}$, about half of the stimuli are lost; the scores, already
-# small, pass both borders without a sign.
+# The result opens this chapter ({numref}`fig-landing`). In the shaded range, from twice $m_{CS}$ to a quarter of $n$,
+# nearly everything is there and scored low. Left of it the features go too: at the dotted line, where $m = m_{CS}$,
+# about half of the stimuli are lost; the scores, already small, pass both borders without a sign.
 
 # %% [markdown]
 # ## What to take away

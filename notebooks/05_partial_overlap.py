@@ -115,7 +115,7 @@ import numpy as np
 import torch
 
 from lib import theory
-from lib.chapter.plotting import COLOURS, INK, Slider, SliderFigure, k_styles, panels
+from lib.chapter.plotting import COLOURS, INK, Slider, SliderFigure, k_styles, log_ticks, panels
 from lib.chapter.run import Run
 from lib.features import seeded, topk_uniform
 from lib.geometry import linear_cka
@@ -157,9 +157,8 @@ run = Run("05_partial_overlap", globals())
 generator = seeded(seed, run.device)
 main_overlap = overlaps[-2]
 
-run.record(
-    n_f=n_f, m_a=m_a, m_0=m_0, draws=draws, figure_draws=figure_draws, fraction=fraction, main_overlap=main_overlap
-)
+run.record(n_f=n_f, m_a=m_a, m_0=m_0, main_overlap=main_overlap, fraction=fraction)
+run.record(draws=draws, figure_draws=figure_draws)
 
 # %% [markdown]
 # **The check.** We take systems of unlike sizes and sweep the overlap from none to all that the smaller one has, with
@@ -196,9 +195,8 @@ for metric, (ax, name) in enumerate(zip(drawn, ["CKA", "R² of a to b"], strict=
     ax.plot(shared, stated[3][:, metric], color=COLOURS["grey"], label="closed form")
     for kappa, style in zip(entries, k_styles(entries), strict=True):
         values, beside = scores[kappa][:, metric], [n_s + (kappa == 1) for n_s in shared]
-        ax.errorbar(
-            beside, values.mean(1), values.std(1) / unlike_draws**0.5, label=f"kurtosis {kappa}", ls="", **style
-        )
+        error = values.std(1) / unlike_draws**0.5
+        ax.errorbar(beside, values.mean(1), error, label=f"kurtosis {kappa}", ls="", **style)
     ax.set(xlabel=f"shared features ($n_a$ = {n_a}, $n_b$ = {n_b})", ylabel=f"mean {name}")
     ax.legend()
 alt = "Mean CKA and mean R2 against the number of shared features: both are straight lines through the origin."
@@ -384,9 +382,8 @@ closed = torch.tensor([[round(o * n_f) / n_f * squeeze(m_a) * squeeze(m) for m i
 run.record(overlap_rms=(simulated.mean(-1) - closed).square().mean().sqrt())
 
 # %% [markdown]
-# `simulated` has the axes active fraction, overlap, $m_b$, draw. Its mean over draws lies within
-# {glue:text}`overlap_rms:.4f` (rms) of {prf:ref}`prop-overlap-factor`. Between active fractions no mean over draws
-# differs by more than {glue:text}`fraction_spread:.4f`.
+# The mean over draws lies within {glue:text}`overlap_rms:.4f` (rms) of {prf:ref}`prop-overlap-factor`. Between active
+# fractions no mean over draws differs by more than {glue:text}`fraction_spread:.4f`.
 
 # %% tags=["hide-input"]
 means = simulated.mean(-1)
@@ -396,8 +393,8 @@ run.record(fraction_spread=(means.amax(0) - means.amin(0)).max(), fractions=len(
 # %% tags=["hide-input"]
 def log_axis(ax, ticks, **settings):
     """Make x a logarithmic axis of the units of b with these ticks."""
-    ax.set(xscale="log", xlabel="units of b", xticks=ticks, xticklabels=ticks, **settings)
-    ax.minorticks_off()
+    log_ticks(ax, ticks)
+    ax.set(xlabel="units of b", **settings)
 
 
 # %% tags=["hide-input", "remove-output"]
@@ -423,10 +420,10 @@ run.figure([ax], "fig-overlap-inversion", alt, title="Simulated: less shared, ye
 
 # %% [markdown]
 # {numref}`fig-overlap-inversion`, at the top of the chapter, shows these means. At one $m_b$ the order of the curves is
-# the order of the overlap, as it should be. The inversion appears when pairs with *different* $m_b$ are compared, as
-# they are whenever two networks of different width are ranked by their similarity to a third. Left of the grey band
-# basis pursuit reads the features of b back at none of the active fractions, right of it at all of them; the curves
-# pass through without a bend.
+# the order of the overlap. The inversion appears when pairs with *different* $m_b$ are compared, as they are whenever
+# two networks of different width are ranked by their similarity to a third. Left of the grey band basis pursuit reads
+# the features of b back at none of the active fractions, right of it at all of them; the curves pass through without a
+# bend.
 
 # %% [markdown]
 # Does the inversion need a reference that has lost its features? For the sparsest features we take as reference the
@@ -474,8 +471,7 @@ def whitened(units_a, overlap):
 
 
 # %% [markdown]
-# One table for each overlap holds the cosine for every $m_b$ (rows) and draw (columns). The crossings, the sliders and
-# the single draws below are read from these tables.
+# The crossings, the sliders and the single draws below are read from one table of cosines for each overlap.
 
 
 # %%
@@ -586,9 +582,8 @@ low, high = slider_overlaps[0], slider_references[-1]
 grown = gaussian(4 * n_f, n_f, generator, 20)
 a, b = (x @ roots[low] for x in lay_out(fine_a[:20, :m_a], grown, low))
 shortfall = theory.gram_cosine(a, b).cpu().mean() - tables[m_a][1.0][row[high]].mean()
-run.record(
-    low=low, high=high, low_squared=low**2, high_t=high / (n_f + high + 1), shortfall=shortfall, below=-shortfall
-)
+run.record(low=low, low_squared=low**2, high=high, high_t=high / (n_f + high + 1))
+run.record(shortfall=shortfall, below=-shortfall)
 
 # %% [markdown]
 # With overlap {glue:text}`low` and reference {glue:text}`high`, $\rho^2$ = {glue:text}`low_squared:.3f` and $t$ =
@@ -712,11 +707,10 @@ run.figure([ax], "fig-overlap-probability", alt, title=f"Simulated: single draws
 #
 # which is *earlier* than for CKA. (The first exercise shows that it always is.)
 #
-# The asymmetry has a plain reason. Least squares can undo any invertible mixing of its predictors, so only the
-# dimension of the space that they span matters. The targets are averaged over, so their number does not.
+# Least squares can undo any invertible mixing of its predictors, so only the dimension of the space that they span
+# matters. The targets are averaged over, so their number does not.
 #
 # We simulate both directions with the closed form of {prf:ref}`thm-ols` (claim B3) and the covariance of the stimuli.
-# Expect flat lines when b is predicted, with the lower overlap below, and rising lines when a is.
 
 
 # %%
@@ -795,10 +789,10 @@ run.figure([left, right], "fig-overlap-regression", alt, title="Simulated: regre
 # %% [markdown]
 # ## Can the score be corrected?
 #
-# {prf:ref}`prop-overlap-factor` invites an obvious remedy: divide the score by the two discounts, and the overlap
-# remains. But this needs the numbers of features. And it needs projections that are random and independent of each
-# other: if two networks mix their features in related ways, dividing can give an overlap above 1. We apply it to the
-# simulated mean with the true $n_f$, and with half and twice that number.
+# Divide the score by the two discounts of {prf:ref}`prop-overlap-factor`, and the overlap remains. But this needs the
+# numbers of features, and projections that are random and independent of each other: if two networks mix their features
+# in related ways, dividing can give an overlap above 1. We apply it to the simulated mean with the true $n_f$, and with
+# half and twice that number.
 
 # %%
 for guess in (n_f // 2, n_f, 2 * n_f):
