@@ -56,8 +56,8 @@ def dimensions(y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
         d = (tr S)^2 / |S|_F^2 = 1 / shared_variance(y, y)
 
-    with |S|_F^2 estimated without bias, as there. `y: (..., stimuli, units)`; returns two of `(...)`, the first infinite
-    for 1 unit. Raises ValueError as `shared_variance`.
+    with |S|_F^2 estimated without bias, as there. `y: (..., stimuli, units)`; returns two of `(...)`, the first of them
+    infinite for 1 unit. Raises ValueError as `shared_variance`.
     """
     sound = _Sound(check_responses(y, "y", min_stimuli=4), "y")
     squares, variances = _squared_covariances(sound, sound, *_products(sound, sound)), _variances(sound)

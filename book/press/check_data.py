@@ -101,14 +101,22 @@ def _imagenet_part(folder):
 
 
 def check_cifar(folder: Path) -> str:
-    """Every state dict of a ResNet is loaded into its network; the ends of every zip are opened."""
-    weights, archives = sorted(_there(folder).glob("*.safetensors")), sorted(folder.glob("*.zip"))
-    if not weights or not archives:
-        raise Missing(f"{folder} holds {len(weights)} state dicts and {len(archives)} zips of images")
+    """`check_weights`, and the ends of every zip of images are opened."""
+    archives = sorted(_there(folder).glob("*.zip"))
+    if not archives:
+        raise Missing(f"{folder} holds no zip of images")
+    sets = ", ".join(f"{path.name} of {_ends(open_images(f'zip:{path}'))}" for path in archives)
+    return f"{check_weights(folder)}; {sets} images"
+
+
+def check_weights(folder: Path) -> str:
+    """Every state dict of a network for CIFAR-10, `cifar_NETWORK_...safetensors`, is loaded into it."""
+    weights = sorted(_there(folder).glob("*.safetensors"))
+    if not weights:
+        raise Missing(f"{folder} holds no state dict")
     for path in weights:
         load_network(f"file:{path}@cifar:{path.stem.split('_')[1]}", "cpu")
-    sets = ", ".join(f"{path.name} of {_ends(open_images(f'zip:{path}'))}" for path in archives)
-    return f"{len(weights)} networks; {sets} images"
+    return f"{len(weights)} networks"
 
 
 def check_activations(folder: Path) -> str:
@@ -180,6 +188,7 @@ def checks(root: Path) -> dict[str, tuple[Callable, Path]]:
         "v4": (check_v4, root / "v4"),
         "photos": (check_photos, root / "photos"),
         "cifar_pairs": (check_cifar, root / "cifar_pairs"),
+        "vit_pairs": (check_weights, root / "vit_pairs"),
         **{name: (check_activations, root / name) for name in LAYERS},
         "nsd": (check_nsd, root / "nsd"),
         "imagenet": (check_imagenet, root / "imagenet"),

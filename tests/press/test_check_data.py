@@ -37,7 +37,7 @@ def test_nothing_is_no_error_and_every_set_has_its_line(root, capsys, monkeypatc
     monkeypatch.setattr(check_data, "LITE", ("no_such_package",))
     assert main(["check-data", "--root", str(root)]) == 0
     lines = capsys.readouterr().out.splitlines()
-    names = ["v4", "photos", "cifar_pairs", *LAYERS, "nsd", "imagenet"]
+    names = ["v4", "photos", "cifar_pairs", "vit_pairs", *LAYERS, "nsd", "imagenet"]
     assert [line.split()[0] for line in lines] == [*names, "torchvision", "timm", "lite"]
     assert all(line.split()[1] == "missing" for line in lines)
     assert lines[0].endswith(f"no folder {root / 'v4'}") and lines[-1].endswith("pip install no-such-package")
@@ -193,12 +193,24 @@ def test_files_of_activations_are_opened_and_must_be_of_the_same_images(root):
 def test_networks_for_cifar_are_loaded_and_their_images_opened(root):
     folder = root / "cifar_pairs"
     folder.mkdir()
-    assert state(root, "cifar_pairs") == ("missing", f"{folder} holds 0 state dicts and 0 zips of images")
+    assert state(root, "cifar_pairs") == ("missing", f"{folder} holds no zip of images")
+    pictures(folder / "images.zip", range(3))
+    assert state(root, "cifar_pairs") == ("missing", f"{folder} holds no state dict")
     network = load_network("cifar:resnet20:random", "cpu").module
     save_file(network.state_dict(), folder / "cifar10_resnet20_run1.safetensors")
-    pictures(folder / "images.zip", range(3))
     assert state(root, "cifar_pairs") == ("ok", "1 networks; images.zip of 3 images")
     save_file({"x": torch.ones(1)}, folder / "cifar10_resnet20_run2.safetensors")
     assert (
         state(root, "cifar_pairs")[0] == "damaged" and "run2.safetensors does not fit" in state(root, "cifar_pairs")[1]
     )
+
+
+def test_small_vits_are_loaded_by_the_name_their_training_gives(root):
+    folder = root / "vit_pairs"
+    folder.mkdir()
+    assert state(root, "vit_pairs") == ("missing", f"{folder} holds no state dict")
+    weights = load_network("cifar:vit:random", "cpu").module.state_dict()
+    save_file(weights, folder / "cifar_vit_seed0.safetensors")
+    assert state(root, "vit_pairs") == ("ok", "1 networks")
+    save_file({name: x for name, x in list(weights.items())[1:]}, folder / "cifar_vit_seed1.safetensors")
+    assert state(root, "vit_pairs")[0] == "damaged" and "seed1.safetensors does not fit" in state(root, "vit_pairs")[1]
