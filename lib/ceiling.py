@@ -42,9 +42,10 @@ def effective_features(y: torch.Tensor) -> torch.Tensor:
 
         N = sum_{i != j} S_ii S_jj / sum_{i != j} S_ij^2
 
-    tends to n for independent units of one law; for two seeds `1 / shared_variance` asks less. `y: (..., stimuli,
-    units)`; returns `(...)`, infinite where units are no more correlated than chance. Raises ValueError as
-    `shared_variance`, and on fewer than 2 units.
+    tends to n for independent units of one law; for two seeds `1 / shared_variance` asks less. It is the participation
+    ratio of the population from which units and stimuli are drawn, in the estimate of Chun et al. 2026 but for the
+    numerator, which they correct for few stimuli too. `y: (..., stimuli, units)`; returns `(...)`, infinite where units
+    are no more correlated than chance. Raises ValueError as `shared_variance`, and on fewer than 2 units.
     """
     if check_responses(y, "y", min_stimuli=4).shape[-1] < 2:
         raise ValueError("y has 1 unit: give at least 2, features are counted by what units have in common")
@@ -61,10 +62,33 @@ def dimensions(y: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """
     sound = _Sound(check_responses(y, "y", min_stimuli=4), "y")
     squares, variances = _squared_covariances(sound, sound, *_products(sound, sound)), _variances(sound)
-    every, size = squares.sum((-2, -1)), variances.sum(-1) ** 2
-    shared, pairs = every - squares.diagonal(dim1=-2, dim2=-1).sum(-1), size - variances.square().sum(-1)
+    size, shared = variances.sum(-1) ** 2, _of_pairs(squares)
+    pairs = size - variances.square().sum(-1)
     features = torch.where(shared > 0, pairs / shared.clamp(min=torch.finfo(shared.dtype).tiny), torch.inf)
-    return score(features), score(size / every)
+    return score(features), score(size / squares.sum((-2, -1)))
+
+
+def corrected_cka(y_a: torch.Tensor, y_b: torch.Tensor) -> torch.Tensor:
+    """Linear CKA of two populations of which the units are a random sample. [Chun et al. 2025]
+
+        mean_ij S_ab,ij^2 / sqrt(mean_{i != j} S_a,ij^2  mean_{i != j} S_b,ij^2)
+
+    with each square estimated without bias, so that neither a unit nor a stimulus meets itself. For independent units
+    of random projections it estimates what `overlap` does, from one seed of each. `y_a: (..., stimuli, units_a)`,
+    `y_b: (..., stimuli, units_b)`; returns `(...)`, infinite where the units of a network are no more correlated than
+    chance. Raises ValueError as `shared_variance`, and on fewer than 2 units.
+    """
+    y_a, y_b = check_pair(y_a, y_b, min_stimuli=4)
+    for name, y in (("y_a", y_a), ("y_b", y_b)):
+        if y.shape[-1] < 2:
+            raise ValueError(
+                f"{name} has 1 unit: give at least 2, compared is what units of one network have in common"
+            )
+    a, b = _Sound(y_a, "y_a"), _Sound(y_b, "y_b")
+    across, *within = (_squared_covariances(*pair, *_products(*pair)) for pair in ((a, b), (a, a), (b, b)))
+    mean_a, mean_b = (_of_pairs(one) / (one.shape[-1] * (one.shape[-1] - 1)) for one in within)
+    found = across.mean((-2, -1)) / (mean_a.clamp(min=0) * mean_b.clamp(min=0)).sqrt()
+    return score(torch.where((mean_a > 0) & (mean_b > 0), found, torch.inf))
 
 
 def cka_ceiling(n: float, d_a: float, d_b: float) -> float:
@@ -227,6 +251,11 @@ def _squared_covariances(a, b, cross, fourth):
     apart = a.squares[..., :, None] * b.squares[..., None, :]
     products = cross.square() - count / (count - 2) * fourth
     return (products + apart / ((count - 1) * (count - 2))) / (count * (count - 3))
+
+
+def _of_pairs(squares):
+    """Sum over pairs of different units."""
+    return squares.sum((-2, -1)) - squares.diagonal(dim1=-2, dim2=-1).sum(-1)
 
 
 def _variances(y):

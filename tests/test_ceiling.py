@@ -9,7 +9,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lib import theory
-from lib.ceiling import _pair, _Sound, cka_ceiling, dimensions, effective_features, overlap, shared_variance
+from lib.ceiling import (
+    _pair,
+    _Sound,
+    cka_ceiling,
+    corrected_cka,
+    dimensions,
+    effective_features,
+    overlap,
+    shared_variance,
+)
 from lib.features import bernoulli_uniform, seeded, white
 from lib.geometry import linear_cka, participation_ratio
 from lib.projections import gaussian, overlap_masks, signs
@@ -76,6 +85,33 @@ def test_effective_features_by_an_explicit_sum_and_of_units_alone():
     assert float(effective_features(y)) == pytest.approx(sizes[off].sum() / (s[off] ** 2).sum(), rel=0.01)
     plus = torch.tensor([[1.0, 1], [1, -1], [-1, 1], [-1, -1]]).repeat(3, 1)
     assert float(effective_features(plus)) == torch.inf  # units without any correlation
+
+
+def squared_covariances(y_a, y_b, apart):
+    """Mean over four different stimuli and over units, different ones if `apart`, of products of two differences."""
+    units = ~np.eye(y_a.shape[1], dtype=bool) if apart else np.ones((y_a.shape[1], y_b.shape[1]), bool)
+    products = [
+        (np.outer(y_a[i] - y_a[j], y_b[i] - y_b[j]) * np.outer(y_a[k] - y_a[h], y_b[k] - y_b[h]))[units].mean() / 4
+        for i, j, k, h in permutations(range(len(y_a)), 4)
+    ]
+    return np.mean(products)
+
+
+def test_cka_corrected_for_few_units_by_stimuli_and_units_that_never_meet_themselves():
+    common, y_a, y_b = (normal(6, units, seed=units).numpy() for units in (1, 3, 4))
+    y_a, y_b = y_a / 9 + common + 2, y_b / 9 - common
+    aa, bb, ab = (squared_covariances(*pair) for pair in ((y_a, y_a, True), (y_b, y_b, True), (y_a, y_b, False)))
+    assert aa > 0 and bb > 0
+    assert float(corrected_cka(y_a, y_b)) == pytest.approx(ab / (aa * bb) ** 0.5, rel=1e-9)
+    plus = torch.tensor([[1.0, 1], [1, -1], [-1, 1], [-1, -1]]).repeat(3, 1)
+    assert float(corrected_cka(plus, normal(12, 3))) == torch.inf  # units without any correlation
+
+
+def test_cka_corrected_for_few_units_gives_the_overlap_of_random_projections():
+    z = white(4000, 60, seeded(0))
+    y_a, y_b = (z[:, at : at + 40] @ gaussian(12, 40, seeded(at), 100).mT for at in (0, 20))
+    found = corrected_cka(y_a, y_b)
+    assert abs(found.mean() - 20 / 40) < 4 * found.std() / 10 + 0.01
 
 
 def test_dimensions_are_both_counts_of_one_network():
@@ -191,7 +227,7 @@ def test_the_ceiling_is_the_mean_over_signed_permutations_and_close_to_the_close
 @pytest.mark.parametrize("dtype", DTYPES)
 def test_a_batch_gives_what_each_entry_gives(dtype, device):
     y_a, y_b = normal(3, 20, 4), normal(3, 20, 5, seed=1)
-    for metric, given_ in ((shared_variance, (y_a, y_b)), (effective_features, (y_b,))):
+    for metric, given_ in ((shared_variance, (y_a, y_b)), (corrected_cka, (y_a, y_b)), (effective_features, (y_b,))):
         one_by_one = torch.stack([torch.as_tensor(metric(*one)) for one in zip(*given_, strict=True)])
         close(1 / metric(*(y.to(device, dtype) for y in given_)), 1 / one_by_one, TOLERANCE[dtype])
 
@@ -206,6 +242,7 @@ def test_bad_networks_are_refused():
     refuses("y_b never changes", "give responses that vary", shared_variance, a[0], torch.ones(50, 2))
     refuses("y_a has 3 stimuli", "at least 4", shared_variance, a[0][:3], b[0][:3])
     refuses("y has 1 unit", "at least 2", effective_features, a[0][:, :1])
+    refuses("y_b has 1 unit", "at least 2", corrected_cka, a[0], b[0][:, :1])
     refuses("seeds_a has 1 network", "give two or more", overlap, a[:1], b)
     refuses("seeds_b has 0 network", "give two or more", overlap, a, [])
     refuses("seeds_a[0] has 50 stimuli and seeds_b[1] has 49", "give both", overlap, a, [b[0], b[1][:-1]])

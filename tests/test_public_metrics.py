@@ -20,6 +20,7 @@ PAIRS = {
     "cka": geometry.linear_cka,
     "debiased cka": partial(geometry.linear_cka, debiased=True),
     "shared variance": ceiling.shared_variance,
+    "corrected cka": ceiling.corrected_cka,
     "soft-matching": matching.soft_matching_score,
     "semi-matching": matching.semi_matching_score,
     "ols": regression.ols_score,

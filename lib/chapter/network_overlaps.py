@@ -8,7 +8,7 @@ import torch
 from matplotlib.axes import Axes
 from torch.nn.functional import one_hot
 
-from lib.ceiling import overlap
+from lib.ceiling import corrected_cka, overlap
 from lib.chapter.plotting import INK, k_styles
 from lib.data.extraction import stored_responses
 from lib.data.images import open_images
@@ -30,6 +30,8 @@ def network_overlaps(
     runs_a: list[str], runs_b: list[str], images: str, sites: list[str], device: str = "auto"
 ) -> pd.DataFrame:
     """A row for each comparison at each site: mean debiased CKA, the score corrected by seeds, what two seeds count.
+
+    `by_one` is the mean of `lib.ceiling.corrected_cka` over the pairs, which asks for one network of each kind.
 
     `runs_a` and `runs_b` are networks as `lib.data.vision` names them, two or more of each kind; `images` lie in class
     folders, else none are compared within class; a site is `layer:position` of both kinds. Compared are
@@ -84,6 +86,7 @@ def _compared(a, b):
     found = overlap(a, b)
     pairs = {"cka": product(a, b), "cka_a": combinations(a, 2), "cka_b": combinations(b, 2)}
     cka = {name: [float(linear_cka(x, y, debiased=True)) for x, y in each] for name, each in pairs.items()}
+    cka["by_one"] = [float(corrected_cka(x, y)) for x, y in product(a, b)]
     means = {name: sum(each) / len(each) for name, each in cka.items()}
     corrected = {"corrected": found.estimate, "low": found.low, "high": found.high}
     return means | corrected | {"features_a": found.features[0], "features_b": found.features[1]}
@@ -100,6 +103,8 @@ def expectations(table: pd.DataFrame) -> dict[str, bool]:
     halves = [name for name in ("halves_a", "halves_b") if name in {*table.pair}]
     single = [abs(x - 1) < 0.1 for x in table[table.pair.isin(halves)].corrected]
     counts = [within("trained", 8, 13, pooled, column=f"features_{x}") for x in "ab"]
+    by_one = [within(name, 1.15, float("inf"), middle, column="by_one") for name in halves]
+    by_one += [within(name, 0.85, 1.15, deep, pooled, column="by_one") for name in halves]
     return {
         "halves": all(single) and all(within(name, 0.97, 1.03) for name in halves),
         "shuffled": within("shuffled", -0.02, 0.02),
@@ -107,6 +112,7 @@ def expectations(table: pd.DataFrame) -> dict[str, bool]:
         "half_trained": within("half_trained", -1, 0.3, deep, pooled) and within("half_trained", -1, 0.7, middle),
         "within_class": within("within_class", 0.6, 0.9, deep, pooled) and within("within_class", 0.85, 9, middle),
         "features": all(counts),
+        "by_one": all(by_one),
     }
 
 
