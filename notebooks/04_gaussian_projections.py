@@ -177,10 +177,10 @@ run.record(ones_ratio_sparse=ratio[0], ones_ratio_dense=ratio[-1], kept_value_sp
 # Sample and formula agree within {glue:text}`ones_moment_error:.3f`. For the smallest $k$ the kept values are all close
 # to 1 (mean {glue:text}`kept_value_sparse:.3f`), so their sum hardly varies: the variance along the all-ones direction
 # is {glue:text}`ones_ratio_sparse:.1e` times that of any other. For $k$ = {glue:text}`densest_k` it is
-# {glue:text}`ones_ratio_dense:.2f` times. In words: once the mean is subtracted, these features are white in all
-# directions but one, and behave almost like $n - 1$ white features. They are not *independent*, but that does not
-# matter to RSA on dot products by Pearson's correlation, linear CKA and regression, which see second moments only.
-# (Ranks see more, see below.)
+# {glue:text}`ones_ratio_dense:.2f` times. Once the mean is subtracted, these features are white in all directions but
+# one, and behave almost like $n - 1$ white features. They are not *independent*, but that does not matter to RSA on dot
+# products by Pearson's correlation, linear CKA and regression, which see second moments only. (Ranks see more, see
+# below.)
 
 # %% [markdown]
 # ## The simulation
@@ -250,7 +250,7 @@ run.record(b5_known=known[..., :3].double().mean())
 # The first column is over all $(m, k)$, the second over the share of {glue:text}`b5_known:.2f` at which the mean is
 # known to a hundredth.
 #
-# Claim B5 says more: that scores rise with $m$, and that the metrics go together. (Regression comes later.)
+# Claim B5 says more: that scores rise with $m$, and that the metrics go together.
 
 # %%
 rising = means[:, 1:, :3] > means[:, :-1, :3]
@@ -366,7 +366,7 @@ run.record(ratio_bias=ratio_bias[worst], ratio_bias_error=many[worst].std() / 40
 #
 # The second step has a short explanation.
 #
-# ````{prf:proposition} Effective number of features (ours)
+# ````{prf:proposition} Effective number of features
 # :label: prop-gaussian-effective
 #
 # Let the latents have covariance $S$ and let $A$ ($m_a \times n$) and $B$ ($m_b \times n$) have independent $N(0, 1)$
@@ -392,8 +392,9 @@ run.record(ratio_bias=ratio_bias[worst], ratio_bias_error=many[worst].std() / 40
 # $\mathrm E |G_A|^2 = m_a \operatorname{tr} S^2\, (n_\mathrm{eff} + m_a + 1)$. Divide.
 # ````
 #
-# White features give $n_\mathrm{eff} = n$. Features that sum to a constant give $n - 1$. And the covariance of $M$
-# samples of $n$ white features has $1/n_\mathrm{eff} \approx 1/n + 1/M$: few stimuli look like few features.
+# For neurons sampled from a population {cite:t}`chun2026` have the same law. White features give $n_\mathrm{eff} = n$.
+# Features that sum to a constant give $n - 1$. And the covariance of $M$ samples of $n$ white features has
+# $1/n_\mathrm{eff} \approx 1/n + 1/M$: few stimuli look like few features.
 
 # %%
 effective = torch.stack([s.trace() ** 2 / s.square().sum() for s in covariances])[:, None]
@@ -763,7 +764,7 @@ def draw_landing(ax):
 
 
 # %% [markdown]
-# Read it from right to left: ever fewer units.
+# Read it from right to left.
 
 
 # %% tags=["hide-input"]

@@ -240,7 +240,7 @@ run.figure(drawn, "fig-overlap-content", alt, "Simulated: partial overlap of fea
 # ````
 #
 # If the fully shared pair, our *reference*, is strongly compressed, $m_0 \ll n_f$, the partial pair overtakes at about
-# $m_0 / \rho^2$ units. With nine tenths of the features in common, a quarter more units are enough.
+# $m_0 / \rho^2$ units. With nine tenths of the features in common, about a quarter more units are enough.
 #
 # The effect is the paper's. Notice what the formula does not contain: the number $k$ of features active at a time, the
 # number of stimuli, and the size of system a.
@@ -421,9 +421,8 @@ run.figure([ax], "fig-overlap-inversion", alt, title="Simulated: less shared, ye
 # %% [markdown]
 # {numref}`fig-overlap-inversion`, at the top of the chapter, shows these means. At one $m_b$ the order of the curves is
 # the order of the overlap. The inversion appears when pairs with *different* $m_b$ are compared, as they are whenever
-# two networks of different width are ranked by their similarity to a third. Left of the grey band basis pursuit reads
-# the features of b back at none of the active fractions, right of it at all of them; the curves pass through without a
-# bend.
+# two networks of different width are ranked by their similarity to a third. Left of the grey band b has fewer units
+# than $\delta^*$ at every active fraction, right of it more at every one; the curves pass through without a bend.
 
 # %% [markdown]
 # Does the inversion need a reference that has lost its features? For the sparsest features we take as reference the
@@ -436,7 +435,8 @@ run.record(kept_reference=figure_units[kept], kept_margin=simulated[0, -2, -1] -
 
 # %% [markdown]
 # Against a reference of {glue:text}`kept_reference` units the rival is ahead by {glue:text}`kept_margin:.3f` ±
-# {glue:text}`kept_margin_error:.3f`: the order inverts among systems whose features can all be read back, too.
+# {glue:text}`kept_margin_error:.3f`: the order inverts among systems with more units than $\delta^*$, too. (Recovery
+# itself was not tried here.)
 
 # %% [markdown]
 # ## Where the curves cross
@@ -707,8 +707,8 @@ run.figure([ax], "fig-overlap-probability", alt, title=f"Simulated: single draws
 #
 # which is *earlier* than for CKA. (The first exercise shows that it always is.)
 #
-# Least squares can undo any invertible mixing of its predictors, so only the dimension of the space that they span
-# matters. The targets are averaged over, so their number does not.
+# The asymmetry has a plain reason. Least squares can undo any invertible mixing of its predictors, so only the
+# dimension of the space that they span matters. The targets are averaged over, so their number does not.
 #
 # We simulate both directions with the closed form of {prf:ref}`thm-ols` (claim B3) and the covariance of the stimuli.
 
@@ -804,8 +804,8 @@ for guess in (n_f // 2, n_f, 2 * n_f):
 # not.
 #
 # If the units of a system are a random sample of many more of the same kind, then $g(n, m)$ is what sampling few of
-# them costs. {cite:t}`chun2025` give an estimator of CKA that corrects for sampled neurons, which we have not applied
-# here. Finding the features is another way, and that is what {term}`sparse autoencoders <SAE>` are for.
+# them costs. {cite:t}`chun2025` correct CKA for that, and {ref}`ch-ceiling` tries it. Finding the features is another
+# way, and that is what {term}`sparse autoencoders <SAE>` are for.
 #
 # A second seed of each system does without the number. {ref}`ch-ceiling` proves that squared covariances, as a share of
 # the product of both total variances, have the mean $n_s / (n_a n_b)$ whatever the compression. Two seeds of one system
@@ -839,7 +839,7 @@ for name, overlap, m_b in (("partial", main_overlap, n_f), ("full", 1.0, m_0)):
 #   discount for each system ({prf:ref}`prop-overlap-factor`), and the crossing follows. RSA shares this expectation.
 # - **The trade has conditions.** There is no inversion where $\rho^2 \le t$. It is easiest to see at high overlap
 #   ($0.7$ and up, as in the paper) and with a reference whose system b has too few units for basis pursuit, but systems
-#   that keep all their features invert too.
+#   with more units than $\delta^*$ invert too.
 # - **A single pair shows it,** not only the mean.
 # - **Regression is safe in one direction only.** Explained variance does not invert from a to b, and inverts earlier
 #   than CKA from b to a.
@@ -865,7 +865,8 @@ for name, overlap, m_b in (("partial", main_overlap, n_f), ("full", 1.0, m_0)):
 #
 # (Recall, easy, 10 minutes.) Both systems have $n_f$ features and b may have at most $n_f$ units. Up to which $m_0$ can
 # a pair with overlap $\rho$ invert the order of CKA? Solve it by hand, then evaluate it for the overlaps of this
-# chapter. Show also that the crossing of $R^2(b \to a)$, $m_0 / \rho$, always comes before that of CKA.
+# chapter as listed, not rounded to whole features. Show also that the crossing of $R^2(b \to a)$, $m_0 / \rho$, always
+# comes before that of CKA.
 # :::
 #
 # :::{dropdown} Hint
@@ -876,7 +877,7 @@ for name, overlap, m_b in (("partial", main_overlap, n_f), ("full", 1.0, m_0)):
 # %% tags=["remove-cell"]
 from lib.chapter.answers import check
 
-mine = None  # the largest m_0 for the main overlap of this chapter, to one decimal
+mine = None  # the largest m_0 for the main overlap of this chapter as it is listed, to one decimal
 limit, unsquared = (t * (n_f + 1) / (1 - t) for t in (main_overlap**p * n_f / (2 * n_f + 1) for p in (2, 1)))
 mistakes = {unsquared: "That has the overlap in t: CKA falls by it, so t has its square."}
 mistakes |= {main_overlap * n_f: "That is the limit for R2 of b to a, where m_0 / overlap reaches n_f."}

@@ -93,7 +93,7 @@ import pandas as pd
 import torch
 
 from lib import theory
-from lib.ceiling import effective_features, overlap, shared_variance
+from lib.ceiling import corrected_cka, effective_features, overlap, shared_variance
 from lib.chapter.calculator import Calculator
 from lib.chapter.network_overlaps import draw_overlaps, expectations, network_overlaps
 from lib.chapter.overlaps import PROMISED, draw_grid, grid_cells, pooled
@@ -241,7 +241,9 @@ def responses(share, units, seeds=2):
 
 # %% [markdown]
 # For every overlap: raw CKA of single networks, here and with both systems in {glue:text}`m_b` units, and the corrected
-# score. We expect its mean within three standard errors and two hundredths of the overlap.
+# score. We expect its mean within three standard errors and two hundredths of the overlap. Beside it stands a
+# correction by one network of each kind, of CKA for few neurons {cite:p}`chun2025`. Units are independent here, as it
+# assumes, so it should do as well.
 
 
 # %%
@@ -258,7 +260,7 @@ def measure(share, draw):
     ceiling = sqrt(max(raw_cka(*a) * raw_cka(*b), 1e-9))
     run.tabulate("draws", share=share, draw=draw, raw=raw_cka(a[0], b[0]), small=raw_cka(*small), found=found.estimate,
                  by_cka=raw_cka(a[0], b[0]) / ceiling, held=float(found.low <= share <= found.high),
-                 features=found.features[0])  # fmt: skip
+                 by_one=float(corrected_cka(a[0], b[0])), features=found.features[0])  # fmt: skip
 
 
 # %%
@@ -266,11 +268,13 @@ for share, draw in product(overlaps, range(draws)):
     measure(share, draw)
 
 # %% [markdown]
-# Means over draws. Of any overlap raw CKA shows a fraction, both corrected scores show all of it, and the number of
-# features comes out whatever is shared.
+# Means over draws. Of any overlap raw CKA shows a fraction, all corrected scores show all of it, and the number of
+# features comes out whatever is shared. So here nobody needs a second seed; trained units are {ref}`another case
+# <ceiling-one-seed>`.
 
 # %% tags=["hide-input"]
-columns = {"raw CKA": "raw", "corrected": "found", "corrected, by CKA": "by_cka", "features of a": "features"}
+columns = {"raw CKA": "raw", "corrected": "found", "by CKA of seeds": "by_cka", "by one of each": "by_one"}
+columns["features of a"] = "features"
 asked = {head: {o: run.ask(f"mean(draws.{name})", share=o) for o in overlaps} for head, name in columns.items()}
 run.record(largest_bias=max(abs(asked["corrected"][o] - o) for o in overlaps))
 run.tell(held_here="mean(draws.held)", **{f"{x}_full": f"mean(draws.{x} where share = 1.0)" for x in ("raw", "small")})
@@ -415,6 +419,7 @@ run.figure(
 # %% [markdown]
 # ## Where it fails
 #
+# (ceiling-one-seed)=
 # ### One seed, and rows that repel
 #
 # ```{prf:proposition} One seed
@@ -432,12 +437,13 @@ run.figure(
 # that of $|a_i|^2 |a_j|^2$ is $n^2 \sigma^4$.
 # ````
 #
-# So one network could count its features (`effective_features`); {cite:t}`chun2025` correct CKA for few neurons by the
-# same pairs of different units. But training makes units divide the work: they repel. Two seeds need no independence
-# *within* a network. On toy models ({ref}`ch-toy-models`) the truth is known, and we
-# set both beside the effective number of features of {cite:t}`bereska2025`, the exponential of the entropy of each
-# latent's share of an {term}`SAE`'s activation. Trials showed the two-seed count near the truth and the other far
-# above it; we expect this to repeat.
+# So one network could count its features (`effective_features`). The count is known as the participation ratio of the
+# population that the units sample {cite:p}`chun2026`, and CKA is corrected for few neurons by the same pairs of
+# different units (`corrected_cka`). But training makes units divide the work: they repel. Two seeds need no
+# independence *within* a network. On toy models ({ref}`ch-toy-models`) the truth is known, and we set both beside the
+# effective number of features of {cite:t}`bereska2025`, the exponential of the entropy of each latent's share of an
+# {term}`SAE`'s activation. Trials showed the two-seed count near the truth and the other far above it; we expect this
+# to repeat.
 
 
 # %%
@@ -469,10 +475,11 @@ for size in sizes:
     counts = {"represented": held, "two_seeds": 1 / t.mean(), "one_seed": effective_features(y).median(),
               "entropy": entropy_count(toys, size).mean()}  # fmt: skip
     found = overlap(y[:2], y[2:])
-    run.tabulate("toys", neurons=size, **{name: float(one) for name, one in counts.items()},
-                 overlap=found.estimate, low=found.low, high=found.high)  # fmt: skip
+    run.tabulate("toys", neurons=size, **{name: float(one) for name, one in counts.items()}, overlap=found.estimate,
+                 low=found.low, high=found.high, by_one=float(corrected_cka(y[:2], y[2:]).mean()))  # fmt: skip
 ratios = [(row["two_seeds"] / row["represented"], row["one_seed"] / row["represented"]) for row in run.tables["toys"]]
 run.record(two_least=min(ratios)[0], two_most=max(ratios)[0], one_least=min(one for _, one in ratios))
+run.tell(by_one_least="min(toys.by_one)")
 pd.DataFrame(run.tables["toys"]).set_index("neurons").round(2)
 
 # %% [markdown]
@@ -480,7 +487,8 @@ pd.DataFrame(run.tables["toys"]).set_index("neurons").round(2)
 # (longer than seven tenths in the weights, as in {ref}`ch-toy-models`), one seed at least {glue:text}`one_least:.0f`
 # times as many. Where the two counts differ so, rows are not independent; the estimate survives that, and its interval
 # is too wide. Neurons are rectified, so nonlinear mixtures of features count a little too. Models of one kind have the
-# overlap 1; the last columns show the estimate. We took the entropy to fall behind as features grow, until the profile
+# overlap 1: the last columns show the estimate with its interval, and CKA corrected by one model of each, at least
+# {glue:text}`by_one_least:.1f`. We took the entropy to fall behind as features grow, until the profile
 # `paper` trained SAEs at full length.
 
 # %% tags=["hide-input"]
@@ -591,8 +599,10 @@ run.figure([ax], "fig-ceiling-networks", title="Real networks, images of CIFAR-1
 places = {"middle": "layer2:centre", "deep": "layer3:centre", "pooled": "layer3:pool"}
 columns = {head: f"mean(networks.corrected where site = {site})" for head, site in places.items()}
 counts = {f"features of {x}": f"mean(networks.features_{x} where site = layer3:pool)" for x in "ab"}
+counts |= {f"by one, {head}": f"mean(networks.by_one where site = {site})" for head, site in places.items()}
 asked = {f"cka_{head}": f"mean(networks.cka where pair = trained and site = {site})" for head, site in places.items()}
 ends = {f"pooled_{x}": f"mean(networks.{x} where pair = trained and site = layer3:pool)" for x in ("low", "high")}
+ends |= {f"one_{x}": f"mean(networks.by_one where pair = halves_{x} and site = layer2:centre)" for x in "ab"}
 run.quote("cifar_pairs", "networks_seen", **asked, **ends)
 outcomes = expectations(pd.DataFrame(recorded_results("cifar_pairs")["14_ceiling"]["tables"]["networks"]))
 run.words("held", f"{sum(outcomes.values())} of {len(outcomes)}")
@@ -611,6 +621,9 @@ run.recorded_table("cifar_pairs", columns | counts, "pair")
 # {glue:text}`cka_deep_quoted` and {glue:text}`cka_pooled_quoted`. Corrected, it hardly depends on the site, and stays
 # below 1: the last interval is {glue:text}`pooled_low_quoted` to {glue:text}`pooled_high_quoted`, while halves of one
 # kind come out at their true 1. Without class means less is shared deep down; with images shuffled nothing is.
+#
+# The last columns correct CKA by one network of each, as {cite:t}`chun2025` do. In the middle halves of one kind come
+# out at {glue:text}`one_a_quoted` and {glue:text}`one_b_quoted` in place of 1: there a second seed is needed.
 #
 # **Near 1 does not mean learned.** Untrained kinds reach it at the last site, on a feature or two; brightness and
 # contrast, we suppose. Trained kinds share something else, since trained a and untrained b have little in common.

@@ -73,9 +73,11 @@
 # $m \sum_i s_i^2$.
 # ````
 #
-# So `theory.expected_cka` holds as it is, with $n_\text{eff}$ for $n$. (Turned to other axes, entries are no longer
-# independent unless they are Gaussian.) Regression hears the spectrum in another way. It reads what lies in the row
-# space of $A S^{1/2}$, and that space leans towards strong features. {cite:t}`derezinski2020` prove that the mean
+# For neurons sampled from a population the law is known: the {term}`participation ratio` of $m$
+# of them and that of all go together as $1/d \approx 1/m + 1/n_\text{eff}$ {cite:p}`chun2026`. What is added here is
+# $\kappa$. So `theory.expected_cka` holds as it is, with $n_\text{eff}$ for $n$. (Turned to other axes, entries are no
+# longer independent unless they are Gaussian.) Regression hears the spectrum in another way. It reads what lies in the
+# row space of $A S^{1/2}$, and that space leans towards strong features. {cite:t}`derezinski2020` prove that the mean
 # projection off it is close to $\lambda (S + \lambda)^{-1}$, from which follows
 #
 # $$

@@ -7,7 +7,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from lib import store
-from lib.ceiling import overlap
+from lib.ceiling import corrected_cka, overlap
 from lib.chapter.network_overlaps import draw_overlaps, expectations, network_overlaps
 from lib.chapter.plotting import panels
 from lib.data.activations import activations
@@ -64,6 +64,8 @@ def test_each_row_is_the_overlap_of_what_it_names(made):
         close(list(row[["corrected", "low", "high"]]), [wanted.estimate, wanted.low, wanted.high], 1e-6)
         cka = [float(linear_cka(x, y, debiased=True)) for x in system[0] for y in system[1]]
         close(row.cka, sum(cka) / len(cka), 1e-6)
+        by_one = [float(corrected_cka(x, y)) for x in system[0] for y in system[1]]
+        close(row.by_one, sum(by_one) / len(by_one), 1e-5)
         close(list(row[["features_a", "features_b"]]), wanted.features[:2], 1e-4)
     close(at(table, "trained", "layer3:pool").cka_b, linear_cka(*b, debiased=True), 1e-6)
     assert abs(at(table, "trained", "layer2:centre").corrected - at(table, "trained", "layer3:pool").corrected) > 1e-3
@@ -116,12 +118,12 @@ EXPECTED = {  # at three sites; halves come in three ways
 
 def as_expected(**changed):
     rows = [
-        (pair, site, value + off, 10.0, 10.0)
+        (pair, site, value + off, 10.0, 10.0, 1.3 if site == "middle" else 1.0)
         for pair, values in (EXPECTED | changed).items()
         for site, value in zip(("middle", "deep", "pooled"), values, strict=True)
         for off in ((-0.05, 0.0, 0.05) if "halves" in pair else (0.0,))
     ]
-    return pd.DataFrame(rows, columns=["pair", "site", "corrected", "features_a", "features_b"])
+    return pd.DataFrame(rows, columns=["pair", "site", "corrected", "features_a", "features_b", "by_one"])
 
 
 def test_what_was_expected_holds():
@@ -147,3 +149,8 @@ def test_each_expectation_can_fail(name, changed):
 
 def test_the_count_of_features_can_fail():
     assert not expectations(as_expected().assign(features_b=14.0))["features"]
+
+
+@pytest.mark.parametrize("value", [1.0, 1.3])
+def test_what_one_network_of_each_gives_can_fail_at_either_end(value):
+    assert not expectations(as_expected().assign(by_one=value))["by_one"]
