@@ -28,10 +28,10 @@
 # :name: fig-unsup-curves
 #
 # The codes overtake the raw responses only at some distance from $m_{CS}$ (dotted). Where pursuit has arrived and codes
-# have not, information is not what holds them back (corresponds to figure 4 of {cite:t}`liu2026`, whose curves are raw,
-# supervised, unsupervised). Solid: held-out $r$, mean and standard error over {glue:text}`pairs` pairs. Dashed, same
-# colours: share of stimuli whose active features are exactly found. Line without markers: the closed form for raw
-# responses of Gaussian projections. The supervised curve is the same in both panels.
+# have not, information is not what holds them back (figure 4 of {cite:t}`liu2026` has raw, supervised and
+# unsupervised). Solid: held-out $r$, mean and standard error over {glue:text}`pairs` pairs. Dashed, same colours: share
+# of stimuli whose active features are exactly found. Line without markers: the closed form for raw responses of
+# Gaussian projections. The supervised curve, in the paper as here that of learned systems, is the same in both panels.
 # :::
 #
 # ::::{dropdown} About this chapter
@@ -65,12 +65,13 @@
 #
 # and is trained to make $|y - \hat y|^2$ small. TopK keeps the $k$ largest of the {term}`latents <latent>` $s$ and sets
 # the others to 0. $E$ is the encoder, $D$ the decoder or *dictionary*, and $c$, $d$ are biases. The SAE is given $n$,
-# its number of latents, and $k$, nothing else. If it succeeds, the columns of $D$ are those of $A$ in an order of its
-# own, and $s$ is $z$ in that order.
+# its number of latents, and $k$, nothing else. If it succeeds, the columns of $D$ are those of $A$, and $s$ is $z$, in
+# an order of its own.
 #
 # As in the paper, the codes of system b are regressed on those of system a, by ordinary least squares ({term}`OLS`)
-# with intercept, which undoes any permutation or rescaling of latents. The weights are fitted on half of the stimuli;
-# $r$ is the mean Pearson correlation over latents on the other half. A latent that never changes has correlation 0.
+# with intercept, which undoes any permutation or rescaling of latents. All scores are {term}`held out`: of stimuli that
+# no training has seen, half fit the weights, and $r$ is the mean Pearson correlation over latents on the other half. A
+# latent that never changes has correlation 0.
 #
 # How well must the features be found for this to pay?
 #
@@ -90,15 +91,15 @@
 # This is the attenuation of {cite:t}`spearman1904`, here a guide rather than a bound: regression may also use other
 # latents, and errors that both codes make together help it. A code with correlation $r_a$ to the truth aligns at about
 # $r_a^2$ with another of its kind. Raw responses of random projections align at about $\sqrt{m/n}$
-# ({ref}`ch-gaussian`). So, by this guide, **codes pay once $r_a > (m/n)^{1/4}$**: a mediocre code should lose. Whether
-# codes are that good at $m = m_{CS}$, where the CS regime is said to begin, is for the experiment to say.
+# ({ref}`ch-gaussian`). So, by this guide, **codes pay once $r_a > (m/n)^{1/4}$**: a mediocre code should lose. Are
+# codes that good at $m = m_{CS}$, where the CS regime is said to begin?
 #
 # ### Four curves instead of three
 #
 # The paper plots raw, supervised and unsupervised, and reads the gap between the last two as the price of not knowing
 # the features. But both codes are made by one matrix product followed by TopK, and such an encoder can fail where the
-# information is all there ({numref}`fig-supervised-recovery`). So we add {term}`basis pursuit`, which knows $A$ and
-# looks for the non-negative code of smallest sum that explains $y$. It tells what the responses still contain.
+# information is all there ({numref}`fig-supervised-recovery`). To see what the responses still contain, we add
+# {term}`basis pursuit`, which knows $A$ and looks for the non-negative code of smallest sum that explains $y$.
 
 # %%
 from functools import partial
@@ -154,8 +155,8 @@ run.record(n=n, k=k, pairs=count, steps=steps, batch=batch, m_cs=m_cs, first=rat
 # ## Two kinds of systems
 #
 # The main size has $n$ = {glue:text}`n` features, $k$ = {glue:text}`k` of them active, $m_{CS}$ =
-# {glue:text}`m_cs:.1f`, and {glue:text}`pairs` pairs of systems at each number of units. Like the paper, we take
-# responses from two kinds of systems:
+# {glue:text}`m_cs:.1f`, and {glue:text}`pairs` pairs of systems at each number of units. As in the paper, they are of
+# two kinds:
 #
 # - **Gaussian y**: $A$ has independent Gaussian entries of variance $1/m$. Nothing is learned.
 # - **learned y**: the same systems after training as in {ref}`ch-supervised`, together with a TopK encoder that has to
@@ -226,8 +227,8 @@ def learn_saes(systems, n, k, which, draw=None, **options):
 
 
 # %% [markdown]
-# SAEs are trained on other stimuli than the systems and scored on a third set. The two SAEs of a pair see the same
-# stimuli, as two networks would that are shown the same images, but share neither seed nor system.
+# SAEs see other stimuli than the systems. The two SAEs of a pair see the same stimuli, as two networks would that are
+# shown the same images, but share neither seed nor system.
 
 
 # %%
@@ -245,8 +246,7 @@ systems, saes = learn_all(n, k, count)
 # %% [markdown]
 # ## Scoring
 #
-# All scores are {term}`held out`, read on stimuli that no training has seen: half of them to fit the regression, half
-# to read $r$. Raw responses are scored without their padding.
+# Raw responses are scored without the padding.
 
 
 # %%
@@ -279,7 +279,8 @@ z = topk_uniform(stimuli, n, k, seeded(seed + 10**9, run.device), dtype=torch.fl
 curves = curves_of(systems, saes, z)
 
 # %% [markdown]
-# Constant latents are the usual silent failure: they score 0, and a mean over latents hides how many there are.
+# Latents that never change are the usual silent failure: they score 0, and a mean over latents hides how many there
+# are.
 
 # %%
 codes = {kind: saes[kind].encode(centred(systems[kind], z)) for kind in systems}
@@ -288,18 +289,17 @@ run.record(**{f"constant_{kind}": share.max() for kind, share in constant.items(
 run.record(**{f"constant_{kind}_at_one": share[ratios.index(1.0)] for kind, share in constant.items()})
 
 # %% [markdown]
-# Their largest share over the ratios is {glue:text}`constant_gauss:.3f` for Gaussian y and
+# :::{dropdown} How many latents are constant
+# The largest share over the ratios is {glue:text}`constant_gauss:.3f` for Gaussian y and
 # {glue:text}`constant_learned:.3f` for learned y; at $m_{CS}$ the shares are {glue:text}`constant_gauss_at_one:.3f` and
 # {glue:text}`constant_learned_at_one:.3f`. The responses of learned systems with very few units hardly vary from
 # stimulus to stimulus, and latents that never win a place among the $k$ largest stay silent.
+# :::
 #
 # ### What the responses still contain
 #
-# Exact basis pursuit is a linear programme for each stimulus. A non-negative least-squares fit with a small price on
-# the sum of the code comes close to it and treats all stimuli and systems at once {cite:p}`beck2009`. It knows the true
-# projection, so its latents come in the true order: we correlate latent $j$ of a directly with latent $j$ of b, which
-# is fair with few stimuli, where a fit would add noise. Projections are scaled to columns of mean squared length 1, so
-# that the price means the same everywhere.
+# We approximate pursuit by a non-negative least-squares fit with a small price on the sum of the code
+# {cite:p}`beck2009`, and correlate latent $j$ of a directly with latent $j$ of b.
 
 
 # %%
@@ -317,8 +317,17 @@ for kind, code in pursued.items():
     curves["pursuit", kind] = paired_correlations(code[::2], code[1::2]).mean(-1).reshape(len(ratios), -1).cpu()
 
 # %% [markdown]
+# :::{dropdown} The fast method, checked against the exact programme; direct correlation, against regression
+# Exact basis pursuit is a linear programme for each stimulus; the fit comes close to it and treats all stimuli and
+# systems at once. Projections are scaled to columns of mean squared length 1, so that the price means the same
+# everywhere. Pursuit knows the true projection, so its latents come in the true order, and direct correlation is fair;
+# with few stimuli, fitting a regression would add noise.
+#
 # Two checks: the fast method against the exact programme at the largest ratio below 2, where recovery is not trivial;
-# and direct correlation against regression for one pair at $m_{CS}$, where codes are poor and the two could differ.
+# and direct correlation against regression for one pair at $m_{CS}$, where codes are poor and the two could differ. The
+# codes of the two methods correlate at {glue:text}`pursuit_check:.4f`. Read directly, the pair aligns at
+# {glue:text}`pursuit_direct:.3f`; by regression, at {glue:text}`pursuit_fitted:.3f`.
+# :::
 
 # %%
 place = 2 * count * [i for i, ratio in enumerate(ratios) if ratio < 2][-1]
@@ -335,12 +344,9 @@ run.record(pursuit_direct=paired_correlations(code_a, code_b).mean())
 run.record(pursuit_fitted=held_out_correlations(code_a, code_b).mean())
 
 # %% [markdown]
-# The codes of the two methods correlate at {glue:text}`pursuit_check:.4f`. Read directly, the pair aligns at
-# {glue:text}`pursuit_direct:.3f`; by regression, at {glue:text}`pursuit_fitted:.3f`.
-#
 # ### How well the features are found
 #
-# The SAE's latents have no given order. We match them to features one to one, by the permutation of largest total
+# An SAE's latents have no given order. We match them to features one to one, by the permutation of largest total
 # correlation, fitted on the first half of the stimuli; correlations with the features are read on the second. Two
 # features cannot share a latent.
 
@@ -359,8 +365,9 @@ ordered |= {("pursuit", kind): code.float() for kind, code in pursued.items()}
 
 # %% [markdown]
 # Codes of supervised encoders and of pursuit have the order of the features by construction, so a low correlation
-# cannot be blamed on a bad match. Beside it stands the *support rate*, the share of stimuli whose $k$ largest latents
-# are exactly the active features.
+# cannot be blamed on a bad match. Beside it stands the {term}`support rate`: the share of stimuli whose $k$ largest
+# latents are exactly the active features, the {term}`support` of the stimulus. It shows whether alignment returns where
+# recovery does.
 
 
 # %%
@@ -380,21 +387,15 @@ recovery, support = ({key: both[i] for key, both in told.items()} for i in (0, 1
 # %% [markdown]
 # ## The curves
 #
-# What to expect, in {numref}`fig-unsup-curves`: basis pursuit should jump to 1 once there are enough units. Supervised
+# What to expect in {numref}`fig-unsup-curves`: basis pursuit should jump to 1 once there are enough units. Supervised
 # codes follow at some distance, and unsupervised codes, if the claim holds, stay between raw and supervised at every
-# ratio from 1 on, for both kinds of systems. "Near supervised" means **within half a tenth of $r$**, and they may
-# exceed the supervised curve by no more. (With a condition, the ledger asks for a tenth at the largest number of
-# units.)
+# ratio from 1 on, for both kinds of systems. "Near supervised" means **within half a tenth of $r$**, above the
+# supervised curve as well as below. (With a condition, the ledger asks for a tenth at the largest number of units.)
 
 # %% tags=["hide-input"]
 for (name, kind), table in curves.items():
     for ratio, values in zip(ratios, table, strict=True):
         run.tabulate("curves", codes=name, systems=kind, n=n, ratio=ratio, pair=range(len(values)), r=values)
-
-# %% [markdown]
-# The paper draws one supervised curve, that of learned systems, and we use it as the reference for both kinds. The
-# figure also shows the {term}`support` rates, so that one can see whether alignment returns where recovery does.
-
 
 # %% tags=["hide-input"]
 CODES = {"pursuit": "basis pursuit (knows A)", "supervised": "supervised SAE", "unsup": "unsupervised SAE"}
@@ -428,14 +429,14 @@ run.figure([left, right], "fig-unsup-curves", title="Simulated: alignment of raw
     "together. Raw responses rise slowly and begin above all codes. Dashed shares of stimuli rise later."))  # fmt: skip
 
 # %% [markdown]
-# On the left, basis pursuit, in purple, says how much of the features the responses determine, and it jumps; its
-# {term}`support rate`, dashed, jumps at the same place. This is the recovery transition of {ref}`ch-gaussian` again.
-# When pursuit has arrived, raw responses are still low: this is the deflation by superposition, with nothing lost.
-# Supervised codes are on their way. Unsupervised codes come last, and their support rate later still: getting *all*
-# active features of a stimulus right is much harder than correlating with them.
+# On the left, basis pursuit, in purple, says how much of the features the responses determine. It jumps, and its
+# support rate, dashed, at the same place: the recovery transition of {ref}`ch-gaussian` again. When it has arrived, raw
+# responses are still low: deflation by superposition, with nothing lost. Supervised codes are on their way.
+# Unsupervised codes come last, and their support rate later still: getting *all* active features of a stimulus right is
+# much harder than correlating with them.
 #
-# On the left pursuit is half-way up its jump at $m_{CS}$, the dotted line, and no code of an encoder has turned there.
-# It is the right unit for the axis, since it takes care of $n$ and $k$, but not the place from which on encoders work.
+# At $m_{CS}$, the dotted line, pursuit is half-way up its jump, and no code of an encoder has turned. $m_{CS}$ is the
+# right unit for the axis, since it takes care of $n$ and $k$, but not the place from which on encoders work.
 #
 # The {term}`verdict` rests on the gain of unsupervised codes over raw responses, pair by pair, and on the gap to the
 # supervised curve.
@@ -487,24 +488,25 @@ run.words("codes_pay", f"from {start:g} times as many on" if start < 100 else "n
 #   - {glue:text}`b9_learned_last_gap:.3f`
 # ```
 #
-# (A ratio of 100 would mean that there is none.) Where the first line is negative, the codes of the SAE are *worse*
-# than the responses as they are. The largest amount by which unsupervised codes exceed the supervised ones is
-# {glue:text}`b9_largest_excess:.3f`. An excess is no contradiction: the supervised encoder was trained to be right
-# about the features, not to agree with its partner.
+# (A ratio of 100 would mean that there is none.) Where the first line is negative, codes are *worse* than the responses
+# as they are. The largest excess of unsupervised over supervised codes is {glue:text}`b9_largest_excess:.3f`.
 #
-# On Gaussian y there is, beyond the jump of pursuit, a range of ratios where pursuit has nearly everything and the
-# codes do not: the features could be had. Part of this is *the encoder's shortfall*, as one matrix product with TopK
-# does not get them; part is the dictionary's, see below. At $m_{CS}$ itself pursuit fails for most stimuli too: there
-# the information, or what the smallest code can tell of it, is lost.
+# On Gaussian y, beyond the jump of pursuit, there are ratios where pursuit has nearly everything and the codes do not:
+# the features could be had. Part of this is *the encoder's shortfall*, as one matrix product with TopK does not get
+# them; part is the dictionary's, see below. At $m_{CS}$ itself pursuit fails for most stimuli too: there the
+# information, or what the smallest code can tell of it, is lost.
 #
-# On learned y pursuit is *no* upper limit. It knows that codes have a small sum, not that just $k$ latents are active,
-# and the columns of a learned projection share a direction, so that the responses fix the sum of every code that
-# explains them. What remains of pursuit is non-negativity {cite:p}`bruckstein2008`, while encoders with TopK are told
-# $k$.
+# :::{dropdown} An excess would be no contradiction, and on learned y pursuit is no upper limit
+# The supervised encoder was trained to be right about the features, not to agree with its partner.
 #
-# From twice $m_{CS}$ on, unsupervised codes come nearer to supervised ones on learned y. Those systems were trained so
-# that an encoder of this very form can read them. Nobody arranged random projections for it, and there the last stretch
-# costs more units.
+# On learned y pursuit knows that codes have a small sum, not that just $k$ latents are active, and the columns of a
+# learned projection share a direction (measured below), so that the responses fix the sum of every code that explains
+# them. What remains of pursuit is non-negativity {cite:p}`bruckstein2008`, while encoders with TopK are told $k$.
+#
+# From twice $m_{CS}$ on, unsupervised codes come nearer to supervised ones on learned y than on Gaussian y. Learned
+# systems were trained so that an encoder of this very form can read them. Nobody arranged random projections for it,
+# and there the last stretch costs more units.
+# :::
 
 # %% tags=["hide-input"]
 for size_n, size_k, size_count in zip(sizes[1:], active[1:], pairs[1:], strict=True):
@@ -520,9 +522,9 @@ for size_n, size_k, size_count in zip(sizes[1:], active[1:], pairs[1:], strict=T
 #
 # ## Why mediocre codes lose
 #
-# {prf:ref}`prop-unsup-product` predicts the alignment of two codes from how well each finds the features. For every
-# pair of systems we compare the product of the two recoveries (correlations with the feature), the correlation of the
-# two latents matched to the same feature, and the regression's $r$, all averaged over features.
+# To test {prf:ref}`prop-unsup-product` we compare, for every pair of systems, the product of the two recoveries
+# (correlations with the feature), the correlation of the two latents matched to the same feature, and the regression's
+# $r$, all averaged over features.
 
 # %%
 predicted = {key: (r[:, ::2] * r[:, 1::2]).mean(-1) for key, r in recovery.items()}
@@ -564,16 +566,20 @@ run.figure([left, right], "fig-unsup-recovery", title="Simulated: finding the fe
 # :::
 #
 # Matched latents follow the product: over all pairs they differ from it by at most {glue:text}`product_gauss:.3f` for
-# Gaussian y and {glue:text}`product_learned:.3f` for learned y. Regression has up to {glue:text}`surplus_gauss:.3f` and
-# {glue:text}`surplus_learned:.3f` more than matched latents, from the other latents of the code: it can put together a
-# feature that one SAE spreads over several. So part of the alignment of poor codes is regression's doing, and a
-# one-to-one score would see less of it. For supervised codes, regression and product differ by up to
-# {glue:text}`product_supervised:.3f`.
+# Gaussian y and {glue:text}`product_learned:.3f` for learned y. For supervised codes, regression and product differ by
+# up to {glue:text}`product_supervised:.3f`.
+#
+# :::{dropdown} Regression gets more out of poor codes than a one-to-one score would
+# For unsupervised codes regression has up to {glue:text}`surplus_gauss:.3f` (Gaussian y) and
+# {glue:text}`surplus_learned:.3f` (learned y) more than matched latents, from the other latents of the code: it can put
+# together a feature that one SAE spreads over several. So part of the alignment of poor codes is regression's doing,
+# and a one-to-one score would see less of it.
+# :::
 #
 # ### Found or not found
 #
-# A mean over latents can be a little of everything or all of some. Here the latents are sorted by the correlation with
-# their feature. Guess the shape before moving the slider: a slope, or a cliff?
+# A mean over latents can be a little of everything or all of some. Sorted by the correlation with their feature, do the
+# latents form a slope, or a cliff? Guess before moving the slider.
 
 
 # %% tags=["hide-input"]
@@ -643,21 +649,21 @@ for name, r in three.items():
 # At {glue:text}`middle` $m_{CS}$ the correlation with the features is {glue:text}`own_encoder:.3f` with the SAE's own
 # encoder, {glue:text}`own_dictionary:.3f` with pursuit in the SAE's dictionary, and {glue:text}`true_dictionary:.3f`
 # with pursuit in the true one (all three on the same few stimuli). The first step is what the encoder lacks, the second
-# what the dictionary lacks. With few units the first step may go downwards, since pursuit does not help where the
-# responses leave many codes open. But where the features can be had, an SAE can hold more of them than its encoder gets
-# out.
+# what the dictionary lacks. Where the features can be had, an SAE can hold more of them than its encoder gets out.
 #
-# So training pays for the dictionary, and reading it better costs some hundreds of products with a small matrix for
-# each stimulus. Before blaming two networks whose codes disagree, ask whether a better reading of the same dictionaries
-# agrees more. (A disagreement that remains does not convict the networks either: where the dictionary is wrong, no
-# reading helps.)
+# :::{dropdown} Before blaming two networks whose codes disagree, read the same dictionaries better
+# Training pays for the dictionary, and reading it better costs some hundreds of products with a small matrix for each
+# stimulus. Ask whether a better reading of the same dictionaries agrees more. With few units it may not: the first step
+# above may go downwards there, since pursuit does not help where the responses leave many codes open. And a
+# disagreement that remains does not convict the networks either: where the dictionary is wrong, no reading helps.
+# :::
 
 # %% [markdown]
 # ## Which parts of the recipe matter
 #
 # The paper draws every weight from $N(0, 1)$, keeps a constant rate of one thousandth, uses all of a fixed training set
 # in every one of a million steps, and has no remedy for dead latents. We change *one* part of our recipe at a time, on
-# the same systems, seeds and steps, a part of those above.
+# some of the systems above, with the same seeds and steps.
 
 # %%
 where = [2 * count * ratios.index(ratio) + i for ratio in recipe_ratios for i in range(2 * recipe_pairs)]
@@ -756,22 +762,34 @@ run.figure([ax], "fig-unsup-recipe", title="Simulated: one part of the recipe ch
 # Dotted: raw responses.
 # :::
 #
-# An SAE that was not trained at all has {glue:text}`recipe_nottrained:.3f`. Why can that start end so low? A likely
-# reason: its latents read the responses through one set of random directions and write through another, unrelated one,
-# and its weights are several times longer than needed. Learning must first shrink the noise, and meanwhile much of
-# TopK's choice is settled.
+# An SAE that was not trained at all has {glue:text}`recipe_nottrained:.3f`. The other parts matter less.
 #
-# The other parts matter less: an untied start of length 1 gives {glue:text}`recipe_untiedstart:.3f`, a constant rate
-# {glue:text}`recipe_constantrate:.3f`, a unit-norm decoder {glue:text}`recipe_unitnormdecoder:.3f`, a pre-bias (the
-# decoder's bias subtracted before encoding) {glue:text}`recipe_prebias:.3f`, responses that are not centred
-# {glue:text}`recipe_notcentred:.3f`, no auxiliary loss {glue:text}`recipe_noauxiliaryloss:.3f`, and a fixed training
-# set {glue:text}`recipe_fixedtrainingset:.3f`. With {glue:text}`recipe_pairs` pair(s) at each ratio, small differences
-# are within the luck of a seed.
+# :::{dropdown} A likely reason why the standard normal start ends so low
+# Its latents read the responses through one set of random directions and write through another, unrelated one, and its
+# weights are several times longer than needed. Learning must first shrink the noise, and meanwhile much of TopK's
+# choice is settled.
+# :::
+#
+# :::{dropdown} The other parts, each with its score; small differences are within the luck of a seed
+# With {glue:text}`recipe_pairs` pair(s) at each ratio, small differences are within the luck of a seed. The list of
+# recipes in this run comes from shorter training than the recorded one: trust the order of two rows only where both
+# columns of the last table of this page have it.
+#
+# | changed | $r$ |
+# |---|---|
+# | untied start of length 1 | {glue:text}`recipe_untiedstart:.3f` |
+# | constant rate | {glue:text}`recipe_constantrate:.3f` |
+# | unit-norm decoder | {glue:text}`recipe_unitnormdecoder:.3f` |
+# | pre-bias: the decoder's bias subtracted before encoding | {glue:text}`recipe_prebias:.3f` |
+# | responses not centred | {glue:text}`recipe_notcentred:.3f` |
+# | no auxiliary loss | {glue:text}`recipe_noauxiliaryloss:.3f` |
+# | fixed training set | {glue:text}`recipe_fixedtrainingset:.3f` |
+# :::
 #
 # ### Centring, where it matters
 #
-# On Gaussian y centring hardly matters; the decoder's bias learns the mean soon enough. We train SAEs on the same pairs
-# of *learned* systems without centring.
+# On Gaussian y centring hardly matters; the decoder's bias learns the mean soon enough. We leave it out for the same
+# pairs of *learned* systems.
 
 # %%
 learned_subset = part_of(systems["learned"], where)
@@ -781,10 +799,19 @@ run.record(uncentred_learned=pair_scores(uncentred.encode(learned_subset.respons
 run.record(raw_learned_lower=curves["raw", "learned"][ratios.index(recipe_ratios[0]), :recipe_pairs].mean())
 
 # %% [markdown]
-# To explain the difference we measure two properties of the first few systems, at {glue:text}`lower` $m_{CS}$: the
-# length of the mean response in standard deviations of the responses, and the share of the direction $(1, \dots, 1)$
-# that lies in the row space of $A$. If that share is 1, the responses fix the sum of the features, and of every code
-# that explains them.
+# At {glue:text}`lower` $m_{CS}$ unsupervised codes of learned y align at {glue:text}`centred_learned:.3f` with centring
+# and at {glue:text}`uncentred_learned:.3f` without, where raw responses have {glue:text}`raw_learned_lower:.3f`. A step
+# that looks cosmetic moves the score. It moves it across that of the raw responses in neither column of the last table
+# of this page.
+#
+# :::{dropdown} To explain it: all features of a learned projection share a direction
+# Two properties of the systems of those pairs: the length of the mean response in standard deviations of the responses,
+# and the share of the direction $(1, \dots, 1)$ that lies in the row space of $A$. If that share is 1, the responses
+# fix the sum of the features, and of every code that explains them. The mean is {glue:text}`mean_length_gauss:.2f`
+# standard deviations long for Gaussian y and {glue:text}`mean_length_learned:.2f` for learned y; the row space holds
+# {glue:text}`ones_gauss:.3f` and {glue:text}`ones_learned:.3f` of the direction of ones. Training has turned the
+# projections so that all features share a direction, which a supervised TopK encoder can live with.
+# :::
 
 # %%
 for kind, part in {"gauss": subset, "learned": learned_subset}.items():
@@ -794,14 +821,6 @@ for kind, part in {"gauss": subset, "learned": learned_subset}.items():
     run.record(**{f"ones_{kind}": torch.stack([x.sum(0).square().sum() / n for x in rows]).mean()})
 
 # %% [markdown]
-# The mean is {glue:text}`mean_length_gauss:.2f` standard deviations long for Gaussian y and
-# {glue:text}`mean_length_learned:.2f` for learned y; the row space holds {glue:text}`ones_gauss:.3f` and
-# {glue:text}`ones_learned:.3f` of the direction of ones. Training has turned the projections so that all features share
-# a direction, which a supervised TopK encoder can live with. Unsupervised codes of learned y align at
-# {glue:text}`centred_learned:.3f` with centring and at {glue:text}`uncentred_learned:.3f` without, where raw responses
-# have {glue:text}`raw_learned_lower:.3f`. A step that looks cosmetic moves the score. It moves it across that of the
-# raw responses in neither column of the last table of this page.
-#
 # ### A fixed training set is memorised
 #
 # The paper feeds one fixed set in every step. We train on fixed sets of several sizes and compare two scores from
@@ -888,9 +907,8 @@ run.record(plain_ratio=plain_ratio, our_plain_ratio=recipe_scores["ours"][0][rec
 # %% [markdown]
 # ## At full length
 #
-# The profile `paper` takes more pairs, a second number of features and longer training. Its results were recorded with
-# the book. Beside this run: held-out correlations with standard errors over pairs, for random projections and for
-# learned ones.
+# The profile `paper`, recorded with the book, takes more pairs, a second number of features and longer training. Beside
+# this run: held-out correlations with standard errors over pairs.
 
 # %% tags=["hide-input"]
 kinds = {"gauss": "random", "learned": "learned"}
@@ -910,25 +928,23 @@ run.beside_recorded(rows | silent | parts)
 # Longer training moves the curves of random projections little. At $m_{CS}$ and half as much again, codes of *learned*
 # systems are worse in the recorded run, in which systems and SAEs both trained longer; which of the two does it was not
 # taken apart. At $m_{CS}$ a large share of their SAEs' latents had stopped varying, and each of these scores 0, while
-# the supervised codes of the same systems lost far less. More training is not always better training. The list of
-# recipes in this run comes from {glue:text}`recipe_pairs` pair(s) and shorter training; trust the order of two rows
-# only where both columns have it. What neither column can show is a million steps, which the paper takes.
+# the supervised codes of the same systems lost far less. More training is not always better training. Neither column
+# shows a million steps, which the paper takes.
 
 # %% [markdown]
 # ## What to take away
 #
 # - **Codes learned from responses alone do restore alignment, but not from $m_{CS}$ on.** There is a zone where the
-#   features are recoverable in principle and the codes are no better than the raw responses, or worse. By
-#   {prf:ref}`prop-unsup-product` it ends where the features are found well enough; the table of gains above says from
-#   which ratio on.
+#   features are recoverable in principle and the codes are no better than the raw responses, or worse. It ends where
+#   the features are found well enough ({prf:ref}`prop-unsup-product`).
 # - **A code that loses against raw responses does not show that two systems differ.** It may be a mediocre code. In a
-#   simulation the correlation with the truth tells the two apart; for a real network one has only signs of it: the
-#   variance explained, {term}`silent latents <silent latent>`, the agreement of two SAEs on *one* network.
+#   simulation the correlation with the truth tells; for a real network one has only signs: the variance explained,
+#   {term}`silent latents <silent latent>`, the agreement of two SAEs on *one* network.
 # - **The recipe is part of the measurement.** Start, centring, dead latents and the number of training stimuli can each
 #   move the score by a good part of the effect of interest, the start by more than all of it. A comparison of codes
 #   should state them all.
-# - **Scores on training stimuli are too good.** Hold stimuli out of the training of the SAE as well, not only out of
-#   the regression.
+# - **Scores on training stimuli are too good.** Hold stimuli out of the SAE's training as well, not only out of the
+#   regression.
 #
 # We depart from the paper in these points:
 #
@@ -938,12 +954,11 @@ run.beside_recorded(rows | silent | parts)
 #   values if they are among the largest, as printed.
 # - **Held out.** The paper does not say on which stimuli it scores. Ours are new ones, except where we show both.
 # - **The reading of figure 4.** The paper takes the remaining gap for the price of finding the features from data
-#   alone. Basis pursuit shows that part of it is the price of the encoder; the SAE's own dictionary, read by pursuit,
-#   shows how the rest divides.
+#   alone. Part of what codes lack is the price of the encoder, as pursuit in the SAE's own dictionary shows.
 #
 # **What changed our mind.** We expected a mediocre code to be a mediocre help. It is a loss: below a certain recovery
-# the responses themselves align better than codes of them. And we expected the dictionary to be the hard part
-# throughout. With few units it is; with more, reading it costs as much or more.
+# the responses themselves align better. And we expected the dictionary to be the hard part throughout. With few units
+# it is; with more, reading it costs as much or more.
 #
 # ## Exercises
 #
