@@ -71,12 +71,12 @@
 #
 # This {term}`SAE` is called *supervised* because its loss contains the true features, which no experimenter has. What
 # it gives is a superposition that *can* be undone, found by the system itself. Two systems from different seeds hold
-# the same features in different arrangements. We compare their raw responses by regression ({term}`OLS`,
-# {prf:ref}`thm-ols`), and so their codes. If only the codes agree, the arrangement was to blame.
+# the same features in different arrangements. We compare their raw responses, and their codes, by regression
+# ({term}`OLS`, {prf:ref}`thm-ols`). If only the codes agree, the arrangement was to blame.
 #
 # ### TopK and its gradient
 #
-# Let $x = y V + b$. TopK passes on an entry that it keeps, with derivative 1. One that it drops becomes 0, with
+# Let $x = y V + b$. TopK passes on an entry that it keeps, with derivative 1, and sets one that it drops to 0, with
 # derivative 0. So the derivative never says that a *dropped* feature should have been kept. "Straight-through" means
 # that the backward pass uses something else. The gradient of the loss with respect to $\hat z$ is $2(\hat z - z)$, and
 # there are at least three readings of which entries of $x$ receive it:
@@ -103,8 +103,8 @@
 #
 # ### What regression of raw responses can see
 #
-# Regression does not care how the units of the predictor are mixed, only which space they span. So we can predict its
-# score for learned systems without knowing anything of what they learn.
+# Regression sees only which space the units of the predictor span. So we can predict its score for learned systems
+# without knowing what they learn.
 #
 # ````{prf:proposition} Independent training is enough (ours)
 # :label: prop-supervised-raw
@@ -135,8 +135,12 @@
 # different seeds are independent too. (Ours share the stream of training stimuli; with fresh stimuli at every step that
 # is a weak tie.)
 #
-# {term}`CKA` does feel the mixing. Let $S$ be the covariance of the features. If a system spreads its variance evenly
-# over its units ($A S A^\top$ a multiple of the identity, a *tight frame*), its Gram matrix is a multiple of $P$.
+# {term}`CKA` does feel the mixing. It can rise above its value for Gaussian projections by a factor of up to about $1 +
+# m/n$, if both systems spread their variance evenly over their units: *tight frames*.
+#
+# :::{dropdown} CKA of two tight frames, by a proposition of ours
+# Let $S$ be the covariance of the features. In a tight frame $A S A^\top$ is a multiple of the identity, and the Gram
+# matrix a multiple of $P$.
 #
 # ````{prf:proposition} CKA of tight frames (ours)
 # :label: prop-supervised-tight
@@ -151,8 +155,8 @@
 # $\mathrm E\, \operatorname{tr} (P_A P_B) = \lambda \operatorname{tr} P_B = \lambda m$.
 # ````
 #
-# Gaussian projections have $m / (n + m + 1)$, less because their singular values are unequal. So CKA can rise above the
-# Gaussian value, by a factor of up to about $1 + m/n$.
+# Gaussian projections have $m / (n + m + 1)$, less because their singular values are unequal.
+# :::
 
 # %%
 from functools import partial
@@ -197,9 +201,6 @@ plain_pairs: int = 1  # pairs of systems for each
 plain_stimuli: int = 1000  # stored stimuli of the paper's recipe, all of them in each step
 plain_steps: int = 3000  # its steps
 
-# %% [markdown]
-# Derived from them: for each number of features, $m_{CS}$ and the numbers of units in the sweep.
-
 # %%
 run = Run("08_supervised", globals())
 generator = seeded(seed, run.device)
@@ -225,17 +226,19 @@ run.record(smallest_active=(n - k + 1) / (n + 1))
 run.record(sum_variance=(variance + (n - 1) * covariance) / (variance - covariance))
 
 # %% [markdown]
+# :::{dropdown} How close to 1, and how constant the sum is
 # With $n$ = {glue:text}`n` and $k$ = {glue:text}`k` the smallest active value is {glue:text}`smallest_active:.3f` on
 # average, $(n - k + 1)/(n + 1)$. The sum of the features is nearly constant: its direction carries
 # {glue:text}`sum_variance:.4f` times the variance of any other.
+# :::
 
 # %% [markdown]
 # ## The readings of straight-through, checked
 #
-# Before training we check {prf:ref}`prop-supervised-readings` on a small system, by automatic differentiation:
-# `through` carries the gradient, and the detached remainder makes the forward value $\hat z$ for every reading. We
-# expect the first and the third reading to agree, the second to differ, and the gradients of the book's training loop,
-# which are written out by hand, to agree with *identity*.
+# Before training we check {prf:ref}`prop-supervised-readings` on a small system, by automatic differentiation.
+# (`through` carries the gradient; the detached remainder makes the forward value $\hat z$ for every reading.) We expect
+# the first and the third reading to agree, the second to differ, and the gradients of the book's training loop, which
+# are written out by hand, to agree with *identity*.
 
 
 # %%
@@ -270,9 +273,9 @@ run.record(loop_gap=(gradients["identity"] - model.weight.grad).abs().max())
 # %% [markdown]
 # ## Training
 #
-# All systems of one size are trained as one batched program; smaller ones are padded with units whose weights are and
-# stay 0. $W$ starts at $N(0, 1/m)$ and $V$ as its transpose. Adam starts at a rate of $10^{-2}$, which falls to 0 along
-# a half cosine. Every step sees fresh stimuli. The paper's recipe differs in each of these points; we come to it below.
+# All systems of one size are trained as one batched program; smaller ones are padded with units whose weights stay 0.
+# $W$ starts at $N(0, 1/m)$ and $V$ as its transpose. Adam starts at a rate of $10^{-2}$, which falls to 0 along a half
+# cosine. Every step sees fresh stimuli. The paper's recipe, below, differs in each of these points.
 
 
 # %%
@@ -320,9 +323,6 @@ def scores(size, gradient):
     return {name: torch.stack([r[name] for r in rows]).cpu() for name in rows[0]}
 
 
-# %% [markdown]
-# `tables` holds, for each size and reading, one number for each ratio and pair.
-
 # %%
 tables = {key: scores(*key) for key in trainings}
 row = {r: i for i, r in enumerate(ratios)}
@@ -336,7 +336,7 @@ for (size, reading), table in tables.items():
 # %% [markdown]
 # ## Raw and latent alignment
 #
-# Now the paper's comparison ({numref}`fig-supervised-alignment`). Points are means over pairs, bars one standard
+# In the paper's comparison ({numref}`fig-supervised-alignment`) points are means over pairs, bars one standard
 # deviation between pairs; the solid line is the expected correlation of raw *Gaussian* projections, $\mathrm E\, r$
 # with $r^2 \sim \mathrm{Beta}(m/2, (n-m)/2)$. Do learned raw responses leave that line, and where does the code reach
 # the threshold?
@@ -410,10 +410,13 @@ def label_axes(ax, ylabel, **limits):
 #
 # For regression, {prf:ref}`prop-supervised-raw` puts the expectation of $r^2$ in a narrow band, whatever is learned.
 # For CKA the geometry matters. We measure both, and the interference that a feature suffers from another: the mean
-# squared cosine between columns of $A = W^\top$. For Gaussian columns it is $1/m$. It cannot be smaller than
-# $(n-m)/(m(n-1))$, the Welch bound, which tight frames with columns of equal length reach. What all columns have in
-# common is subtracted first: it answers to the sum of the features, which hardly varies, and so interferes with
-# nothing.
+# squared cosine between columns of $A = W^\top$.
+#
+# :::{dropdown} How large interference can be, and what does not count
+# For Gaussian columns the mean squared cosine is $1/m$. It cannot be smaller than $(n-m)/(m(n-1))$, the Welch bound,
+# which tight frames with columns of equal length reach. What all columns have in common is subtracted first: it answers
+# to the sum of the features, which hardly varies, and so interferes with nothing.
+# :::
 
 
 # %%
@@ -477,8 +480,8 @@ run.figure(
 #
 # Learning leaves regression where it was and moves CKA. (a) Mean $r^2$ of raw responses and the band of
 # {prf:ref}`prop-supervised-raw`. (b) CKA with the values for Gaussian projections and tight frames. (c) Interference
-# between columns: at {glue:text}`ratio` $m_{CS}$ {glue:text}`squared_cosine:.4f`, Gaussian
-# {glue:text}`squared_cosine_gaussian:.4f`.
+# between columns (dashed: the smallest possible): at {glue:text}`ratio` $m_{CS}$ {glue:text}`squared_cosine:.4f`,
+# Gaussian {glue:text}`squared_cosine_gaussian:.4f`.
 # :::
 #
 # Regression hardly tells learned from random: with the reading *identity*, at {glue:text}`ratio` $m_{CS}$, the mean
@@ -492,12 +495,15 @@ run.figure(
 # | {glue:text}`ratio` $m_{CS}$ | {glue:text}`cka_learned:.3f` | {glue:text}`cka_gaussian:.3f` |
 # | most units | {glue:text}`cka_learned_last:.3f` | {glue:text}`cka_gaussian_last:.3f` |
 #
-# (A tight frame at {glue:text}`ratio` $m_{CS}$ would have {glue:text}`cka_tight:.3f`.) Panel c shows why. Where the
-# code works, the features have been spread out: their mean interference falls below that of Gaussian columns, towards
-# the smallest possible ({glue:text}`squared_cosine_welch:.4f` at {glue:text}`ratio` $m_{CS}$). Where it does not work,
-# the columns are more alike than random ones. Learning lowers the mean more than the worst case: the largest cosine at
+# (A tight frame at {glue:text}`ratio` $m_{CS}$ would have {glue:text}`cka_tight:.3f`.)
+#
+# :::{dropdown} Panel c shows why: where the code works, the features have been spread out
+# Their mean interference falls below that of Gaussian columns, towards the smallest possible
+# ({glue:text}`squared_cosine_welch:.4f` at {glue:text}`ratio` $m_{CS}$). Where the code does not work, the columns are
+# more alike than random ones. Learning lowers the mean more than the worst case: the largest cosine at
 # {glue:text}`ratio` $m_{CS}$ is {glue:text}`coherence_learned:.3f`, for Gaussian columns
 # {glue:text}`coherence_gaussian:.3f`.
+# :::
 #
 # So for CKA, Gaussian projections are worse than the even arrangements that systems learn when they have enough units.
 # For regression, the metric of figure 4, they are no worse than anything else that is trained independently.
@@ -509,7 +515,6 @@ run.figure(
 # once cannot work them out. To decide, we give the same responses and the true $W$ to a patient method: non-negative
 # least squares with a small price on the sum of the code, {glue:text}`lasso_steps` steps for each stimulus. It knows
 # the projection, which no autoencoder is told. If it succeeds where the encoder fails, the information was there.
-# (Orthonormal rows help it to converge, and mixing units by an invertible matrix does not change what they determine.)
 
 
 # %%
@@ -529,8 +534,11 @@ def recovered_r(pair, m):
 
 
 # %% [markdown]
+# :::{dropdown} Which systems are recovered, and why their units are mixed first
 # We take the first pair of each ratio, under both readings, and the first $m$ units of one pair of Gaussian
-# projections.
+# projections. Orthonormal rows help the method to converge, and mixing units by an invertible matrix does not change
+# what they determine.
+# :::
 
 # %%
 z_lasso = topk_uniform(lasso_stimuli, n, k, generator, dtype=torch.float32)
@@ -615,11 +623,13 @@ run.figure(
 # fewest units, it finds less than the encoder, which was trained on stimuli of this kind and told $k$. The third
 # exercise gives it a second look, and {ref}`ch-unsupervised` returns to the gap.
 #
-# *Selected* reaches {glue:text}`selected_ratio:.3f` at {glue:text}`ratio` $m_{CS}$, and patience
-# {glue:text}`recovered_gaussian:.3f` from Gaussian projections. Nor are learned projections always better to recover
-# from: one step of the sweep earlier, at {glue:text}`ratio_before` $m_{CS}$, the patient method reaches
-# {glue:text}`recovered_before:.3f` from those of (a) and {glue:text}`recovered_before_gaussian:.3f` from Gaussian ones.
-# The learned ones were shaped for an encoder that looks once, which is another aim.
+# :::{dropdown} Learned projections are not always better to recover from
+# At {glue:text}`ratio` $m_{CS}$ the encoder reaches {glue:text}`selected_ratio:.3f` under *selected*, and patience
+# {glue:text}`recovered_gaussian:.3f` from Gaussian projections. One step of the sweep earlier, at
+# {glue:text}`ratio_before` $m_{CS}$, the patient method reaches {glue:text}`recovered_before:.3f` from the projections
+# of (a) and {glue:text}`recovered_before_gaussian:.3f` from Gaussian ones. The learned ones were shaped for an encoder
+# that looks once, which is another aim.
+# :::
 #
 # ### How the two readings fail
 #
@@ -631,17 +641,24 @@ run.figure(
 # | constant latents | {glue:text}`constant_one:.3f` | {glue:text}`constant_selected_one:.3f` |
 # | score | {glue:text}`b8_at_one:.3f` | {glue:text}`selected_one:.3f` |
 #
+# :::{dropdown} *Selected* lets blind latents fall silent, *identity* keeps them firing
 # Under *selected* a blind latent tends to fall silent, because nothing trains a latent that is never kept, and its
 # place among the $k$ named goes to a feature that the system can read. Under *identity* every miss pulls the latent up
 # again, so blind latents go on firing, at random, in places that could be used better.
+# :::
 #
 # With the most units the scores are {glue:text}`identity_last:.4f` for *identity* and {glue:text}`selected_last:.3f`
-# for *selected*. Silent latents are not the reason: their share under *selected* is
-# {glue:text}`constant_selected_last:.3f`. The columns tell more. The largest absolute cosine between two of them is
-# {glue:text}`cosine_selected_last:.3f`, against {glue:text}`cosine_last:.3f` for *identity*. Two features that lie on
-# one line in opposite directions share a dimension: each can be read while the other is silent, and when both are
-# active they cancel. To test this in one system of each reading, we take for each feature its *rival*, the one whose
-# column is most opposed, and ask how often an active feature is named, with the rival active and without.
+# for *selected*.
+#
+# :::{dropdown} Silent latents are not the reason: under *selected* two columns lie opposed
+# The share of silent latents under *selected* is {glue:text}`constant_selected_last:.3f`. The columns tell more. The
+# largest absolute cosine between two of them is {glue:text}`cosine_selected_last:.3f`, against
+# {glue:text}`cosine_last:.3f` for *identity*. Two features that lie on one line in opposite directions share a
+# dimension: each can be read while the other is silent, and when both are active they cancel.
+# :::
+#
+# To test whether opposed features cancel, we take for each feature of one system of each reading its *rival*, the one
+# whose column is most opposed, and ask how often an active feature is named, with the rival active and without.
 
 
 # %%
@@ -671,16 +688,21 @@ run.record(constant_selected_last=other["constant"][-1].mean())
 # | named, rival active | {glue:text}`rival_named_both_identity:.3f` | {glue:text}`rival_named_both_selected:.3f` |
 #
 # The last line is where the two differ. An opposed pair that cancels is a pair of misses. The gradient of *selected*
-# never hears of misses; that of *identity* does, and moves the two apart. What cancels is lost for every decoder, which
-# is why the patient method has the same ceiling in panel b of {numref}`fig-supervised-recovery`. The toy models of
+# never hears of misses; that of *identity* does, and moves the two apart.
+#
+# :::{dropdown} What cancels is lost for every decoder
+# This is why the patient method has the same ceiling in panel b of {numref}`fig-supervised-recovery`. The toy models of
 # {ref}`ch-toy-models` form opposed pairs too, for a good reason: any two {term}`sparse` features are rarely active
-# together. Neither reading reaches the threshold near $m_{CS}$.
+# together.
+# :::
+#
+# Neither reading reaches the threshold near $m_{CS}$.
 
 # %% [markdown]
 # ## Look at one stimulus
 #
 # The true features of one held-out stimulus point upwards in grey, the code of one system downwards in colour. With few
-# units the named features miss the true ones; with many the picture becomes its own mirror image.
+# units the named features miss the true ones.
 
 # %% tags=["hide-input"]
 z_one = topk_uniform(1, n, k, seeded(seed + 1, run.device), dtype=torch.float32)
@@ -733,8 +755,8 @@ run.figure(figure, name)
 # :::{glue:figure} fig-supervised-slider
 # :name: fig-supervised-slider
 #
-# One stimulus and its code. With enough units the code mirrors the truth. (On paper, and without JavaScript: reading
-# *identity*, {glue:text}`ratio` $m_{CS}$.)
+# One stimulus and its code. With enough units the picture becomes its own mirror image. (On paper, and without
+# JavaScript: reading *identity*, {glue:text}`ratio` $m_{CS}$.)
 # :::
 
 # %% [markdown]
@@ -742,9 +764,9 @@ run.figure(figure, name)
 #
 # The paper trains on a stored set, all of it in every step, and does not say on which stimuli it scores. Our systems
 # see fresh stimuli. How much does that matter? We store training sets of several sizes, draw the same number of batches
-# from them, and score on the training stimuli, codes *and* regression, and held out. A third score, without regression,
-# correlates each latent with the same latent of the partner on the training stimuli: is the memory in the codes or in
-# the regression?
+# from them, and score on the training stimuli, codes *and* regression, and held out. Is the memory in the codes or in
+# the regression? A third score, on the training stimuli, correlates each latent with the partner's same latent, without
+# regression.
 
 
 # %%
@@ -802,8 +824,8 @@ run.record(memory_training_last=memory[-1, 0], memory_held_out_last=memory[-1, 2
 # Appendix E of the paper draws $W$, $V$ and $b$ from $N(0, 1)$, keeps the rate of Adam at $10^{-3}$, uses the whole
 # stored set in each step, and takes 200,000 steps. Such a start makes $y V$ larger than $z$ by a factor of order
 # $\sqrt{k m}$, so many steps pass before the loss is even below that of answering 0. This run takes
-# {glue:text}`plain_steps` steps of {glue:text}`plain_stimuli` stored stimuli each, by default for one pair of systems;
-# the {term}`profile` `paper` takes all of them for a few systems.
+# {glue:text}`plain_steps` steps of {glue:text}`plain_stimuli` stored stimuli each, the {term}`profile` `paper` all of
+# them, for a few systems.
 
 
 # %%
@@ -867,16 +889,15 @@ run.figure(
 # After {glue:text}`plain_steps` steps at {glue:text}`plain_ratio` $m_{CS}$ the plain recipe aligns codes at
 # {glue:text}`plain_training:.3f` in place and {glue:text}`plain_held_out:.3f` held out; ours, after {glue:text}`steps`
 # steps, at {glue:text}`plain_ours:.3f` held out. By then the plain recipe has been shown {glue:text}`plain_seen:.2f`
-# million stimuli, ours {glue:text}`ours_seen:.2f` million. We use ours in the main sweep because we want to know what a
-# well-trained system of this kind can do. That its shortfall is not a matter of haste is checked in the second
-# exercise.
+# million stimuli, ours {glue:text}`ours_seen:.2f` million. We use ours in the main sweep, to see what a well-trained
+# system of this kind can do; the second exercise checks that it does not fall short for lack of time.
 
 # %% [markdown]
 # ## At full length
 #
-# The profile `paper` takes more pairs of systems, a second number of features, longer training, and the plain recipe's
-# 200,000 steps at three numbers of units. Its results were recorded with the book. Beside this run: held-out
-# correlations with standard errors over pairs, and for the plain recipe in place as well.
+# The profile `paper`, recorded with the book, takes more pairs, a second number of features, longer training, and the
+# plain recipe's 200,000 steps at three numbers of units. Beside this run: held-out correlations with standard errors
+# over pairs, and for the plain recipe in place as well.
 
 # %% tags=["hide-input"]
 at = [f"{ratio:g}" for ratio in ratios if ratio >= 1]

@@ -28,10 +28,11 @@
 # :name: fig-unsup-curves
 #
 # The codes overtake the raw responses only at some distance from $m_{CS}$ (dotted). Where pursuit has arrived and codes
-# have not, information is not what holds them back (figure 4 of {cite:t}`liu2026` has raw, supervised and
-# unsupervised). Solid: held-out $r$, mean and standard error over {glue:text}`pairs` pairs. Dashed, same colours: share
-# of stimuli whose active features are exactly found. Line without markers: the closed form for raw responses of
-# Gaussian projections. The supervised curve, in the paper as here that of learned systems, is the same in both panels.
+# have not, information is not what holds them back (corresponds to figure 4 of {cite:t}`liu2026`, whose curves are raw,
+# supervised, unsupervised). Solid: held-out $r$, mean and standard error over {glue:text}`pairs` pairs. Dashed, same
+# colours: share of stimuli whose active features are exactly found. Line without markers: the closed form for raw
+# responses of Gaussian projections. The supervised curve, in the paper as here that of learned systems, is the same in
+# both panels.
 # :::
 #
 # ::::{dropdown} About this chapter
