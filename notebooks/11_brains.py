@@ -20,9 +20,9 @@
 #
 # **In short.** Only where {term}`voxels <voxel>` carry signal that is not linear in the units. In simulated subjects
 # latents lead the units by {glue:text}`over_neurons_positive:.2f` of the ceiling where such a response was planted;
-# where none was the difference is {glue:text}`over_neurons_negative:+.2f`, and an SAE trained on few images turns even
-# a planted gain into a loss. The paper's own data were not at hand; real neurons of another kind are in
-# {ref}`ch-macaque`.
+# where none was it is {glue:text}`over_neurons_negative:+.2f`, and an SAE of {glue:text}`curve_sae_first` images, or
+# the authors' recipe with few passes, turns a planted gain into a loss. The paper's own data were not at hand; real
+# neurons of another kind are in {ref}`ch-macaque`.
 #
 # :::{glue:figure} fig-brains-controls
 # :name: fig-brains-controls
@@ -35,7 +35,7 @@
 # ::::{dropdown} About this chapter
 # Afterwards you can say
 #
-# - what a score in units of the noise ceiling means, and when it is fair;
+# - what a score as a share of the noise ceiling means, and when it is fair;
 # - which voxels an SAE can predict better, and which it cannot;
 # - what would count as evidence on a real brain.
 #
@@ -88,7 +88,7 @@
 #
 # NSD publishes $q$ for each voxel as {term}`ncsnr`. Where images were shown unequally often, $1/R$ is its mean.
 #
-# ```{prf:proposition} What a score in units of the ceiling is (standard)
+# ```{prf:proposition} What a score as a share of the ceiling is (standard)
 # :label: prop-brains-ceiling
 #
 # Let $f$ be a prediction made without knowing the noise of the trials it is scored on, and $\bar e$ the noise averaged
@@ -112,8 +112,8 @@
 # Let $n$ features $z$ be {term}`white` (uncorrelated, of variance 1), with mean 0, let the units be $y = A z$ with a
 # Gaussian projection $A$ of $m \le n$ rows, let $P_A$ project on the row space of $A$, and let images be many.
 #
-# 1. If the voxel's signal is linear in the units, $s = v^\top y$, then linear regression from the units has score 1 in
-#    units of the ceiling, and no {term}`code` of the units has more.
+# 1. If the voxel's signal is linear in the units, $s = v^\top y$, then linear regression from the units reaches a share
+#    of 1 of the ceiling, and no {term}`code` of the units more.
 # 2. If the signal mixes features, $s = w^\top z$ with $w$ independent of $A$, then linear regression from the units has
 #    the score $\sqrt{w^\top P_A w / w^\top w}$, on average about $\sqrt{m/n}$, and from a code that recovers $z$ it has
 #    the score 1.
@@ -125,9 +125,10 @@
 # average.
 # ```
 #
-# So a gain by latents needs a network that superposes, and a brain that responds to features which the network's units
-# mix, *beyond* what a linear map of the units can say. Our positive control has both; the negative control has the same
-# network, with voxels of the first kind.
+# So in this linear world a gain by latents takes a network that superposes, and a brain that responds to features which
+# the network's units mix, *beyond* what a linear map of the units can say. (Elsewhere any response that is not linear
+# in the units may give one.) Our positive control has both; the negative control has the same network, with voxels of
+# the first kind.
 #
 # ### What would count as evidence
 #
@@ -480,9 +481,9 @@ run.recorded_table(profile, columns, "control").T
 #
 # *Readouts that know nothing of features.* In {ref}`ch-readouts` they gained as much as latents. Here they do not. In
 # the positive control as many random ReLU features reach {glue:text}`relu_positive:.3f`, less than neurons; the best
-# number of them, {glue:text}`relu_best_count_positive:.0f`, {glue:text}`relu_best_positive:.3f`, all products of units
-# {glue:text}`quadratic_positive:.3f`. Both are above neurons by a little, so a nonlinear readout helps, and far below
-# latents, so what helps most is to have the features. In the negative control these readouts lose:
+# number of them, {glue:text}`relu_best_count_positive:.0f`, the largest on offer, {glue:text}`relu_best_positive:.3f`,
+# all products of units {glue:text}`quadratic_positive:.3f`. Both are above neurons by a little, so a nonlinear readout
+# helps, and far below latents, so what helps most is to have the features. In the negative control these readouts lose:
 # {glue:text}`relu_best_negative:.3f` and {glue:text}`quadratic_negative:.3f`.
 #
 # *Random latents.* Trained latents beat them in both controls, by {glue:text}`over_random_positive:.3f` and
@@ -530,9 +531,12 @@ run.recorded_table(profile, columns | {"explained": "authors.explained where con
 # {glue:text}`kaiming_positive:.3f` from its own start and {glue:text}`data_positive:.3f` from data in the positive
 # control, ours {glue:text}`latents_positive:.3f`. Before any training the data start has
 # {glue:text}`data_start_positive:.3f` and the random one {glue:text}`kaiming_start_positive:.3f`: the order is the
-# expected one, at the start and after. What a start at data scores is no feature learned: it is there for voxels that
-# are linear in the units as well ({glue:text}`data_start_negative:.3f` against
-# {glue:text}`kaiming_start_negative:.3f`). So with every score belongs what the same SAE had at its start.
+# expected one, and both lie below neurons ({glue:text}`neurons_positive:.3f`). **After training we had expected a gain
+# from both, and neither has one**: these SAEs explain {glue:text}`kaiming_explained:.3f` and
+# {glue:text}`data_explained:.3f` of the variance. So by the authors' recipe, with so few passes, a planted gain reads
+# as a loss. What a start at data scores is no feature learned: it is there for voxels that are linear in the units as
+# well ({glue:text}`data_start_negative:.3f` against {glue:text}`kaiming_start_negative:.3f`). So with every score
+# belongs what the same SAE had at its start.
 
 # %% [markdown]
 # ## How many images?
@@ -599,7 +603,7 @@ run.figure(
 # {glue:text}`few_images_gain_positive:.3f`. Errors: standard errors over subjects (a) and voxels (b).
 # :::
 #
-# Panel b is the more serious one: with few images an SAE learns these by heart. The one that saw
+# Panel b is the more serious one: with few images an SAE explains little of new ones. The one that saw
 # {glue:text}`curve_sae_first` explains a share of {glue:text}`few_explained:.3f` of the variance over the subject's
 # images, and its gain is {glue:text}`few_sae_images_gain_positive:.3f`; with {glue:text}`curve_sae_second` it explains
 # {glue:text}`more_explained:.3f` and gains {glue:text}`more_sae_images_gain_positive:.3f`; those with
@@ -660,7 +664,7 @@ if nsd:
     own = {(name, layer): own_scores(name, layer, count) for name, layer, count in chosen}
 
 # %% [markdown]
-# For each network and subject: scores in units of the mean ceiling, and the gain as the paper states it, in percent of
+# For each network and subject: scores as shares of the mean ceiling, and the gain as the paper states it, in percent of
 # the neurons' score, with its standard error over voxels.
 
 
@@ -730,8 +734,8 @@ for name, found in {SHORT[name]: found for (name, _), found in own.items() if na
 # - *The simulated network is linear and looks at boards*, whose pixels tell it the features; a real network has to find
 #   them. Its SAE has the true number of features and the true $k$.
 # - *Our SAE recipe is not the authors'*: {ref}`sec-brains-recipe` says where it differs and what theirs gives, with
-#   fewer passes through far fewer images. Its rectifier after a layer's last normalisation has no counterpart here: the
-#   simulated units are linear, like the ViT layer of the paper's brain part.
+#   fewer passes through far fewer images: no gain where one was planted. Its rectifier after a layer's last
+#   normalisation has no counterpart here: the simulated units are linear, like the ViT layer of the paper's brain part.
 # - *Latents that never fire are kept*, without weight in the regression. The paper removes them.
 # - *Added.* Both controls, the curves over images, and standard errors over subjects.
 #
@@ -887,9 +891,9 @@ run.tell(**{f"mixed_{100 * share:.0f}": f"mean(mixed.gain where share = {share})
 # %% [markdown]
 # Gain in correlation as the share of the units' part rises from none over quarters to all: {glue:text}`mixed_0:.3f`,
 # {glue:text}`mixed_25:.3f`, {glue:text}`mixed_50:.3f`, {glue:text}`mixed_75:.3f`, {glue:text}`mixed_100:.3f`. So a gain
-# is compatible with voxels that are to a large part linear in the units, and a loss with voxels that have something to
-# gain: what counts is whether disentangling adds more than imperfect reconstruction and additional predictors cost. A
-# better SAE moves the point where the two balance.
+# is compatible with voxels that are to a large part linear in the units, and about none with voxels that have something
+# to gain: what counts is whether disentangling adds more than imperfect reconstruction and additional predictors cost.
+# A better SAE moves the point where the two balance.
 #
 # :::{solution-end}
 # :::

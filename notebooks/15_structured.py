@@ -73,7 +73,7 @@
 # $m \sum_i s_i^2$.
 # ````
 #
-# For neurons sampled from a population the law is known: the {term}`participation ratio` of $m$
+# For neurons sampled from a population the law is known: the participation ratio of $m$
 # of them and that of all go together as $1/d \approx 1/m + 1/n_\text{eff}$ {cite:p}`chun2026`. What is added here is
 # $\kappa$. So `theory.expected_cka` holds as it is, with $n_\text{eff}$ for $n$. (Turned to other axes, entries are no
 # longer independent unless they are Gaussian.) Regression hears the spectrum in another way. It reads what lies in the
