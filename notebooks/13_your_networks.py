@@ -25,9 +25,9 @@
 # :::{glue:figure} fig-own-scores
 # :name: fig-own-scores
 #
-# What SAEs do to the scores of this pair, on stimuli that they have not seen: do single units correspond (a), and how
-# well does one network predict the other's units (b)? *Random*: the SAE was not trained. Points: folds of each SAE
-# seed; markers: mean and standard error.
+# Scores on stimuli that no SAE has seen: do single units correspond (a), and how well does one network predict the
+# other's units (b)? *Random*: the SAE was not trained. Points: folds of each SAE seed; markers: mean and standard
+# error.
 # :::
 #
 # ::::{dropdown} About this chapter
@@ -52,7 +52,7 @@
 # :format: myst
 # ```
 #
-# The rules behind these sentences stand in {ref}`sec-own-rules`, the numbers in the sections before it.
+# The rules behind these sentences stand in {ref}`sec-own-rules`.
 #
 # ## Give it yours
 #
@@ -62,26 +62,35 @@
 # make own A=first.npy B=second.npy
 # ```
 #
-# This runs the chapter on them, builds the page and opens it. With `QUICK=1` a quick look comes first, on a page of
-# its own: fewer stimuli, shorter training, no scan over $k$. Parameters follow in `ARGS`, for example
-# `ARGS="-p k 32 -p sae_steps 2000"`. The files may be `.npy`, `.npz`, `.pt`, `.safetensors`, `.mat`, `.h5`, `.csv` or
-# `.parquet`. If a file holds several arrays, name one after a colon, `first.npz:layer4`. Of maps and tokens say what
-# to read, as `first.npz:layer4:pool`: `centre` of a map, `cls` for the {term}`class token`, `pool` for the mean over
-# places, `flat` for everything. No file is executed: pickled objects are refused. A file that does not fit ends the
-# run with one line that says what is wrong with it and how to mend it.
+# This runs the chapter on them, builds the page and opens it. With `QUICK=1` a quick look comes first, on a page of its
+# own: fewer stimuli, shorter training, no scan over $k$. Parameters follow in `ARGS`, for example
+# `ARGS="-p k 32 -p sae_steps 2000"`. A run that was stopped goes on where it was.
 #
-# Or two networks, one layer of each with the position to read, and a set of images:
+# :::{dropdown} Formats of files, and the position to read of maps and tokens
+# The files may be `.npy`, `.npz`, `.pt`, `.safetensors`, `.mat`, `.h5`, `.csv` or `.parquet`. If a file holds several
+# arrays, name one after a colon, `first.npz:layer4`. Of maps and tokens say what to read, as `first.npz:layer4:pool`:
+# `centre` of a map, `cls` for the {term}`class token`, `pool` for the mean over places, `flat` for everything. No file
+# is executed: pickled objects are refused. A file that does not fit ends the run with one line that says what is wrong
+# with it and how to mend it.
+#
+# An `.npy` file may be larger than memory: it is read in blocks, and what the SAEs train on is kept in a file of its
+# own while the run lasts.
+# :::
+#
+# :::{dropdown} Two networks by name, with images
+# One layer of each with the position to read, and a set of images:
 #
 # ```
 # make own ARGS="-p network_a torchvision:resnet50 -p layer_a layer4.2:centre \
 #   -p network_b timm:vit_base_patch16_224.dino -p layer_b blocks.11:cls -p images folder:/data/photos"
 # ```
 #
-# Checkpoints of your own are named `file:/path/weights.pth@torchvision:resnet50`. A run that was stopped goes on where
-# it was.
+# Checkpoints of your own are named `file:/path/weights.pth@torchvision:resnet50`.
+# :::
 #
-# **Many layers**: give a folder each, with a file for each layer, or a file of several arrays; of networks name
-# several, `-p layer_a "layer3.5:pool layer4.2:pool"`.
+# :::{dropdown} Many layers, or several seeds of each network
+# For many layers give a folder each, with a file for each layer, or a file of several arrays; of networks name several,
+# `-p layer_a "layer3.5:pool layer4.2:pool"`.
 #
 # ```
 # make own A=first_network B=second_network
@@ -90,7 +99,7 @@
 # Every layer of the one is scored against every layer of the other ({ref}`sec-own-layers`). The rest of the report is
 # about the last of each, by the numbers in their names.
 #
-# **Several seeds**: if a network was trained from several random starts, put commas between them.
+# If a network was trained from several random starts, put commas between them.
 #
 # ```
 # make own A=a1.npy,a2.npy B=b1.npy,b2.npy
@@ -98,19 +107,32 @@
 #
 # Two of both tell how many features the networks share, compressed or not ({ref}`sec-own-ceiling`). The rest of the
 # report is about the first of each.
+# :::
 #
-# **SAEs that you have** need not be trained again. Give a checkpoint for each network as `sae_a` and `sae_b`, beside
-# the responses that they read, and if you have them second ones of another seed as `again_sae_a` and `again_sae_b`; or
-# the codes themselves, rows in the same order, as `codes_a` and `codes_b`. The sections about training are then left
-# out. Checkpoints of SAELens, dictionary_learning, overcomplete, sparsify and ViT-Prisma are read. Without a second
-# seed no *yes* is given: nothing would tell a dictionary that is there from an arbitrary one.
+# :::{dropdown} SAEs that you have need not be trained again
+# Give a checkpoint for each network as `sae_a` and `sae_b`, beside the responses that they read, and if you have them
+# second ones of another seed as `again_sae_a` and `again_sae_b`; or the codes themselves, rows in the same order, as
+# `codes_a` and `codes_b`. The sections about training are then left out. Checkpoints of SAELens, dictionary_learning,
+# overcomplete, sparsify and ViT-Prisma are read. Without a second seed no *yes* is given: nothing would tell a
+# dictionary that is there from an arbitrary one.
+# :::
+#
+# :::{dropdown} Stimuli in groups, and noisy responses
+# Crops of one photograph, frames of one film or tokens of one text no program can see: give a file with one number for
+# each stimulus as `groups`, and those of one number stay in one part and one fold.
+#
+# Noise lowers scores, and those of latents in another way than those of units. Give responses to the same stimuli once
+# more as `again_a` and `again_b`, and the reading takes every score of matching or regression as the share of what
+# noise leaves. Where only a ceiling is known, the correlation of a perfect model with the mean unit, give it as
+# `ceiling_a` and `ceiling_b`; it serves for the units alone.
+# :::
 
 # %% [markdown]
 # ## The idea
 #
-# Three kinds of scores are taken. Soft-matching pairs units one to one, or nearly so, and {term}`semi-matching` gives
-# each its best partner: both ask for the same axes. CKA and RSA ask for the same geometry of stimuli.
-# {term}`Ridge regression <ridge regression>` asks for the same information up to a linear map.
+# Soft-matching pairs units one to one, or nearly so, and {term}`semi-matching` gives each its best partner: both ask
+# for the same axes. CKA and RSA ask for the same geometry of stimuli, {term}`ridge regression` for the same information
+# up to a linear map.
 #
 # :::{glue:figure} fig-own-letters
 # :name: fig-own-letters
@@ -124,15 +146,15 @@
 # predicts units from latents. Four populations know nothing of features: D for dense random ReLU features, Q for the
 # units and their products (where these are not too many to solve), P for principal and I for independent axes.
 #
-# A gain of latents over units may be a hidden alignment. It may also be a poor comparison, for latents are more
-# numerous and sparser than units, and both change scores. Hence the controls, which this report never leaves out:
+# A gain of latents over units may be a hidden alignment. It may also come of their number and sparsity, which both
+# change scores. Hence the controls:
 #
 # | control | what it answers |
 # |---|---|
 # | random SAEs, of the same size and sparsity | is it the learning, or the shape of the code? |
 # | shuffled stimuli in b | what is chance? |
 # | two SAEs of one network, other seeds | how well could two networks match at best? |
-# | SAEs trained for half the steps | was the training long enough to believe the rest? |
+# | SAEs trained for half the steps | was the training long enough? |
 # | stimuli that no SAE has seen | is it memory? |
 # | dense random ReLU features, products of units | does it take features, or any nonlinear readout? |
 # | principal and independent axes of the units | does it take an SAE, or other axes? |
@@ -142,19 +164,11 @@
 # features already, the units are the better description.
 #
 # Stimuli are dealt at random into two parts. **The SAEs are trained on one, every score is read on the other.** There
-# matching and regression are fitted on all folds but one and read on the one {term}`held out`. RSA and CKA have
-# nothing to fit; they are computed on each fold for their spread.
-#
-# *Stimuli that are not independent* leak from training into the scores if they fall into both parts. Rows that repeat,
-# exactly or nearly so, are found and kept together. Crops of one photograph, frames of one film or tokens of one text
-# no program can see: give a file with one number for each stimulus as `groups`, and those of one number stay in one
-# part and one fold. (The default example has this flaw: all its scenes differ, but those of both parts are composed
-# from the same written digits.)
-#
-# *Noise* lowers scores too, and those of latents in another way than those of units. Give responses to the same
-# stimuli once more as `again_a` and `again_b`, and every score of matching or regression is told as the share of what
-# noise leaves. Where only a ceiling is known, the correlation of a perfect model with the mean unit, give it as
-# `ceiling_a` and `ceiling_b`; it serves for the units alone.
+# matching and regression are fitted on all folds but one and read on the one {term}`held out`; RSA and CKA have nothing
+# to fit, and are computed on each fold for their spread. Stimuli that are not independent would leak from training into
+# the scores. Rows that repeat, exactly or nearly so, are found and kept together; crops of one photograph or frames of
+# one film need `groups`. (The default example has this flaw: all its scenes differ, but those of both parts are
+# composed from the same written digits.)
 
 # %%
 import pandas as pd
@@ -179,9 +193,9 @@ from lib.split import MASSIVE, dimensions, fitted_share, split_stimuli
 from lib.verdict import LIMITS, reading
 
 # %% [markdown]
-# Parameters: two files, or else two networks with layers and images; then the SAEs, where a 0 leaves the choice to a
-# rule stated below. By default the chapter shows itself on two of the networks of {ref}`ch-pairs`, multilayer
-# perceptrons that read scenes of several written digits.
+# Parameters: two files, or else two networks with layers and images; then the SAEs, where 0 leaves the choice to a
+# rule. By default the chapter shows itself on two networks of {ref}`ch-pairs`, multilayer perceptrons that read scenes
+# of written digits.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -234,9 +248,8 @@ run.figure(schematic(), "fig-own-letters", alt=ALT, title="Drawn, not simulated:
 # ## The responses
 #
 # Responses come from the files, or from one pass of the images through each network. Second files become a third
-# dimension, the repeats. An `.npy` file may be larger than memory: it is read in blocks, and what the SAEs train on is
-# kept in a file of its own while the run lasts. No more than `most_scored` stimuli are scored, since more would hardly
-# change a score; the rest trains the SAEs as well.
+# dimension, the repeats. No more than `most_scored` stimuli are scored, since more would hardly change a score; the
+# rest trains the SAEs as well.
 
 
 # %%
@@ -271,15 +284,17 @@ share = fitted_share(len(y_a), sae_share, most_scored)
 split = split_stimuli(y_a, y_b, share, seed, run.device, folds, together)
 
 # %% [markdown]
+# :::{dropdown} Units that never change are left out, units that outweigh all others scaled down
 # Units that never change in the SAEs' part or in some fold are left out, as silent latents are: counted on one side
 # only, they would decide the comparison. Each network's responses are centred, and divided by one number so that their
-# variances add up to 1; both come from the SAEs' part. For the SAEs alone, a unit whose deviation is more than
-# {glue:text}`massive_limit` times the median is scaled down to that. Transformers have units that outweigh all others
-# together, and an SAE would describe nothing else. Correlations do not notice; RSA and CKA do. Whatever was left out
-# or scaled is named in the reading.
+# variances add up to 1; both come from the SAEs' part. Transformers have units that outweigh all others together, and
+# an SAE would describe nothing else: a unit whose deviation is more than {glue:text}`massive_limit` times the median is
+# scaled down to that. Matching of units does not notice; RSA, CKA and, by its penalty, ridge regression do. Whatever
+# was left out or scaled is named in the reading.
+# :::
 #
-# How many dimensions do the responses use? The {term}`participation ratio` is the number of units if all vary alike
-# and independently, and small if a few directions carry the variance.
+# How many dimensions do the responses use? The {term}`participation ratio` is the number of units if all vary alike and
+# independently, and small if a few directions carry the variance.
 
 # %% tags=["hide-input"]
 used = dimensions(split)
@@ -289,28 +304,31 @@ run.record(units_a=split.units[0], units_b=split.units[1], dimensions_a=used[0],
 pd.DataFrame({"units": split.units, "dimensions used": [f"{one:.1f}" for one in used]}, ["a", "b"])
 
 # %% [markdown]
-# Of {glue:text}`stimuli` stimuli {glue:text}`fitted` train the SAEs and {glue:text}`scored` are scored. Counting
-# copies and groups once there are {glue:text}`distinct`.
+# Of {glue:text}`stimuli` stimuli {glue:text}`fitted` train the SAEs and {glue:text}`scored` are scored. Counting copies
+# and groups once there are {glue:text}`distinct`.
 #
-# A number of dimensions close to that of the units does not show superposition, and one far below it does not exclude
-# it: what matters is how many features there are, which nobody knows here. But few dimensions, ten for ten classes,
-# say, leave little to disentangle ({ref}`ch-pairs`, the control).
+# As many dimensions as units do not show superposition, and far fewer do not exclude it: what matters is how many
+# features there are, which nobody knows here. But few dimensions, nine for ten classes, say, leave little to
+# disentangle ({ref}`ch-pairs`, the control).
 #
 # ## The size and sparsity of the SAEs
 #
 # Unless `latents` is given, there are four latents for each unit of the larger network, but no more than
 # {glue:text}`most_latents`, or two a unit if that is more, and no more than one for every four distinct stimuli of
-# training: features that occur in too few stimuli cannot be learned. A dictionary that comes out smaller than the
-# network is named among the doubts, since superposition means more features than units.
+# training: features that occur in too few stimuli cannot be learned. Superposition means more features than units, so a
+# dictionary no larger than the network is named among the doubts.
 #
 # The number $k$ of latents that may be active decides much ({ref}`ch-disentangling`), and choosing it by the score of
 # the pair would be cheating. But we may ask whether SAEs of **one** network agree: a {term}`code` that is found twice
-# from different starts is less likely to be arbitrary. So for each candidate, one latent in 64, in 32 and in 16, two
-# SAEs of each network are trained from different seeds, and the $k$ at which their latents match best is taken. If the
-# best is the smallest or the largest tried, the scan goes on to half or to twice as many. A dictionary most of whose
-# latents are silent is out. Every candidate is trained for all the steps: after a quarter of them the smallest $k$
-# looks best. Dictionaries of more than {glue:text}`scanned_to` latents would take too long to try: there one latent in
-# 64 may be active, unless you say otherwise.
+# from different starts is less likely to be arbitrary. So the $k$ is taken at which two SAEs of one network, trained
+# from different seeds, match best, on average over both networks.
+#
+# :::{dropdown} The scan starts from one latent in 64, in 32 and in 16
+# For each candidate two SAEs of each network are trained for all the steps: after a quarter of them the smallest $k$
+# looks best. If the best is the smallest or the largest tried, the scan goes on to half or to twice as many. A $k$ that
+# leaves most latents silent is out. Dictionaries of more than {glue:text}`scanned_to` latents would take too long to
+# try: there one latent in 64 may be active, unless you say otherwise.
+# :::
 
 # %% tags=["hide-input"]
 run.words("own-costs", "\n".join(own.costs(split, latents or own.latents_by_rule(split))) or "Nothing here is costly.")
@@ -345,9 +363,8 @@ pd.DataFrame({"agreement": [f"{value:.3f}" for value in agreement.values()]}, [f
 #
 # For each network we train {glue:text}`sae_seeds` SAEs with different seeds; unless another `family` is given they are
 # the {term}`TopK` SAEs of {ref}`ch-disentangling`. Their learning rate falls to 0 along a cosine, so every curve
-# flattens at its end, whether or not the training sufficed. Therefore the first SAE of each network is trained once
-# more for half the steps, down to 0 as well. If the longer training is no better than the shorter, a still longer one
-# is unlikely to be.
+# flattens at its end, whether or not the training sufficed. So the first SAE of each network is trained once more for
+# half the steps, down to 0 as well.
 
 # %% tags=["unless-sae_a", "unless-codes_a"]
 training, half = own.fit_saes(split, settings), own.fit_half(split, settings)
@@ -381,16 +398,16 @@ run.figure(
 # after half the steps {glue:text}`explained_half:.3f` (means over SAEs).
 # :::
 #
-# If {term}`explained variance` is higher after all steps than after half of them, train longer. If unseen stimuli are
-# explained worse than those of the training, the SAEs memorise: they want more stimuli or fewer latents. And
-# {term}`dead latents <dead latent>`, here a share of {glue:text}`dead:.3f` at the end of training, show a
-# {term}`dictionary` larger than what there is to say.
+# If {term}`explained variance` is higher after all steps than after half of them, train longer; if not, still longer
+# training is unlikely to help. If unseen stimuli are explained worse than those of the training, the SAEs memorise, and
+# want more stimuli or fewer latents. And {term}`dead latents <dead latent>`, here a share of {glue:text}`dead:.3f` at
+# the end of training, show a {term}`dictionary` larger than what there is to say.
 
 # %% [markdown]
 # ## Scores
 #
-# Now the stimuli that no SAE has seen. Latents that are silent throughout some fold are left out, as in
-# {cite:t}`longon2025`, and their share is recorded.
+# Latents that are silent throughout some fold are left out on both sides, as in {cite:t}`longon2025`, and their share
+# is recorded.
 
 # %%
 if brought.codes:
@@ -422,17 +439,16 @@ own.score_table(measured.scores, MATCHED | AXES, UNPREDICTED)
 own.score_table(measured.scores, PREDICTED | PLAIN, RIDGE)
 
 # %% [markdown]
-# The first table compares populations of a and b, the second predicts the units of one network from the units, the
-# latents and the random codes of the other. Every number is a mean over SAE seeds and folds, with the standard error
-# over folds behind it.
+# The first table compares populations of a and b, the second predicts the units of one network from the units, latents
+# and random codes of the other. Numbers are means over SAE seeds and folds, with the standard error over folds.
 #
 # - *First table, along a row:* latents reveal something if S-S exceeds N-N, and R-S, which is as large and as sparse
-#   but never learned. Its last columns are axes found without an SAE: independent ones find sparse features that are
+#   but never learned. The last columns are axes found without an SAE: independent ones find sparse features that are
 #   rotated among as many units; where features outnumber units they cannot.
 # - *Down a column, and on to ridge:* axes, geometry, linear information. Units that score high on the last and low on
 #   the first are arranged differently.
-# - *Second table:* S-N exceeds N-N if the latents hold something that no linear map gets out of the units. Where D-N
-#   or Q-N do as well, the gain is owed to a readout that is not linear, and says nothing of features.
+# - *Second table:* S-N exceeds N-N if the latents hold something that no linear map gets out of the units. Where D-N or
+#   Q-N do as well, the gain is owed to a readout that is not linear, and says nothing of features.
 
 # %% tags=["hide-input", "remove-output"]
 axes = panels(2, width=3.7)
@@ -454,14 +470,12 @@ run.figure(
 )
 
 # %% [markdown]
-# {numref}`fig-own-scores`, at the head of this page, draws them. Ridge from a to b goes from
-# {glue:text}`ridge_ab_nn:.3f` with units as predictors to {glue:text}`ridge_ab_sn:.3f` with latents; random codes reach
-# {glue:text}`ridge_ab_rn:.3f`.
+# {numref}`fig-own-scores` draws them.
 #
 # ## Controls
 #
-# *Chance.* The stimuli of b in another order: whatever is shared is destroyed, and all else remains, the number of
-# units, their distributions, the fits. All scores should be 0 within what so many stimuli allow.
+# *Chance.* The stimuli of b in another order: whatever is shared is destroyed, and all else remains. All scores should
+# be 0 within what so many stimuli allow.
 
 # %% tags=["hide-input"]
 chance = own.chance(measured.scores)
@@ -470,9 +484,9 @@ rows = {words: {shown: chance.get((metric, ab)) for metric, shown in NAMES.items
 pd.DataFrame(rows).dropna(how="all").map(lambda value: "" if pd.isna(value) else f"{value:+.3f}")
 
 # %% [markdown]
-# *The best that could be.* Two SAEs of **one** network that differ in their seed do not match perfectly either, and
-# two networks can hardly do better. If they match no better than random codes do with the trained ones, what the SAEs
-# find is arbitrary, and S-S says nothing about the networks.
+# *The best that could be.* Two SAEs of **one** network that differ in their seed do not match perfectly either, and two
+# networks can hardly do better. If they match no better than random codes do with the trained ones, what the SAEs find
+# is arbitrary, and S-S says nothing.
 
 # %% [markdown] tags=["unless-sae_a", "unless-codes_a"]
 # Hence S-S is also told as a share of what two SAEs of one network reach, here {glue:text}`seed_share:.3f`. How alike
@@ -490,9 +504,9 @@ own.score_table(measured.scores, SAME, {"soft": "soft-matching", "cka": "linear 
 # ## What the scores of units could be
 #
 # A low score of units has two causes: little is shared, or it is squeezed into few units. {ref}`ch-ceiling` tells them
-# apart with a second **seed** of each network, a training run that differs in its random start alone. Seeds of one
-# network hold the same features, so what they score is a ceiling, and dividing by it leaves the {term}`overlap`.
-# Without seeds there is a law: what *identical features* in as many units would score.
+# apart with a second **seed** of each network, which differs in its random start alone. Seeds of one network hold the
+# same features, so what they score is a ceiling, and dividing by it leaves the {term}`overlap`. Without seeds there is
+# a law: what *identical features* in as many units would score.
 
 # %%
 could = beside(split, measured.scores, more_a, more_b)
@@ -517,55 +531,54 @@ could.shown(NAMES)
 # count is noisy, and where training makes units repel each other it is far too large**, so the law is far too low: a
 # score above it does not mean more than identical.
 #
+# :::{dropdown} With two seeds of each: what the last column is, and what spoils an overlap
 # The last column is the share of what two seeds reach: of the geometric mean of both networks, but for ridge of the
 # predicting network. For CKA and RSA it is an overlap, for ridge the root of the share of the target's features, for
 # matching the root of the overlap, if the networks are of one width. Means over pairs of seeds, on the same folds.
 #
-# Responses do not tell everything that spoils an overlap: seeds that were fine-tuned from one checkpoint, networks
-# that are related more than seeds are, features of very unequal variance, of which the strongest count. Noise leaves
-# it, and raises the number of features. {ref}`ch-ceiling` shows how far each goes.
+# No response tells everything that spoils an overlap: seeds fine-tuned from one checkpoint, networks related more than
+# seeds are, features of very unequal variance, of which the strongest count. Noise leaves it, and raises the number of
+# features. {ref}`ch-ceiling` shows how far each goes.
+# :::
 
 # %% [markdown]
 # (sec-own-rules)=
 # ## The reading and its rules
 #
 # The answer is *yes*, *no* or *cannot tell*. **Yes** means: the networks share features that neither units nor linear
-# axes show, since more of them than units are in superposition. The sentences of {ref}`sec-own-reading` are made from
-# the numbers by rules that were fixed before the numbers were known:
+# axes show, since more of them than units are in superposition. The rules were fixed before the numbers were known:
 #
-# - A difference counts as **clear** if it exceeds {glue:text}`limit_errors` standard errors, over folds and over SAE
-#   seeds, exceeds {glue:text}`limit_small` in size, and has one sign for all SAE seeds.
-# - **Nothing in common** is what shuffled stimuli reach, however small the scores: units and latents exceed it by less
-#   than {glue:text}`limit_chance_errors` standard errors or less than {glue:text}`limit_small`.
-# - Units **match already** at a soft-matching of {glue:text}`limit_aligned` or more, or if each unit of the narrower
-#   network finds a partner in the wider one at that semi-matching. No wider network can be matched one to one; of
-#   unequal widths the gain of latents has to show in both metrics.
-# - Latents **reveal** alignment if S-S is clearly above N-N, clearly above R-S *and* clearly above the better of P-P
-#   and I-I; if the dictionary is **reproduced**, two SAEs of one network match at {glue:text}`limit_reproduced` or
-#   more and better by {glue:text}`limit_stable` than random codes do; and if S-S is a share of
-#   {glue:text}`limit_shared` or more of that.
+# - A difference is **clear** if it exceeds {glue:text}`limit_errors` standard errors, over folds and over SAE seeds,
+#   and {glue:text}`limit_small` in size, and has one sign for all SAE seeds.
+# - **Nothing in common**: units and latents exceed shuffled stimuli by less than {glue:text}`limit_chance_errors`
+#   standard errors or less than {glue:text}`limit_small`.
+# - Units **match already** at a soft-matching of {glue:text}`limit_aligned` or more, or if the narrower network's units
+#   reach that in semi-matching. Of unequal widths, which cannot be matched one to one, a gain has to show in both
+#   metrics.
+# - Latents **reveal** alignment if S-S is clearly above N-N, R-S *and* the better of P-P and I-I; if the dictionary is
+#   **reproduced**, two SAEs of one network match at {glue:text}`limit_reproduced` or more and better by
+#   {glue:text}`limit_stable` than random codes do; and if S-S is a share of {glue:text}`limit_shared` or more of that.
 # - Where latents gain and the dictionary is not reproduced, or the networks share little of it, the report *cannot
 #   tell*. Nor can it where only predictions gain: any readout that is not linear may, as D-N and Q-N show.
 # - Where a linear map carries **nearly everything**, a ridge correlation of {glue:text}`limit_linear` or more, the
 #   answer is no without sound SAEs. Elsewhere a no rests on them as a yes does, and takes latents that match clearly
 #   worse than units: no gain alone leaves the question open.
-# - SAEs are **no basis** for either if there are fewer distinct stimuli in one part than units, latents or
-#   {glue:text}`limit_few`; if more than {glue:text}`limit_memorised` of the variance is lost on unseen stimuli; if a
-#   share of more than {glue:text}`limit_most_silent` of the {term}`silent latents <silent latent>` was left out; or if
-#   noise leaves less than {glue:text}`limit_least_ceiling` of the correlation with a perfect model. The doubts say
-#   what it would take.
-# - **Provisional** is an answer that rests on SAEs whose training may be too short: explained variance that rose by
-#   more than {glue:text}`limit_rise_explained`, or S-S by more than {glue:text}`limit_rise_match`, from half the steps
-#   to all; or whose dictionary is smaller than the network.
-# - If **neighbouring stimuli are alike**, so that fewer than a share of {glue:text}`limit_independent` of them would
-#   do if each stood alone, the report says so and nothing else: chance is then larger than shuffled stimuli show.
+# - SAEs are **no basis** for either if distinct stimuli in one part are fewer than units, latents or
+#   {glue:text}`limit_few`; if more than {glue:text}`limit_memorised` of the variance is lost on unseen stimuli; if more
+#   than a share of {glue:text}`limit_most_silent` of the latents is {term}`silent <silent latent>`; or if noise leaves
+#   less than {glue:text}`limit_least_ceiling` of the correlation with a perfect model.
+# - **Provisional** is a yes or no beside which a doubt stands, unless units match already: one of the above, codes
+#   brought along, a dictionary no larger than the network, or training that may be too short, as from half the steps to
+#   all explained variance rose by more than {glue:text}`limit_rise_explained` or S-S by more than
+#   {glue:text}`limit_rise_match`.
+# - If **neighbouring stimuli are alike**, all together worth less than {glue:text}`limit_independent` of as many
+#   independent ones, the answer says only that: chance is then larger than shuffled stimuli show.
 # - If shuffled stimuli score more than {glue:text}`limit_chance`, or four standard deviations of the correlation of as
 #   many unrelated numbers if that is more, nothing else is believed.
 #
-# The limits stand in `lib/verdict.py`, one a line, and are yours to change. Those of the dictionary were set on pairs
-# whose answer is known ({ref}`sec-own-calibration`). At first a yes also asked that latents predict as well as
-# quadratic features. True superposition in few units fails that, since quadratic features of few units predict very
-# well, so it is asked no more.
+# The limits stand in `lib/verdict.py` and are yours to change. Those of the dictionary were set on pairs whose answer
+# is known ({ref}`sec-own-calibration`). At first a yes also asked that latents predict as well as quadratic features.
+# True superposition in few units fails that, since these then predict very well, so it is asked no more.
 
 # %%
 told = reading(found)
@@ -581,11 +594,10 @@ told.show()
 # (sec-own-layers)=
 # ## Many layers at once
 #
-# Which layer of b does a layer of a resemble, and do latents see it more clearly than units? Where several layers were
-# given, every layer of a is scored against every layer of b: the units; the latents of an SAE of either layer; and, as
-# the control, those of a random SAE of the layer of a. Each layer has SAEs of its own, of the size that the rule gives
-# it and without a scan over $k$, from different seeds for a and b. Two SAEs of one layer tell how well latents could
-# match at best.
+# Which layer of b does a layer of a resemble, and do latents see it more clearly than units? Of several layers each of
+# a is scored against each of b: the units; the latents of an SAE of either layer; and, as the control, those of a
+# random SAE of the layer of a. These SAEs have the size that the rule gives, no scan over $k$, and different seeds for
+# a and b. Two SAEs of one layer tell how well latents could match at best.
 
 # %%
 several = len(layers_a) * len(layers_b) > 1
@@ -613,8 +625,8 @@ best_layers(by_layer) if several and sae_layers else pd.DataFrame()
 # %% [markdown]
 # For each layer of a the table names the layer of b that its units match best, and its latents. A gain of latents over
 # *units of that pair* counts only as far as it exceeds *random codes of it*, and is as large as can be if the last
-# column is near 1. Ridge regression has another target in each row of *b to a* and in each column of *a to b*, so
-# compare along the other direction only.
+# column is near 1. Ridge regression has another target in each row of *b to a* and in each column of *a to b*: compare
+# along the other direction only.
 
 # %% [markdown] tags=["unless-a"]
 # A map of real networks, two MobileNetV2 for ImageNet, stands in {ref}`sec-headline-mobilenets`.
@@ -622,7 +634,7 @@ best_layers(by_layer) if several and sae_layers else pd.DataFrame()
 # %% [markdown]
 # ## Take the numbers with you
 #
-# Every single score, for each SAE seed and fold, as a table. It also lies in the folder of this run in `build`.
+# Every score, for each SAE seed and fold, as a table; it also lies in the folder of this run in `build`.
 
 # %% tags=["hide-input"]
 run.download(".csv", measured.scores.to_csv(index=False))
@@ -630,28 +642,26 @@ run.download(".csv", measured.scores.to_csv(index=False))
 # %% [markdown]
 # ## What to take away
 #
-# What this report measures holds for these stimuli, layers and SAEs. It cannot tell you more:
+# What this report measures holds for these stimuli, layers and SAEs:
 #
 # - **A no is a no for these SAEs.** Other sizes, another $k$, longer training or another kind of dictionary may find
 #   what these did not. The scan over $k$ is short, and `latents` is not scanned at all.
 # - **The headline can be wrong.** How often it is on pairs whose answer is known stands in {ref}`ch-headline`.
 # - **A yes is about these stimuli.** Features that they do not vary cannot be found, and stimuli drawn from one narrow
 #   set make networks look alike.
-# - **Latents are not features.** In simulations we can check that SAEs find the true ones; here we cannot. The controls
-#   exclude some other explanations, not all.
-# - **The spread is over folds and SAE seeds, not over networks.** Two networks are one pair. Whether another pair of
-#   the same kind would do the same takes more pairs, as in {ref}`ch-pairs`.
+# - **Latents are not features.** In simulations we can check that SAEs find the true ones; here the controls exclude
+#   some other explanations, not all.
+# - **The spread is over folds and SAE seeds, not over networks.** Whether another pair of the same kind would do the
+#   same takes more pairs, as in {ref}`ch-pairs`.
 #
 # Where we depart from {cite:t}`longon2025`, whose text leaves $k$ and the size of most SAEs to the figures and whose
 # public code names both for every network:
 #
-# - *Responses.* There each stimulus's are layer-normalised before the SAE, those of the ResNet rectified first. We
-#   centre units and divide a network by one number.
-# - *Training.* Their SAEs train for hundreds of epochs on the training images of ImageNet at a small rate, ours for as
-#   many steps as you give on a part of the stimuli, at a rate that falls to 0.
-# - *Size.* They set $k$ and size for each layer, we scan $k$ within one network.
-#
-# Units that are silent throughout a fold are dropped from both populations there, as here.
+# - *Responses.* There layer-normalised by stimulus before the SAE, the ResNet's rectified first; here units are centred
+#   and a network is divided by one number.
+# - *Training.* There hundreds of epochs on the training images of ImageNet at a small rate; here as many steps as you
+#   give on a part of the stimuli, at a rate that falls to 0.
+# - *Size.* There $k$ and size are set for each layer; here $k$ is scanned within one network.
 #
 # **What changed our mind.** We expected the comparison of two networks to be the telling number. More telling is how
 # well two SAEs of *one* network agree: before any second network is looked at, it tells a dictionary that is there from
