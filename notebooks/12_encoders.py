@@ -74,14 +74,15 @@
 # ### One code for two systems
 #
 # Responses $y_a$ and $y_b$ to one stimulus (row vectors here) are encoded by two encoders into one set of $F$ latents,
-# of which $k$ may be active: $z_i = \mathrm{TopK}(y_i E_i + c_i)$, where {term}`TopK` keeps the $k$ largest. These are
-# {term}`joint SAEs`: each code has to give back *both* responses, so the loss is
+# of which $k$ may be active: $z_i = \mathrm{TopK}(y_i E_i + c_i)$, where {term}`TopK` keeps the $k$ largest. In
+# {term}`joint SAEs` each code has to give back *both* responses, through a decoder $D_j$ with bias $d_j$, so the loss
+# is
 #
 # $$
 # L = \sum_{i \in \{a, b\}} \sum_{j \in \{a, b\}} | y_j - d_j - z_i D_j |^2 .
 # $$ (eq-encoders-loss)
 #
-# Two of the four terms are those of two ordinary SAEs. The other two ask that the code of a says what b does, and the
+# Two of the four terms are those of two ordinary SAEs. The *mixed* two ask that the code of a says what b does, and the
 # reverse. If both systems express one set of sparse features, each in its own directions, a latent that stands for one
 # feature in both serves all four terms.
 #
@@ -115,12 +116,13 @@
 #
 # So the pooled score weighs units by their variance, and takes a root mean square, which is never below the mean. Units
 # of a layer tend to have variances of one order, and there the two averages agree. Of latents a few may fire often,
-# many hardly ever. A rare latent of small variance counts fully per unit and next to nothing pooled. So the two
-# averages can disagree about the same systems, and we report both throughout.
+# many hardly ever. A rare latent of small variance counts fully per unit and next to nothing pooled. So we report both
+# averages throughout.
 #
 # ### What a reconstruction guarantees
 #
-# Let $\hat y_i = z_i D_i + d_i$. It is in superposition, whatever $y_i$ was. Must the codes then align better?
+# Let $\hat y_i = z_i D_i + d_i$. With more latents than units it is in superposition, whatever $y_i$ was. Must the
+# codes then align better?
 #
 # ```{prf:proposition} Superposition by construction is not enough (ours)
 # :label: prop-encoders-control
@@ -139,9 +141,9 @@
 # ```
 #
 # So the right panel of figure 5 is a control for the *geometry*, and still a measurement of whether the two encoders
-# agree. Which codes belong to it? The paper defines one code of a system, $z_i$, from which $\hat y_i$ was decoded. So
-# we take the *codes behind* the reconstructions. One could also encode the reconstructions anew, $\mathrm{TopK}(\hat
-# y_i E_i + c_i)$; if encoders undid their decoders, both would be the same. We show both.
+# agree. Which codes belong to it? The paper defines one code of a system, $z_i$, so we take these *codes behind* the
+# reconstructions. Beside them we show those of reconstructions encoded anew, $\mathrm{TopK}(\hat y_i E_i + c_i)$, the
+# same if encoders undid their decoders.
 
 # %% [markdown]
 # ### What joint training puts in
@@ -158,8 +160,8 @@
 #   say what the mixing adds.
 #
 # *Most* pairs means more than half of the directed ones, decided before looking. A claim holds if in so many the latent
-# score exceeds the raw one, for the mean over **units**, of joint codes and, on the networks that we can run, of
-# independently trained ones. The pooled correlation is shown beside it.
+# score exceeds the raw one, for the mean over **units**, of joint codes and, for B10 on the networks that we can run,
+# of independently trained ones.
 
 # %%
 from itertools import combinations, product
@@ -180,10 +182,12 @@ from lib.regression import ols_both_ways, prediction_score
 from lib.sae import Recipe, TopKSAE, batches, fit
 
 # %% [markdown]
+# :::{dropdown} How networks, layers, images and crops are named
 # `networks` are named as in `lib.data.vision`, and split evenly over the entries of `layers`: here the first entry is
 # read in the two MLPs, the second in the two ViTs. Each layer comes with the position to read, `flat` for all units,
 # `cls` for the class token, `pool` or `centre`. With an empty `test_images` a fifth of `images` is held out. `crops`
 # above 1 takes so many random crops of each image, and those of one image never stand on both sides.
+# :::
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -217,8 +221,8 @@ run.words("whose_layers", "small networks, a stand-in" if small else "the networ
 # %% [markdown]
 # ## Responses
 #
-# Each network is loaded, or trained if it is one of the book's own, and its layers are read once for all images. The
-# written digits in the test scenes are others than those in the training scenes.
+# Networks are loaded, or trained if they are the book's own. The written digits in the test scenes are others than
+# those in the training scenes.
 
 
 # %%
@@ -245,9 +249,11 @@ def held_out(y):
 y_fit, y_test = (read(images), read(test_images)) if test_images else held_out(read(images))
 
 # %% [markdown]
+# :::{dropdown} Each system is scaled to one total variance, or the louder one would decide the code
 # Responses are centred, and each system is divided by one number so that its variances add up to 1; mean and number
 # come from training stimuli. Least squares does not notice. The loss {eq}`eq-encoders-loss` does: it adds the errors of
 # both systems, and the louder one would decide what the code holds. The paper does not say whether it scales.
+# :::
 
 # %%
 for i, y in enumerate(y_fit):
@@ -267,10 +273,13 @@ run.record(fit_stimuli=y_train.shape[1], ols_rows=len(y_fit[0]), test_stimuli=le
 # ## Joint SAEs, all pairs as one program
 #
 # A pair's two SAEs have {glue:text}`latents` latents, {glue:text}`k` of them active: by default slightly more than the
-# scenes have labels, and than are true at a time. All pairs are one batch of matrices; smaller systems are padded with
-# units that always answer 0 and whose weights stay 0. The recipe is that of {ref}`ch-pairs`: a decoder that starts as
-# the encoder's transpose, an auxiliary loss for {term}`dead latents <dead latent>`, a learning rate that falls along a
-# cosine.
+# scenes have labels, and than are true at a time. The recipe is that of {ref}`ch-pairs`.
+#
+# :::{dropdown} Smaller systems are padded, and the decoder starts as the encoder's transpose
+# All pairs are one batch of matrices. Smaller systems are padded with units that always answer 0, and weights there
+# stay 0 throughout the training. The recipe: a decoder that starts as the encoder's transpose, an auxiliary loss for
+# {term}`dead latents <dead latent>`, a learning rate that falls along a cosine.
+# :::
 
 
 # %%
@@ -326,9 +335,12 @@ alone = fit_alone(sae_steps)
 #
 # For each pair: least squares between raw responses, between codes, between reconstructions and between codes of
 # reconstructions, in both directions and with both averages. A unit or latent that never changes on the test stimuli
-# has correlation 0 and stays in the mean. Scores are in double precision: where reconstructions span fewer directions
-# than there are units, the rounding of single precision would pass for the rest, and a latent that fires in the test
-# alone would be predicted from noise.
+# has correlation 0 and stays in the mean.
+#
+# :::{dropdown} Scores are in double precision, or rounding would predict
+# Where reconstructions span fewer directions than there are units, the rounding of single precision would pass for the
+# rest, and a latent that fires in the test alone would be predicted from noise.
+# :::
 
 
 # %%
@@ -354,8 +366,7 @@ scores["untrained"] = stack([code_scores(untrained(pair), (0, 1), pair) for pair
 
 
 # %% [markdown]
-# The shuffled pairs are scored twice: on shuffled stimuli, where nothing is shared, and on matched ones, where the
-# codes come from SAEs that were misled about what is shared.
+# The shuffled pairs are scored twice, on shuffled stimuli and on matched ones.
 
 
 # %%
@@ -373,8 +384,7 @@ scores["shuffled"] = torch.stack([shuffled_scores(number, pair) for number, pair
 scores["misled"] = stack([code_scores(unpaired, (2 * q, 2 * q + 1), p) for q, p in enumerate(some)], "codes")
 
 # %% [markdown]
-# The results file keeps the scores of all directed pairs, and the gains of one kind of scores over another. The text
-# quotes means, and of gains the share above 0.
+# The results file keeps all directed pairs; the text quotes means of scores, and of gains the share above 0.
 
 # %% tags=["hide-input"]
 AVERAGE_NAMES = {"unit": "mean over units", "pooled": "pooled"}
@@ -419,7 +429,7 @@ for name, (of, over) in GAINS.items():
 
 # %% [markdown]
 # Does a pair gain where its layers vary in many directions? For this the file has the rank correlation, over pairs, of
-# the gain by joint codes with the greater participation ratio of the two.
+# the gain by joint codes with the greater {term}`participation ratio` of the two.
 
 # %% tags=["hide-input"]
 wide = torch.tensor([max(ratios[i] for i in pair) for pair in pairs])
@@ -428,9 +438,8 @@ ranks = torch.stack([wide, *gained.T]).argsort().argsort().double().corrcoef()[0
 run.record(gain_follows_unit=ranks[1], gain_follows_pooled=ranks[2])
 
 # %% [markdown]
-# Before any verdict, the state of the SAEs on test stimuli: the variance that a code explains of its own system and of
-# the other one, the share of latents that never change, and the pooled correlation of the code with the code of its
-# reconstruction.
+# First the state of the SAEs on test stimuli: the variance that a code explains of its own system and of the other one,
+# the share of latents that never change, and the pooled correlation of the code with the code of its reconstruction.
 
 
 # %%
@@ -583,7 +592,7 @@ run.figure(
 # {glue:text}`recoded_above_pooled:.3f` pooled; those codes align at {glue:text}`recoded_unit:.3f` and
 # {glue:text}`recoded_pooled:.3f`. The encoder does not quite undo the decoder, for it was trained on responses, and
 # reconstructions are not responses: a code and the code of its reconstruction correlate at
-# {glue:text}`survives_joint:.3f`, pooled, and each system loses something of its own on the way.
+# {glue:text}`survives_joint:.3f`, pooled.
 #
 # The paper calls this panel a positive control, to which the theory must apply. By {prf:ref}`prop-encoders-control` it
 # must if both encoders give one code. How far they do so is an empirical matter, the next section's.
@@ -614,12 +623,17 @@ kinds = groups | {"misled": "shuffled training, matched test", "shuffled": "shuf
 run.table(AVERAGE_NAMES, {words: f"mean(scores.r where of = {of})" for of, words in kinds.items()}, "average")
 
 # %% [markdown]
-# {numref}`fig-encoders-controls` shows the first four rows. *Shuffled training and test* scores
-# {glue:text}`shuffled_unit:.3f` by units and {glue:text}`shuffled_pooled:.3f` pooled. It is the level of chance of the
-# regression and no test of the SAEs: with b in another order throughout, even equal codes score so. *Shuffled training,
-# matched test*: SAEs that were told that unrelated responses belong together, asked about stimuli that do; here the
-# mixed terms of the loss could only do harm. *Independent*: nothing was asked of the pair, and the codes align as far
-# as both systems were taken apart into the same features.
+# {numref}`fig-encoders-controls` shows the first four rows. *Independent*: nothing was asked of the pair, and the codes
+# align as far as both systems were taken apart into the same features.
+#
+# :::{dropdown} The rows of shuffled pairs: chance, and SAEs that were misled
+# *Shuffled training and test* scores {glue:text}`shuffled_unit:.3f` by units and {glue:text}`shuffled_pooled:.3f`
+# pooled. It is the level of chance of the regression and no test of the SAEs: with b in another order throughout, even
+# equal codes score so.
+#
+# *Shuffled training, matched test*: SAEs that were told that unrelated responses belong together, and so were misled
+# about what is shared, are asked about responses that do; here the mixed terms of the loss could only do harm.
+# :::
 #
 # Joint codes score above independent ones in a share of {glue:text}`joint_above_alone_unit:.3f` of directed pairs by
 # units and {glue:text}`joint_above_alone_pooled:.3f` pooled: this is what the mixed terms add. Independent ones score
@@ -628,9 +642,9 @@ run.table(AVERAGE_NAMES, {words: f"mean(scores.r where of = {of})" for of, words
 # owed to the joint loss, not to disentangling each system.
 #
 # What can a joint code then show? That there *is* a sparse code which can be read from either system, carries over to
-# new stimuli, and explains {glue:text}`explained_joint:.3f` of their variance. That is worth knowing. It does not show
-# that each system on its own is organised in these latents: of the features that could be read out, the loss chose
-# those that both have. For that question independent SAEs are the better witness. A simulation shows by how much.
+# new stimuli, and explains {glue:text}`explained_joint:.3f` of their variance. It does not show that each system on its
+# own is organised in these latents: of the features that could be read out, the loss chose those that both have. How
+# much that does to a score, a simulation tells.
 #
 # ### More than is shared
 #
@@ -784,20 +798,23 @@ run.figure(
 #
 # Pooled, joint codes go from {glue:text}`first_joint_pooled:.3f` after {glue:text}`curve_first` steps to
 # {glue:text}`last_joint_pooled:.3f` after {glue:text}`curve_last` (raw {glue:text}`curve_raw_pooled:.3f`); independent
-# codes end at {glue:text}`last_independent_unit:.3f` by units and {glue:text}`last_independent_pooled:.3f` pooled. In
-# this run both averages rise; on the MobileNets, as recorded, the pooled score rose and the mean over units fell. A
-# verdict per unit at a fixed length is in part a verdict on the length.
+# codes end at {glue:text}`last_independent_unit:.3f` by units and {glue:text}`last_independent_pooled:.3f` pooled. Here
+# both averages rise; on the MobileNets, as recorded, the pooled score rose and the mean over units fell. A verdict per
+# unit at a fixed length is in part a verdict on the length.
 
 # %% [markdown]
 # ## Networks trained on ImageNet
 #
 # First, three blocks each of EfficientNet-Lite 0, 1 and 2, averaged over the places of the image, on {ref}`a thousand
-# photographs, one of each kind of thing <encoders-rerun>`. The results were recorded once, with crops of each
-# photograph, split by *photograph*: crops of one are nearly one stimulus, and if they stood on both sides a regression
-# could recognise pictures instead of predicting units. Blocks of a few hundred units were taken, since least squares
-# has 800 photographs to learn from. Of the recorded scores, each kind's mean, standard error and count were kept, not
-# the single pairs. Some of these pairs are blocks of one network, where the later is computed from the earlier. Most
-# are of two networks of one family, which differ in size and were trained alike.
+# photographs, one of each kind of thing <encoders-rerun>`. Most of these pairs are of two networks of one family, which
+# differ in size and were trained alike; some are blocks of one network, where the later is computed from the earlier.
+#
+# :::{dropdown} The photographs are split by photograph, and only summaries are kept
+# The results were recorded once, with crops of each photograph, split by *photograph*: crops of one are nearly one
+# stimulus, and if they stood on both sides a regression could recognise pictures instead of predicting units. Blocks of
+# a few hundred units were taken, since least squares has 800 photographs to learn from. Of the recorded scores, each
+# kind's mean, standard error and count were kept, not the single pairs.
+# :::
 #
 # Second, as many layers as the paper has, and every pair of them: six blocks each of six MobileNets that others
 # trained, four of the first version and two of the second, on {ref}`images of Tiny ImageNet <page-data>`. What we
@@ -871,7 +888,7 @@ outcome
 #
 # - Their SAEs were trained briefly, and many latents never change on test images (see the table). By units each of
 #   these counts as nothing, and even untrained codes score higher there. Longer training would not mend that: by units
-#   the scores of the pairs trained longer fall as training grows.
+#   the scores of the pairs trained longer fall.
 # - Pooled, the pairs that gain do so for joint codes alone. Independent ones gain nowhere, by either average, so the
 #   gain is owed to the joint loss; it is larger where layers vary in many directions (rank correlation
 #   {glue:md}`gain_dimensions`).
@@ -884,10 +901,9 @@ outcome
 # %% [markdown]
 # ## What the ledger is told
 #
-# B10 and B11 are about 36 systems on ImageNet, and are judged as stated in the ledger ({ref}`ch-claims`) only for
-# these; the parameter `imagenet` declares them. The stand-in and networks trained on ImageNet have columns of their
-# own, and all are asked for the share of pairs above the diagonal **by unit**. The pooled correlation is a condition,
-# and one that was written after first results.
+# As stated, B10 and B11 are judged ({ref}`ch-claims`) only for the paper's 36 systems, which the parameter `imagenet`
+# declares; the stand-in and networks trained on ImageNet have columns of their own. All are asked for the share of
+# pairs above the diagonal **by unit**; the pooled correlation is a condition, written after first results.
 
 # %% tags=["hide-input"]
 run.record(imagenet=int(imagenet and len(sites) == 36), small_networks=int(small))
@@ -900,13 +916,13 @@ run.record(imagenet=int(imagenet and len(sites) == 36), small_networks=int(small
 # - **The average is part of the claim.** By units {glue:text}`b10_unit:.3f` of pairs gain, pooled
 #   {glue:text}`b10_pooled:.3f`.
 # - **Joint training asks for what is then measured.** Report independent SAEs beside it; here they align at
-#   {glue:text}`alone_unit:.3f` by units and {glue:text}`alone_pooled:.3f` pooled. In a simulation where a
-#   quarter of the features is shared, joint codes score {glue:text}`sweep_joint_pooled_8:.3f` pooled and the features
-#   themselves {glue:text}`sweep_truth_pooled_8:.3f`.
-# - **A reconstruction is in superposition, and that alone guarantees no order** ({prf:ref}`prop-encoders-control`).
-# - **In networks trained on ImageNet** the share of directed pairs that gain is, as recorded,
-#   {glue:md}`photos_unit` by units and {glue:md}`photos_pooled` pooled (EfficientNets),
-#   {glue:md}`imagenet_layers_unit` and {glue:md}`imagenet_layers_pooled` (MobileNets).
+#   {glue:text}`alone_unit:.3f` by units and {glue:text}`alone_pooled:.3f` pooled. In a simulation where a quarter of
+#   the features is shared, joint codes score {glue:text}`sweep_joint_pooled_8:.3f` pooled and the features themselves
+#   {glue:text}`sweep_truth_pooled_8:.3f`.
+# - **Superposition by construction guarantees no order** ({prf:ref}`prop-encoders-control`).
+# - **In networks trained on ImageNet** the share of directed pairs that gain is, as recorded, {glue:md}`photos_unit` by
+#   units and {glue:md}`photos_pooled` pooled (EfficientNets), {glue:md}`imagenet_layers_unit` and
+#   {glue:md}`imagenet_layers_pooled` (MobileNets).
 # - **Of DINO and CLIP we learn nothing from this.** The paper's result needs the paper's networks.
 #
 # We depart from the paper in these points:
@@ -915,11 +931,15 @@ run.record(imagenet=int(imagenet and len(sites) == 36), small_networks=int(small
 #   on photographs.
 # - **SAEs.** Minibatches, a tied start, a cosine, an auxiliary loss for dead latents, and hundreds of steps, in place
 #   of Gaussian weights, the full batch at a constant rate and two million steps. Responses are centred and scaled. The
-#   paper uses AdamW. With its default decay of one hundredth and a rate of $10^{-3}$, two million steps would shrink a
-#   weight that no gradient holds by a factor $e^{-20}$; we use none.
+#   paper uses AdamW; we use no weight decay.
 # - **Sizes.** $k$ and $F$ are ours, $F$ one number for all pairs; the paper's $F$ is a multiple of the units.
 # - **Added.** Both averages, both readings of the second panel, independent, untrained and shuffled SAEs, explained
 #   variance, the length of training, and two propositions.
+#
+# :::{dropdown} Weight decay would empty what no gradient holds
+# With AdamW's default decay of one hundredth and a rate of $10^{-3}$, two million steps would shrink a weight that no
+# gradient holds by a factor $e^{-20}$.
+# :::
 #
 # **What changed our mind.** We took an average for an average. Here the verdict can turn with it. And we took
 # reconstructions for a safe control, since with more latents than units they are in superposition by construction.
