@@ -159,9 +159,9 @@
 # | dense random ReLU features, products of units | does it take features, or any nonlinear readout? |
 # | principal and independent axes of the units | does it take an SAE, or other axes? |
 #
-# The answer is often no. In {ref}`ch-pairs` the same method raises the scores of networks that see many things at once
-# and lowers those of networks that name one object. Where a layer has collapsed to few dimensions, or where units are
-# features already, the units are the better description.
+# The answer is often no. In {ref}`ch-pairs` the same method can raise the scores of networks that see many things at
+# once, and lowers those of networks that name one object. Where a layer has collapsed to few dimensions, or where units
+# are features already, the units may match better.
 #
 # Stimuli are dealt at random into two parts. **The SAEs are trained on one, every score is read on the other.** There
 # matching and regression are fitted on all folds but one and read on the one {term}`held out`; RSA and CKA have nothing
@@ -444,7 +444,7 @@ own.score_table(measured.scores, PREDICTED | PLAIN, RIDGE)
 #
 # - *First table, along a row:* latents reveal something if S-S exceeds N-N, and R-S, which is as large and as sparse
 #   but never learned. The last columns are axes found without an SAE: independent ones find sparse features that are
-#   rotated among as many units; where features outnumber units they cannot.
+#   rotated among as many units; where features outnumber units they cannot find them all.
 # - *Down a column, and on to ridge:* axes, geometry, linear information. Units that score high on the last and low on
 #   the first are arranged differently.
 # - *Second table:* S-N exceeds N-N if the latents hold something that no linear map gets out of the units. Where D-N or
@@ -545,8 +545,9 @@ could.shown(NAMES)
 # (sec-own-rules)=
 # ## The reading and its rules
 #
-# The answer is *yes*, *no* or *cannot tell*. **Yes** means: the networks share features that neither units nor linear
-# axes show, since more of them than units are in superposition. The rules were fixed before the numbers were known:
+# The answer is *yes*, *no* or *cannot tell*. **Yes** means: latents match clearly better than units, random codes and
+# linear axes, and other seeds find them again. That is how shared features in superposition would look, but nothing
+# here counts features, and mixing alone can do it. The rules were fixed before the numbers were known:
 #
 # - A difference is **clear** if it exceeds {glue:text}`limit_errors` standard errors, over folds and over SAE seeds,
 #   and {glue:text}`limit_small` in size, and has one sign for all SAE seeds.
@@ -732,7 +733,7 @@ pd.DataFrame({"the report says": {name: one.reading.verdict.value for name, one 
 #
 # :::{dropdown} Hint
 # If only the class matters, responses are ten points: how many dimensions do ten centred points span?
-# {prf:ref}`prop-pairs-collapse` has the rest. Then ask over how many latents an SAE has to spread one class.
+# {prf:ref}`prop-pairs-collapse` has the rest. Then ask over how many latents an SAE may spread one class.
 # :::
 
 # %% tags=["remove-cell"]
@@ -765,7 +766,7 @@ collapsed.reading.show()
 # %% [markdown]
 # Ten classes that exclude each other need nine dimensions at most; network a uses
 # {glue:text}`collapsed_dimensions:.1f`. Soft-matching is {glue:text}`collapsed_nn:.3f` between units and
-# {glue:text}`collapsed_ss:.3f` between latents. Each SAE has to spread one thing, the class and how it is written, over
+# {glue:text}`collapsed_ss:.3f` between latents. Each SAE may spread one thing, the class and how it is written, over
 # several latents, and does so in its own way.
 #
 # :::{solution-end}
