@@ -798,8 +798,8 @@ run.figure(
 #
 # Pooled, joint codes go from {glue:text}`first_joint_pooled:.3f` after {glue:text}`curve_first` steps to
 # {glue:text}`last_joint_pooled:.3f` after {glue:text}`curve_last` (raw {glue:text}`curve_raw_pooled:.3f`); independent
-# codes end at {glue:text}`last_independent_unit:.3f` by units and {glue:text}`last_independent_pooled:.3f` pooled. Here
-# both averages rise; on the MobileNets, as recorded, the pooled score rose and the mean over units fell. A verdict per
+# codes end at {glue:text}`last_independent_unit:.3f` by units and {glue:text}`last_independent_pooled:.3f` pooled. The
+# figure has both; on the MobileNets, as recorded, the pooled score rose and the mean over units fell. A verdict per
 # unit at a fixed length is in part a verdict on the length.
 
 # %% [markdown]

@@ -7,6 +7,7 @@ import pandas as pd
 import torch
 
 from lib.canonical import cca, procrustes, pwcca, svcca
+from lib.ceiling import corrected_cka
 from lib.geometry import linear_cka, rsa
 from lib.matching import semi_matching_score, soft_matching_score
 from lib.neighbours import mutual_knn
@@ -14,9 +15,11 @@ from lib.pairwise import euclidean_rsa, rank_rsa, rbf_cka
 from lib.projections import gaussian
 from lib.regression import ridge_score
 
+CORRECTED = "CKA, corrected"
 METRICS = {
     "CKA": linear_cka,
     "CKA, debiased": partial(linear_cka, debiased=True),
+    CORRECTED: corrected_cka,
     "CKA, Gaussian kernel": partial(rbf_cka, debiased=True),
     "RSA, dot products": rsa,
     "RSA, cosines": partial(rsa, similarity="cosine"),
