@@ -517,7 +517,7 @@ run.words("metrics-table", heard_table(table, "Simulated: what each metric reads
 
 # %% tags=["hide-input"]
 names = {"cka": "CKA, debiased", "ridge": "ridge, a to b", "soft": "soft-matching", "cca": "CCA, squared",
-         "knn": "mutual k-NN", "distance": "RSA, squared distances"}  # fmt: skip
+         "knn": "mutual k-NN", "distance": "RSA, squared distances", "corrected": CORRECTED}  # fmt: skip
 for short, name in names.items():
     for end, head in (("all", "all units"), ("eighth", "an eighth"), ("floor", "unrelated")):
         run.record(**{f"{short}_{end}": float(table.loc[name, head])})
