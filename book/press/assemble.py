@@ -1,7 +1,6 @@
 """Assemble the book from executed chapters, or one chapter's page, and build it with Jupyter Book."""
 
 import json
-import re
 import shutil
 import subprocess
 import sys
@@ -16,6 +15,7 @@ from book.press import beside, pages
 from book.press.evidence import KINDS, evidence, mutation
 from book.press.export import exported
 from book.press.hook import hook
+from book.press.plain import Page
 from book.press.reference import reference
 from book.press.runner import alone, run_seconds
 from book.press.verify import forget
@@ -83,8 +83,7 @@ def _page(name, label, source, show):
     write_whole(source / "alone" / f"{name}.ipynb", exported(name, label))
     write_whole(source / "_config.yml", yaml.safe_dump(config))
     write_whole(source / "_toc.yml", yaml.safe_dump({"format": "jb-book", "root": name}))
-    write_whole(source / f"{name}.ipynb", _alone(_published(name, label, f"{name}.py"), beside.box(name, label)))
-    # Links to what other chapters define lead nowhere in a page of its own, so warnings do not stop this build.
+    write_whole(source / f"{name}.ipynb", _alone(name, _published(name, label, f"{name}.py"), beside.box(name, label)))
     status = _jupyter_book(source, source, "-q")
     if status == 0:
         path = source / "_build" / "html" / f"{name}.html"
@@ -121,19 +120,17 @@ def _published(name, label, text_notebook, badges=""):
     return nbformat.writes(notebook) + "\n"
 
 
-def _alone(text, box=""):
-    """A published chapter as a page without a book: other chapters by their titles, and its own references.
+def _alone(name, text, box=""):
+    """A published chapter as a page without a book: what stands elsewhere by its title, and its own references.
 
     `box` stands below its title.
     """
-    notebook = nbformat.reads(text, as_version=4)
+    notebook, page = nbformat.reads(text, as_version=4), Page(name, {}, {})
     if box:
         notebook.cells[0].source = pages.with_box(notebook.cells[0].source, box)
-    titles = {pages.chapter_label(name): pages.chapter_title(name) for name in chapter_names()}
-    pattern = r"\{ref\}`(?:([^`<]+) <)?(" + "|".join(titles) + ")>?`"
     for cell in notebook.cells:
         if cell.cell_type == "markdown":
-            cell.source = re.sub(pattern, lambda found: f"*{found[1] or titles[found[2]]}*", cell.source)
+            cell.source = page.apart(cell.source)
     sources = "## References\n\n```{bibliography}\n:filter: docname in docnames\n```"
     notebook.cells.append(nbformat.v4.new_markdown_cell(sources, id="references"))
     return nbformat.writes(notebook) + "\n"

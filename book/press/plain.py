@@ -33,6 +33,7 @@ BOXES = {
     "tip",
     "warning",
 }
+REFERENCES = ("ref", "prf:ref", "numref", "eq")
 NUMBERED = {"glue:figure": "Fig.", "exercise": "Exercise"}
 NUMBERED |= {
     f"prf:{kind}": kind.capitalize() for kind in ("corollary", "definition", "example", "lemma", "proposition")
@@ -86,6 +87,16 @@ class Page:
             prose = []
         return "\n\n".join(filter(None, [*parts, self._prose(prose)]))
 
+    def apart(self, source: str) -> str:
+        """MyST for a page without its book: terms as words, what stands elsewhere by the name the book gives it."""
+
+        def told(found):
+            role, target = found["role"], (found["text"] or "").rpartition("<")[2].rstrip(">")
+            here = role in REFERENCES and self._label(target).chapter == self.chapter
+            return self._role(role, found["text"]) if role in ("term", *REFERENCES) and not here else found[0]
+
+        return ROLE.sub(told, source)
+
     def references(self) -> str:
         """What the chapter cites, one line each."""
         return "## References\n\n" + "\n".join(f"- {_line(self.cited[key])}" for key in sorted(self.cited))
@@ -126,7 +137,7 @@ class Page:
             return shown or target
         if role.startswith("cite:"):
             return self._citation(text.split(","), role == "cite:t")
-        if role in ("ref", "prf:ref", "numref", "eq"):
+        if role in REFERENCES:
             return self._reference(target, shown)
         raise ValueError(f"{self.chapter}: the role {role} is not known: add it to book/press/plain.py")
 

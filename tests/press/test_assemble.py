@@ -27,13 +27,17 @@ def test_published_chapter_has_no_duration_and_shows_only_changed_parameters(pro
     assert "About this chapter" in quick.cells[0].source and "make chapter NAME=01_first" in quick.cells[0].source
 
 
-def test_page_without_a_book_has_titles_for_other_chapters_and_its_own_references(project, monkeypatch):
-    monkeypatch.setattr(book, "chapter_names", lambda: ["01_first", "02_second"])
-    write_whole(project / "notebooks" / "01_first.py", "# (ch-first)=\n# # The first\n")
-    write_whole(project / "notebooks" / "02_second.py", "# (ch-second)=\n# # The second\n")
-    cell = nbformat.v4.new_markdown_cell("See {ref}`ch-second` and {ref}`sec-mine`.", id="a")
-    alone = nbformat.reads(book._alone(nbformat.writes(nbformat.v4.new_notebook(cells=[cell]))), 4)
-    assert alone.cells[0].source == "See *The second* and {ref}`sec-mine`."
+def test_page_without_a_book_has_words_for_what_stands_elsewhere_and_its_own_references(project):
+    first = "# %% [markdown]\n# (ch-first)=\n# # The first\n#\n# (sec-mine)=\n# ## Mine\n"
+    second = "# %% [markdown]\n# (ch-second)=\n# # The second\n#\n# $$\n# x\n# $$ (eq-there)\n"
+    write_whole(project / "notebooks" / "01_first.py", first)
+    write_whole(project / "notebooks" / "02_second.py", second)
+    source = "See {ref}`ch-second`, {eq}`eq-there`, {term}`latents <latent>`, {ref}`sec-mine`, `{ref}` and {cite:t}`a`."
+    cell = nbformat.v4.new_markdown_cell(source, id="a")
+    text = nbformat.writes(nbformat.v4.new_notebook(cells=[cell]))
+    alone = nbformat.reads(book._alone("01_first", text), 4)
+    told = "See *The second*, (2.1) in *The second*, latents, {ref}`sec-mine`, `{ref}` and {cite:t}`a`."
+    assert alone.cells[0].source == told
     assert "{bibliography}" in alone.cells[-1].source
 
 
