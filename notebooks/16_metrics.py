@@ -18,9 +18,9 @@
 #
 # **In short.** None alone tells how many features two networks share: of {glue:text}`metrics` that we tried,
 # {glue:text}`inverting` rank a partial overlap in many units above identical features in few, in every draw. CKA
-# corrected for few neurons is right where units are drawn at random, and reads {glue:text}`learned_corrected:.1f` for
-# identical features in trained ones. Each metric answers some other question well: {ref}`which-metric` has these on one
-# page.
+# corrected for few neurons is right on average where units are drawn at random, and reads
+# {glue:md}`learned_corrected` for identical features in trained ones. Each metric answers some other question well:
+# {ref}`which-metric` has these on one page.
 #
 # :::{glue:figure} fig-metrics-order
 # :name: fig-metrics-order
@@ -114,10 +114,11 @@ def responses(share, units, rows=gaussian):
 
 # %%
 def measure(kind, units, count, *which):
-    """Every metric on so many pairs of responses: (metrics, pairs). Tabulates means and standard errors."""
+    """Every metric on so many pairs of responses: (metrics, pairs). Tabulates means and errors of what is a number."""
     found = pd.concat([scores_of(*responses(*which)) for _ in range(count)], axis=1)
-    run.tabulate("scores", kind=kind, units=units, metric=list(METRICS), score=list(found.mean(axis=1)),
-                 error=list(found.sem(axis=1)))  # fmt: skip
+    told = found.where(found < torch.inf).agg(["mean", "sem", "count"], axis=1).dropna()
+    run.tabulate("scores", kind=kind, units=units, metric=list(told.index), score=list(told["mean"]),
+                 error=list(told["sem"]), pairs=list(told["count"]))  # fmt: skip
     return found
 
 
@@ -148,7 +149,6 @@ inverts = (shared > full).mean(axis=1)
 wrong = shared.mean(axis=1) > full.mean(axis=1)
 run.tabulate("order", metric=list(METRICS), inverts=list(inverts))
 run.record(inverting=int((inverts == 1).sum()), wrong=int(wrong.sum()))
-run.record(corrected_partial=shared.mean(axis=1)[CORRECTED], corrected_full=full.mean(axis=1)[CORRECTED])
 
 # %% tags=["hide-input", "remove-output"]
 (ax,) = panels(1, width=4.6, height=4.2)
@@ -170,13 +170,19 @@ run.figure(
 )
 run.words("order_right", "; ".join(wrong.index[~wrong]) or "none")
 run.words("always_right", "; ".join(wrong.index[inverts == 0]) or "none")
+run.record(corrected_partial=shared.loc[CORRECTED].median(), corrected_full=full.loc[CORRECTED].median())
+run.record(corrected_inverts=inverts[CORRECTED])
 
 # %% [markdown]
 # In every draw {glue:text}`inverting` metrics of {glue:text}`metrics` invert. In the right order on average
 # ({numref}`fig-metrics-order`): {glue:md}`order_right`. In every draw: {glue:md}`always_right`.
 #
-# Corrected CKA reads {glue:text}`corrected_partial:.2f` and {glue:text}`corrected_full:.2f`. Ridge from a to b keeps
-# order for a reason, not by merit: it divides what it explains by the variance of b's units, so
+# Corrected CKA reads {glue:text}`corrected_partial:.2f` and {glue:text}`corrected_full:.2f`, as medians, and inverts in
+# a share of {glue:text}`corrected_inverts:.2f` of the draws: of few units it scatters too much to keep order draw by
+# draw. (Where the units of a network happen to have nothing in common it is infinite; such draws are counted, and left
+# out of means.)
+#
+# Ridge from a to b keeps order for a reason, not by merit: it divides what it explains by the variance of b's units, so
 # it hears how many of *b's* features lie in the space of a, whatever b's width. Compress a, and it inverts as well, the
 # other way round ({prf:ref}`thm-ols`).
 #
@@ -467,12 +473,13 @@ measure("learned", toy_units, draws, 1, (toy_units, toy_units), lambda *_: next(
 
 # %% tags=["hide-input"]
 means = pd.DataFrame(run.tables["scores"]).set_index(["kind", "units", "metric"]).score
-learned, random = means["learned", toy_units], means["identical", toy_units]
+learned, random = (means[kind, toy_units].reindex(list(METRICS)) for kind in ("learned", "identical"))
 law, cka = theory.expected_cka(represented, toy_units, toy_units), "CKA, debiased"
 run.words("learned_verdict", "held" if abs(learned[cka] - law) < 0.1 else "failed")
 run.record(represented=represented, learned_above=int((learned > random).sum()), learned_cka=learned[cka],
            learned_law=law, random_cka=random[cka], tight_cka=means["tight", half][cka], tight_law=half / n,
-           half_cka=means["identical", half][cka], learned_corrected=learned[CORRECTED])  # fmt: skip
+           half_cka=means["identical", half][cka])  # fmt: skip
+run.words("learned_corrected", "no number" if learned.isna()[CORRECTED] else f"{learned[CORRECTED]:.1f}")
 run.words("not_above", "; ".join(name for name in METRICS if learned[name] <= random[name]) or "none")
 
 # %% [markdown]
@@ -482,7 +489,7 @@ run.words("not_above", "; ".join(name for name in METRICS if learned[name] <= ra
 # *Learned*: {glue:text}`learned_above` of {glue:text}`metrics` metrics are higher than for random rows; the exceptions:
 # {glue:md}`not_above`. The models represent {glue:text}`represented:.1f` features by a norm above one half. CKA is
 # {glue:text}`learned_cka:.3f` where the law for that number says {glue:text}`learned_law:.3f`: the second expectation
-# {glue:md}`learned_verdict`. Corrected CKA reads {glue:text}`learned_corrected:.2f`, not 1. Random rows for all
+# {glue:md}`learned_verdict`. Corrected CKA reads {glue:md}`learned_corrected`, not 1. Random rows for all
 # features read {glue:text}`random_cka:.3f`. Norms are graded, so strong features count for more than weak ones
 # ({ref}`ch-structured`).
 #

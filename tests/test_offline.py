@@ -87,7 +87,7 @@ def test_what_a_chapter_reaches_is_seen_even_if_it_swallows_the_refusal(tmp_path
     assert asked() == "socket.getaddrinfo example.org\n"
 
 
-def test_a_chapter_and_its_page_reach_nothing(tmp_path):
+def test_a_chapter_and_its_page_reach_nothing_and_warn_of_nothing(tmp_path):
     for name in ("lib", "book", "notebooks"):
         ignored = shutil.ignore_patterns("__pycache__", "chapters", "*.ipynb")
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
@@ -96,5 +96,6 @@ def test_a_chapter_and_its_page_reach_nothing(tmp_path):
     for command in (["run", CHAPTER, "--no-exercises", *given], ["page", CHAPTER]):
         done = python("-m", "book.press", *command, cwd=tmp_path)
         assert done.returncode == 0, done.stdout + done.stderr
+        assert "WARNING" not in done.stdout + done.stderr
     assert (tmp_path / "build/custom/page/_build/html" / f"{CHAPTER}.html").exists()
     assert asked() == ""

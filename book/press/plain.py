@@ -91,7 +91,9 @@ class Page:
         """MyST for a page without its book: terms as words, what stands elsewhere by the name the book gives it."""
 
         def told(found):
-            role, target = found["role"], (found["text"] or "").rpartition("<")[2].rstrip(">")
+            role, ticks, target = found["role"], found["ticks"], (found["text"] or "").rpartition("<")[2].rstrip(">")
+            if ticks and found[0].startswith(ticks + "{") and len(ticks) > 2:  # a directive
+                return ticks + ROLE.sub(told, found[0].strip("`")) + ticks
             here = role in REFERENCES and self._label(target).chapter == self.chapter
             return self._role(role, found["text"]) if role in ("term", *REFERENCES) and not here else found[0]
 

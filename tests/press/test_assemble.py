@@ -33,11 +33,12 @@ def test_page_without_a_book_has_words_for_what_stands_elsewhere_and_its_own_ref
     write_whole(project / "notebooks" / "01_first.py", first)
     write_whole(project / "notebooks" / "02_second.py", second)
     source = "See {ref}`ch-second`, {eq}`eq-there`, {term}`latents <latent>`, {ref}`sec-mine`, `{ref}` and {cite:t}`a`."
+    source += "\n\n````{prf:proof}\nBy {eq}`eq-there`; {term}`latent`.\n````"
     cell = nbformat.v4.new_markdown_cell(source, id="a")
     text = nbformat.writes(nbformat.v4.new_notebook(cells=[cell]))
     alone = nbformat.reads(book._alone("01_first", text), 4)
     told = "See *The second*, (2.1) in *The second*, latents, {ref}`sec-mine`, `{ref}` and {cite:t}`a`."
-    assert alone.cells[0].source == told
+    assert alone.cells[0].source == told + "\n\n````{prf:proof}\nBy (2.1) in *The second*; latent.\n````"
     assert "{bibliography}" in alone.cells[-1].source
 
 
