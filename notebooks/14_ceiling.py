@@ -603,7 +603,8 @@ counts |= {f"by one, {head}": f"mean(networks.by_one where site = {site})" for h
 asked = {f"cka_{head}": f"mean(networks.cka where pair = trained and site = {site})" for head, site in places.items()}
 ends = {f"pooled_{x}": f"mean(networks.{x} where pair = trained and site = layer3:pool)" for x in ("low", "high")}
 ends |= {f"one_{x}": f"mean(networks.by_one where pair = halves_{x} and site = layer2:centre)" for x in "ab"}
-run.quote("cifar_pairs", "networks_seen", **asked, **ends)
+within = {x: f"mean(networks.{x} where pair = within_class and site = layer3:pool)" for x in ("by_one", "corrected")}
+run.quote("cifar_pairs", "networks_seen", **asked, **ends, **within)
 outcomes = expectations(pd.DataFrame(recorded_results("cifar_pairs")["14_ceiling"]["tables"]["networks"]))
 run.words("held", f"{sum(outcomes.values())} of {len(outcomes)}")
 run.recorded_table("cifar_pairs", columns | counts, "pair")
@@ -623,7 +624,8 @@ run.recorded_table("cifar_pairs", columns | counts, "pair")
 # kind come out at their true 1. Without class means less is shared deep down; with images shuffled nothing is.
 #
 # The last columns correct CKA by one network of each, as {cite:t}`chun2025` do. In the middle halves of one kind come
-# out at {glue:text}`one_a_quoted` and {glue:text}`one_b_quoted` in place of 1: there a second seed is needed.
+# out at {glue:text}`one_a_quoted` and {glue:text}`one_b_quoted` in place of 1, and less class means, pooled, the kinds
+# share {glue:text}`by_one_quoted` by it and {glue:text}`corrected_quoted` by seeds. These networks need second seeds.
 #
 # **Near 1 does not mean learned.** Untrained kinds reach it at the last site, on a feature or two; brightness and
 # contrast, we suppose. Trained kinds share something else, since trained a and untrained b have little in common.
