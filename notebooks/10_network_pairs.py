@@ -18,11 +18,11 @@
 # make them look more alike, as they do {term}`toy models <toy model>` ({ref}`ch-disentangling`)? And what decides
 # whether they do?
 #
-# **In short.** They can, where a layer passes on more {term}`sparse` features than it has units: in small MLPs that
-# read scenes of digits, {term}`soft-matching <soft-matching>` at the deep layer is {glue:text}`soft_nn_mlp_deep:.2f`
-# between neurons and {glue:text}`soft_ss_mlp_deep:.2f` between {term}`latents <latent>`. Where a layer has collapsed to
-# a few dimensions they do harm, {glue:text}`soft_gain_control:+.2f`. In a vision transformer the place in the block
-# decides, and at the deep layers the length of SAE training.
+# **In short.** They can, where units mix {term}`sparse` features: in small MLPs that read scenes of digits,
+# {term}`soft-matching <soft-matching>` at the deep layer is {glue:text}`soft_nn_mlp_deep:.2f` between neurons and
+# {glue:text}`soft_ss_mlp_deep:.2f` between {term}`latents <latent>`. Where a layer has collapsed to a few dimensions
+# they do harm, {glue:text}`soft_gain_control:+.2f`. Much hangs on the size and the training of the SAEs, and in the
+# last block of a vision transformer on the place where one reads.
 #
 # :::{glue:figure} fig-pairs-answer
 # :name: fig-pairs-answer
@@ -64,8 +64,8 @@
 #
 # **The stand-in was chosen after others had failed.** Classifiers of single objects into ten classes (written digits,
 # pieces of clothing) were tried first, and there fully trained SAEs lowered soft-matching. The grid was then built to
-# have what those lacked, more sparse features than units. So it shows what *can* happen, not how often:
-# {ref}`ch-natural` draws worlds at random.
+# have what those lacked, sparse features, more of them than a deep layer has units. So it shows what *can* happen, not
+# how often: {ref}`ch-natural` draws worlds at random.
 
 # %% [markdown]
 # ## The idea
@@ -117,9 +117,9 @@
 # $\sum \lambda_i^2$.
 # ```
 #
-# So as a predictor an SAE can only lose. Matching could gain, from one latent for each class; but an SAE
-# with $k$ active latents has to spread a single active feature over $k$ of them, and each SAE does so in its own way.
-# Real layers collapse only in part, so this is a tendency.
+# So as a predictor an SAE can only lose. Matching could gain, from one latent for each class; but an SAE with up to $k$
+# active latents may spread a single active feature over several of them, and each SAE in its own way. Real layers
+# collapse only in part, so this is a tendency.
 #
 # ### What we ask, before looking
 #
@@ -149,8 +149,8 @@ from lib.pairings import PAIRINGS, feature_correlations, gain, means, pair_momen
 from lib.sae import Recipe, explained_variance
 
 # %% [markdown]
-# By default the SAEs have a few more latents than there are labels, and slightly more of them may be active than
-# labels are true on average. Both use what we know of the scenes; on a real network one would scan them.
+# By default the SAEs have a few more latents than there are labels, and half as many again may be active as labels are
+# true on average. Both use what we know of the scenes; on a real network one would scan them.
 
 # %% tags=["parameters"]
 profile: str = "quick"  # name of the settings and folder of the results
@@ -359,8 +359,9 @@ run.figure(
     axes,
     "fig-pairs-soft",
     alt="Soft-matching of seed pairs for neurons to neurons, latents to latents and random to latents. First panel, "
-    "intermediate and deep layers of MLP and ViT: at both deep layers latents lie far above neurons. Second panel, the "
-    "branch of the ViT's blocks: there neurons and latents lie close together and low.",
+    "intermediate and deep layers of MLP and ViT: latents lie far above neurons, but not at the ViT's intermediate "
+    "layer, where the two are close. Second panel, the branch of the ViT's blocks: there neurons and latents lie close "
+    "together and low.",
     title="Stand-in, simulated scenes of real digits: soft-matching",
 )
 
@@ -368,8 +369,9 @@ run.figure(
 # :::{glue:figure} fig-pairs-soft
 # :name: fig-pairs-soft
 #
-# Small stand-in for figure 3 of {cite:t}`longon2025`. Disentangling raises soft-matching at the deep layers of MLP and
-# ViT (a), and by little in the branch of the ViT's blocks (b).
+# Small stand-in for figure 3 of {cite:t}`longon2025`. SAEs raise soft-matching at both layers of the MLP and at the
+# deep layer of the ViT's stream (a). In the branch of the ViT's blocks the mean changes little, and pairs may differ in
+# sign (b).
 # :::
 
 # %% tags=["hide-input", "remove-output"]
@@ -394,29 +396,28 @@ rows |= {"S-S minus R-S": "mean(gains.soft_over_random)", "N-N minus R-S": "mean
 run.table(GRID_HEADS, rows | {"its least": "min(gains.nn_over_random)"}, "site")
 
 # %% [markdown]
-# At the deep layers S-S comes out above N-N, and N-N above R-S.
+# At all of these layers N-N lies above R-S.
 #
 # In the ViT's residual stream the gain is larger at the deep layer than at the intermediate one, by
-# {glue:text}`depth_gain_vit:.3f` on average and at least {glue:text}`depth_gain_vit_min:.3f`, as A13 says of ViT-B/16.
-# At the intermediate layer alone it is {glue:text}`soft_gain_vit_middle:.3f` on average and
-# {glue:text}`soft_gain_vit_middle_min:.3f` in the worst pair. Depth need not be the reason: the layers also differ in
-# the dimensions that they use, and early on the class token has looked at each cell only once or a few times.
+# {glue:text}`depth_gain_vit:.3f` on average and at least {glue:text}`depth_gain_vit_min:.3f`. At the intermediate layer
+# alone it is {glue:text}`soft_gain_vit_middle:.3f` on average and {glue:text}`soft_gain_vit_middle_min:.3f` in the
+# worst pair. Depth need not be the reason: the layers also differ in the dimensions that they use, and early on the
+# class token has looked at each cell only once or a few times.
 #
 # **At the paper's own site, the branch, little is left of the gain.** There SAEs change soft-matching by
 # {glue:text}`soft_gain_vit_branch_deep:.3f` at the deep block (between {glue:text}`branch_deep_least:.3f` and
 # {glue:text}`branch_deep_most:.3f` over pairs) and by {glue:text}`soft_gain_vit_branch_middle:.3f` at the intermediate
-# one. The branch is what the block adds, the stream the sum that the classifier reads. Beside this run, ten pairs that
-# were recorded:
+# one. Beside this run, ten pairs that were recorded:
 
 # %% tags=["hide-input"]
 rows = {}
-for place in ("middle", "deep"):
+for site, place in {"vit_branch_middle": "intermediate", "vit_branch_deep": "deep"}.items():
     for words, column in (("soft S-S minus N-N", "soft_gain"), ("ridge S-N minus N-N", "sn_gain")):
-        at = f"gains.{column} where site = vit_branch_{place}"
+        at = f"gains.{column} where site = {site}"
         rows |= {f"{place}, {words}": at}
         rows |= {f"{place}, {words}, {end}": f"{what}({at})" for end, what in (("least", "min"), ("most", "max"))}
         rows |= {f"{place}, {words}, share of pairs above 0": f"share({at})"}
-    rows[f"{place}, pairs"] = f"count(gains.sn_gain where site = vit_branch_{place})"
+    rows[f"{place}, pairs"] = f"count(gains.sn_gain where site = {site})"
 run.beside_recorded(rows, "pairs")
 
 # %% [markdown]
@@ -441,15 +442,17 @@ run.figure(
 # %% tags=["hide-input"]
 cases = [[gain(scores[site], metric, "ss", "nn") for metric in ("soft", "semi_ab", "semi_ba")] for site in GRID]
 same = torch.cat([soft.sign() == semi.sign() for soft, *both in cases for semi in both]).double()
-run.record(semi_agreement=same.mean(), semi_cases=len(same))
+sizes = torch.cat([soft.abs() for soft, *both in cases for _ in both])
+run.record(semi_agreement=same.mean(), semi_cases=len(same), semi_odd_most=(sizes * (1 - same)).max())
 
 # %% [markdown]
 # :::{glue:figure} fig-pairs-semi
 # :name: fig-pairs-semi
 #
-# Semi-matching agrees (small stand-in for figure 7, bottom, of {cite:t}`longon2025`). The sign of the gain is that of
-# soft-matching in a share of {glue:text}`semi_agreement:.3f` of {glue:text}`semi_cases` cases: layers, the branches
-# too, times pairs times directions.
+# Semi-matching agrees wherever the gain is clear (small stand-in for figure 7, bottom, of {cite:t}`longon2025`). The
+# sign of the gain is that of soft-matching in a share of {glue:text}`semi_agreement:.3f` of {glue:text}`semi_cases`
+# cases: layers, the branches too, times pairs times directions. Where signs differ, soft-matching changes by
+# {glue:text}`semi_odd_most:.3f` at most.
 # :::
 
 # %% [markdown]
@@ -477,7 +480,8 @@ run.figure(
 # :name: fig-pairs-ridge
 #
 # Latents of a deep layer predict the other network's neurons better than its neurons do (a), and random ones far worse
-# (small stand-in for figure 4, bottom, of {cite:t}`longon2025`). In the ViT's branch latents gain next to nothing (b).
+# (small stand-in for figure 4, bottom, of {cite:t}`longon2025`). In the ViT's branch latents neither gain nor lose much
+# (b).
 # :::
 
 # %% tags=["hide-input"]
@@ -487,19 +491,20 @@ rows |= {"S-N minus R-N": "mean(gains.sn_over_random)", "its least": "min(gains.
 run.table(GRID_HEADS, rows | {"S-S minus N-N": "mean(gains.ss_gain)"}, "site")
 
 # %% [markdown]
-# At the deep layers latents predict better, on average and in the worst pair, and a random SAE would not have done as
-# well. The paper expects little of S-S, where the targets carry the errors of a second SAE.
+# At the deep layers of the MLP and of the ViT's stream latents predict better, on average and in the worst pair, and a
+# random SAE would not have done as well. The paper expects little of S-S, where the targets carry the errors of a
+# second SAE.
 #
 # An intermediate layer with units to spare is read well by a linear map as it is, and a code of {glue:text}`k` active
 # latents throws away part of that: S-N less N-N is what disentangling adds less what sparse coding drops, in the deep
-# branch {glue:text}`sn_gain_vit_branch_deep:.3f`. A random SAE, which drops as much, is a weak control:
-# {ref}`ch-readouts` asks codes that drop less.
+# branch {glue:text}`sn_gain_vit_branch_deep:.3f`. A random SAE is as sparse but was never fitted to keep anything, so
+# it loses more, and is a weak control: {ref}`ch-readouts` asks codes that drop less.
 
 # %% [markdown]
 # ## Are they the true features?
 #
-# Here we know all 90 labels. For each we take the unit that correlates with it best on training folds, and read that
-# correlation on the held-out fold.
+# Here we know all 90 labels, and in the control ten. For each we take the unit that correlates with it best on training
+# folds, and read that correlation on the held-out fold.
 
 
 # %%
@@ -543,7 +548,7 @@ run.figure(
 # :::
 
 # %% tags=["hide-input"]
-run.table(GRID_HEADS, {NAMES[letter]: f"mean(labels.{letter})" for letter in "nsr"}, "site")
+run.table(HEADS, {NAMES[letter]: f"mean(labels.{letter})" for letter in "nsr"}, "site")
 
 # %% [markdown]
 # The measure is strict: a latent for one digit in one cell falls short of 1 if some ways of writing make it fire more
@@ -607,13 +612,13 @@ run.figure(
 # after {glue:text}`curve_last` steps {glue:text}`curve_last_ev_mlp_deep:.3f`. The ViT's gain goes from
 # {glue:text}`curve_first_gain_vit_deep:.3f` to {glue:text}`curve_last_gain_vit_deep:.3f`. Where a curve crosses its
 # dashed line, codes of the same two networks turn from *less* alike than the neurons to *more* alike, and nothing in
-# the score says whether training was long enough. Until the explained variance levels off, a loss says something about
-# the SAEs alone.
+# the score says whether training was long enough. Until the explained variance levels off, a loss may say more about
+# the SAEs than about the networks.
 #
 # ## The negative control: one digit, ten classes
 #
-# Now the networks that see a single digit and name it. Same MLP, same SAE settings, few dimensions: by
-# {prf:ref}`prop-pairs-collapse` a collapsed layer leaves regression nothing to gain.
+# Now the networks that see a single digit and name it: same MLP, same SAE settings, few dimensions
+# ({prf:ref}`prop-pairs-collapse`).
 
 # %% tags=["hide-input", "remove-output"]
 left, right = panels(2)
@@ -652,19 +657,26 @@ rows |= {"participation ratio": "mean(spectra.dimensions)", "silent latents": "m
 run.table({site: HEADS[site] for site in ("mlp_deep", "control")}, rows, "site")
 
 # %% [markdown]
-# Ten classes that exclude each other need nine dimensions, fewer than there are units: no superposition, nothing to
-# take apart. Neurons already match and predict well, and latents of a random SAE predict almost as well. Of
-# {glue:text}`k` active latents one would do for the class. The others divide up what is left of the written shape, each
-# SAE in its own way, and a share of {glue:text}`silent_control:.3f` of the latents is silent.
+# Ten classes that exclude each other need nine dimensions, fewer than there are units: no superposition. Neurons do mix
+# the digits, and latents follow single ones more closely (best correlation with a digit: neurons
+# {glue:text}`labels_n_control:.3f`, latents {glue:text}`labels_s_control:.3f`, random ones
+# {glue:text}`labels_r_control:.3f`). But neurons match and predict well as they are, and latents of a random SAE
+# predict almost as well. Of {glue:text}`k` active latents one would do for the class. The others may divide up what is
+# left of the written shape, each SAE in its own way, and a share of {glue:text}`silent_control:.3f` of the latents is
+# silent. That can be a part of the loss only: with one active latent of a dozen S-S is
+# {glue:text}`fitted_ss_control:.3f` ({ref}`ex-pairs-control`).
 #
 # Explained variance, {glue:text}`explained_control:.3f`, is *higher* here than on the grid,
-# {glue:text}`explained_mlp_deep:.3f`. A good reconstruction is no evidence that there were features to find.
+# {glue:text}`explained_mlp_deep:.3f`. A good reconstruction is no evidence that latents will match.
 #
-# So count a layer's dimensions first. If there are no more of them than classes, expect nothing, or a loss. But a count
-# far below the number of *units* is no verdict. The MLP's intermediate layer uses
-# {glue:text}`dimensions_mlp_middle:.1f` of {glue:text}`mlp_middle_units` dimensions, and SAEs change soft-matching by
-# {glue:text}`soft_gain_mlp_middle:.3f` there, ridge to neurons by {glue:text}`sn_gain_mlp_middle:.3f`: any mixing of
+# So count a layer's dimensions first. If there are no more of them than classes, regression has little to gain, and in
+# our one control matching lost. But a count far below the number of *units* is no verdict. The MLP's intermediate layer
+# uses {glue:text}`dimensions_mlp_middle:.1f` of {glue:text}`mlp_middle_units` dimensions, and SAEs change soft-matching
+# by {glue:text}`soft_gain_mlp_middle:.3f` there, ridge to neurons by {glue:text}`sn_gain_mlp_middle:.3f`: any mixing of
 # features deflates matching, only one that no linear map undoes deflates regression.
+#
+# These gains are with {glue:text}`latents` latents, a number taken from the known labels. With four for each unit, and
+# trained otherwise, {ref}`ch-own` finds a *loss* in matching at this layer.
 #
 # ## What the ledger is told
 #
@@ -688,11 +700,17 @@ run.record(a17_min=between.min(), a17_max=between.max())
 # %% [markdown]
 # ## What to take away
 #
-# - **It can happen in trained networks.** Where a layer passes on more sparse features than it has units, two seeds
-#   arrange them differently, and latents match better than neurons.
-# - **It need not.** A layer that has collapsed to a handful of dimensions holds nothing to disentangle.
-# - **The place in the block decides, and the length of training.** In the branch of the ViT's MLP matching gains little
-#   with these SAEs and regression next to nothing; in the stream after the last block both gain clearly.
+# - **It can happen in trained networks.** Where units mix sparse features, two seeds mix them differently, and latents
+#   can match better than neurons: by {glue:text}`soft_gain_mlp_deep:.3f` at the MLP's deep layer, and by
+#   {glue:text}`soft_gain_mlp_middle:.3f` at its intermediate one, which has more units than there are labels. For
+#   matching, mixing is enough. Regression gained clearly only at deep layers of fewer units than labels.
+# - **It need not.** A layer that has collapsed to a handful of dimensions leaves regression nothing to gain, and in our
+#   control latents match worse than neurons.
+# - **In the last block the place decides.** In the branch of the ViT's MLP matching and regression change little with
+#   these SAEs; in the stream after it both gain clearly, regression also from codes that know nothing of features
+#   ({ref}`ch-readouts`).
+# - **The SAEs decide, too**: their size, and the length of their training, which was scanned on one pair of each
+#   architecture.
 # - **Of ImageNet networks we learn nothing from this.**
 #
 # Where we depart from the paper: composed scenes and small networks, none convolutional; the ViT's residual stream,
@@ -702,7 +720,7 @@ run.record(a17_min=between.min(), a17_max=between.max())
 #
 # **What changed our mind.** We expected better reconstruction to go with better matching: the control is reconstructed
 # best, and its latents match worse than its neurons. And we expected the sign of a gain to be a fact about two
-# networks. It is one about them and the training of their SAEs.
+# networks. It is one about them and their SAEs.
 #
 # ## Exercises
 #
@@ -809,8 +827,8 @@ pd.DataFrame(rows, [HEADS[site] for site in order], ["share of dimensions used",
 # layers use {glue:text}`used_mlp_deep:.2f` (MLP) and {glue:text}`used_vit_deep:.2f` (ViT) and gain. Between them it
 # fails. The MLP's intermediate layer uses {glue:text}`used_mlp_middle:.2f`, less than the ViT's
 # {glue:text}`used_vit_middle:.2f`, and gains {glue:text}`soft_gain_mlp_middle:.3f` where the ViT's gains
-# {glue:text}`soft_gain_vit_middle:.3f`. What counts is how many features share the dimensions, and how well the network
-# has sorted them by then, and neither is in the spectrum.
+# {glue:text}`soft_gain_vit_middle:.3f`. We suspect that what counts is how many features share the dimensions, and how
+# well the network has sorted them by then. Neither is in the spectrum.
 #
 # :::{solution-end}
 # :::

@@ -63,7 +63,7 @@ def places(vit_depth: int) -> dict[str, tuple[str, str, str]]:
 
 def in_words(site: str) -> str:
     """A site as tables and figures name it."""
-    return site.replace("_", ", ").replace("mlp", "MLP").replace("vit", "ViT")
+    return site.replace("_", ", ").replace("mlp", "MLP").replace("vit", "ViT").replace("middle", "intermediate")
 
 
 def gains(scores: dict[str, pd.DataFrame], name: str, *words: str) -> torch.Tensor:

@@ -126,4 +126,4 @@ def test_gains_are_those_of_all_pairs_at_the_sites_of_these_words():
 
 
 def test_sites_in_words():
-    assert [in_words(site) for site in ("mlp_deep", "vit_branch_middle")] == ["MLP, deep", "ViT, branch, middle"]
+    assert [in_words(site) for site in ("mlp_deep", "vit_branch_middle")] == ["MLP, deep", "ViT, branch, intermediate"]
