@@ -308,8 +308,8 @@ pd.DataFrame({"units": split.units, "dimensions used": [f"{one:.1f}" for one in 
 # and groups once there are {glue:text}`distinct`.
 #
 # As many dimensions as units do not show superposition, and far fewer do not exclude it: what matters is how many
-# features there are, which nobody knows here. But few dimensions, nine for ten classes, say, leave little to
-# disentangle ({ref}`ch-pairs`, the control).
+# features there are, which nobody knows here. But few dimensions, nine for ten classes, say, leave regression little to
+# gain ({ref}`ch-pairs`, the control).
 #
 # ## The size and sparsity of the SAEs
 #
