@@ -126,10 +126,9 @@ def test_many_numbers_are_folded(chapter):
     assert len(shown) - 3 == beside.OPEN_ROWS <= 20 and len(folded) - 1 == 50 - beside.OPEN_ROWS
 
 
-def test_the_box_stands_between_title_and_text_of_the_page(project, monkeypatch):
-    monkeypatch.setattr(assemble, "chapter_names", lambda: [])
+def test_the_box_stands_between_title_and_text_of_the_page(project):
     cell = nbformat.v4.new_markdown_cell("# Title\n\nFirst.\n\nSecond.", id="a")
     notebook = nbformat.writes(nbformat.v4.new_notebook(cells=[cell]))
-    opening = nbformat.reads(assemble._alone(notebook, ":::::{admonition} Box\n:::::"), 4).cells[0].source
+    opening = nbformat.reads(assemble._alone("01_first", notebook, ":::::{admonition} Box\n:::::"), 4).cells[0].source
     assert opening == "# Title\n\n:::::{admonition} Box\n:::::\n\nFirst.\n\nSecond."
-    assert nbformat.reads(assemble._alone(notebook, ""), 4).cells[0].source == cell.source
+    assert nbformat.reads(assemble._alone("01_first", notebook), 4).cells[0].source == cell.source
