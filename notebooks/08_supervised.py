@@ -150,9 +150,13 @@
 # ````
 #
 # ````{prf:proof}
-# With the projections $P_A$, $P_B$ of both systems,
-# $\langle P_A, P_B \rangle / (|P_A|\,|P_B|) = \operatorname{tr}(P_A P_B) / m$, and
-# $\mathrm E\, \operatorname{tr} (P_A P_B) = \lambda \operatorname{tr} P_B = \lambda m$.
+# With the projections $P_A$, $P_B$ of both systems, CKA is
+#
+# $$
+# \frac{\langle P_A, P_B \rangle}{|P_A|\,|P_B|} = \frac{\operatorname{tr}(P_A P_B)}{m} ,
+# $$
+#
+# and $\mathrm E\, \operatorname{tr} (P_A P_B) = \lambda \operatorname{tr} P_B = \lambda m$.
 # ````
 #
 # Gaussian projections have $m / (n + m + 1)$, less because their singular values are unequal.

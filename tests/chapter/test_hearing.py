@@ -1,5 +1,7 @@
 """All metrics on one pair: which changes each cannot notice, by theory, and a table that keeps its numbers."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -51,3 +53,8 @@ def test_the_table_has_every_number_and_word_and_escapes_its_title():
     shown = heard_table(table, "a < b")
     assert all(word in shown for word in ("0.12", "no number", "order", "none", "CKA", "a &lt; b"))
     assert "0.123" not in shown
+
+
+def test_what_lies_above_one_is_shaded_as_one_so_that_it_stays_legible():
+    shown = heard_table(pd.DataFrame({"full": [1.0, 328.0]}, ["CKA", "CCA"]), "a")
+    assert len({colour for colour in re.findall(r"background-color: (#\w+)", shown)}) == 1 and "328.00" in shown
