@@ -72,7 +72,7 @@ def heard_table(table: pd.DataFrame, title: str) -> str:
     style = table.rename_axis(index=None, columns=None).style.set_uuid("heard")
     numbers = list(table.select_dtypes("number"))
     # Only the lighter part of the colours, so that dark text is legible on all of them.
-    shades = table[numbers].clip(0, 1).to_numpy()
+    shades = table[numbers].clip(0, 1).to_numpy().tolist()
     style.background_gradient("Blues", axis=None, vmin=0, vmax=1.6, text_color_threshold=0, subset=numbers, gmap=shades)
     style.format("{:.2f}", subset=numbers, na_rep="no number")
     return f'<p class="figure-title">{html.escape(title)}</p><div class="heard">{style.to_html()}</div>'
