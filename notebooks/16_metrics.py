@@ -178,9 +178,9 @@ run.record(corrected_inverts=inverts[CORRECTED])
 # ({numref}`fig-metrics-order`): {glue:md}`order_right`. In every draw: {glue:md}`always_right`.
 #
 # Corrected CKA reads {glue:text}`corrected_partial:.2f` and {glue:text}`corrected_full:.2f`, as medians, and inverts in
-# a share of {glue:text}`corrected_inverts:.2f` of the draws: of few units it scatters too much to keep order draw by
-# draw. (Where the units of a network happen to have nothing in common it is infinite; such draws are counted, and left
-# out of means.)
+# a share of {glue:text}`corrected_inverts:.2f` of the draws, where we had expected none: of few units it scatters too
+# much to keep order draw by draw. (Where the units of a network happen to have nothing in common it is infinite; such
+# draws are counted, and left out of means.)
 #
 # Ridge from a to b keeps order for a reason, not by merit: it divides what it explains by the variance of b's units, so
 # it hears how many of *b's* features lie in the space of a, whatever b's width. Compress a, and it inverts as well, the
