@@ -62,7 +62,7 @@ def split_half_ceiling(trials: torch.Tensor, splits: int = 20, seed: int = 0) ->
 
 
 def ceiling_share(scores: torch.Tensor, ceiling: torch.Tensor) -> torch.Tensor:
-    """Mean score over neurons, in units of the mean ceiling; `(..., neurons)` to `(...)`.
+    """Mean score over neurons as a share of the mean ceiling; `(..., neurons)` to `(...)`.
 
     The mean of quotients would let a few neurons of next to no ceiling decide. Raises ValueError if the ceiling is
     unknown or 0. [Longon et al. 2025, section 6]

@@ -24,15 +24,13 @@ class Split(NamedTuple):
     fit: torch.Tensor  # (2, stimuli, larger number of units), for the SAEs
     scored: torch.Tensor  # (2, other stimuli, the same), for the scores
     folds: list[tuple[torch.Tensor, torch.Tensor]]  # of the scored stimuli, on which all scores are read
-    distinct: tuple[int, int] = (0, 0)  # stimuli of either part, copies and groups counted once
-    constant: tuple[int, int] = (0, 0)  # units of a and b left out, as they never change in some part
-    massive: tuple[dict, dict] = ({}, {})  # scaled down: number of the unit, from 0, and its share of the variance
-    halves: torch.Tensor | None = None  # (2 halves of the repeats, 2, scored stimuli, units)
-    repeats: tuple[int, int] = (1, 1)
-    at: tuple[torch.Tensor, torch.Tensor] = (torch.empty(0), torch.empty(0))  # where `fit` and `scored` stood
-    independent: float = (
-        torch.inf
-    )  # stimuli, groups counted once, that would make chance as large: `independent_stimuli`
+    distinct: tuple[int, int]  # stimuli of either part, copies and groups counted once
+    constant: tuple[int, int]  # units of a and b left out, as they never change in some part
+    massive: tuple[dict, dict]  # scaled down: number of the unit, from 0, and its share of the variance
+    halves: torch.Tensor | None  # (2 halves of the repeats, 2, scored stimuli, units), if there are repeats
+    repeats: tuple[int, int]
+    at: tuple[torch.Tensor, torch.Tensor]  # where `fit` and `scored` stood
+    independent: float  # stimuli, groups counted once, that would make chance as large: `independent_stimuli`
 
     def of(self, side: int) -> torch.Tensor:
         """The scored responses of network 0 or 1 without padding, `(stimuli, units)`."""
