@@ -8,6 +8,7 @@ import ast
 from collections.abc import Iterable
 from functools import cache
 from importlib.metadata import PackageNotFoundError, packages_distributions, version
+from importlib.util import resolve_name
 from pathlib import Path
 
 HOME = Path(__file__).resolve().parent.parent
@@ -27,7 +28,9 @@ def closure_of(files: Iterable[Path], root: Path) -> tuple[set[Path], set[str]]:
         if path in found:
             continue
         found.add(path)
+        package = ".".join(path.relative_to(root).parts[:-1]) if root in path.parents else ""
         for name in imported(path.read_bytes()):
+            name = resolve_name(name, package) if name.startswith(".") else name
             own = _files(name, root)
             waiting += own
             if not own:
@@ -37,13 +40,18 @@ def closure_of(files: Iterable[Path], root: Path) -> tuple[set[Path], set[str]]:
 
 @cache
 def imported(source: bytes) -> frozenset[str]:
-    """Dotted names that Python source imports; of `from a import b` both `a` and `a.b`, for b may be a module."""
+    """Dotted names that Python source imports; of `from a import b` both `a` and `a.b`, for b may be a module.
+
+    A relative import keeps its leading dots: `from .a import b` gives `.a` and `.a.b`, `from . import b` gives `.b`.
+    """
     names = set()
     for node in ast.walk(ast.parse(source)):
         if isinstance(node, ast.Import):
             names |= {alias.name for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
-            names |= {node.module, *(f"{node.module}.{alias.name}" for alias in node.names)}
+            module, dots = node.module or "", "." * node.level
+            whole = {f"{module}.{alias.name}".lstrip(".") for alias in node.names}
+            names |= {dots + name for name in whole | {module} if name}
     return frozenset(names)
 
 

@@ -190,7 +190,7 @@ def _code(thing, files):
     name = thing.__name__ if isinstance(thing, types.ModuleType) else f"{thing.__module__}.{thing.__qualname__}"
     module = _module(thing)
     path = Path(getattr(module, "__file__", None) or "/")
-    if is_own(getattr(module, "__name__", "")) and CODE in path.parents and ".venv" not in path.relative_to(CODE).parts:
+    if is_own(getattr(module, "__name__", "")) and CODE in path.parents and not _of_environment(path):
         files.add(path)
     elif not isinstance(thing, types.ModuleType) and thing.__module__ == "__main__" and isinstance(thing, type):
         return [name.encode(), *(value for value in vars(thing).values() if isinstance(value, types.FunctionType))]
@@ -199,6 +199,12 @@ def _code(thing, files):
     held = [cell.cell_contents for cell in thing.__closure__ or ()]
     parts = [name.encode(), held, thing.__defaults__, thing.__kwdefaults__]
     return parts if path in files else [*parts, *_written(thing.__code__, thing.__globals__)]
+
+
+def _of_environment(path):
+    """Whether a file belongs to the interpreter and its packages, which may lie in the project under any name."""
+    place = Path(sys.prefix)
+    return place in path.parents and place not in (CODE, *CODE.parents)
 
 
 def _module(thing):

@@ -1,6 +1,7 @@
 """Files written whole, locks, and digests that change with what they are of and with nothing else."""
 
 import errno
+import importlib
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -13,6 +14,7 @@ import torch
 from helpers import refuses
 
 from lib import store
+from lib.closure import closure_of
 from lib.data.stand_ins import GridViT
 from lib.features import seeded, topk_uniform
 from lib.store import dependencies, key, locked, whole, write_whole
@@ -117,6 +119,36 @@ def test_a_notebooks_function_counts_with_its_code_and_the_globals_it_reads():
     assert in_notebook(scale=2.0)[0] != plain != in_notebook(body="scale + x")[0]
     assert in_notebook(body="scale * x + 0 * len(theory.__doc__)")[1:] == ["False", "True"]
     assert in_notebook(more=" * digit_grid(1, 0)[0].sum()")[1:] == ["True", "False"]
+
+
+def placed(folder, monkeypatch, **files):
+    """Modules of a folder by their names, imported."""
+    for name, text in files.items():
+        write_whole(folder / f"{name}.py", text)
+    monkeypatch.syspath_prepend(str(folder))
+    return [importlib.import_module(name) for name in files]
+
+
+def test_packages_of_an_environment_in_the_project_are_not_its_code(tmp_path, monkeypatch):
+    monkeypatch.setattr(store, "CODE", tmp_path)
+    monkeypatch.setattr(sys, "prefix", str(tmp_path / "env"))
+    text = "def draw(x):\n    return x\n"
+    (mine,) = placed(tmp_path, monkeypatch, of_the_project=text)
+    (packaged,) = placed(tmp_path / "env" / "lib", monkeypatch, of_a_package=text)
+    assert "of_the_project.py" in dependencies(draw=mine.draw)
+    assert not [name for name in dependencies(draw=packaged.draw) if name.endswith(".py")]
+
+
+def test_a_relative_import_counts_as_what_it_stands_for(tmp_path):
+    (tmp_path / "kit" / "deep").mkdir(parents=True)
+    texts = {"__init__": "", "a": "from . import b\nfrom .deep.c import d", "b": "", "e": "import json", "other": ""}
+    texts |= {"deep/__init__": "", "deep/c": "from .. import e\nfrom ..e import json", "b_not": ""}
+    for name, text in texts.items():
+        (tmp_path / "kit" / f"{name}.py").write_text(text)
+    found, packages = closure_of([tmp_path / "kit" / "a.py"], tmp_path)
+    names = {str(path.relative_to(tmp_path / "kit")) for path in found}
+    assert names == {"__init__.py", "a.py", "b.py", "e.py", "deep/__init__.py", "deep/c.py"}
+    assert packages == {"json"}
 
 
 def test_an_option_of_a_part_counts_where_no_weight_shows_it():

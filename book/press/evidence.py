@@ -11,6 +11,7 @@ from lib.chapter.run import provenance
 from lib.store import write_whole
 
 KINDS = "kills", "damaged_files", "surroundings", "versions", "reports"
+UNSEEN = "same result", "speed alone", "memory alone"  # how reasons begin for changes that alter no result
 
 
 def keep(kind: str, rows: Sequence[dict], same: Sequence[str]) -> None:
@@ -45,9 +46,11 @@ def mutation() -> str:
     told = json.loads(path.read_text(encoding="utf-8"))
     rows, left = [], []
     for module, one in sorted(told.items()):
-        rows.append((f"`{module}`", one["mutants"], one["tried"], one["killed"], f"{one['killed'] / one['tried']:.0%}"))
+        telling = one["tried"] - sum(it["reason"].startswith(UNSEEN) for it in one["survivors"])
+        shares = [f"{one['killed'] / max(count, 1):.0%}" for count in (one["tried"], telling)]
+        rows.append((f"`{module}`", one["mutants"], one["tried"], one["killed"], *shares))
         left += [f"- `{module}`, `{it['source']}`: {it['mutation']}. {it['reason']}\n" for it in one["survivors"]]
-    table = markdown_table("module", "places", "tried", "noticed", "share", rows=rows)
+    table = markdown_table("module", "places", "tried", "noticed", "share", "of those that alter a result", rows=rows)
     box = f":::{{admonition}} Changes that no test noticed\n:class: dropdown\n{''.join(left)}:::\n" if left else ""
     days = sorted({one["date"] for one in told.values()})
     return f"{table}\n*Made {' to '.join(dict.fromkeys((days[0], days[-1])))}.*\n\n{box}"

@@ -31,9 +31,10 @@ def test_what_would_end_a_cell_does_not():
 
 def test_changes_that_no_test_noticed_stand_below_the_modules(tmp_path):
     survivor = {"line": 3, "source": "x = 1", "mutation": "1 to 2", "reason": "x is not used."}
-    told = {"mutants": 90, "tried": 40, "killed": 39, "survivors": [survivor], "date": "2026-01-02"}
+    same = survivor | {"line": 5, "reason": "same result: the order of a sum alone"}
+    told = {"mutants": 90, "tried": 40, "killed": 38, "survivors": [survivor, same], "date": "2026-01-02"}
     (tmp_path / "book" / "results").mkdir(parents=True)
     (tmp_path / "book" / "results" / "mutation.json").write_text(json.dumps({"lib/a.py": told}))
     text = evidence.mutation()
-    assert "| `lib/a.py` | 90 | 40 | 39 | 98% |" in text and "*Made 2026-01-02.*" in text
+    assert "| `lib/a.py` | 90 | 40 | 38 | 95% | 97% |" in text and "*Made 2026-01-02.*" in text
     assert "- `lib/a.py`, `x = 1`: 1 to 2. x is not used.\n" in text
