@@ -17,10 +17,10 @@
 # Two networks carry the same features, mixed differently into their neurons. What does a metric say that pairs neurons
 # of one with neurons of the other, and does recovering the features repair it?
 #
-# **In short.** Such a metric compares how features are *arranged*, not which there are: neurons of two random systems
+# **In short.** Such a metric compares how features are *arranged*, not which are there: neurons of two random systems
 # with the same features score {glue:text}`a4_neuron_score:.2f` of 1. If the features are sparse, the projections known
 # and the units a little more than twice $k \log(n/k)$, sparse recovery brings the score to
-# {glue:text}`a4_recovered_score:.3f`, though the condition that the paper prints for this is not enough. If half of all
+# {glue:text}`a4_recovered_score:.3f` (the condition for this in {cite:t}`longon2025` is not enough). If half of all
 # features are active at a time, recovery changes the score by {glue:text}`a4_control_gain:.3f`.
 #
 # :::{glue:figure} fig-matching-recovery

@@ -19,8 +19,8 @@
 #
 # **In short.** In {term}`CKA` it can, if it is compressed less: with {glue:text}`main_overlap` of the features in
 # common and as many units as features a pair scores {glue:text}`cka_partial:.2f`, with all of them in far fewer units
-# {glue:text}`cka_full:.2f`. A formula says at how many units the order turns. Regression ranks
-# them rightly on average when it predicts the network whose size varies, and not when it predicts from it.
+# {glue:text}`cka_full:.2f`. A formula says at how many units the order turns. Regression ranks the pairs rightly, on
+# average, if it predicts the network whose number of units varies; if it predicts *from* that network, it does not.
 #
 # :::{glue:figure} fig-overlap-inversion
 # :name: fig-overlap-inversion

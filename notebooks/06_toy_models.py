@@ -17,8 +17,8 @@
 # A small network is trained to pass on many {term}`sparse` features. Does it represent more of them than it has
 # neurons? And do two networks that differ only in their random start arrange them on their neurons in the same way?
 #
-# **In short.** Yes to the first: with 32 neurons two networks share {glue:text}`shared_32:.1f` of 64 features, if their
-# output has the rectifier that the paper's formula leaves out and the authors' code has. No to the second: a neuron
+# **In short.** Yes to the first: with 32 neurons two networks share {glue:text}`shared_32:.1f` of 64 features (their
+# output has a rectifier, as in the authors' code; the formula in the paper has none). No to the second: a neuron
 # matches its best counterpart in the other network at {glue:text}`arrangement_mean_32:.2f`, where shuffled features
 # reach {glue:text}`arrangement_chance_32:.2f`.
 #

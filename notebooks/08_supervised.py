@@ -18,10 +18,10 @@
 # together with the encoder that undoes it, hide them as well? And how many units does such an encoder need?
 #
 # **In short.** To regression a learned projection hides shared features as a random one does. The encoder's
-# {term}`code` brings them back, but not from $m_{CS} = k \log(n/k)$ units on, where {term}`compressed sensing` is said
-# to begin: there codes align at **{glue:text}`b8_at_one:.2f`**, and near 1 only with {glue:md}`encoder_needs`. A solver
-# that is given the projection, and time, needs {glue:md}`patience_needs`; between the two the features are there, and
-# the encoder does not read them.
+# {term}`code` brings them back, but not from $m_{CS} = k \log(n/k)$ units on, where {term}`compressed sensing` begins
+# for {cite:t}`liu2026`: there codes align at **{glue:text}`b8_at_one:.2f`**, and near 1 only with
+# {glue:md}`encoder_needs`. A slow solver that knows the projection needs {glue:md}`patience_needs`; between the two the
+# features are there, and the encoder misses them.
 #
 # :::{glue:figure} fig-supervised-alignment
 # :name: fig-supervised-alignment

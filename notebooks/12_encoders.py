@@ -19,11 +19,11 @@
 # the layers' own activations? And how much of that did the training put in?
 #
 # **In short.** It depends on how one averages, and on whether the training asked for agreement. On layers of
-# {glue:md}`whose_layers`, joint codes beat activations in a share of **{glue:text}`b10_unit:.2f`** of directed pairs by
-# the mean over units, as we read the paper, and of {glue:text}`b10_pooled:.2f` pooled, that is over all units and
-# stimuli at once; codes of SAEs trained alone do so in {glue:text}`alone_above_raw_pooled:.2f`, pooled. In recorded
-# runs on ImageNet networks the activations win, by units in every pair and pooled in most; DINO and CLIP, the paper's
-# networks, were not at hand.
+# {glue:md}`whose_layers`, joint codes beat activations in **{glue:text}`b10_unit:.0%`** of directed pairs by the mean
+# over units, as we read the paper, and in {glue:text}`b10_pooled:.0%` pooled, that is over all units and stimuli at
+# once; codes of SAEs trained alone do so in {glue:text}`alone_above_raw_pooled:.0%`, pooled. In recorded runs on
+# ImageNet networks the activations win, by units in every pair and pooled in most; DINO and CLIP, the paper's networks,
+# were not at hand.
 #
 # :::{glue:figure} fig-encoders-controls
 # :name: fig-encoders-controls

@@ -18,9 +18,9 @@
 # the laws for equal, independent features ({ref}`ch-linear`)?
 #
 # **In short.** Nearly all of it, if features are counted by their variance: many equal ones bring CKA down to
-# {glue:text}`cka_flat:.3f`, while with the steepest variances tried it stops at {glue:text}`cka_steep:.2f`. Related
-# mixing raises a score as shared features do, and the score alone does not tell which. And a tempting shortcut fails:
-# dictionaries do not say how much of a gap is geometry.
+# {glue:text}`cka_flat:.3f`, while with the steepest variances tried it stops at {glue:text}`cka_steep:.2f`. If two
+# networks mix features in related ways, the score rises as it does if they share more features, and the score alone
+# cannot tell the two apart. Nor can two learned dictionaries tell how much of a low score is due to mixing.
 #
 # :::{glue:figure} fig-structured-effective
 # :name: fig-structured-effective

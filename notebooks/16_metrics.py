@@ -18,15 +18,16 @@
 #
 # **In short.** None alone tells how many features two networks share: of {glue:text}`metrics` that we tried,
 # {glue:text}`inverting` rank a partial overlap in many units above identical features in few, in every draw. CKA
-# corrected for few neurons is right on average where units are drawn at random, and reads
-# {glue:md}`learned_corrected` for identical features in trained ones. Each metric answers some other question well:
+# corrected for few neurons is right on average where units are drawn at random, but in trained networks it reads
+# {glue:md}`learned_corrected` for identical features, where 1 is right. Each metric answers some other question well:
 # {ref}`which-metric` has these on one page.
 #
 # :::{glue:figure} fig-metrics-order
 # :name: fig-metrics-order
 #
 # A circle left of its square is the wrong order: {glue:text}`wrong` of {glue:text}`metrics` metrics give identical
-# features in few units a lower score, on average, than a partial {term}`overlap` in many.
+# features in few units a lower score, on average, than a partial {term}`overlap` in many,
+# {glue:text}`inverting` of them in every draw.
 # :::
 #
 # ::::{dropdown} About this chapter

@@ -17,10 +17,11 @@
 # The report of {ref}`ch-own` ends in a headline: *yes*, *no* or *cannot tell*. How often is it right on pairs whose
 # answer is known, and what does it say of two real networks?
 #
-# **In short.** On kinds of pairs that no limit was set on, draws whose answer is no got a false *yes* in a share of
-# {glue:text}`false_yes_blind:.3f`, and {glue:text}`false_yes_then:.3f` before one rule was added on account of such a
-# kind; those whose answer is yes got a false *no* in {glue:text}`false_no_blind:.3f`. The price: of the former a share
-# of {glue:text}`false_yes_blind_untold:.2f` is not told, of the latter {glue:text}`false_no_blind_untold:.2f`.
+# **In short.** On kinds of simulated pairs that had no part in setting its limits, the report said *yes* wrongly in
+# {glue:text}`false_yes_blind:.1%` of the draws whose answer is no ({glue:text}`false_yes_then:.1%` before a rule was
+# added on account of one of these kinds), and *no* wrongly in {glue:text}`false_no_blind:.1%` of those whose answer is
+# yes. The price is silence: *cannot tell* for {glue:text}`false_yes_blind_untold:.0%` of the former and
+# {glue:text}`false_no_blind_untold:.0%` of the latter, and for the last block of two real networks.
 #
 # :::{glue:figure} fig-headline-answers
 # :name: fig-headline-answers
