@@ -820,7 +820,7 @@ run.figure(
 # In {numref}`fig-matching-recovery` {glue:text}`n` features share {glue:text}`m` units. At $k =$ {glue:text}`k` codes
 # score {glue:text}`a4_recovered_score:.4f` and neurons {glue:text}`a4_neuron_score:.3f`, where
 # {eq}`eq-matching-random` allows them {glue:text}`a4_neuron_bound:.3f`; the support is exact for a share of
-# {glue:text}`a4_found:.4f` of the stimuli. Shuffled, the same codes score {glue:text}`a4_shuffled_score:.4f`, so
+# {glue:text}`a4_found:.4f` of the stimuli. Shuffled, the same codes score {glue:text}`a4_shuffled_score:z.4f`, so
 # sparseness alone earns nothing. (Features that are silent in a fold, a share of {glue:text}`a4_silent:.3f`, were
 # removed first, by the paper's rule. All means are over {glue:text}`draws` pairs of projections.)
 #

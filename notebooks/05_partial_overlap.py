@@ -409,7 +409,7 @@ for i, (overlap, line, style) in enumerate(zip(overlaps, closed, k_styles(overla
 ax.axhline(level, ls="--", color=INK, lw=1)
 ax.text(figure_units[-1], 0.9 * level, f"all shared, {m_0} units", ha="right", va="top")
 log_axis(ax, figure_units, ylabel="linear CKA", ylim=(0, None), xlim=(None, 2.2 * figure_units[-1]))
-ax.text(few, ax.get_ylim()[1], " δ* of b", color=COLOURS["grey"], va="top")
+ax.text(few, ax.get_ylim()[1], " δ* of b", va="top")
 
 # %% tags=["hide-input", "remove-output"]
 alt = """Linear CKA against the units of system b, logarithmic, one rising curve per overlap, higher for higher overlap.

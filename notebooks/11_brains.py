@@ -444,7 +444,7 @@ for ax, kind in zip(axes, KINDS.values(), strict=True):
         ax.plot([i - 0.12] * subjects, values, ls="", marker=".", ms=3, color=style["color"])
         ax.errorbar(i + 0.08, values.mean(), values.std() / subjects**0.5, ls="", **style)
     ax.axhline(1, color=COLOURS["grey"], ls="--", lw=1)
-    ax.set(xticks=range(len(predictors)), ylim=(0, 1.1), ylabel="correlation / ceiling", title=kind)
+    ax.set(xticks=range(len(predictors)), ylim=(0, 1.1), ylabel="correlation / ceiling", title=f"{kind} control")
     ax.set_xticklabels(predictors, rotation=40)
 axes[0].axhline(expected_r(features, units), color=COLOURS["grey"], lw=1.2)
 run.figure(

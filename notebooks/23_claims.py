@@ -23,7 +23,7 @@
 # :name: fig-claims
 #
 # How the claims of both papers stand, by kind of evidence: of {glue:text}`pieces` pieces, {glue:text}`judged` have been
-# measured. What is still open is the grey part of a bar.
+# measured. What was not run is the pale part of a bar.
 # :::
 #
 # ::::{dropdown} About this chapter
@@ -132,6 +132,7 @@ COLOURED = ("green", "ochre", "red", "grey", "grey")
 for verdict, shade, hatch in zip(VERDICTS, COLOURED, ("", "//", "xx", "..", ""), strict=True):
     counts = [sum(e.pieces[kind].verdict == verdict for e in entries if kind in e.pieces) for kind in KINDS]
     style = {"color": COLOURS[shade], "hatch": hatch, "label": verdict_in_words(verdict), "height": 0.6}
+    style["alpha"] = 0.3 if verdict == "not-run" else 1
     for bar, count in zip(ax.barh(list(KINDS.values()), counts, left=left, **style), counts, strict=True):
         ax.text(*bar.get_corners()[:2].mean(0), count or "", ha="center", va="bottom")
     left = [before + count for before, count in zip(left, counts, strict=True)]

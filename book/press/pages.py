@@ -133,18 +133,21 @@ def _verified(folder, name):
 
 def speeds() -> str:
     """The tables of `benchmarks`: each work and size, ours and against what, as Markdown."""
-    path, rows, made = store.ROOT / "book" / "results" / "speed.jsonl", [], set()
+    path, rows, made, below, above = store.ROOT / "book" / "results" / "speed.jsonl", [], set(), 0, 0
     for line in map(json.loads, path.read_text(encoding="utf-8").splitlines()):
         made.add(f"{line['date']}, {line['cpu']}")
         what = f"{line['work']}<br>{line['size']}", f"{1e3 * line['seconds']:.0f}", f"{line['mb']:.0f}"
         for name, one in line["against"].items():
             ratio = f"{one['ratio']:.2f} ({one['low']:.2f} to {one['high']:.2f})"
+            below, above = below + (one["high"] < 1), above + (one["low"] > 1)
             rows.append((*what, name, ratio, f"{one['mb']:.0f}"))
             what = "", "", ""
         if not line["against"]:
             rows.append((*what, "no other way was tried", "", ""))
     table = markdown_table("work", "ms", "MB", "against", "its time over ours", "its MB", rows=rows)
-    return f"{table}\n*One thread; measured {'; '.join(sorted(made))}.*\n"
+    count = sum(bool(row[-1]) for row in rows)
+    short = f"**Of {count} other ways to do the same {above} took longer than ours in every turn, and {below} less.**"
+    return f"{short}\n\n{table}\n*One thread; measured {'; '.join(sorted(made))}.*\n"
 
 
 def growth() -> str:
