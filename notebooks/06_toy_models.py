@@ -621,7 +621,8 @@ def draw_same(ax, label, lift, column, toys, colour, each):
     """Means over pairs against neurons, named at the right end, and a small point for each pair."""
     ends = [run.ask(f"mean({column} where toys = {toys})", N=m) for m in sizes]
     ax.plot(sizes, ends, color=COLOURS[colour], marker="o")
-    ax.text(1.06 * sizes[-1], ends[-1] + lift, label, color="black" if colour == "grey" else COLOURS[colour], va="center")
+    ink = "black" if colour == "grey" else COLOURS[colour]  # grey words are hard to read
+    ax.text(1.06 * sizes[-1], ends[-1] + lift, label, color=ink, va="center")
     for m, values in each.items():
         ax.plot([m] * len(values), values, ls="", marker=".", ms=3, color=COLOURS[colour])
 

@@ -66,8 +66,8 @@
 #
 # and is trained to make $|y - \hat y|^2$ small. TopK keeps the $k$ largest of the {term}`latents <latent>` $s$ and sets
 # the others to 0. $E$ is the encoder, $D$ the decoder or *dictionary*, and $c$, $d$ are biases. The SAE is given $n$,
-# its number of latents, and $k$, nothing else. If it succeeds, the columns of $D$ are those of $A$, and $s$ is $z$, up to
-# order and scale.
+# its number of latents, and $k$, nothing else. If it succeeds, the columns of $D$ are those of $A$, and $s$ is $z$, up
+# to order and scale.
 #
 # As in the paper, the codes of system b are regressed on those of system a, by ordinary least squares ({term}`OLS`)
 # with intercept, which undoes any permutation or rescaling of latents. All scores are {term}`held out`: of stimuli that
