@@ -2,10 +2,9 @@
 
 import json
 import os
-import time
 import zlib
 from collections.abc import Callable, Iterable
-from functools import partial
+from multiprocessing import parent_process
 from pathlib import Path
 from threading import Thread
 
@@ -59,20 +58,21 @@ def extract(
 
 def _loader(images, rows, batch, workers):
     """The images from row `rows` on, a batch at a time, prepared by `workers` processes."""
-    rest, ends = Subset(images, range(rows, len(images))), partial(end_with, os.getpid())
-    return DataLoader(rest, batch, collate_fn=_stack, num_workers=workers, worker_init_fn=ends)
+    rest = Subset(images, range(rows, len(images)))
+    return DataLoader(rest, batch, collate_fn=_stack, num_workers=workers, worker_init_fn=end_with_parent)
 
 
-def end_with(parent: int, worker: int) -> None:
-    """End this process soon after the process `parent`.
+def end_with_parent(worker: int) -> None:
+    """End this process soon after the one that asked for it, whichever way processes are started.
 
     Torch has its workers look whether their parent is still the one they first saw: a worker whose parent ended before
     that look would wait for ever.
     """
+    if (parent := parent_process()) is None:
+        raise ValueError("this process is nobody's worker: give end_with_parent to a DataLoader as worker_init_fn")
 
     def watch():
-        while os.getppid() == parent:
-            time.sleep(1)
+        parent.join()
         os._exit(1)
 
     Thread(target=watch, daemon=True).start()

@@ -1,4 +1,7 @@
 import json
+import multiprocessing
+import os
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -11,8 +14,9 @@ from test_images import png
 from test_vision import SMALL, pictures, untrained
 from torch.utils.data import Dataset, Subset, TensorDataset
 
+from lib.closure import HOME
 from lib.data.activations import activations
-from lib.data.extraction import extract
+from lib.data.extraction import end_with_parent, extract
 from lib.data.images import open_images
 from lib.data.vision import load_network
 
@@ -83,7 +87,16 @@ def test_an_extraction_stopped_while_it_names_its_files_is_finished(tmp_path):
     assert bytes_of(tmp_path) == whole
 
 
-def test_images_come_without_labels_and_by_workers_too(tmp_path):
+@pytest.fixture(params=["fork", "forkserver"])  # the ways of Linux, before Python 3.14 and since
+def started(request):
+    """Processes are started in this way."""
+    before = multiprocessing.get_start_method(allow_none=True)
+    multiprocessing.set_start_method(request.param, force=True)
+    yield
+    multiprocessing.set_start_method(before, force=True)
+
+
+def test_images_come_without_labels_and_by_workers_too(started, tmp_path):
     data = TensorDataset(pictures(5, 32))
     found = [extract(small(), data, SITES, tmp_path / str(workers), 2, workers)["map"] for workers in (0, 2)]
     found = [np.array(y) for y in found]
@@ -92,9 +105,37 @@ def test_images_come_without_labels_and_by_workers_too(tmp_path):
     close(found[0], extract(small(), bare, SITES, tmp_path / "bare", 2)["map"].copy())
 
 
-def test_a_worker_whose_parent_ended_before_it_looked_ends_too():
-    code = "import time; from lib.data.extraction import end_with; end_with(-1, 0); time.sleep(100)"
-    assert subprocess.run([sys.executable, "-c", code], timeout=90).returncode == 1
+WORKER = """
+import os, signal, sys, time
+from multiprocessing import get_context
+from lib.data.extraction import end_with_parent
+
+def work(late):
+    time.sleep(2 * late)
+    print(os.getpid(), flush=True)
+    end_with_parent(0)
+    time.sleep(200)
+
+if __name__ == "__main__":
+    start, late = sys.argv[1], bool(int(sys.argv[2]))
+    get_context(start).Process(target=work, args=(late,)).start()
+    time.sleep(1)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+@pytest.mark.parametrize("late", [0, 1], ids=["parent ends later", "parent ended before"])
+@pytest.mark.parametrize("start", ["fork", "forkserver", "spawn"])
+def test_a_worker_ends_with_its_parent(start, late, tmp_path):
+    (tmp_path / "worker.py").write_text(WORKER)
+    command = [sys.executable, str(tmp_path / "worker.py"), start, str(late)]
+    # the worker holds the other end of the pipe: reading it ends when the worker does
+    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(HOME)}, stdout=subprocess.PIPE, timeout=90)
+    assert done.returncode == -signal.SIGKILL and int(done.stdout) > 0
+
+
+def test_a_process_that_is_nobodys_worker_is_told():
+    refuses("nobody's worker", "worker_init_fn", end_with_parent, 0)
 
 
 @pytest.mark.parametrize(
