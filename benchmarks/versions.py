@@ -3,7 +3,8 @@
     python -m benchmarks.versions python3.11 python3.13 [--packages oldest] [--keep]
 
 Needs `uv`. Each environment is made once, in build/environments, and takes about 6 GB. Runs what starts no chapter and
-opens no page, one test at a time; the exit status is 1 if any fails. Deprecation warnings are errors but with the
+opens no page, one test at a time; the exit status is 1 if any fails. `--again` runs the tests that failed, alone, and
+says in a row that was kept which have been mended since. Deprecation warnings are errors but with the
 oldest packages, where those of the day warn of each other. `--keep` keeps the counts with the book.
 """
 
@@ -37,12 +38,24 @@ def environment(python, packages):
 
 def tested(python, packages):
     """What pytest counts and which tests fail, with the versions of what computes."""
-    code = f"import platform, importlib.metadata as m; print(platform.python_version(), *map(m.version, {SHOWN}))"
-    found = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     files = [path for path in sorted(ROOT.glob("tests/test_*.py")) if path.stem.removeprefix("test_") not in LEFT_OUT]
-    words = ["-q", "-p", "no:cacheprovider", *(["-o", "filterwarnings="] if packages == "oldest" else []), "tests/data"]
+    return run(python, packages, ["tests/data", *files]) | {"mended since": "none"}
+
+
+def again(python, row):
+    """A row that was kept, after those of its tests that failed have been run once more, alone."""
+    failed = row["failures"].split(", ")
+    places = [(next(ROOT.glob(f"tests/**/{name.split('::')[0]}")), name.partition("::")[2]) for name in failed]
+    found = run(python, row["packages"], [f"{path}::{test}" for path, test in places])
+    counts = {"passed": row["passed"] + found["passed"], "skipped": row["skipped"]}
+    return row | found | counts | {"mended since": "none" if found["failed"] else row["failures"]}
+
+
+def run(python, packages, tests):
+    """What pytest counts of these tests, which of them fail, and the versions of what computes."""
+    words = ["-q", "-p", "no:cacheprovider", *(["-o", "filterwarnings="] if packages == "oldest" else [])]
     settings = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
-    command = [python, "-m", "pytest", *words, *files]
+    command = [python, "-m", "pytest", *words, *tests]
     ended = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True)
     said = ended.stdout
     print(said[-3000:], ended.stderr[-3000:])
@@ -51,7 +64,14 @@ def tested(python, packages):
     if ended.returncode and not counts["failed"]:  # pytest itself did not start, or was ended
         counts["failed"] = 1
     failures = ", ".join(re.findall(r"^(?:FAILED|ERROR) \S*/(\S+)", said, flags=re.M))
+    code = f"import platform, importlib.metadata as m; print(platform.python_version(), *map(m.version, {SHOWN}))"
+    found = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.split()
     return dict(zip(("Python", *SHOWN), found, strict=True)) | counts | {"failures": failures or "none"}
+
+
+def version(python):
+    command = [python, "-c", "import platform; print(platform.python_version())"]
+    return subprocess.run(command, capture_output=True, text=True, check=True).stdout.strip()
 
 
 def main():
@@ -59,14 +79,22 @@ def main():
     parser.add_argument("python", nargs="+", help="interpreters")
     parser.add_argument("--packages", choices=CHOSEN, action="append", help="all three unless given")
     parser.add_argument("--keep", action="store_true")
+    parser.add_argument("--again", action="store_true", help="only tests that failed in rows that were kept")
     given = parser.parse_args()
+    from book.press.evidence import keep, kept  # needs packages that may be the ones to be tried
+
     rows = []
     for packages in given.packages or CHOSEN:
         for python in given.python:
-            rows.append({"packages": packages} | tested(environment(python, packages), packages))
+            found = environment(python, packages)
+            if given.again:
+                same = [
+                    row for row in kept("versions") if (row["packages"], row["Python"]) == (packages, version(found))
+                ]
+                rows += [again(found, row) for row in same if row["failed"]]
+            else:
+                rows.append({"packages": packages} | tested(found, packages))
             if given.keep:
-                from book.press.evidence import keep  # needs what is being tried here
-
                 keep("versions", rows[-1:], ("packages", "Python"))
     return int(any(row["failed"] for row in rows))
 

@@ -1,0 +1,25 @@
+from benchmarks import versions
+
+ROW = {"packages": "pinned", "Python": "3.99.0", "passed": 10, "failed": 2, "skipped": 3, "mended since": "none"}
+ROW["failures"] = "test_store.py::test_a_second_lock[x], test_arrays.py::test_b"
+
+
+def test_tests_that_failed_are_run_alone_and_said_to_be_mended_if_all_pass(monkeypatch):
+    asked = []
+    found = {"Python": "3.99.0", "passed": 2, "failed": 0, "skipped": 0, "failures": "none"}
+    monkeypatch.setattr(versions, "run", lambda python, packages, tests: asked.extend(tests) or found)
+    row = versions.again("python", ROW)
+    assert [one.removeprefix(str(versions.ROOT)) for one in asked] == [
+        "/tests/test_store.py::test_a_second_lock[x]",
+        "/tests/data/test_arrays.py::test_b",
+    ]
+    assert (row["passed"], row["failed"], row["skipped"], row["failures"]) == (12, 0, 3, "none")
+    assert row["mended since"] == ROW["failures"]
+
+
+def test_what_fails_again_or_does_not_start_is_not_mended(monkeypatch):
+    for failures in ("test_arrays.py::test_b", "none"):
+        found = {"Python": "3.99.0", "passed": 0, "failed": 1, "skipped": 0, "failures": failures}
+        monkeypatch.setattr(versions, "run", lambda *_, found=found: found)
+        row = versions.again("python", ROW)
+        assert row["failed"] == 1 and row["mended since"] == "none"
