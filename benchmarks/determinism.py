@@ -23,9 +23,9 @@ from book.press.evidence import keep
 ROOT = Path(__file__).parent.parent
 CHAPTERS = {  # a derivation, trained models with their SAEs, and the report on two networks, with parameters of --short
     "04_gaussian_projections": "-p draws 4",
-    "06_toy_models": "-p steps 200",
+    "06_toy_models": "-p steps 600",
     "09_unsupervised": "-p steps 200",
-    "14_ceiling": "-p draws 3 -p toy_steps 200 -p sae_steps 200",
+    "14_ceiling": "-p draws 3 -p toy_steps 600 -p sae_steps 200",
 }
 SURROUNDINGS = {
     "once more": {},
