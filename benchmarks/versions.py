@@ -81,8 +81,8 @@ def main():
     parser.add_argument("--keep", action="store_true")
     parser.add_argument("--again", action="store_true", help="only tests that failed in rows that were kept")
     given = parser.parse_args()
-    from book.press.evidence import keep, kept  # needs packages that may be the ones to be tried
-
+    if given.keep or given.again:  # what they need may be missing where packages are only to be tried
+        from book.press.evidence import keep, kept
     rows = []
     for packages in given.packages or CHOSEN:
         for python in given.python:

@@ -1,3 +1,6 @@
+import subprocess
+import sys
+
 from benchmarks import versions
 
 ROW = {"packages": "pinned", "Python": "3.99.0", "passed": 10, "failed": 2, "skipped": 3, "mended since": "none"}
@@ -23,3 +26,18 @@ def test_what_fails_again_or_does_not_start_is_not_mended(monkeypatch):
         monkeypatch.setattr(versions, "run", lambda *_, found=found: found)
         row = versions.again("python", ROW)
         assert row["failed"] == 1 and row["mended since"] == "none"
+
+
+LACKING = """
+import sys
+sys.modules.update(dict.fromkeys(["torch", "numpy", "pandas"]))
+sys.argv = ["versions", "none"]
+from benchmarks import versions
+versions.environment = lambda *_: sys.exit("asked")
+versions.main()
+"""
+
+
+def test_an_interpreter_without_packages_can_try_others():
+    done = subprocess.run([sys.executable, "-c", LACKING], cwd=versions.ROOT, capture_output=True, text=True)
+    assert done.stderr.strip() == "asked"
