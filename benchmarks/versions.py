@@ -57,16 +57,20 @@ def run(python, packages, tests):
     settings = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
     command = [python, "-m", "pytest", *words, *tests]
     ended = subprocess.run(command, cwd=ROOT, env=settings, capture_output=True, text=True)
-    said = ended.stdout
-    print(said[-3000:], ended.stderr[-3000:])
-    counts = {name: int((re.findall(rf"(\d+) {name}", said) or [0])[-1]) for name in ("passed", "failed", "skipped")}
-    counts["failed"] += int((re.findall(r"(\d+) error", said) or [0])[-1])
-    if ended.returncode and not counts["failed"]:  # pytest itself did not start, or was ended
-        counts["failed"] = 1
-    failures = ", ".join(re.findall(r"^(?:FAILED|ERROR) \S*/(\S+)", said, flags=re.M))
+    print(ended.stdout[-3000:], ended.stderr[-3000:])
     code = f"import platform, importlib.metadata as m; print(platform.python_version(), *map(m.version, {SHOWN}))"
     found = subprocess.run([python, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    return dict(zip(("Python", *SHOWN), found, strict=True)) | counts | {"failures": failures or "none"}
+    return dict(zip(("Python", *SHOWN), found, strict=True)) | counted(ended.stdout, ended.returncode)
+
+
+def counted(said, code):
+    """How many tests passed, failed and were skipped, and which failed, by what pytest said and its exit status."""
+    counts = {name: int((re.findall(rf"(\d+) {name}", said) or [0])[-1]) for name in ("passed", "failed", "skipped")}
+    counts["failed"] += int((re.findall(r"(\d+) error", said) or [0])[-1])
+    if code and not counts["failed"]:  # pytest itself did not start, or was ended
+        counts["failed"] = 1
+    failures = ", ".join(re.findall(r"^(?:FAILED|ERROR) [^\s:]*/([^\s/:]+\.py\S*)", said, flags=re.M))
+    return counts | {"failures": failures or "none"}
 
 
 def version(python):

@@ -28,6 +28,20 @@ def test_what_fails_again_or_does_not_start_is_not_mended(monkeypatch):
         assert row["failed"] == 1 and row["mended since"] == "none"
 
 
+SAID = """
+FAILED tests/test_structure.py::test_the_code_stays_small[book/press] - AssertionError: a/b
+ERROR tests/data/test_arrays.py - ImportError
+2 failed, 10 passed, 3 skipped, 1 error in 5.00s
+"""
+
+
+def test_failures_are_counted_and_named_by_file_and_test():
+    names = "test_structure.py::test_the_code_stays_small[book/press], test_arrays.py"
+    assert versions.counted(SAID, 1) == {"passed": 10, "failed": 3, "skipped": 3, "failures": names}
+    assert versions.counted("9 passed in 5.00s", 0) == {"passed": 9, "failed": 0, "skipped": 0, "failures": "none"}
+    assert versions.counted("", 4)["failed"] == 1
+
+
 LACKING = """
 import sys
 sys.modules.update(dict.fromkeys(["torch", "numpy", "pandas"]))
