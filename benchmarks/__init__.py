@@ -1,1 +1,1 @@
-"""Timings and long recorded runs, `python -m benchmarks.NAME`; a package, since pyarrow 17 installs one of this name."""
+"""Timings and long runs, `python -m benchmarks.NAME`. A package, since pyarrow 17 installs another of this name."""

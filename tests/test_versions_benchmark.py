@@ -1,6 +1,8 @@
 import subprocess
 import sys
 
+import pytest
+
 from benchmarks import versions
 
 ROW = {"packages": "pinned", "Python": "3.99.0", "passed": 10, "failed": 2, "skipped": 3, "mended since": "none"}
@@ -20,12 +22,17 @@ def test_tests_that_failed_are_run_alone_and_said_to_be_mended_if_all_pass(monke
     assert row["mended since"] == ROW["failures"]
 
 
-def test_what_fails_again_or_does_not_start_is_not_mended(monkeypatch):
-    for failures in ("test_arrays.py::test_b", "none"):
-        found = {"Python": "3.99.0", "passed": 0, "failed": 1, "skipped": 0, "failures": failures}
-        monkeypatch.setattr(versions, "run", lambda *_, found=found: found)
-        row = versions.again("python", ROW)
-        assert row["failed"] == 1 and row["mended since"] == "none"
+AGAIN = [("test_arrays.py::test_b", "test_store.py::test_a_second_lock[x]"), ("none", "")]
+
+
+@pytest.mark.parametrize(("failures", "mended"), AGAIN)
+def test_what_fails_again_or_does_not_start_is_not_mended(failures, mended, monkeypatch):
+    found = {"Python": "3.99.0", "passed": 0, "failed": 1, "skipped": 0, "failures": failures}
+    monkeypatch.setattr(versions, "run", lambda *_: found)
+    row = versions.again("python", ROW)
+    assert row["failed"] == 1 and row["mended since"] == (mended or "none")
+    row = versions.again("python", ROW | {"mended since": "test_c.py::test_c"})
+    assert row["mended since"].split(", ") == ["test_c.py::test_c", *filter(None, [mended])]
 
 
 SAID = """
