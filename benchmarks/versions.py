@@ -43,14 +43,17 @@ def tested(python, packages):
 
 
 def again(python, row):
-    """A row that was kept, after those of its tests that failed have been run once more, alone."""
-    failed = row["failures"].split(", ")
-    places = [(next(ROOT.glob(f"tests/**/{name.split('::')[0]}")), name.partition("::")[2]) for name in failed]
-    found = run(python, row["packages"], [f"{path}::{test}" for path, test in places])
-    told = found["failures"] != "none" or not found["failed"]  # if not, pytest did not start
-    mended = [row["mended since"], *(name for name in failed if told and name not in found["failures"])]
+    """A kept row, after its tests that failed have been run once more, alone; as it was if they did not run."""
+    failed = row["failures"].split("; ") if row["failures"] != "none" else []
+    places = [(next(ROOT.glob(f"tests/**/{name.split('::')[0]}"), None), name.partition("::")[2]) for name in failed]
+    tests = [f"{path}::{test}" if test else str(path) for path, test in places if path]
+    found = run(python, row["packages"], tests) if tests else {"failed": 1, "failures": "none"}
+    still = found["failures"].split("; ")
+    if found["failed"] and still == ["none"] or found.get("skipped"):  # pytest did not start, or did not try all
+        return row
+    mended = [row["mended since"], *(name for name in failed if name not in still)]
     counts = {"passed": row["passed"] + found["passed"], "skipped": row["skipped"]}
-    return row | found | counts | {"mended since": ", ".join(mended).removeprefix("none, ")}
+    return row | found | counts | {"mended since": "; ".join(mended).removeprefix("none; ")}
 
 
 def run(python, packages, tests):
@@ -71,7 +74,7 @@ def counted(said, code):
     counts["failed"] += int((re.findall(r"(\d+) error", said) or [0])[-1])
     if code and not counts["failed"]:  # pytest itself did not start, or was ended
         counts["failed"] = 1
-    failures = ", ".join(re.findall(r"^(?:FAILED|ERROR) [^\s:]*/([^\s/:]+\.py\S*)", said, flags=re.M))
+    failures = "; ".join(re.findall(r"^(?:FAILED|ERROR) [^\s:]*/([^\s/:]+\.py.*?)(?: - .*)?$", said, flags=re.M))
     return counts | {"failures": failures or "none"}
 
 

@@ -17,10 +17,10 @@
 # A small network is trained to pass on many {term}`sparse` features. Does it represent more of them than it has
 # neurons? And do two networks that differ only in their random start arrange them on their neurons in the same way?
 #
-# **In short.** Yes to the first: with 32 neurons two networks share {glue:text}`shared_32:.1f` of 64 features (their
-# output has a rectifier, as in the authors' code; the formula in the paper has none). No to the second: a neuron
-# matches its best counterpart in the other network at {glue:text}`arrangement_mean_32:.2f`, where shuffled features
-# reach {glue:text}`arrangement_chance_32:.2f`.
+# **In short.** Yes to the first: with 32 neurons two networks share {glue:text}`shared_32:.1f` of 64 features, if their
+# output is rectified, as in the authors' code and not in the formula of the paper. No to the second: a neuron matches
+# its best counterpart in the other network at {glue:text}`arrangement_mean_32:.2f`, where shuffled features reach
+# {glue:text}`arrangement_chance_32:.2f`.
 #
 # :::{glue:figure} fig-toys-same
 # :name: fig-toys-same
@@ -621,7 +621,7 @@ def draw_same(ax, label, lift, column, toys, colour, each):
     """Means over pairs against neurons, named at the right end, and a small point for each pair."""
     ends = [run.ask(f"mean({column} where toys = {toys})", N=m) for m in sizes]
     ax.plot(sizes, ends, color=COLOURS[colour], marker="o")
-    ink = "black" if colour == "grey" else COLOURS[colour]  # grey words are hard to read
+    ink = INK if colour == "grey" else COLOURS[colour]  # grey words are hard to read
     ax.text(1.06 * sizes[-1], ends[-1] + lift, label, color=ink, va="center")
     for m, values in each.items():
         ax.plot([m] * len(values), values, ls="", marker=".", ms=3, color=COLOURS[colour])

@@ -20,9 +20,9 @@
 #
 # **In short.** They can, where units mix {term}`sparse` features: in small MLPs that read scenes of digits,
 # {term}`soft-matching <soft-matching>` at the deep layer is {glue:text}`soft_nn_mlp_deep:.2f` between neurons and
-# {glue:text}`soft_ss_mlp_deep:.2f` between {term}`latents <latent>`. Where one digit of ten is named, and a layer
-# collapses, they do harm, {glue:text}`soft_gain_control:+.2f`. Much hangs on the size and the training of the SAEs, and
-# in the last block of a vision transformer on the place where one reads.
+# {glue:text}`soft_ss_mlp_deep:.2f` between {term}`latents <latent>`. Where a network only names one digit and its layer
+# collapses they do harm, {glue:text}`soft_gain_control:+.2f`. Much hangs on size and training of the SAEs, and in the
+# last block of a vision transformer on the place where one reads.
 #
 # :::{glue:figure} fig-pairs-answer
 # :name: fig-pairs-answer

@@ -17,10 +17,10 @@
 # You have two networks, or two files with their responses to the same stimuli. Are they more alike than their units
 # show, and can {term}`sparse autoencoders <SAE>` (SAEs) bring it out?
 #
-# **In short.** For the pair of this run: {glue:md}`own-answer` {term}`Soft-matching <soft-matching>` is
-# {glue:text}`soft_nn:.2f` between units, {glue:text}`soft_ss:.2f` between {term}`latents <latent>`, the hidden units of
-# SAEs, and {glue:text}`soft_rs:.2f` if one of the SAEs never learned anything. **This page is the report**, computed
-# from {glue:md}`own-pair`; `make own A=first.npy B=second.npy` makes one from your files.
+# **In short.** {glue:md}`own-answer` That answers for this run's pair, {glue:md}`own-pair`:
+# {term}`soft-matching` is {glue:text}`soft_nn:.2f` between units, {glue:text}`soft_ss:.2f` between
+# {term}`latents <latent>`, the hidden units of SAEs, and {glue:text}`soft_rs:.2f` if one of the SAEs never learned
+# anything. **This page is the report**; `make own A=first.npy B=second.npy` makes it from your files.
 #
 # :::{glue:figure} fig-own-scores
 # :name: fig-own-scores

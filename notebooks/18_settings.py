@@ -17,19 +17,19 @@
 # The SAEs of {ref}`ch-disentangling` were trained by the settings of the authors' code, some of which the paper's text
 # leaves out. Change them one at a time: which of the paper's results survive?
 #
-# **In short.** {term}`Soft-matching <soft-matching>` between {term}`latents <latent>` hangs on $k$, how many of them
-# are active: it falls at 8 neurons and rises at 16 and 32, as the paper reports, for {glue:text}`scan_soft_all:.0%` of
-# the values of $k$ that were tried. Latents predict neurons better than neurons do for {glue:text}`sn_k_share:.0%` of
-# all $k$, sizes and pairs. After {glue:text}`curve_first` training steps matching loses at every size; at 32 neurons a
-# {term}`dictionary` with half as many latents as features costs every score.
+# **In short.** {term}`Soft-matching <soft-matching>` hangs on $k$, how many {term}`latents <latent>` are active:
+# between latents it lies below that between neurons at 8 neurons and above it at 16 and 32, as the paper reports, for
+# {glue:text}`scan_soft_all:.0%` of the values of $k$ that were tried. Latents predict neurons better than neurons do
+# for {glue:text}`sn_k_share:.0%` of all $k$, sizes and pairs. After {glue:text}`curve_first` training steps matching
+# loses at every size; at 32 neurons a {term}`dictionary` with half as many latents as features costs every score.
 #
 # :::{glue:figure} fig-settings-k
 # :name: fig-settings-k
 #
 # Whether SAEs help depends on $k$. (a) soft-matching between latents, S-S, (b) ridge S-S, (c) ridge from latents to
 # neurons, S-N; dashed: between neurons, N-N, of the same models. Dotted: the mean number of active features,
-# {glue:text}`active_mean:.1f`. Curves that cross their dashed line change the sign of a claim; a sign counts if all
-# pairs have it, by {glue:text}`effect` in the mean.
+# {glue:text}`active_mean:.1f`. Curves that cross their dashed line change the sign of a claim; a sign in (a) and
+# (b) counts if all pairs have it, by {glue:text}`effect` in the mean.
 # :::
 #
 # ::::{dropdown} About this chapter

@@ -17,10 +17,10 @@
 # {ref}`ch-brains` shows on simulated voxels when the {term}`latents <latent>` of a {term}`sparse autoencoder <SAE>`
 # (SAE) predict a brain better than the units of a network do. Do they predict real neurons better?
 #
-# **In short.** Against the network's units latents have {glue:text}`v4_gain_quoted` in correlation, at the block where
-# they come out best and in the session where they do worse. What their SAE rebuilds of the units, or the latents if
-# these are better, has {glue:text}`v4_kept_quoted`: a loss that both share is the SAE's, and says nothing of these
-# neurons. So, by a rule written before the run: {glue:md}`v4_answer`.
+# **In short.** Sparse latents less the network's units: {glue:text}`v4_gain_quoted` in correlation, at the block where
+# they come out best and in the session where they do worse. The better of them and of what their SAE rebuilds of the
+# units: {glue:text}`v4_kept_quoted`. A loss that the rebuilt units share is the SAE's, and says nothing of these
+# neurons, so by a rule written before the run: {glue:md}`v4_answer`.
 #
 # :::{glue:figure} fig-macaque-blocks
 # :name: fig-macaque-blocks

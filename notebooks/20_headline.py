@@ -18,9 +18,10 @@
 # answer is known, and what does it say of two real networks?
 #
 # **In short.** On kinds of simulated pairs that had no part in setting its limits, the report said *yes* wrongly in
-# {glue:text}`false_yes_blind:.1%` of the draws whose answer is no ({glue:text}`false_yes_then:.1%` before a rule was
-# added on account of one of these kinds), and *no* wrongly in {glue:text}`false_no_blind:.1%` of those whose answer is
-# yes. The price is silence: *cannot tell* for {glue:text}`false_yes_blind_untold:.0%` of the former and
+# {glue:text}`false_yes_blind:.1%` of the draws whose answer is no (of so many, the true rate may be
+# {glue:text}`false_yes_blind_bound:.1%`; with one more kind, before a rule was made for it, it was
+# {glue:text}`false_yes_then:.1%`), and *no* wrongly in {glue:text}`false_no_blind:.1%` of those whose answer is yes.
+# The price is silence: *cannot tell* for {glue:text}`false_yes_blind_untold:.0%` of the former and
 # {glue:text}`false_no_blind_untold:.0%` of the latter, and for the last block of two real networks.
 #
 # :::{glue:figure} fig-headline-answers

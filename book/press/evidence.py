@@ -15,9 +15,12 @@ UNSEEN = "same result", "speed alone", "memory alone"  # how reasons begin for c
 
 
 def keep(kind: str, rows: Sequence[dict], same: Sequence[str]) -> None:
-    """Keep what was found, each row with what it was found with, in place of rows that are equal in the keys `same`."""
+    """Keep what was found, each row with what it was found with, in place of rows that are equal in the keys `same`.
+
+    A row that was kept before and is only added to stays with what it was found with.
+    """
     path, made = _path(kind), provenance(torch.device("cpu"))
-    rows = [row | {"date": made["date"], "revision": made["revision"]} for row in rows]
+    rows = [{"date": made["date"], "revision": made["revision"]} | row for row in rows]
     replaced = {tuple(row[key] for key in same) for row in rows}
     old = [row for row in kept(kind) if tuple(row[key] for key in same) not in replaced]
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -146,7 +146,7 @@ def speeds() -> str:
             rows.append((*what, "no other way was tried", "", ""))
     table = markdown_table("work", "ms", "MB", "against", "its time over ours", "its MB", rows=rows)
     count = sum(bool(row[-1]) for row in rows)
-    short = f"**Of {count} other ways to do the same {above} took longer than ours in every turn, and {below} less.**"
+    short = f"**In {above} of {count} comparisons the other way took longer in every turn, in {below} ours did.**"
     return f"{short}\n\n{table}\n*One thread; measured {'; '.join(sorted(made))}.*\n"
 
 

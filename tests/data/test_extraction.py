@@ -108,29 +108,34 @@ def test_images_come_without_labels_and_by_workers_too(started, tmp_path):
 WORKER = """
 import os, signal, sys, time
 from multiprocessing import get_context
+from pathlib import Path
 from lib.data.extraction import end_with_parent
 
 def work(late):
-    time.sleep(2 * late)
     print(os.getpid(), flush=True)
+    Path("started").touch()
+    time.sleep(2 * late)  # in which the parent ends
     end_with_parent(0)
+    Path("watching").touch()
     time.sleep(200)
 
 if __name__ == "__main__":
     start, late = sys.argv[1], bool(int(sys.argv[2]))
     get_context(start).Process(target=work, args=(late,)).start()
-    time.sleep(1)
+    while not Path("started" if late else "watching").exists():
+        time.sleep(0.02)
     os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-@pytest.mark.parametrize("late", [0, 1], ids=["parent ends later", "parent ended before"])
+@pytest.mark.parametrize("late", [0, 1], ids=["parent-ends-later", "parent-ended-before"])
 @pytest.mark.parametrize("start", ["fork", "forkserver", "spawn"])
 def test_a_worker_ends_with_its_parent(start, late, tmp_path):
     (tmp_path / "worker.py").write_text(WORKER)
-    command = [sys.executable, str(tmp_path / "worker.py"), start, str(late)]
+    command = [sys.executable, "worker.py", start, str(late)]
     # the worker holds the other end of the pipe: reading it ends when the worker does
-    done = subprocess.run(command, env=os.environ | {"PYTHONPATH": str(HOME)}, stdout=subprocess.PIPE, timeout=90)
+    alike = {"env": os.environ | {"PYTHONPATH": str(HOME)}, "cwd": tmp_path, "stdout": subprocess.PIPE, "timeout": 90}
+    done = subprocess.run(command, **alike)
     assert done.returncode == -signal.SIGKILL and int(done.stdout) > 0
 
 

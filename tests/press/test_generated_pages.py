@@ -227,7 +227,7 @@ def test_speeds_have_a_row_for_each_rival_with_its_ratio_and_memory(project):
     alone = {**line, "size": "99 x 99", "against": {}}
     path.write_text(f"{json.dumps(line)}\n{json.dumps(alone)}\n")
     short, _, _, _, *table = speeds().splitlines()
-    assert short == "**Of 2 other ways to do the same 1 took longer than ours in every turn, and 1 less.**"
+    assert short == "**In 1 of 2 comparisons the other way took longer in every turn, in 1 ours did.**"
     assert table == [
         "| w<br>9 x 9 | 12 | 4 | numpy | 0.50 (0.40 to 0.62) | 7 |",
         "|  |  |  | other | 2.00 (1.50 to 3.00) | 100 |",
