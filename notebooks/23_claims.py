@@ -23,7 +23,7 @@
 # :name: fig-claims
 #
 # How the claims of both papers stand, by kind of evidence: of {glue:text}`pieces` pieces, {glue:text}`judged` have been
-# measured. What was not run is the pale part of a bar.
+# measured. What was not run is the faint part of a bar.
 # :::
 #
 # ::::{dropdown} About this chapter
