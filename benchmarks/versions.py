@@ -46,10 +46,11 @@ def again(python, row):
     """A kept row, after its tests that failed have been run once more, alone; as it was if they did not run."""
     failed = row["failures"].split("; ") if row["failures"] != "none" else []
     places = [(next(ROOT.glob(f"tests/**/{name.split('::')[0]}"), None), name.partition("::")[2]) for name in failed]
-    tests = [f"{path}::{test}" if test else str(path) for path, test in places if path]
-    found = run(python, row["packages"], tests) if tests else {"failed": 1, "failures": "none"}
+    if not all(path for path, _ in places) or not places:
+        return row
+    found = run(python, row["packages"], [f"{path}::{test}" if test else str(path) for path, test in places])
     still = found["failures"].split("; ")
-    if found["failed"] and still == ["none"] or found.get("skipped"):  # pytest did not start, or did not try all
+    if found["failed"] and still == ["none"] or found["skipped"]:  # pytest did not start, or did not try all
         return row
     mended = [row["mended since"], *(name for name in failed if name not in still)]
     counts = {"passed": row["passed"] + found["passed"], "skipped": row["skipped"]}

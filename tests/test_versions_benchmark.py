@@ -30,7 +30,10 @@ def test_what_fails_again_is_not_mended_and_what_was_mended_before_stays(monkeyp
 
 def test_a_row_stays_where_pytest_does_not_start_or_skips_or_nothing_is_named(monkeypatch):
     assert again(monkeypatch, failed=1)[0] == again(monkeypatch, passed=1, skipped=1)[0] == ROW
-    unnamed, gone = ROW | {"failures": "none"}, ROW | {"failures": "test_that_is_gone.py::test_a"}
+    unnamed, gone = (
+        ROW | {"failures": "none"},
+        ROW | {"failures": "test_arrays.py::test_b; test_that_is_gone.py::test_a"},
+    )
     assert again(monkeypatch, unnamed) == (unnamed, []) and again(monkeypatch, gone) == (gone, [])
 
 

@@ -24,6 +24,12 @@ def test_a_row_replaces_the_one_on_the_same_thing_and_the_table_has_all():
     assert made.startswith("*Made 20") and all({"date", "revision"} < row.keys() for row in evidence.kept("kills"))
 
 
+def test_a_row_that_is_added_to_stays_with_what_it_was_found_with():
+    old = {"run": "a", "equal": 1, "date": "2020-01-02", "revision": "first"}
+    evidence.keep("kills", [old | {"equal": 2}], ["run"])
+    assert evidence.kept("kills") == [old | {"equal": 2}]
+
+
 def test_what_would_end_a_cell_does_not():
     evidence.keep("kills", [{"run": "a|b", "well": True}], ["run"])
     assert "| a\\|b | yes |" in evidence.evidence("kills")
