@@ -17,12 +17,12 @@
 # The SAEs of {ref}`ch-pairs` were trained our way. The authors' public code says how theirs were: what does that recipe
 # give on the same networks?
 #
-# **In short.** At the MLP's deep layer it raises matching too, by less than ours: {term}`latents <latent>` match at
-# {glue:text}`soft_ss_by_authors:.2f` by the authors' recipe, scaled down to our networks, at
-# {glue:text}`soft_ss_by_ours:.2f` by ours, and neurons at {glue:text}`soft_nn_by_authors:.2f`. In regression its
-# latents predict worse than neurons there, {glue:text}`ridge_sn_by_authors:.2f` against
-# {glue:text}`ridge_nn_by_authors:.2f`. In the branch of a vision transformer, where the paper reads, its latents gained
-# neither in matching nor in regression, in the recorded run.
+# **In short.** At the MLP's deep layer {term}`latents <latent>` match at {glue:text}`soft_ss_by_authors:.2f` by the
+# authors' recipe, scaled down to our networks, at {glue:text}`soft_ss_by_ours:.2f` by ours, and neurons at
+# {glue:text}`soft_nn_by_authors:.2f`. To the other network's neurons, latents by the authors' recipe predict at
+# {glue:text}`ridge_sn_by_authors:.2f` there, where neurons predict at {glue:text}`ridge_nn_by_authors:.2f`. In the
+# branch of a vision transformer, where the paper reads, these latents gained neither in matching nor in regression, in
+# the recorded run.
 #
 # :::{glue:figure} fig-recipes-answer
 # :name: fig-recipes-answer
