@@ -57,7 +57,7 @@ def again(python, row):
     return row | found | counts | {"mended since": "; ".join(mended).removeprefix("none; ")}
 
 
-def run(python, packages, tests):
+def run(python, packages, tests) -> dict:
     """What pytest counts of these tests, which of them fail, and the versions of what computes."""
     words = ["-q", "-p", "no:cacheprovider", *(["-o", "filterwarnings="] if packages == "oldest" else [])]
     settings = os.environ | {"OMP_NUM_THREADS": "1", "PYTHONPATH": str(ROOT)}
