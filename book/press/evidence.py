@@ -10,7 +10,7 @@ from lib import store
 from lib.chapter.run import provenance
 from lib.store import write_whole
 
-KINDS = "kills", "damaged_files", "surroundings", "versions", "reports"
+KINDS = "kills", "damaged_files", "surroundings", "versions", "audit", "reports"
 UNSEEN = "same result", "speed alone", "memory alone"  # how reasons begin for changes that alter no result
 
 
