@@ -5,12 +5,14 @@ import fcntl
 import os
 import shutil
 import sys
+import time
 import types
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import fields, is_dataclass
 from dis import get_instructions
 from functools import partial
+from glob import escape
 from hashlib import sha256
 from pathlib import Path
 
@@ -27,6 +29,7 @@ PLAIN = (type(None), bool, int, float, complex, str, bytes, Path, torch.dtype, t
 FULL = "the disk is full: free some space and give the same command again"
 LARGE = "no file may be so large here: raise the limit, see `ulimit -f`, and give the same command again"
 CLOSED = "this may not be written: work in a copy of the project that you may write to"
+ABANDONED = 24 * 3600  # seconds after which a file that nobody went on writing was left by a killed run
 NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)
 DISK = {errno.ENOSPC: FULL, errno.EDQUOT: FULL, errno.EROFS: CLOSED, errno.EACCES: CLOSED, errno.EPERM: CLOSED}
 DISK[errno.EFBIG] = LARGE
@@ -52,9 +55,13 @@ def whole(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name at the end of the block, on disk and complete.
 
     A killed run leaves the old file or none, never half a one. The temporary name is of this process alone: two that
-    write the same file on a shared disk do not write into each other's. Raises OSError if the disk is full, which some
-    writers call by other names.
+    write the same file on a shared disk do not write into each other's. What killed runs left beside it goes after a
+    day. Raises OSError if the disk is full, which some writers call by other names.
     """
+    for left in path.parent.glob(f".part.*.{escape(path.name)}"):
+        with suppress(OSError):  # another run may have removed it
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                left.unlink()
     part = path.with_name(f".part.{os.uname().nodename}.{os.getpid()}.{path.name}")
     try:
         with named(path):

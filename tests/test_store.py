@@ -2,8 +2,10 @@
 
 import errno
 import importlib
+import os
 import subprocess
 import sys
+import time
 from dataclasses import dataclass
 from functools import partial
 from types import SimpleNamespace
@@ -180,6 +182,17 @@ def test_a_write_that_fails_leaves_the_old_file(tmp_path):
     assert path.read_text() == "old"
     write_whole(path, "new")
     assert path.read_text() == "new" and [file.name for file in path.parent.iterdir()] == ["a.txt"]
+
+
+def test_what_a_killed_run_left_goes_after_a_day_and_nothing_else(tmp_path):
+    old, new, other = (tmp_path / f".part.host.{name}" for name in ("1.[a].txt", "2.[a].txt", "1.a.txt"))
+    for part in (old, new, other):
+        part.write_text("half")
+    for part in (old, other):
+        os.utime(part, (0, time.time() - store.ABANDONED - 60))
+    os.utime(new, (0, time.time() - store.ABANDONED + 60))
+    write_whole(tmp_path / "[a].txt", "whole")
+    assert {file.name for file in tmp_path.iterdir()} == {new.name, other.name, "[a].txt"}
 
 
 def test_a_lock_that_is_held_is_told_at_once(tmp_path):
