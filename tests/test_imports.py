@@ -19,14 +19,10 @@ TABLES |= {
 FIGURES = {f"lib.chapter.{name}" for name in ("dose", "hearing", "natural", "network_overlaps", "overlaps")}
 FIGURES |= {f"lib.chapter.{name}" for name in ("calculator", "pairing_plots", "plotting", "run")}
 FIGURES |= {f"lib.chapter.{name}" for name in ("schematic", "setting_plots", "toy_trainer")}
-NOTEBOOKS = {
-    f"lib.chapter.{name}" for name in ("claims", "dose", "natural", "parameters", "results", "run", "tables", "ways")
-}
 FILES = {f"lib.data.{name}" for name in ("arrays", "extraction", "formats", "nsd", "nsd_simulation", "saes")}
 ALLOWED = [
     (TABLES | FIGURES, {"pandas"}),
     (FIGURES, {"matplotlib", "seaborn", "scipy.special", "scipy.stats", "scipy.optimize"}),
-    (NOTEBOOKS, {"jupytext", "nbformat"}),
     (
         FILES | {f"lib.chapter.{name}" for name in ("natural", "network_overlaps", "network_pairs")},
         {"h5py", "nibabel", "pandas"},

@@ -9,14 +9,13 @@ import re
 from pathlib import Path
 from typing import NamedTuple
 
-import jupytext
-
 from lib import store
 from lib.chapter.carried import of_book
 from lib.chapter.plain_yaml import load_yaml
 from lib.closure import imported
 
 LINE = re.compile(r"(?P<name>\w+): (?P<type>\w+(\[\w+\])?) = (?P<default>[^=|#]+?)  # (?P<help>[^=|#]+)")
+CELL = re.compile(r"^# %%(?P<head>.*)\n(?P<source>(?:(?!# %%).*\n)*)", re.MULTILINE)
 TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 
 
@@ -54,8 +53,9 @@ def notebook_path(chapter: str) -> Path:
 
 def declared(chapter: str) -> dict[str, Parameter]:
     """Parameters of a chapter by name; raises ValueError naming the line that has another form."""
-    notebook = jupytext.read(notebook_path(chapter))
-    cells = [cell.source for cell in notebook.cells if "parameters" in cell.metadata.get("tags", [])]
+    # Read as text, since every kernel comes by here: jupytext would take it a second and more to load.
+    parts = CELL.finditer(notebook_path(chapter).read_text(encoding="utf-8") + "\n")
+    cells = [cell["source"] for cell in parts if '"parameters"' in cell["head"]]
     if len(cells) != 1:
         raise ValueError(f"{chapter} has {len(cells)} cells tagged parameters: give it exactly one")
     found = {}

@@ -186,7 +186,7 @@ nbformat.write(notebook, sys.argv[1])
 """
 
 
-QUICK = ("15_structured", "23_claims")  # seconds each; the others train, half an hour together
+QUICK = ("16_metrics", "23_claims")  # the other chapters take half an hour together
 TRAINS = pytest.mark.skipif("RUN_ALONE" not in os.environ, reason="trains from nothing: set RUN_ALONE=1 to run it")
 
 
