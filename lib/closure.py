@@ -22,19 +22,20 @@ def closure_of(files: Iterable[Path], root: Path) -> tuple[set[Path], set[str]]:
 
     Imports inside functions count, and importing `a.b` counts `a/__init__.py` too.
     """
-    found, packages, waiting = set(), set(), list(files)
+    found, packages, names, waiting = set(), set(), set(), list(files)
     while waiting:
         path = waiting.pop()
         if path in found:
             continue
         found.add(path)
         package = ".".join(path.relative_to(root).parts[:-1]) if root in path.parents else ""
-        for name in imported(path.read_bytes()):
-            name = resolve_name(name, package) if name.startswith(".") else name
+        here = {resolve_name(name, package) if name[0] == "." else name for name in imported(path.read_bytes())}
+        for name in here - names:
             own = _files(name, root)
             waiting += own
             if not own:
                 packages.add(name.split(".")[0])
+        names |= here
     return found, packages
 
 
