@@ -84,6 +84,14 @@ def test_files_are_read_from_front_to_back_a_few_times(small, tmp_path):
     assert back.sum() < 3 * sum(map(len, read)) / len(y)  # a pass ends so, and begins by a look at the first row
 
 
+def test_rows_out_of_order_are_read_in_order_and_given_as_asked():
+    y, at = normal(9, 2), torch.tensor([5, 1, 3, 8, 1])
+    with Noted(torch.Tensor.__getitem__) as noted:
+        found = blocks.read(y, at)
+    assert next(places for x, places in noted.calls if x is y).tolist() == [1, 1, 3, 5, 8]
+    assert torch.equal(found, torch.stack([y[place] for place in at.tolist()]))
+
+
 def test_no_step_from_files_to_features_copies_them_whole_in_double_precision(small):
     z = normal(600, 5)
     y_a, y_b = z @ normal(5, 7, seed=1), z @ normal(5, 7, seed=2)

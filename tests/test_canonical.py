@@ -112,6 +112,11 @@ def test_small_and_large_angles_are_exact(angle):
     close(shape_distance(q[:, :1], y), angle, 1e-15)
 
 
+def test_a_stimulus_that_moves_no_unit_is_not_taken_for_a_constant_network():
+    y = torch.tensor([[1.0, 2], [-1, -2], [0, 0], [2, -1], [-2, 1]]).double()
+    close(shape_distance(y, y), 0.0, 1e-7)
+
+
 def test_dependent_and_constant_units_add_no_direction():
     y_a, y_b = pair()
     more = torch.cat([y_a, y_a @ normal(5, 3), torch.full((40, 2), 0.1).double()], 1)

@@ -158,3 +158,7 @@ def test_what_is_no_probability_is_refused(p):
 
 def test_too_few_stimuli_to_whiten_are_refused():
     refuses("5 stimuli cannot whiten 5 features", "give more than 5", white, 5, 5, seeded(0))
+
+
+def test_off_the_cpu_the_kth_largest_is_one_entry_for_each_row():
+    assert kth_largest(torch.empty(4, 10, device="meta"), 3).shape == (4, 1)  # shapes alone: NumPy would refuse it

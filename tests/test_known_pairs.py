@@ -8,6 +8,7 @@ from helpers import refuses
 from scipy.stats import binom
 from test_verdict import SOUND
 
+from lib import known_pairs
 from lib.chapter.calibration import ANSWERS, bound, confusion, judged, judged_before, rates
 from lib.known_pairs import BLIND, KNOWN, half, pair
 
@@ -36,6 +37,42 @@ def unexplained(name):
 def test_superposed_pairs_share_features_that_no_linear_map_shows():
     assert unexplained("superposed") > 0.2
     assert max(unexplained("dense, rotated"), unexplained("sparse units, permuted")) < 1e-6
+
+
+def features(name, monkeypatch):
+    """What both networks of a pair mix, `(stimuli, features)`."""
+    monkeypatch.setattr(known_pairs, "_mixed", lambda z_a, z_b, units, g: (z_a, z_b))
+    return pair(name, 0, (20, 20000))
+
+
+SHARES = {"three of four shared": 0.75, "half shared": 0.5, "a quarter shared": 0.25, "six of ten shared": 0.6}
+
+
+@pytest.mark.parametrize(("words", "share"), [*SHARES.items(), ("four active", 1.0)])
+def test_the_share_that_a_pair_names_is_the_share_of_features_in_common(words, share, monkeypatch):
+    a, b = features(f"superposed, {words}", monkeypatch)
+    assert a.shape == b.shape == (20000, 40) and (a == b).all(0).float().mean() == share
+    assert 0 < ((a != 0) & (b != 0)).float().mean(0).min()  # the others are drawn alike, not left out
+
+
+def test_the_values_and_the_company_of_features_are_those_that_a_pair_names(monkeypatch):
+    usual, heavy, grouped = (
+        features(f"superposed{words}", monkeypatch)[0] for words in ("", ", exponential values", ", correlated")
+    )
+    for z in (usual, heavy, grouped):
+        assert (z != 0).sum(1).float().mean() == pytest.approx(2.5, rel=0.05)
+    assert max(usual.max(), grouped.max()) <= 1 < heavy.max() and heavy[heavy != 0].std() == pytest.approx(1, rel=0.05)
+    together = [((z[:, 0] != 0) & (z[:, 1] != 0)).float().mean() for z in (usual, grouped)]
+    assert together[1] > 4 * together[0]
+
+
+def kurtosis(y):
+    y = (y - y.mean(0)) / y.std(0)
+    return (y**4).mean(0)
+
+
+def test_a_cube_makes_long_tails():
+    assert kurtosis(pair("size and cube, ten variables", 0, (20, 4000))[1]).min() > 5  # a Gaussian unit has 3
 
 
 def test_kinds_belong_to_one_half_and_blind_ones_leave_the_others_as_they_were():

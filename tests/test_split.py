@@ -145,3 +145,16 @@ def test_units_that_rest_in_one_part_are_left_out_and_counted():
         1e-5,
     )
     assert found.all_of(1).shape == (100, 3) and torch.equal(found.all_of(0)[:50], found.fit[0])
+
+
+def test_one_more_network_is_prepared_as_those_of_the_split_whatever_the_share():
+    y_a, y_b = normal(90, 5) * torch.arange(1, 6), normal(90, 4, seed=1) + 3
+    for share in (0.3, 0.7):
+        split = split_stimuli(y_a, y_b, share)
+        for side, y in enumerate((y_a, y_b)):
+            close(further(split, y), split.all_of(side), 1e-6)
+
+
+def test_a_split_that_is_told_no_seed_is_that_of_seed_0():
+    y_a, y_b = normal(90, 5), normal(90, 4, seed=1)
+    assert all(map(torch.equal, split_stimuli(y_a, y_b).at, split_stimuli(y_a, y_b, seed=0).at))

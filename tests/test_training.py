@@ -156,6 +156,13 @@ def test_rate_stays_at_0_after_the_half_cosine():
     assert (rates[4:] == 0).all()
 
 
+def test_on_a_cpu_numbers_too_small_to_matter_are_zero_while_training():
+    least = torch.tensor(1e-39)
+    assert least * 0.5 != 0
+    Training(toys(), Counted(), 0)
+    assert least * 0.5 == 0
+
+
 def test_rate_is_constant_without_a_cosine():
     close(Training(Slope(), nothing, lr=0.1).run(30).model.rates(), torch.full((30,), 0.1), 1e-8)
 
