@@ -17,13 +17,12 @@ from hashlib import sha256
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from lib.closure import HOME, INSTALLED, closure_of, is_own, versions
 
 ROOT = Path.cwd() if INSTALLED else HOME  # of the project; a test may put another in its place
 CODE = HOME  # where the code lies, whatever the project's root is
-PLAIN = (type(None), bool, int, float, complex, str, bytes, Path, torch.dtype, torch.device, torch.Size, slice, range)
+PLAIN = (type(None), bool, int, float, complex, str, bytes, Path, slice, range)
 
 
 FULL = "the disk is full: free some space and give the same command again"
@@ -150,11 +149,11 @@ def _feed(sha, thing, files, above):
 
 def _parts(thing, files):
     """What tells a thing from another of its type: bytes, or other things."""
-    if isinstance(thing, PLAIN):
+    if _plain(thing):
         return [repr(thing).encode()]
     if hasattr(thing, "identity") and not isinstance(thing, type):
         return [thing.identity()]
-    if isinstance(thing, torch.Tensor):
+    if (torch := _torch()) and isinstance(thing, torch.Tensor):
         return [str((thing.dtype, thing.shape)).encode(), _bytes(thing)]
     if isinstance(thing, np.ndarray | np.generic):
         return [str((thing.dtype, thing.shape)).encode(), np.ascontiguousarray(thing).data.cast("B")]
@@ -166,13 +165,13 @@ def _parts(thing, files):
         return list(thing)
     if isinstance(thing, partial):
         return [thing.func, thing.args, thing.keywords]
-    if isinstance(thing, torch.Generator):
+    if torch and isinstance(thing, torch.Generator):
         return [thing.get_state()]
     if isinstance(thing, types.ModuleType | type | types.FunctionType | types.MethodType | types.BuiltinFunctionType):
         return _code(thing, files)
     if is_dataclass(thing):
         return [type(thing), {field.name: getattr(thing, field.name) for field in fields(thing)}]
-    if isinstance(thing, torch.nn.Module):
+    if torch and isinstance(thing, torch.nn.Module):
         inside = thing.named_modules()  # a part may hold an option that no weight shows, as a block its number of heads
         options = {name: {key: x for key, x in vars(part).items() if _option(x)} for name, part in inside}
         return [[type(part) for part in thing.modules()], options, dict(thing.state_dict())]
@@ -181,12 +180,22 @@ def _parts(thing, files):
     raise ValueError(f"a {type(thing).__name__} cannot be told from another one: pass the values that it stands for")
 
 
+def _torch():
+    """PyTorch, if anything has loaded it: who keeps files alone need not wait for it, and has none of its things."""
+    return sys.modules.get("torch")
+
+
+def _plain(x):
+    torch = _torch()
+    return isinstance(x, PLAIN) or bool(torch) and isinstance(x, torch.dtype | torch.device | torch.Size)
+
+
 def _option(x):
-    return isinstance(x, PLAIN) or is_dataclass(x)
+    return _plain(x) or is_dataclass(x)
 
 
 def _bytes(x):
-    return x.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data
+    return x.detach().cpu().contiguous().flatten().view(sys.modules["torch"].uint8).numpy().data
 
 
 def _code(thing, files):

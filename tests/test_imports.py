@@ -59,3 +59,9 @@ def test_no_permission_is_left_over(loaded):
     for modules, packages in ALLOWED:
         assert modules <= {*MODULES}
         assert packages <= set().union(*(loaded[module] for module in modules))
+
+
+def test_the_command_that_runs_chapters_starts_without_torch():
+    code = "import book.press.runner, sys; print('torch' in sys.modules, 'matplotlib' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], cwd=CODE, capture_output=True, text=True, check=True)
+    assert done.stdout == "False False\n"  # the kernels that it starts load them

@@ -16,7 +16,6 @@ from pathlib import Path
 from lib import store
 from lib.chapter.carried import of_book
 from lib.chapter.parameters import chapter_names, notebook_path, reads_ledger
-from lib.checks import first_line
 from lib.closure import closure_of, imported
 from lib.store import dependencies, differing, key
 
@@ -210,6 +209,8 @@ def read_results(path: Path, chapter: str, profile: str) -> dict:
             raise ValueError(f"it is of {content['chapter']}, profile {content['profile']}")
         _check_form(**{name: content.get(name, {}) for name in ("values", "tables", "provenance")})
     except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+        from lib.checks import first_line  # here, since it loads torch
+
         raise ValueError(f"{path} is no results file ({first_line(error)}): delete it and rerun its chapter") from None
     return content
 
