@@ -1,3 +1,5 @@
+from zipfile import ZipFile
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -12,7 +14,10 @@ from lib.checks import (
     check_projection,
     check_responses,
     check_sparsity,
+    check_zip,
     choose_device,
+    first_line,
+    unknown,
 )
 
 
@@ -177,3 +182,29 @@ def test_k_at_either_end_is_accepted(k):
 def test_tensors_of_two_dtypes_are_told_apart():
     one, other = normal(3, 2), normal(3, 2).float()
     refuses("x is torch.float64 and y is torch.float32", "y.to(x.dtype)", check_alike, one, other, "x", "y")
+
+
+def test_an_error_is_told_by_its_first_line_or_else_by_its_name():
+    assert first_line(ValueError("one\x1b\ntwo")) == "one?" and first_line(ValueError()) == "ValueError"
+
+
+def test_two_stimuli_are_enough_unless_more_are_asked_for():
+    assert check_responses(torch.ones(2, 3)).shape == (2, 3)
+    with pytest.raises(ValueError, match=r"^y has 2 stimuli \(rows\): at least 3 are needed$"):
+        check_responses(torch.ones(2, 3), "y", 3)
+    with pytest.raises(ValueError, match="at least 3 are needed; "):
+        check_responses(torch.ones(5, 2, 3), "y", 3)
+
+
+def test_a_zip_with_a_part_that_is_not_what_its_checksum_says_is_refused(tmp_path):
+    path = tmp_path / "a.zip"
+    with ZipFile(path, "w") as archive:
+        archive.writestr("part", "some text")
+    check_zip(path)
+    path.write_bytes(path.read_bytes().replace(b"some text", b"some test"))
+    with pytest.raises(ValueError, match="its part part is not what its checksum says"):
+        check_zip(path)
+
+
+def test_a_name_half_of_whose_letters_agree_is_offered():
+    assert "did you mean abcdefgh?" in str(unknown("name", "abcdevwxyz", ["abcdefgh", "other", "third"]))

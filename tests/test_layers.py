@@ -1,9 +1,11 @@
 """The map of layers: equal to the scores of each pair by itself."""
 
+import pandas as pd
 import pytest
 import torch
-from helpers import close
+from helpers import close, refuses
 
+import lib.layers
 from lib.crossval import k_folds
 from lib.features import seeded
 from lib.geometry import linear_cka, rsa
@@ -72,3 +74,13 @@ def test_bad_input_is_told_in_one_line(a, metrics, said):
 def test_five_folds_are_taken_unless_told():
     a = layers(torch.float64)
     assert layer_map(a, a, ("soft",)).equals(layer_map(a, a, ("soft",), folds=k_folds(60, 5, 0)))
+
+
+def test_four_stimuli_are_enough_for_a_layer():
+    y = {"one": torch.eye(4)[:, :3], "two": torch.ones(4, 2)}
+    assert [len(y) for y in lib.layers._checked(y, ["one"], ["two"]).values()] == [4, 4]
+
+
+def test_a_metric_that_was_not_asked_for_is_no_matrix():
+    table = pd.DataFrame(columns=["pairing", "metric", "direction", "layer_a", "layer_b", "value"])
+    refuses("no cka of nn in these scores", "ask for it when they are made", as_matrix, table, "cka")

@@ -85,3 +85,8 @@ def test_maps_with_three_equal_sides_follow_what_the_network_says():
 def activations_of(module, images):
     module.register_parameter("weight", nn.Parameter(torch.zeros(1)))
     return activations(Network("own", module, None), images, {"x": ("0", "pool")})["x"]
+
+
+def test_the_centre_of_a_map_that_is_not_square_is_at_half_its_height_and_width():
+    y = torch.arange(2 * 3 * 5 * 9).reshape(2, 3, 5, 9)
+    assert torch.equal(at_position(y, "centre"), y[:, :, 2, 4])

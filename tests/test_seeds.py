@@ -7,6 +7,7 @@ import torch
 from helpers import close, normal, refuses
 from test_ceiling import systems
 
+import lib.seeds
 from lib.pairings import GEOMETRY, MATCHING, RIDGE, Held, Pairing, score
 from lib.seeds import METRICS, beside
 from lib.split import further, split_stimuli
@@ -134,3 +135,8 @@ def test_bad_further_networks_are_refused_by_name():
     refuses("seed 2 of a has shape (100, 4, 1)", "give (100, units)", with_seed, a[:, :, None])
     refuses("seed 2 of a has 4 NaN", "replace", with_seed, torch.cat([a[:-1], torch.nan * a[:1]]))
     refuses("no unit of seed 2 of a changes", "varied", with_seed, torch.ones(100, 4))
+
+
+def test_without_a_count_of_features_there_is_no_law_of_what_the_same_ones_would_score():
+    found = lib.seeds._identical((3.0, 3.0), (torch.inf, 5.0), (4, 4))
+    assert found and all(value != value for value in found.values())

@@ -332,3 +332,15 @@ def test_unknown_variant_is_refused():
 @pytest.mark.parametrize("units", [0, 6, 7, -1])
 def test_units_out_of_range_are_refused(units):
     refuses(f"{units} neurons for 6 features", "1 <= neurons < features", ToyModels, 6, units, [0])
+
+
+def test_training_that_is_told_no_decay_has_none():
+    found = [
+        train_toy_models(ToyModels(6, 2, [0, 1]), 30, **given).model.weight for given in ({}, {"weight_decay": 0.0})
+    ]
+    assert torch.equal(*found)
+
+
+def test_two_shared_features_are_enough_for_an_arrangement():
+    weight = torch.tensor([[1.0, 0], [0, 1], [0.01, 0]])
+    close(arrangement_match(weight, weight), torch.ones(2), 1e-6)
