@@ -216,3 +216,21 @@ def test_latents_that_were_active_in_a_batch_are_idle_no_more_and_the_others_one
     some.backward(responses())
     used = (codes[0] != 0).any(1)
     assert used.any() and (some.idle_steps == torch.where(used, 0, 6)).all()
+
+
+def test_the_parts_of_a_matryoshka_dictionary_end_at_an_eighth_a_quarter_and_a_half():
+    some = some_sae(UNITS, 40, K, [0], kind=FAMILIES["matryoshka"], dtype=torch.float64)
+    x, code = normal(1, STIMULI, UNITS), normal(1, STIMULI, 40, seed=1)
+    parts = [x - code[..., :end] @ some.decoder[:, :end] - some.decoder_bias for end in (5, 10, 20, 40)]
+    expected = sum(part.square().sum() / STIMULI for part in parts) / 4
+    close(some._loss(x, code)[0].detach(), expected[None].detach())
+
+
+@pytest.mark.parametrize("family", OTHERS)
+def test_the_explained_variance_of_a_batch_is_about_its_mean(family):
+    some, x = saes(family), responses() + 50
+    found = some.backward(x)["explained_variance"]
+    code = some._code(some.preactivations(x)).detach()
+    error = x - code @ some.decoder.detach() - some.decoder_bias.detach()
+    about = x - x.mean(1, keepdim=True)
+    close(found, 1 - error.square().sum((1, 2)) / about.square().sum((1, 2)))
