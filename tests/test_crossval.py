@@ -6,7 +6,7 @@ from helpers import NO_GPU, close, normal, refuses
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lib.crossval import PAIRS, copies, k_folds, silent_units, summarise
+from lib.crossval import NEAR, PAIRS, copies, k_folds, silent_units, summarise
 
 
 @given(stimuli=st.integers(4, 60), data=st.data())
@@ -122,3 +122,10 @@ def test_folds_of_groups_are_those_of_the_seed_whatever_else_was_drawn():
         torch.manual_seed(other)
         folds.append(k_folds(40, 4, 3, torch.arange(40) // 2))
     assert all(torch.equal(one[1], two[1]) for one, two in zip(*folds, strict=True))
+
+
+def test_every_copy_that_is_nearly_as_far_as_a_copy_may_be_is_found():
+    y, shift = normal(400, 80).double(), normal(400, 80, seed=1).double()
+    typical = (2 * y.var(0, correction=0).sum()).sqrt()
+    found = copies(torch.cat([y, y + 0.97 * NEAR * typical * shift / shift.norm(dim=1, keepdim=True)]))
+    assert torch.equal(found[:400], found[400:]) and len(found.unique()) == 400
