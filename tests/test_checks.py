@@ -208,3 +208,10 @@ def test_a_zip_with_a_part_that_is_not_what_its_checksum_says_is_refused(tmp_pat
 
 def test_a_name_half_of_whose_letters_agree_is_offered():
     assert "did you mean abcdefgh?" in str(unknown("name", "abcdevwxyz", ["abcdefgh", "other", "third"]))
+
+
+def test_wider_floats_are_rounded_complex_numbers_refused_and_rows_of_two_kinds_joined():
+    wide = np.arange(6, dtype=np.longdouble).reshape(3, 2)
+    assert torch.equal(as_tensor(wide), torch.arange(6).double().reshape(3, 2))
+    refuses("y has dtype torch.complex128", "y.real", as_tensor, np.ones((3, 2), complex))
+    assert torch.equal(as_tensor([torch.ones(2), [3.0, 4.0]]), torch.tensor([[1.0, 1], [3, 4]]).double())

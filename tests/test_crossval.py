@@ -129,3 +129,8 @@ def test_every_copy_that_is_nearly_as_far_as_a_copy_may_be_is_found():
     typical = (2 * y.var(0, correction=0).sum()).sqrt()
     found = copies(torch.cat([y, y + 0.97 * NEAR * typical * shift / shift.norm(dim=1, keepdim=True)]))
     assert torch.equal(found[:400], found[400:]) and len(found.unique()) == 400
+
+
+def test_folds_that_are_told_no_seed_are_those_of_seed_0():
+    assert all(map(torch.equal, *(sum(k_folds(20, **given), ()) for given in ({}, {"seed": 0}))))
+    assert not all(map(torch.equal, *(sum(k_folds(20, seed=seed), ()) for seed in (0, 1))))
