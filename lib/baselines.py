@@ -4,6 +4,7 @@ Each is fitted on responses `(..., stimuli, units)` of one or more models and re
 to any stimuli into features `(..., stimuli, count)`. All raise ValueError on bad input. M stimuli are fitted on.
 """
 
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -91,8 +92,9 @@ def ica(y: torch.Tensor, count: int | None = None, seed: int = 0, iterations: in
 
         z = (y - mean) U,   U of scikit-learn's FastICA (tanh) within the first `count` principal axes, model by model
 
-    There are as many as units if no count is given. Signs as in `pca`. It warns, as scikit-learn does, if it stops
-    before it has converged. Also raises ValueError unless 1 <= count <= units. Source: Hyvärinen 1999.
+    There are as many as units if no count is given; those beyond the rank of the responses are 0. Signs as in `pca`.
+    It warns, as scikit-learn does, if it stops before it has converged. Also raises ValueError unless 1 <= count <=
+    units. Source: Hyvärinen 1999.
     """
     from sklearn.decomposition import FastICA  # here, because it takes a second to load
 
@@ -101,9 +103,15 @@ def ica(y: torch.Tensor, count: int | None = None, seed: int = 0, iterations: in
     _check_axes(count, y)
     mean = y.double().mean(-2, keepdim=True)
     settings = {"whiten": "unit-variance", "whiten_solver": "eigh", "max_iter": iterations, "tol": 1e-3}
-    models = y.double().reshape(-1, *y.shape[-2:]).cpu().numpy()
-    found = [FastICA(count, random_state=seed, **settings).fit(one).components_.T.copy() for one in models]
-    unmix = torch.stack([torch.from_numpy(one) for one in found]).to(mean).reshape(*y.shape[:-2], -1, count)
+    models = (y.double() - mean).reshape(-1, *y.shape[-2:])
+    unmix = mean.new_zeros(len(models), y.shape[-1], count)
+    for into, one, rank in zip(unmix, models, torch.linalg.matrix_rank(models).tolist(), strict=True):
+        if most := min(count, rank):  # scikit-learn divides by 0 where nothing varies, and warns of what is left out
+            with warnings.catch_warnings():
+                warnings.filterwarnings("ignore", "There are some small singular values")
+                found = FastICA(most, random_state=seed, **settings).fit(one.cpu().numpy())
+            into[:, :most] = torch.from_numpy(found.components_.T.copy())
+    unmix = unmix.reshape(*y.shape[:-2], -1, count)
     unmix = unmix * _longer_tail((y.double() - mean) @ unmix)
     return lambda x: ((x.double() - mean) @ unmix).to(x.dtype)
 

@@ -198,3 +198,14 @@ def test_a_unit_that_rests_where_features_are_fitted_stays_0_elsewhere():
 
 def test_axes_of_a_batch_are_counted_by_its_units():
     refuses("5 principal axes of 4 units", "from 1 to 4", pca, normal(2, 30, 4), 5)
+
+
+@pytest.mark.filterwarnings("error")
+def test_units_that_are_constant_or_told_by_others_add_no_independent_component():
+    y = normal(500, 4).double().exp()
+    told = torch.cat([y[:, :2], torch.full((500, 1), 3.0), y[:, 2:], y[:, :1] - 2 * y[:, 3:]], 1)
+    z = ica(told)(told)
+    assert z.shape == (500, 6) and torch.equal(z[:, 4:], torch.zeros(500, 2).double())
+    close(z[:, :4].T @ z[:, :4] / 500, torch.eye(4), 1e-6)
+    assert soft_matching_score(z[:, :4], y).mean > 0.97
+    assert torch.equal(ica(torch.ones(9, 2))(torch.ones(9, 2)), torch.zeros(9, 2))
