@@ -24,9 +24,11 @@ def audited(known: dict, pins: list[Requirement]) -> dict:
 
     Raises ValueError if the list is not of the form that is described above.
     """
-    if not isinstance(known.get("$meta"), dict) or "timestamp" not in known["$meta"]:
+    if not isinstance(known, dict) or not isinstance(about := known.get("$meta"), dict) or "timestamp" not in about:
         raise ValueError("the list says no time ($meta, timestamp): is it data/insecure.json of Safety DB?")
     ranges = {canonicalize_name(name): listed for name, listed in known.items() if name != "$meta"}
+    if not ranges or not all(isinstance(bad, str) for listed in ranges.values() for bad in listed):
+        raise ValueError("the list has no ranges of versions: is it data/insecure.json of Safety DB?")
     asked = [(pin, bad) for pin in pins for bad in ranges.get(canonicalize_name(pin.name), ())]
     weak = [
         f"{pin.name} {one.version} ({bad})"
@@ -36,7 +38,7 @@ def audited(known: dict, pins: list[Requirement]) -> dict:
     ]
     return {
         "list": "Safety DB",
-        "as it stood on": str(datetime.fromtimestamp(known["$meta"]["timestamp"], UTC).date()),
+        "as it stood on": str(datetime.fromtimestamp(about["timestamp"], UTC).date()),
         "pins": len(pins),
         "pins of packages that it names": len({str(pin) for pin, _ in asked}),
         "ranges they were held against": len(asked),

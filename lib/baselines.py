@@ -92,9 +92,9 @@ def ica(y: torch.Tensor, count: int | None = None, seed: int = 0, iterations: in
 
         z = (y - mean) U,   U of scikit-learn's FastICA (tanh) within the first `count` principal axes, model by model
 
-    There are as many as units if no count is given; those beyond the rank of the responses are 0. Signs as in `pca`.
-    It warns, as scikit-learn does, if it stops before it has converged. Also raises ValueError unless 1 <= count <=
-    units. Source: Hyvärinen 1999.
+    There are as many as units if no count is given; those beyond the rank of the responses, up to the rounding of their
+    precision, are 0. Signs as in `pca`. It warns, as scikit-learn does, if it stops before it has converged. Also
+    raises ValueError unless 1 <= count <= units. Source: Hyvärinen 1999.
     """
     from sklearn.decomposition import FastICA  # here, because it takes a second to load
 
@@ -105,7 +105,9 @@ def ica(y: torch.Tensor, count: int | None = None, seed: int = 0, iterations: in
     settings = {"whiten": "unit-variance", "whiten_solver": "eigh", "max_iter": iterations, "tol": 1e-3}
     models = (y.double() - mean).reshape(-1, *y.shape[-2:])
     unmix = mean.new_zeros(len(models), y.shape[-1], count)
-    for into, one, rank in zip(unmix, models, torch.linalg.matrix_rank(models).tolist(), strict=True):
+    rounding = 8 * torch.finfo(y.dtype).eps * y.double().reshape(models.shape).flatten(1).norm(dim=1)
+    ranks = (torch.linalg.svdvals(models) > rounding[:, None]).sum(1).tolist()
+    for into, one, rank in zip(unmix, models, ranks, strict=True):
         if most := min(count, rank):  # scikit-learn divides by 0 where nothing varies, and warns of what is left out
             with warnings.catch_warnings():
                 warnings.filterwarnings("ignore", "There are some small singular values")

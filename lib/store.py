@@ -54,17 +54,14 @@ def whole(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name at the end of the block, on disk and complete.
 
     A killed run leaves the old file or none, never half a one. The temporary name is of this process alone: two that
-    write the same file on a shared disk do not write into each other's. What killed runs left beside it goes after a
-    day. Raises OSError if the disk is full, which some writers call by other names.
+    write the same file on a shared disk do not write into each other's. What killed runs left of the
+    same file goes if it is a day old. Raises OSError if the disk is full, which some writers call by other names.
     """
-    for left in path.parent.glob(f".part.*.{escape(path.name)}"):
-        with suppress(OSError):  # another run may have removed it
-            if time.time() - left.stat().st_mtime > ABANDONED:
-                left.unlink()
     part = path.with_name(f".part.{os.uname().nodename}.{os.getpid()}.{path.name}")
     try:
         with named(path):
             path.parent.mkdir(parents=True, exist_ok=True)
+            _sweep(path)
             yield part
             with open(part, "rb") as file:
                 os.fsync(file.fileno())
@@ -73,6 +70,14 @@ def whole(path: Path) -> Iterator[Path]:
         full = path.parent.exists() and shutil.disk_usage(path.parent).free < 2**16
         part.unlink(missing_ok=True)
         raise (OSError(errno.ENOSPC, FULL, str(path)) if full else error) from None
+
+
+def _sweep(path):
+    """Remove temporary files of `path` that were left a day ago; clocks of a shared disk differ by less."""
+    for left in path.parent.glob(f".part.*.{escape(path.name)}"):
+        with suppress(OSError):  # another run may have removed it
+            if time.time() - left.stat().st_mtime > ABANDONED:
+                left.unlink()
 
 
 def write_whole(path: Path, text: str) -> None:

@@ -1,5 +1,3 @@
-import json
-
 import pytest
 
 from benchmarks.audit import PINS, audited, pinned
@@ -27,9 +25,10 @@ def test_a_pin_that_lies_in_a_range_is_named_with_it(listed, weak):
     assert found["pins of packages that it names"] == len(listed.keys() - {"unknown"})
 
 
-def test_another_file_than_the_list_is_refused():
+@pytest.mark.parametrize("other", [{"vulns": []}, [], KNOWN, KNOWN | {"a": [{"cve": "CVE-1", "specs": ["<1"]}]}])
+def test_another_file_than_the_list_is_refused(other):
     with pytest.raises(ValueError, match=r"insecure\.json of Safety DB"):
-        audited(json.loads('{"vulns": []}'), [])
+        audited(other, [])
 
 
 def test_every_pin_of_the_project_is_one_version():

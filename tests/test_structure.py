@@ -14,7 +14,7 @@ from lib.store import CODE
 NOTEBOOK_TOOLS = {"jupytext", "papermill", "nbformat", "myst_nb", "yaml", "matplotlib", "seaborn"}
 LINES, PARAMETERS = 40, 7  # of one function
 # Where the code stands; the plan is 2,300, 5,000 and 1,000. An addition raises a number by what it needs.
-BUDGETS = {"lib": ("lib/*.py", 6855), "lib in all": ("lib/**/*.py", 12728), "book/press": ("book/press/*.py", 2579)}
+BUDGETS = {"lib": ("lib/*.py", 6862), "lib in all": ("lib/**/*.py", 12736), "book/press": ("book/press/*.py", 2579)}
 # Python beside the Snakefile: Snakemake has the rest.
 BUDGETS["workflow"] = ("workflow/*.py", 176)
 

@@ -157,6 +157,8 @@ def test_rate_stays_at_0_after_the_half_cosine():
 
 
 def test_on_a_cpu_numbers_too_small_to_matter_are_zero_while_training():
+    if not torch.set_flush_denormal(False):
+        pytest.skip("this processor cannot")
     least = torch.tensor(1e-39)
     assert least * 0.5 != 0
     Training(toys(), Counted(), 0)

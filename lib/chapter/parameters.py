@@ -15,7 +15,8 @@ from lib.chapter.plain_yaml import load_yaml
 from lib.closure import imported
 
 LINE = re.compile(r"(?P<name>\w+): (?P<type>\w+(\[\w+\])?) = (?P<default>[^=|#]+?)  # (?P<help>[^=|#]+)")
-CELL = re.compile(r"^# %%(?P<head>.*)\n(?P<source>(?:(?!# %%).*\n)*)", re.MULTILINE)
+CELL = re.compile(r"^# ?%%(?P<head>.*)\n(?P<source>(?:(?!# ?%%).*\n)*)", re.MULTILINE)
+TAGGED = re.compile(r"""\btags=\[[^]]*["']parameters["']""")
 TYPES = {"int": int, "float": float, "str": str, "bool": bool}
 
 
@@ -55,7 +56,7 @@ def declared(chapter: str) -> dict[str, Parameter]:
     """Parameters of a chapter by name; raises ValueError naming the line that has another form."""
     # Read as text, since every kernel comes by here: jupytext would take it a second and more to load.
     parts = CELL.finditer(notebook_path(chapter).read_text(encoding="utf-8") + "\n")
-    cells = [cell["source"] for cell in parts if '"parameters"' in cell["head"]]
+    cells = [cell["source"] for cell in parts if TAGGED.search(cell["head"])]
     if len(cells) != 1:
         raise ValueError(f"{chapter} has {len(cells)} cells tagged parameters: give it exactly one")
     found = {}

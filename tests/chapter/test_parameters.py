@@ -88,3 +88,13 @@ def test_lists_are_checked_entry_by_entry(chapter):
 def test_running_values_are_those_of_the_declared_names(chapter):
     name = chapter("draws: int = 2  # number of draws")
     assert scope_values(name, {"draws": 5, "other": 6}) == {"draws": 5}
+
+
+@pytest.mark.parametrize("head", ['# %% tags=["parameters"]', "#%% tags=['hide-input', 'parameters']"])
+def test_a_cell_is_found_by_its_tag_in_each_form_that_jupytext_reads(head, project):
+    path = project / "notebooks" / "01_first.py"
+    path.parent.mkdir()
+    path.write_text(f'# %% note="parameters"\nx = 1\n\n{head}\ndraws: int = 2  # number\n\n#%%\ny = 1\n')
+    tagged = [cell for cell in jupytext.read(path).cells if "parameters" in cell.metadata.get("tags", [])]
+    assert [cell.source for cell in tagged] == ["draws: int = 2  # number"]
+    assert declared("01_first").keys() == {"draws"}
