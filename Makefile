@@ -26,7 +26,7 @@ test: $(INSTALLED)  ## lint, run what chapters are out of date, solutions of the
 	$(VENV)/bin/basedpyright --pythonpath $(VENV)/bin/python
 	$(RUN) book.press run --jobs $(JOBS)
 	OMP_NUM_THREADS=1 $(RUN) pytest -q --doctest-modules lib
-	OMP_NUM_THREADS=1 $(RUN) pytest -q -rs -n $(JOBS) tests
+	OMP_NUM_THREADS=1 $(RUN) pytest -q -rs -n $(JOBS) --dist worksteal tests
 
 chapter: $(INSTALLED)  ## run one chapter with other parameters and build its page (NAME=..., ARGS="-p draws 50")
 	@test -n "$(NAME)" || { $(RUN) book.press list; echo 'say which: make chapter NAME=...'; exit 2; }
