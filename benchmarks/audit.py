@@ -56,7 +56,10 @@ def main() -> int:
     parser.add_argument("list", type=Path, help="data/insecure.json of Safety DB")
     parser.add_argument("--keep", action="store_true", help="keep the outcome with the book")
     chosen = parser.parse_args()
-    found = audited(json.loads(chosen.list.read_text(encoding="utf-8")), pinned(PINS.read_text(encoding="utf-8")))
+    try:
+        found = audited(json.loads(chosen.list.read_bytes()), pinned(PINS.read_text(encoding="utf-8")))
+    except (OSError, ValueError) as error:
+        parser.error(f"{chosen.list}: {error}")
     print("\n".join(f"{name}: {value}" for name, value in found.items()))
     if chosen.keep:
         from book.press.evidence import keep

@@ -1,6 +1,6 @@
 import pytest
 
-from benchmarks.audit import PINS, audited, pinned
+from benchmarks.audit import PINS, audited, main, pinned
 
 TEXT = "Some_Package==1.2.0\nother==3.0rc1 ; python_full_version < '3.12'\nthird==2.0\n"
 KNOWN = {"$meta": {"timestamp": 1775023247}}
@@ -35,3 +35,14 @@ def test_every_pin_of_the_project_is_one_version():
     pins = pinned(PINS.read_text(encoding="utf-8"))
     assert len(pins) > 100
     assert all([one.operator for one in pin.specifier] == ["=="] for pin in pins)
+
+
+@pytest.mark.parametrize("text", ["{", "[]", None])
+def test_a_file_that_is_no_list_ends_in_one_line_that_names_it(text, tmp_path, capsys, monkeypatch):
+    path = tmp_path / "some.json"
+    if text is not None:
+        path.write_text(text)
+    monkeypatch.setattr("sys.argv", ["audit", str(path)])
+    with pytest.raises(SystemExit, match="2"):
+        main()
+    assert f"audit: error: {path}: " in capsys.readouterr().err.splitlines()[-1]
